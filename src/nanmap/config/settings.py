@@ -1,0 +1,188 @@
+"""The typed settings of one training, and the rules that hold between them. Knows nothing of files or arrays."""
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from nanmap.config import choices
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Natural = Annotated[int, Field(ge=1)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+def _require(holds: bool, key: str, message: str) -> None:
+    """Raises in the form that `load` turns into an InputError: the key, a bar, the message."""
+    if not holds:
+        raise ValueError(f"{key}|{message}")
+
+
+class Settings(BaseModel):
+    """A table of settings: unknown keys and wrong types are errors, values never change after validation."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Data(Settings):
+    """Where the rows come from and what is done to them before training."""
+
+    kind: choices.DataKind = Field(description="built-in data, or the kind of file")
+    inputs: choices.InputKind = Field("range", description="how `square` and `line` choose x")
+    start: Number = Field(0.0, description="first x")
+    stop: Number | None = Field(None, description="end of x: excluded by `range`, included by `linspace`")
+    step: Number = Field(1.0, description="distance between x of `range`")
+    n: Natural | None = Field(None, description="number of rows of built-in data")
+    slope: Number = Field(1.0, description="slope of `line`")
+    features: Natural = Field(1, description="number of inputs of `gaussian`")
+    path: str | None = Field(None, description="file of rows, relative to the config")
+    target: str | None = Field(None, description="column to predict")
+    columns: Annotated[tuple[str, ...], Field(strict=False)] | None = Field(
+        None, description="input columns; all but the target if absent"
+    )
+    categorical: choices.Categorical = Field("onehot", description="how text columns become numbers")
+    missing: choices.Missing = Field("error", description="what to do about missing values")
+    scale_inputs: choices.Scaling = Field("none", description="scaling of each input column, fitted on training rows")
+    scale_targets: choices.Scaling = Field("none", description="scaling of the target, fitted on training rows")
+    target_kind: choices.TargetKind = Field("number", description="`class` encodes the target's values as classes")
+    seed: Seed = Field(0, description="seed of generated rows")
+    validation_split: Share = Field(0.0, description="share of the rows, from the end, kept for validation")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.kind in choices.FILE_KINDS:
+            _require(self.path is not None, "path", f"`{self.kind}` data needs a file: set data.path")
+            needs_target = self.kind != "npz"
+            _require(self.target is not None or not needs_target, "target", "name the column to predict: data.target")
+        elif self.kind == "gaussian" or self.inputs == "normal":
+            _require(self.n is not None, "n", f"`{self.kind}` data drawn at random needs its number of rows: data.n")
+        elif self.inputs == "linspace":
+            _require(self.n is not None and self.stop is not None, "n", "`linspace` inputs need data.stop and data.n")
+        else:
+            one = (self.n is None) != (self.stop is None)
+            _require(one, "n", "`range` inputs need either data.n or data.stop, not both")
+            _require(self.step != 0, "step", "a step of 0 gives no range")
+            rising = self.stop is None or (self.stop - self.start) * self.step > 0
+            _require(rising, "stop", "the range from data.start to data.stop is empty")
+        return self
+
+
+class Model(Settings):
+    """The network: Dense layers with an activation, and a normalisation between the two in hidden layers."""
+
+    kind: Annotated[str, Field(pattern="^mlp$")] = Field("mlp", description="`mlp`; without hidden layers a linear model")
+    hidden: Annotated[tuple[Natural, ...], Field(strict=False)] = Field((), description="units of each hidden layer")
+    activation: choices.ActivationKind = Field("relu", description="activation of hidden layers")
+    output_activation: choices.ActivationKind = Field("linear", description="activation of the output")
+    bias: bool = Field(True, description="whether layers have biases")
+    init: choices.InitKind = Field("glorot_uniform", description="initialiser of the kernels")
+    init_scale: Number = Field(1.0, description="factor on the drawn kernels")
+    init_offset: Number = Field(0.0, description="shift added to the first layer's kernel")
+    init_file: str | None = Field(None, description="`.npz` with layers.0.kernel, layers.0.bias, …")
+    bias_init: choices.BiasInitKind | None = Field(None, description="zeros; under `torch_linear` as PyTorch draws it")
+    norm: choices.NormKind = Field("none", description="normalisation between Dense and activation of hidden layers")
+    parametrization: choices.Parametrization = Field("standard", description="factor on each layer's product")
+    gain: Number = Field(1.0, description="factor on hidden pre-activations, inside the activation")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        has_place = self.norm == "none" or bool(self.hidden)
+        _require(has_place, "norm", "norm acts in hidden layers and there is none; to normalise a linear model scale the data: data.scale_inputs")
+        _require((self.init == "file") == (self.init_file is not None), "init_file", '`init = "file"` and init_file go together')
+        return self
+
+
+class Loss(Settings):
+    """What is minimised, as a mean over the rows of the batch."""
+
+    kind: choices.LossKind = Field("mse", description="loss, a mean over rows and outputs; cross-entropies take logits")
+    delta: Positive = Field(1.0, description="where `huber` turns from square to straight")
+
+
+class Optimizer(Settings):
+    """The update rule. Optax's definitions with Keras's defaults."""
+
+    kind: choices.OptimizerKind = Field("sgd", description="update rule")
+    learning_rate: Number = Field(0.01, description="step size; negative is gradient ascent")
+    layer_learning_rates: Annotated[tuple[Number, ...], Field(strict=False)] | None = Field(
+        None, description="one rate per layer, in place of learning_rate"
+    )
+    momentum: Number | None = Field(None, description="momentum of `sgd` and `rmsprop`; absent = none")
+    nesterov: bool = Field(False, description="Nesterov's form of momentum")
+    b1: Share = Field(0.9, description="decay of the first moment")
+    b2: Share = Field(0.999, description="decay of the second moment")
+    eps: NotNegative = Field(1e-7, description="added to the denominator of adaptive rules")
+    rho: Share = Field(0.9, description="decay of RMSprop's mean square")
+    weight_decay: NotNegative | None = Field(None, description="decoupled weight decay of `adamw` and `lion`")
+    schedule: choices.ScheduleKind = Field("constant", description="how the rate changes with the step")
+    decay: Number = Field(0.0, description="inverse_time: rate / (1 + decay·step); exponential: rate · exp(−decay·step)")
+    warmup_steps: Annotated[int, Field(ge=0)] = Field(0, description="steps of linear warm-up")
+    clip_value: Positive | None = Field(None, description="bound on each gradient element")
+    clip_norm: Positive | None = Field(None, description="bound on the gradient's global norm")
+    clip_output_gradient: Positive | None = Field(None, description="bound on each element of dloss/doutput")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        takes_momentum = self.kind in ("sgd", "rmsprop")
+        _require(self.momentum is None or takes_momentum, "momentum", f"`{self.kind}` has no momentum setting; it belongs to sgd and rmsprop")
+        _require(not self.nesterov or (self.kind == "sgd" and self.momentum is not None), "nesterov", "nesterov needs sgd with optimizer.momentum")
+        decays = self.weight_decay is None or self.kind in ("adamw", "lion")
+        _require(decays, "weight_decay", f"`{self.kind}` has no weight decay; use adamw or lion")
+        return self
+
+
+class Training(Settings):
+    """The budget, the batches and the number format."""
+
+    batch_size: Natural = Field(32, description="rows per update; more than there are rows means full batch")
+    epochs: Natural | None = Field(None, description="budget in passes over the rows")
+    steps: Natural | None = Field(None, description="budget in updates")
+    order: choices.OrderKind = Field("shuffle", description="order of the rows; each epoch's last short batch is kept")
+    seed: Seed = Field(0, description="seed of initialisation and order")
+    dtype: choices.DtypeKind = Field("float32", description="number format of parameters, activations, gradients")
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        one = (self.epochs is None) != (self.steps is None)
+        _require(one, "epochs", "give the budget as training.epochs or as training.steps, one of them")
+        return self
+
+
+class Outcome(Settings):
+    """Thresholds of the outcomes."""
+
+    ratio: Positive = Field(0.05, description="converged: (loss_final − floor) ≤ ratio · (loss_initial − floor)")
+    floor: Annotated[Number, Field(strict=True)] | Annotated[str, Field(pattern="^auto$")] = Field(
+        "auto", description="`auto`: for regression losses the loss of the best affine fit, else 0; or a number"
+    )
+
+
+class Record(Settings):
+    """What is recorded beside the outcome."""
+
+    full_loss: bool = Field(False, description="loss over all rows at every step, for `measure` of minibatch trainings")
+
+
+class Config(Settings):
+    """One complete training."""
+
+    data: Data
+    model: Model = Model()
+    loss: Loss = Loss()
+    optimizer: Optimizer = Optimizer()
+    training: Training
+    outcome: Outcome = Outcome()
+    record: Record = Record()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        entropy = self.loss.kind in choices.CROSS_ENTROPIES
+        logits = not entropy or self.model.output_activation == "linear"
+        _require(logits, "model.output_activation", f"{self.loss.kind} takes logits: leave the output linear")
+        classes = (self.data.target_kind == "class") == entropy or self.data.kind == "npz"
+        _require(classes, "loss.kind", "cross-entropies need data.target_kind = \"class\", and classes need a cross-entropy")
+        rates, layers = self.optimizer.layer_learning_rates, len(self.model.hidden) + 1
+        _require(rates is None or len(rates) == layers, "optimizer.layer_learning_rates", f"one rate per layer: this model has {layers}")
+        return self

@@ -1,0 +1,123 @@
+"""The engine: compiles each program once, keeps every device busy, gives back columns over cells. Touches no disk."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from nanmap.engine.columns import columns_of
+from nanmap.engine.groups import assemble, chunks, form_groups
+from nanmap.engine.program import AXIS, build, group_shapes
+from nanmap.engine.width import groups_per_call, width_of
+from nanmap.plan import Lanes, Program
+from nanmap.train import State
+
+IN_FLIGHT = 2  # calls handed to the devices before the first one's results are taken
+
+Columns = dict[str, np.ndarray]
+
+
+@dataclass
+class Compiled:
+    """A program ready to run.
+
+    Attributes:
+        call: the executable, `(counts, groups) -> states`.
+        blank: states of zeros on the devices, in the shapes that a call takes; its layers are replaced per call.
+        width, capacity: cells per group, and groups per device and call.
+    """
+
+    call: Any
+    blank: State
+    width: int
+    capacity: int
+
+
+@dataclass
+class Engine:
+    """Trains cells on a set of devices.
+
+    Args:
+        devices: the devices to use; all of JAX's default backend if None.
+        widths: cells per group by program, for programs whose width was tuned or pinned.
+
+    Attributes:
+        compilations: how many programs were compiled so far.
+    """
+
+    devices: list[jax.Device] | None = None
+    widths: dict[Program, int] = field(default_factory=dict)
+    compilations: int = 0
+
+    def __post_init__(self) -> None:
+        self.devices = list(self.devices or jax.devices())
+        self.mesh = Mesh(np.array(self.devices), (AXIS,), axis_types=(AxisType.Auto,))
+        self.backend = "cpu" if self.devices[0].platform == "cpu" else "gpu"
+        self._programs: dict[Program, Future[Compiled]] = {}
+        self._compilers = ThreadPoolExecutor(max(1, len(self.devices) if self.backend == "cpu" else 4))
+
+    def width(self, program: Program) -> int:
+        """Cells per group of a program on this backend."""
+        return self.widths.get(program) or width_of(program, self.backend)
+
+    def prepare(self, programs: Iterable[Program]) -> None:
+        """Starts compiling programs in the background, in the order in which they will be needed."""
+        for program in programs:
+            if program not in self._programs:
+                self._programs[program] = self._compilers.submit(self._compile, program)
+
+    def train(self, batches: Iterable[Lanes]) -> Iterator[tuple[Lanes, np.ndarray, Columns]]:
+        """Trains all cells of all batches.
+
+        Yields:
+            For each call the batch, indices into it, and the columns of these cells, in no particular order.
+        """
+        waiting: deque[tuple[Lanes, np.ndarray, State]] = deque()
+        for lanes in batches:
+            self.prepare([lanes.program])
+            compiled = self._programs[lanes.program].result()
+            for groups in chunks(form_groups(lanes, compiled.width), compiled.capacity * len(self.mesh.devices)):
+                waiting.append(self._start(compiled, lanes, groups))
+                if len(waiting) > IN_FLIGHT:
+                    yield self._finish(*waiting.popleft())
+        while waiting:
+            yield self._finish(*waiting.popleft())
+
+    def close(self) -> None:
+        """Gives up compilations that nobody waits for."""
+        self._compilers.shutdown(wait=False, cancel_futures=True)
+
+    def _start(self, compiled: Compiled, lanes: Lanes, groups: list[np.ndarray]) -> tuple[Lanes, np.ndarray, State]:
+        counts, group, cells = assemble(lanes, groups, compiled.width, len(self.mesh.devices), compiled.capacity)
+        with jax.enable_x64(lanes.program.dtype == "float64"):
+            blank = compiled.blank
+            counts, shared, layers = jax.device_put((counts, group._replace(state=None), group.state), self._sharding)
+            return lanes, cells, compiled.call(counts, shared._replace(state=blank._replace(layers=layers)))
+
+    @staticmethod
+    def _finish(lanes: Lanes, cells: np.ndarray, states: State) -> tuple[Lanes, np.ndarray, Columns]:
+        filled = cells >= 0
+        facts = states._replace(layers=None, optimizer=None)
+        host = jax.tree.map(lambda leaf: np.asarray(leaf)[filled], facts)
+        return lanes, cells[filled], columns_of(lanes, cells[filled], host)
+
+    @property
+    def _sharding(self) -> NamedSharding:
+        return NamedSharding(self.mesh, PartitionSpec(AXIS))
+
+    def _compile(self, program: Program) -> Compiled:
+        width = self.width(program)
+        capacity = groups_per_call(program, self.backend, width)
+        with jax.enable_x64(program.dtype == "float64"):
+            devices = len(self.mesh.devices)
+            group = group_shapes(program, width, devices * capacity, self._sharding)
+            counts = jax.ShapeDtypeStruct((devices,), np.int32, sharding=self._sharding)
+            call = build(program, self.mesh).lower(counts, group).compile()
+            blank = jax.device_put(jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), group.state), self._sharding)
+        self.compilations += 1
+        return Compiled(call, blank, width, capacity)

@@ -1,0 +1,29 @@
+"""How many cells train side by side. The width changes the last bits, so it is a function of the program and the backend."""
+
+from nanmap.plan.program import Program
+
+CACHE_BYTES = {"cpu": 384 * 1024, "gpu": 256 * 1024**2}  # what one group's activations may fill
+LIMITS = {"cpu": (4, 256), "gpu": (64, 65536)}
+CALL_LANES = {"cpu": 4096, "gpu": 1 << 18}  # cells per device and call: bounds memory, and lets progress be told
+CALL_BYTES = 256 * 1024**2
+
+
+def lane_bytes(program: Program) -> int:
+    """Bytes that one cell keeps in cache during an update: three arrays per layer and row, four per parameter."""
+    size = 8 if program.dtype == "float64" else 4
+    return size * (3 * program.batch * sum(program.widths[1:]) + 4 * program.parameters)
+
+
+def width_of(program: Program, backend: str) -> int:
+    """Cells per group: a power of two, never a function of the grid."""
+    low, high = LIMITS[backend]
+    fitting = max(1, CACHE_BYTES[backend] // lane_bytes(program))
+    return max(low, min(high, 1 << (fitting.bit_length() - 1)))
+
+
+def groups_per_call(program: Program, backend: str, width: int) -> int:
+    """Groups that one call hands to each device. Does not touch the bits."""
+    size = 8 if program.dtype == "float64" else 4
+    shared = size * (program.rows + program.val_rows) * (program.features + program.outputs)
+    per_group = shared + width * size * (4 * program.parameters + 64)
+    return max(1, min(CALL_LANES[backend] // width, CALL_BYTES // per_group))

@@ -1,0 +1,121 @@
+"""Initial parameters, drawn on the host: the same on every backend, in every dtype, whatever the grid around them."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from nanmap.config import Model
+from nanmap.errors import InputError
+from nanmap.plan.program import Program
+
+Layer = dict[str, np.ndarray]
+TRUNCATION = 0.87962566103423978  # standard deviation of a unit normal cut at ±2; Keras divides by it
+
+
+def initial_layers(model: Model, program: Program, seed: int) -> list[Layer]:
+    """One dict of float32 arrays per layer: `kernel` `[inputs, units]`, and `bias`, `scale`, `offset` where used.
+
+    Each layer has its own stream of random numbers, so a change of one layer leaves the others' draws alone.
+    `init_scale` and `init_offset` are not applied here: they are numbers of a lane.
+
+    Raises:
+        InputError: `init_file` does not fit the model.
+    """
+    layers = []
+    for index, (fan_in, fan_out) in enumerate(zip(program.widths, program.widths[1:], strict=False)):
+        kernel_rng, bias_rng = (np.random.Generator(np.random.Philox(key=[seed, 2 * index + k])) for k in (0, 1))
+        layer = {}
+        if model.init != "file":
+            layer["kernel"] = draw(model.init, (fan_in, fan_out), kernel_rng)
+        if program.bias:
+            kind = model.bias_init or ("torch_linear" if model.init == "torch_linear" else "zeros")
+            layer["bias"] = draw(kind, (fan_in, fan_out), bias_rng)[0]
+        if index < len(program.hidden) and program.norm != "none":
+            layer["scale"] = np.ones(fan_out, np.float32)
+            if program.norm == "layer":
+                layer["offset"] = np.zeros(fan_out, np.float32)
+        layers.append(layer)
+    return _from_file(model, program, layers) if model.init == "file" else layers
+
+
+def draw(kind: str, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """A float32 matrix `[fan_in, fan_out]`; Glorot, He and LeCun as Keras draws them.
+
+    >>> draw("ones", (1, 2), np.random.default_rng(0))
+    array([[1., 1.]], dtype=float32)
+    """
+    return INITIALISERS[kind](shape, rng).astype(np.float32)
+
+
+def _uniform(limit: Callable[[int, int], float]) -> Callable:
+    def make(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+        return np.float32(limit(*shape)) * (2 * rng.random(shape, np.float32) - 1)
+
+    return make
+
+
+def _truncated(variance: Callable[[int, int], float]) -> Callable:
+    def make(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+        values = rng.standard_normal(shape, np.float32)
+        while (outside := np.abs(values) > 2).any():
+            values[outside] = rng.standard_normal(outside.sum(), np.float32)
+        return np.float32(np.sqrt(variance(*shape)) / TRUNCATION) * values
+
+    return make
+
+
+def _orthogonal(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    rows, columns = max(shape), min(shape)
+    q, r = np.linalg.qr(rng.standard_normal((rows, columns)))
+    q *= np.sign(np.diag(r))  # makes the draw uniform over orthogonal matrices (Mezzadri, math-ph/0609050)
+    return q if shape == (rows, columns) else q.T
+
+
+INITIALISERS: dict[str, Callable] = {
+    "zeros": lambda shape, rng: np.zeros(shape),
+    "ones": lambda shape, rng: np.ones(shape),
+    "normal": lambda shape, rng: rng.standard_normal(shape, np.float32),
+    "uniform": _uniform(lambda fan_in, fan_out: 1.0),
+    "glorot_uniform": _uniform(lambda fan_in, fan_out: np.sqrt(6 / (fan_in + fan_out))),
+    "glorot_normal": _truncated(lambda fan_in, fan_out: 2 / (fan_in + fan_out)),
+    "he_uniform": _uniform(lambda fan_in, fan_out: np.sqrt(6 / fan_in)),
+    "he_normal": _truncated(lambda fan_in, fan_out: 2 / fan_in),
+    "lecun_uniform": _uniform(lambda fan_in, fan_out: np.sqrt(3 / fan_in)),
+    "lecun_normal": _truncated(lambda fan_in, fan_out: 1 / fan_in),
+    "orthogonal": _orthogonal,
+    "torch_linear": _uniform(lambda fan_in, fan_out: 1 / np.sqrt(fan_in)),
+}
+
+
+@lru_cache(maxsize=64)
+def _read_arrays(path: str) -> dict[str, np.ndarray]:
+    try:
+        with np.load(Path(path), allow_pickle=False) as file:
+            return {name: np.asarray(file[name], np.float64) for name in file.files}
+    except FileNotFoundError:
+        raise InputError("no such file", key="model.init_file", value=path) from None
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"is no readable npz file: {error}", file=path, key="model.init_file") from None
+
+
+def _from_file(model: Model, program: Program, layers: list[Layer]) -> list[Layer]:
+    """The file's kernels, and its biases and norms where it has them; values in the file's own precision."""
+    arrays = _read_arrays(str(model.init_file))
+    known = set()
+    for index, layer in enumerate(layers):
+        shape = (program.widths[index], program.widths[index + 1])
+        for name in ("kernel", *layer):
+            key = f"layers.{index}.{name}"
+            known.add(key)
+            wanted = shape if name == "kernel" else shape[1:]
+            if key not in arrays and name == "kernel":
+                raise InputError(f"lacks `{key}`", file=model.init_file, allowed=sorted(arrays))
+            if key in arrays:
+                if arrays[key].shape != wanted:
+                    raise InputError(f"`{key}` has shape {arrays[key].shape}, this model needs {wanted}", file=model.init_file)
+                layer[name] = arrays[key]
+    if extra := sorted(set(arrays) - known):
+        raise InputError(f"holds arrays that this model has no place for: {', '.join(extra)}", file=model.init_file, allowed=sorted(known))
+    return layers

@@ -1,0 +1,44 @@
+"""Losses of one batch: a sum over rows first, then the division, as Keras does; reduced in at least float32."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import optax
+
+Pointwise = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+
+
+def _softmax(output: jax.Array, target: jax.Array, delta: jax.Array) -> jax.Array:
+    return -target * jax.nn.log_softmax(output, axis=0) * output.shape[0]  # a sum over classes, not a mean
+
+
+POINTWISE: dict[str, Pointwise] = {
+    "mse": lambda output, target, delta: (output - target) ** 2,
+    "half_mse": lambda output, target, delta: 0.5 * (output - target) ** 2,
+    "mae": lambda output, target, delta: jnp.abs(output - target),
+    "huber": lambda output, target, delta: optax.losses.huber_loss(output, target, delta),
+    "softmax_cross_entropy": _softmax,
+    "sigmoid_cross_entropy": lambda output, target, delta: optax.losses.sigmoid_binary_cross_entropy(output, target),
+}
+
+
+def batch_loss(
+    kind: str, output: jax.Array, target: jax.Array, delta: jax.Array, count: jax.Array, mask: jax.Array | None
+) -> jax.Array:
+    """Mean loss over the rows that count and over the outputs.
+
+    Args:
+        output, target: `[outputs, rows]`.
+        delta: Huber's threshold.
+        count: number of rows that count.
+        mask: which rows count, or None for all.
+    """
+    wide = jnp.promote_types(output.dtype, jnp.float32)
+    output, target = output.astype(wide), target.astype(wide)
+    if mask is not None:  # before the loss: the gradient of a masked infinity would be NaN
+        output, target = jnp.where(mask, output, 0), jnp.where(mask, target, 0)
+    each = POINTWISE[kind](output, target, delta.astype(wide))
+    if mask is not None:
+        each = jnp.where(mask, each, 0)
+    return jnp.sum(each) / (count.astype(wide) * output.shape[0])

@@ -1,0 +1,69 @@
+"""The manifest: what was run, with what, told so that a later run can see whether it is the same."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from nanmap.config import Config
+from nanmap.schema import VERSION
+
+IDENTITY = ("sweep", "data", "shard_cells", "backend", "jaxlib", "widths", "schema")
+
+
+def make_manifest(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest before the run: the identity, its hash, and the versions beside it."""
+    manifest: dict[str, Any] = {"nanmap": version("nanmap"), "schema": VERSION, **_plain(identity)}
+    manifest["hash"] = hashlib.sha256(_canonical({key: manifest[key] for key in IDENTITY}).encode()).hexdigest()[:32]
+    manifest["versions"] = {name: version(name) for name in ("jax", "jaxlib", "optax", "numpy", "pyarrow")}
+    manifest["complete"] = False
+    return manifest
+
+
+def fingerprint(configs: Iterable[Config]) -> dict[str, str]:
+    """SHA-256 of every file that the configs read, by file name."""
+    paths = {path for config in configs for path in (config.data.path, config.model.init_file) if path}
+    return {Path(path).name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in sorted(paths)}
+
+
+def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Which settings differ between two manifests, shortly."""
+    before, after = ({key: manifest.get(key) for key in IDENTITY} for manifest in (old, new))
+    changes = [f"{key} was {_short(was)}, now {_short(now)}" for key, was, now in _differences("", before, after)]
+    return "; ".join(changes[:4]) + (f" and {len(changes) - 4} more" if len(changes) > 4 else "")
+
+
+def _differences(key: str, old: Any, new: Any) -> Iterable[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in dict.fromkeys([*old, *new]):
+            yield from _differences(f"{key}.{name}" if key else name, old.get(name), new.get(name))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (a, b) in enumerate(zip(old, new, strict=True)):
+            yield from _differences(f"{key}.{index}", a, b)
+    elif old != new:
+        yield key.removeprefix("sweep.").removeprefix("config."), old, new
+
+
+def _short(value: Any) -> str:
+    text = "absent" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else text[:37] + "…"
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def _canonical(value: Any) -> str:
+    """JSON with sorted keys; files are named without their folder, whose content `data` has."""
+
+    def bare(item: Any) -> Any:
+        if isinstance(item, dict):
+            return {key: Path(part).name if key in FILES and isinstance(part, str) else bare(part) for key, part in item.items()}
+        return [bare(part) for part in item] if isinstance(item, list) else item
+
+    return json.dumps(bare(value), sort_keys=True, ensure_ascii=False)
+
+
+FILES = ("path", "init_file", "data.path", "model.init_file")

@@ -1,0 +1,92 @@
+"""Update rules from optax, built inside the program from numbers of the lane: sweeping them compiles nothing."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from nanmap.plan.program import Program
+
+Numbers = dict[str, jax.Array]
+ADAGRAD_START = 0.1  # Keras's initial accumulator
+
+
+def make_optimizer(program: Program, numbers: Numbers, rates: jax.Array) -> optax.GradientTransformation:
+    """The update rule of one lane.
+
+    Args:
+        numbers: hyperparameters as scalars.
+        rates: learning rate of each layer at this step, `[layers]`, schedule included.
+    """
+    parts = []
+    if program.clip_value:
+        parts.append(optax.stateless(lambda grads, _: jax.tree.map(lambda g: _clip(g, numbers["clip_value"]), grads)))
+    if program.clip_norm:
+        parts.append(optax.stateless(lambda grads, _: _clip_norm(grads, numbers["clip_norm"])))
+    parts.append(DIRECTIONS[program.optimizer](program, numbers))
+    if program.weight_decay or program.optimizer in DEFAULT_DECAY:
+        decay = numbers["weight_decay"] if program.weight_decay else DEFAULT_DECAY[program.optimizer]
+        parts.append(optax.add_decayed_weights(decay))
+    parts.append(optax.stateless(lambda steps, _: _descend(steps, rates)))
+    if program.momentum and program.optimizer == "rmsprop":
+        parts.append(optax.trace(numbers["momentum"], nesterov=program.nesterov))
+    return optax.chain(*parts)
+
+
+def _sgd(program: Program, numbers: Numbers) -> optax.GradientTransformation:
+    return optax.trace(numbers["momentum"], nesterov=program.nesterov) if program.momentum else optax.identity()
+
+
+def _moments(rule: Callable, **fixed: bool) -> Callable[[Program, Numbers], optax.GradientTransformation]:
+    return lambda program, numbers: rule(b1=numbers["b1"], b2=numbers["b2"], eps=numbers["eps"], **fixed)
+
+
+DIRECTIONS: dict[str, Callable[[Program, Numbers], optax.GradientTransformation]] = {
+    "sgd": _sgd,
+    "adam": _moments(optax.scale_by_adam),
+    "adamw": _moments(optax.scale_by_adam),
+    "nadam": _moments(optax.scale_by_adam, nesterov=True),
+    "amsgrad": _moments(optax.scale_by_amsgrad),
+    "adamax": _moments(optax.scale_by_adamax),
+    "radam": _moments(optax.scale_by_radam),
+    "adabelief": _moments(optax.scale_by_belief),
+    "rmsprop": lambda program, numbers: optax.scale_by_rms(decay=numbers["rho"], eps=numbers["eps"]),
+    "adagrad": lambda program, numbers: optax.scale_by_rss(ADAGRAD_START, eps=numbers["eps"]),
+    "lion": lambda program, numbers: optax.scale_by_lion(b1=numbers["b1"], b2=numbers["b2"]),
+}
+DEFAULT_DECAY = {"adamw": 0.004}  # Keras's AdamW
+
+
+def scheduled(program: Program, numbers: Numbers, step: jax.Array, steps: jax.Array) -> jax.Array:
+    """Factor on the learning rate at `step` of `steps`, before any update at that step.
+
+    `inverse_time` is Keras's old `decay`: 1 / (1 + decay·step). Warm-up rises linearly over `warmup_steps` and
+    then hands over to the schedule, which counts from step 0.
+    """
+    wide = numbers["decay"].dtype
+    t, total = step.astype(wide), jnp.maximum(steps, 1).astype(wide)
+    factor = {
+        "constant": lambda: jnp.ones((), wide),
+        "inverse_time": lambda: 1 / (1 + numbers["decay"] * t),
+        "exponential": lambda: jnp.exp(-numbers["decay"] * t),
+        "cosine": lambda: 0.5 * (1 + jnp.cos(jnp.pi * t / total)),
+        "linear": lambda: 1 - t / total,
+    }[program.schedule]()
+    if program.warmup:
+        factor = factor * jnp.minimum(1, (t + 1) / numbers["warmup_steps"])
+    return factor
+
+
+def _descend(steps: list, rates: jax.Array) -> list:
+    return [jax.tree.map(lambda leaf, rate=rates[index]: -rate.astype(leaf.dtype) * leaf, layer) for index, layer in enumerate(steps)]
+
+
+def _clip(gradient: jax.Array, bound: jax.Array) -> jax.Array:
+    bound = bound.astype(gradient.dtype)
+    return jnp.clip(gradient, -bound, bound)
+
+
+def _clip_norm(grads: list, bound: jax.Array) -> list:
+    norm = optax.global_norm(grads)
+    return jax.tree.map(lambda g: jnp.where(norm < bound, g, (g / norm.astype(g.dtype)) * bound.astype(g.dtype)), grads)

@@ -1,0 +1,137 @@
+"""The closed set of outcomes and causes. A member *is* its sentence; `classify` applies the definitions to columns."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import numpy as np
+
+
+class Outcome(StrEnum):
+    """How a cell ended, in order of precedence: the first that holds."""
+
+    NAN = "nan"
+    INF = "inf"
+    CONVERGED = "converged"
+    DEAD = "dead"
+    DIVERGED = "diverged"
+    PROGRESSING = "progressing"
+    STALLED = "stalled"
+
+    @property
+    def sentence(self) -> str:
+        """What the outcome means, for a reader who never saw it."""
+        return OUTCOME_SENTENCES[self]
+
+
+class Cause(StrEnum):
+    """Why it ended so; the empty text where nothing went wrong."""
+
+    NONE = ""
+    DATA_NAN = "nan_in_data"
+    START_NOT_FINITE = "start_not_finite"
+    OVERFLOW = "overflow"
+    NAN_WITHOUT_INF = "nan_without_inf"
+    GRADIENT_ASCENT = "gradient_ascent"
+    DEAD_AT_INIT = "dead_at_init"
+    KILLED = "killed"
+    BLOWN_UP_THEN_DEAD = "blown_up_then_dead"
+    STEPS_TOO_LARGE = "steps_too_large"
+    BUDGET_TOO_SHORT = "budget_too_short"
+    NO_MOVEMENT = "no_movement"
+    PLATEAU = "plateau"
+
+    @property
+    def sentence(self) -> str:
+        """The cause in a sentence."""
+        return CAUSE_SENTENCES[self]
+
+
+OUTCOME_SENTENCES = {
+    Outcome.NAN: "a NaN appeared in the loss or in a parameter",
+    Outcome.INF: "the run ended with an infinite loss or parameter",
+    Outcome.CONVERGED: "the loss came down to the floor",
+    Outcome.DEAD: "all units of a layer give zero on every training row, so nothing below learns",
+    Outcome.DIVERGED: "the loss is finite but ended above where it began",
+    Outcome.PROGRESSING: "the loss was still falling when the budget ended",
+    Outcome.STALLED: "the loss stopped falling before it came down to the floor",
+}
+CAUSE_SENTENCES = {
+    Cause.NONE: "nothing went wrong",
+    Cause.DATA_NAN: "the rows hold NaN, so the very first loss is NaN",
+    Cause.START_NOT_FINITE: "the loss at initialisation is already not finite",
+    Cause.OVERFLOW: "loss or parameters grew step by step until they overflowed",
+    Cause.NAN_WITHOUT_INF: "a NaN arose without an infinity before it",
+    Cause.GRADIENT_ASCENT: "a negative learning rate climbs the loss instead of descending it",
+    Cause.DEAD_AT_INIT: "the layer was dead before the first step",
+    Cause.KILLED: "the steps drove every unit of a layer below zero",
+    Cause.BLOWN_UP_THEN_DEAD: "the loss blew up and the layer died",
+    Cause.STEPS_TOO_LARGE: "the steps are larger than the loss's curvature allows",
+    Cause.BUDGET_TOO_SHORT: "the budget ended while the loss was still falling",
+    Cause.NO_MOVEMENT: "the loss did not change at all: no gradient reached the parameters, or the steps were too small",
+    Cause.PLATEAU: "the loss changed and came to rest above the floor",
+}
+STILL_FALLING = 0.99  # a loss below this share of the one at 90 % of the budget is still falling
+
+Columns = Mapping[str, np.ndarray]
+
+
+def classify(columns: Columns, ratio: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+    """Outcome and cause of each cell.
+
+    Args:
+        columns: arrays `[cells]`: `first_inf_step` and `first_nan_step` (-1 = never), `ends_infinite`, `dead_at_end`,
+            `dead_at_init`, `data_nan` (bool), `loss_initial`, `loss_late` (at ⌊0.9·steps⌋), `loss_final`,
+            `loss_floor`, `rate` (the smallest learning rate of any layer).
+        ratio: `outcome.ratio`, one for all cells or one each.
+
+    Returns:
+        Two text arrays `[cells]`: values of `Outcome` and of `Cause`.
+    """
+    first, late, final = (np.asarray(columns[f"loss_{name}"], float) for name in ("initial", "late", "final"))
+    floor = np.asarray(columns["loss_floor"], float)
+    has_nan, has_inf = columns["first_nan_step"] >= 0, columns["first_inf_step"] >= 0
+    with np.errstate(invalid="ignore", over="ignore"):
+        reached = np.where(first <= floor, final <= first, final - floor <= ratio * (first - floor))
+        blown = final > first
+        falling = final < STILL_FALLING * late
+    outcomes = np.select(
+        [has_nan, columns["ends_infinite"], reached, columns["dead_at_end"], blown, falling],
+        [Outcome.NAN, Outcome.INF, Outcome.CONVERGED, Outcome.DEAD, Outcome.DIVERGED, Outcome.PROGRESSING],
+        Outcome.STALLED,
+    )
+    ascends = (columns["rate"] < 0) & ~np.isin(outcomes, [Outcome.CONVERGED, Outcome.DEAD])
+    starts_bad = ~np.isfinite(first)
+    overflowed = has_inf & (~has_nan | (columns["first_inf_step"] <= columns["first_nan_step"]))
+    bad = np.isin(outcomes, [Outcome.NAN, Outcome.INF])
+    causes = np.select(
+        [
+            outcomes == Outcome.CONVERGED,
+            bad & columns["data_nan"],
+            bad & starts_bad,
+            ascends,
+            bad & overflowed,
+            bad,
+            (outcomes == Outcome.DEAD) & columns["dead_at_init"],
+            (outcomes == Outcome.DEAD) & blown,
+            outcomes == Outcome.DEAD,
+            outcomes == Outcome.DIVERGED,
+            outcomes == Outcome.PROGRESSING,
+            first == final,
+        ],
+        [
+            Cause.NONE,
+            Cause.DATA_NAN,
+            Cause.START_NOT_FINITE,
+            Cause.GRADIENT_ASCENT,
+            Cause.OVERFLOW,
+            Cause.NAN_WITHOUT_INF,
+            Cause.DEAD_AT_INIT,
+            Cause.BLOWN_UP_THEN_DEAD,
+            Cause.KILLED,
+            Cause.STEPS_TOO_LARGE,
+            Cause.BUDGET_TOO_SHORT,
+            Cause.NO_MOVEMENT,
+        ],
+        Cause.PLATEAU,
+    )
+    return outcomes, causes

@@ -1,0 +1,207 @@
+"""From a sweep to work: which program, which rows and which numbers each cell has. Never holds the grid."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from nanmap.config import Config, build_config
+from nanmap.data import Rows, affine_floor, load_rows
+from nanmap.errors import InputError
+from nanmap.plan.program import LANE_KEYS, NUMBERS, Program, program_of
+from nanmap.plan.sweep import Sweep
+
+
+CHUNK = 1 << 20  # cells looked at in one go
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """What all cells with the same settings outside the lane numbers share.
+
+    Attributes:
+        steps_per_epoch, steps: updates per pass over the rows, and in all.
+        floor: loss that `converged` is measured from.
+        numbers: the lane numbers that no axis sets.
+        rates: one learning rate per layer.
+    """
+
+    config: Config
+    program: Program
+    rows: Rows
+    steps_per_epoch: int
+    steps: int
+    floor: float
+    numbers: dict[str, float]
+    rates: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Lanes:
+    """Cells of one program, as arrays over the cells.
+
+    Attributes:
+        position: where each cell stands in the request, int64 `[cells]`.
+        variant: index into `variants`, int64 `[cells]`.
+        seed: `training.seed`, int64 `[cells]`.
+        rates: learning rate of each layer, float64 `[cells, layers]`.
+        numbers: the other lane numbers, float64 `[cells]` each.
+    """
+
+    program: Program
+    variants: tuple[Variant, ...]
+    position: np.ndarray
+    variant: np.ndarray
+    seed: np.ndarray
+    rates: np.ndarray
+    numbers: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+
+class Plan:
+    """The grid of a sweep with its dimensions split: those that only change a lane's numbers, and the others.
+
+    >>> from nanmap.plan import make_sweep
+    >>> tree = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 5}}
+    >>> axes = [{"key": "training.batch_size", "values": [1, 32]}, {"key": "optimizer.learning_rate", "values": [0.1, 1]}]
+    >>> [len(batch) for batch in Plan(make_sweep(tree, axes)).lanes(np.arange(4))]
+    [2, 2]
+    """
+
+    def __init__(self, sweep: Sweep):
+        self.sweep = sweep
+        self.grid = sweep.grid
+        number_dims = [self._is_numbers(dimension) for dimension in self.grid.dimensions]
+        self.number_dims = [index for index, numbers in enumerate(number_dims) if numbers]
+        self.variant_dims = [index for index, numbers in enumerate(number_dims) if not numbers]
+        self.variant_shape = tuple(self.grid.shape[index] for index in self.variant_dims)
+        self._variants: dict[int, Variant] = {}
+
+    @staticmethod
+    def _is_numbers(dimension: tuple) -> bool:
+        """Whether every position of these axes sets the same lane numbers, and nothing else."""
+        return all(
+            set(settings) == set(axis.keys) and all(_lane_name(key) for key in settings)
+            for axis in dimension
+            for settings in axis.settings
+        )
+
+    @cached_property
+    def _number_values(self) -> list[tuple[int, str, np.ndarray]]:
+        """Dimension, lane name and values along it, of every number that an axis sets."""
+        found = []
+        for dimension in self.number_dims:
+            for axis in self.grid.dimensions[dimension]:
+                for key in axis.keys:
+                    kind = np.int64 if key == "training.seed" else np.float64
+                    values = np.array([settings[key] for settings in axis.settings], kind)
+                    found.append((dimension, _lane_name(key), values))
+        return found
+
+    @property
+    def variant_count(self) -> int:
+        """Combinations of the settings outside the lane numbers."""
+        return math.prod(self.variant_shape)
+
+    def variant(self, index: int) -> Variant:
+        """The variant with this row-major number over the variant dimensions."""
+        if index not in self._variants:
+            self._variants[index] = self._make_variant(index)
+        return self._variants[index]
+
+    def variants(self) -> Iterator[Variant]:
+        """Every variant that has a cell which stays."""
+        return (self.variant(index) for index in self._present())
+
+    def _present(self) -> list[int]:
+        if self.grid.where is None:
+            return list(range(self.variant_count))
+        found: set[int] = set()
+        for start in range(0, self.grid.size, CHUNK):
+            cells = self.grid.kept(start, min(start + CHUNK, self.grid.size))
+            found.update(np.unique(self._variant_numbers(self.grid.decode(cells))).tolist())
+        return sorted(found)
+
+    def _variant_numbers(self, places: np.ndarray) -> np.ndarray:
+        if not self.variant_dims:
+            return np.zeros(places.shape[1], np.int64)
+        return np.ravel_multi_index(tuple(places[self.variant_dims]), self.variant_shape)
+
+    def _make_variant(self, index: int) -> Variant:
+        places = np.unravel_index(index, self.variant_shape) if self.variant_shape else ()
+        settings = self.grid.settings(dict(zip(self.variant_dims, places, strict=True)))
+        # Numbers that an axis sets are present in every cell: take their first value to validate the rest with.
+        settings |= self.grid.settings(dict.fromkeys(self.number_dims, 0))
+        try:
+            return make_variant(build_config(self.sweep.tree, settings))
+        except InputError as error:
+            shown = {key: value for key, value in settings.items() if _lane_name(key) is None}
+            error.mend = error.mend or f"it arises with {shown}; exclude it with `where` or change an axis"
+            raise error.within(self.sweep.file) if self.sweep.file else error from None
+
+    def lanes(self, cells: np.ndarray) -> list[Lanes]:
+        """The given cells, one batch per program, in order of first appearance."""
+        places = self.grid.decode(cells)
+        present, local = np.unique(self._variant_numbers(places), return_inverse=True)
+        variants = [self.variant(int(index)) for index in present]
+        programs = {variant.program: None for variant in variants}
+        owner = {program: position for position, program in enumerate(programs)}
+        of_cell = np.array([owner[variant.program] for variant in variants], np.int64)[local]
+        return [self._batch(program, np.flatnonzero(of_cell == owner[program]), variants, local, places) for program in programs]
+
+    def _batch(self, program: Program, position: np.ndarray, variants: list[Variant], local: np.ndarray, places: np.ndarray) -> Lanes:
+        present, variant = np.unique(local[position], return_inverse=True)
+        mine = tuple(variants[index] for index in present)
+        numbers = {name: np.array([each.numbers[name] for each in mine])[variant] for name in NUMBERS}
+        rates = np.array([each.rates for each in mine])[variant]
+        seed = np.array([each.config.training.seed for each in mine], np.int64)[variant]
+        for dimension, name, values in self._number_values:
+            along = values[places[dimension][position]]
+            if name == "learning_rate":
+                rates[:] = along[:, None]
+            elif name.startswith("learning_rate_"):
+                rates[:, int(name.rpartition("_")[2])] = along
+            elif name == "seed":
+                seed = along
+            else:
+                numbers[name] = along
+        return Lanes(program, mine, position, variant, seed, rates, numbers)
+
+
+def make_variant(config: Config) -> Variant:
+    """Everything about one config that is known before training."""
+    rows = load_rows(config)
+    program = program_of(config, rows)
+    per_epoch = 1 if program.full_batch else -(-rows.n // program.batch)
+    training = config.training
+    floor = config.outcome.floor
+    return Variant(
+        config=config,
+        program=program,
+        rows=rows,
+        steps_per_epoch=per_epoch,
+        steps=training.steps or (training.epochs or 0) * per_epoch,
+        floor=affine_floor(rows, config.loss.kind, config.loss.delta) if floor == "auto" else float(floor),
+        numbers=_numbers(config),
+        rates=config.optimizer.layer_learning_rates or (config.optimizer.learning_rate,) * program.layers,
+    )
+
+
+def _numbers(config: Config) -> dict[str, float]:
+    found = {}
+    for key, name in LANE_KEYS.items():
+        if name in NUMBERS:
+            table, field = key.split(".")
+            value = getattr(getattr(config, table), field)
+            found[name] = np.nan if value is None else float(value)
+    return found | {"warmup_steps": float(config.optimizer.warmup_steps)}
+
+
+def _lane_name(key: str) -> str | None:
+    if key.startswith("optimizer.layer_learning_rates."):
+        return f"learning_rate_{key.rpartition('.')[2]}"
+    return LANE_KEYS.get(key)

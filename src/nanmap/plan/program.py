@@ -1,0 +1,129 @@
+"""The program: every setting that fixes shapes or control flow. Cells with equal programs share one compilation."""
+
+from dataclasses import dataclass
+
+from nanmap.config import Config
+from nanmap.data import Rows
+
+ROW_BLOCK = 16  # rows are padded to a multiple of this, so that neighbouring row counts share a program
+
+# Numbers of a cell that are values of a lane, never part of a program: sweeping them compiles nothing.
+LANE_KEYS = {
+    "optimizer.learning_rate": "learning_rate",
+    "optimizer.momentum": "momentum",
+    "optimizer.b1": "b1",
+    "optimizer.b2": "b2",
+    "optimizer.eps": "eps",
+    "optimizer.rho": "rho",
+    "optimizer.weight_decay": "weight_decay",
+    "optimizer.decay": "decay",
+    "optimizer.clip_value": "clip_value",
+    "optimizer.clip_norm": "clip_norm",
+    "optimizer.clip_output_gradient": "clip_output_gradient",
+    "model.gain": "gain",
+    "model.init_scale": "init_scale",
+    "model.init_offset": "init_offset",
+    "loss.delta": "delta",
+    "training.seed": "seed",
+    "outcome.ratio": "ratio",
+}
+
+NUMBERS = (*(name for name in LANE_KEYS.values() if name not in ("seed", "learning_rate")), "warmup_steps")
+TRACED_NUMBERS = tuple(name for name in NUMBERS if name not in ("init_scale", "init_offset", "ratio"))  # the rest: host
+
+
+@dataclass(frozen=True)
+class Program:
+    """A pure function of one cell's config and its rows, never of the grid it stands in.
+
+    Attributes:
+        batch: rows per update.
+        rows, val_rows: row counts as compiled: padded to `ROW_BLOCK`, and to whole batches.
+        full_batch: every update sees all rows; their order does not matter then.
+        masked: some update sees fewer than `batch` rows.
+        momentum … clip_output_gradient: whether the setting is used; its value belongs to the lane.
+    """
+
+    features: int
+    outputs: int
+    hidden: tuple[int, ...]
+    activation: str
+    output_activation: str
+    bias: bool
+    norm: str
+    parametrization: str
+    loss: str
+    optimizer: str
+    momentum: bool
+    nesterov: bool
+    weight_decay: bool
+    schedule: str
+    warmup: bool
+    clip_value: bool
+    clip_norm: bool
+    clip_output_gradient: bool
+    batch: int
+    rows: int
+    val_rows: int
+    full_batch: bool
+    masked: bool
+    order: str
+    dtype: str
+    full_loss: bool
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Units from the inputs to the outputs."""
+        return (self.features, *self.hidden, self.outputs)
+
+    @property
+    def layers(self) -> int:
+        """Number of Dense layers."""
+        return len(self.hidden) + 1
+
+    @property
+    def parameters(self) -> int:
+        """Number of trainable parameters."""
+        norms = {"none": 0, "rms": 1, "layer": 2}[self.norm]
+        dense = sum((a + self.bias) * b for a, b in zip(self.widths, self.widths[1:], strict=False))
+        return dense + norms * sum(self.hidden)
+
+
+def program_of(config: Config, rows: Rows) -> Program:
+    """The program that trains this config on these rows."""
+    model, optimizer, training = config.model, config.optimizer, config.training
+    full = training.batch_size >= rows.n
+    capacity = _up(rows.n, ROW_BLOCK)
+    batch = capacity if full else training.batch_size
+    return Program(
+        features=rows.inputs.shape[1],
+        outputs=rows.targets.shape[1],
+        hidden=model.hidden,
+        activation=model.activation if model.hidden else "linear",
+        output_activation=model.output_activation,
+        bias=model.bias,
+        norm=model.norm,
+        parametrization=model.parametrization,
+        loss=config.loss.kind,
+        optimizer=optimizer.kind,
+        momentum=optimizer.momentum is not None,
+        nesterov=optimizer.nesterov,
+        weight_decay=optimizer.weight_decay is not None,
+        schedule=optimizer.schedule,
+        warmup=optimizer.warmup_steps > 0,
+        clip_value=optimizer.clip_value is not None,
+        clip_norm=optimizer.clip_norm is not None,
+        clip_output_gradient=optimizer.clip_output_gradient is not None,
+        batch=batch,
+        rows=_up(capacity, batch),
+        val_rows=_up(len(rows.val_inputs), ROW_BLOCK),
+        full_batch=full,
+        masked=rows.n % batch != 0,
+        order="sequential" if full else training.order,
+        dtype=training.dtype,
+        full_loss=full or config.record.full_loss,
+    )
+
+
+def _up(count: int, block: int) -> int:
+    return -(-count // block) * block

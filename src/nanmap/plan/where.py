@@ -1,0 +1,100 @@
+"""The grammar of `where`: comparisons between axis columns and constants, joined by and, or, not. Nothing is evaluated."""
+
+import ast
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from nanmap.errors import InputError, did_you_mean
+
+Columns = Mapping[str, np.ndarray]
+Condition = Callable[[Columns], np.ndarray]
+COMPARISONS: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+GRAMMAR = "comparisons (== != < <= > >=, in [..]) of axis columns, numbers and texts, joined by `and`, `or`, `not`"
+
+
+def parse_where(text: str, columns: Iterable[str]) -> Condition:
+    """A condition over columns: True for the cells that stay.
+
+    Raises:
+        InputError: the text is outside the grammar or names no axis.
+
+    >>> keep = parse_where("batch_size <= n and init != 'zeros'", ["batch_size", "n", "init"])
+    >>> keep({"batch_size": np.array([1, 9]), "n": np.array([4, 4]), "init": np.array(["ones", "ones"])})
+    array([ True, False])
+    """
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except SyntaxError as error:
+        raise _outside(text, f"not understood at column {error.offset}") from None
+    condition = _condition(tree, text, list(columns))
+    return lambda values: np.asarray(condition(values), dtype=bool)
+
+
+def _condition(node: ast.expr, text: str, columns: list[str]) -> Callable[[Columns], Any]:
+    if isinstance(node, ast.BoolOp):
+        parts = [_condition(part, text, columns) for part in node.values]
+        join = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
+        return lambda values: join.reduce([part(values) for part in parts])
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        inner = _condition(node.operand, text, columns)
+        return lambda values: np.logical_not(inner(values))
+    if isinstance(node, ast.Compare):
+        return _comparison(node, text, columns)
+    raise _outside(text, f"`{ast.unparse(node)}` is no comparison")
+
+
+def _comparison(node: ast.Compare, text: str, columns: list[str]) -> Callable[[Columns], Any]:
+    if isinstance(node.ops[0], ast.In | ast.NotIn) and len(node.ops) == 1 and isinstance(node.comparators[0], ast.List | ast.Tuple):
+        left = _term(node.left, text, columns)
+        options = [_constant(item, text) for item in node.comparators[0].elts]
+        inverted = isinstance(node.ops[0], ast.NotIn)
+        return lambda values: np.isin(left(values), options, invert=inverted)
+    terms = [_term(term, text, columns) for term in (node.left, *node.comparators)]
+    for op in node.ops:
+        if type(op) not in COMPARISONS:
+            raise _outside(text, f"`{ast.unparse(node)}` uses an unknown comparison")
+    compare = [COMPARISONS[type(op)] for op in node.ops]
+
+    def holds(values: Columns) -> Any:
+        made = [term(values) for term in terms]
+        try:
+            return np.logical_and.reduce([op(a, b) for op, a, b in zip(compare, made, made[1:], strict=False)])
+        except TypeError:
+            raise _outside(text, f"`{ast.unparse(node)}` compares a number with a text") from None
+
+    return holds
+
+
+def _term(node: ast.expr, text: str, columns: list[str]) -> Callable[[Columns], Any]:
+    if isinstance(node, ast.Name) and node.id not in ("true", "false"):
+        if node.id not in columns:
+            raise InputError("names no axis", key="where", value=node.id, allowed=columns, mend=did_you_mean(node.id, columns))
+        return lambda values: values[node.id]
+    constant = _constant(node, text)
+    return lambda values: constant
+
+
+def _constant(node: ast.expr, text: str) -> Any:
+    if isinstance(node, ast.Name) and node.id in ("true", "false"):
+        return node.id == "true"
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float | str):
+        return node.value
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        value = _constant(node.operand, text)
+        if isinstance(value, int | float):
+            return -value
+    raise _outside(text, f"`{ast.unparse(node)}` is neither an axis nor a constant")
+
+
+def _outside(text: str, problem: str) -> InputError:
+    return InputError(problem, key="where", value=text, allowed=GRAMMAR)

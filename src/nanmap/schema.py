@@ -1,0 +1,118 @@
+"""The columns of a row: names, types, units and meanings, in one place. Changing one changes `VERSION`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from nanmap.outcomes import Cause, Outcome
+
+VERSION = 1
+
+TEXT = pa.dictionary(pa.int16(), pa.string())
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes:
+        type: its Arrow type.
+        unit: `steps`, `loss` (the scaled target's loss unit), `share`, `1` for bare numbers.
+        meaning: one sentence.
+        absent: what a missing value means; "" where none is ever missing.
+    """
+
+    name: str
+    type: pa.DataType
+    unit: str
+    meaning: str
+    absent: str = ""
+
+
+COLUMNS = (
+    Column("outcome", TEXT, "name", "How the cell ended: " + ", ".join(Outcome) + "."),
+    Column("cause", TEXT, "name", "Why it ended so; empty where nothing went wrong: " + ", ".join(filter(None, Cause)) + "."),
+    Column("first_inf_step", pa.int64(), "steps", "First step (from 0) whose batch loss, or whose parameters after the update, hold an infinity.", "never"),
+    Column("first_nan_step", pa.int64(), "steps", "First step (from 0) whose batch loss, or whose parameters after the update, hold a NaN.", "never"),
+    Column("steps_run", pa.int64(), "steps", "Updates made: the budget, or first_nan_step + 1."),
+    Column("loss_initial", pa.float64(), "loss", "Loss over all training rows at initialisation."),
+    Column("loss_final", pa.float64(), "loss", "Loss over all training rows after the last update; NaN once a NaN appeared."),
+    Column("loss_floor", pa.float64(), "loss", "Loss that `converged` is measured from: `outcome.floor`."),
+    Column("loss_best", pa.float64(), "loss", "Least of the losses over all training rows that were taken."),
+    Column("val_loss_final", pa.float64(), "loss", "Loss over the validation rows after the last update.", "no validation rows"),
+    Column("r2", pa.float64(), "1", "1 − squared error / variance of the targets, on training rows after the last update.", "a NaN appeared, or the target is constant"),
+    Column("measure", pa.float64(), "1", "Sohl-Dickstein's measure (arXiv 2402.06184): −Σ v/v₀ if the mean of the last 20 is below 1, else Σ v₀/v.", "full-batch losses were not recorded"),
+    Column("sharpness", pa.float64(), "1", "Largest eigenvalue of the Hessian of the training loss at initialisation.", "not a linear model with a squared loss"),
+    Column("dead_fraction_initial", pa.float64(), "share", "Share of relu units that give zero on every training row, at initialisation.", "no layer can die"),
+    Column("dead_fraction", pa.float64(), "share", "The same after the last update.", "no layer can die, or a NaN appeared"),
+)
+STEP_COLUMNS = ("first_inf_step", "first_nan_step")
+NULL_FOR_NAN = ("r2", "measure", "sharpness", "dead_fraction_initial", "dead_fraction")
+
+
+def axis_type(labels: np.ndarray) -> pa.DataType:
+    """Arrow type of an axis's column."""
+    kinds = {"b": pa.bool_(), "i": pa.int64(), "f": pa.float64()}
+    return kinds.get(labels.dtype.kind, TEXT)
+
+
+def arrow_schema(axes: Mapping[str, pa.DataType], metadata: Mapping[str, str]) -> pa.Schema:
+    """The schema of a shard: `cell`, one column per axis, then `COLUMNS`; units and meanings in the fields' metadata."""
+    fields = [_field("cell", pa.int64(), "number", "Number of the cell, row-major over the axes, from 0.")]
+    fields += [_field(name, kind, "axis", f"Value of the axis `{name}`.") for name, kind in axes.items()]
+    fields += [_field(each.name, each.type, each.unit, each.meaning, each.absent) for each in COLUMNS]
+    return pa.schema(fields, metadata=dict(metadata))
+
+
+def make_table(
+    cells: np.ndarray, axes: Mapping[str, np.ndarray], facts: Mapping[str, np.ndarray], metadata: Mapping[str, str]
+) -> pa.Table:
+    """Rows of a shard as an Arrow table.
+
+    Args:
+        cells: cell numbers `[rows]`.
+        axes: the axes' values `[rows]`.
+        facts: one array `[rows]` per name in `COLUMNS`; -1 for a step that never came, and for columns that may be
+            absent a NaN or a masked entry. Elsewhere a NaN is a value and stays one.
+    """
+    schema = arrow_schema({name: axis_type(values) for name, values in axes.items()}, metadata)
+    arrays = [pa.array(cells, pa.int64())]
+    arrays += [_array(values, schema.field(name).type) for name, values in axes.items()]
+    arrays += [_fact(each, facts[each.name]) for each in COLUMNS]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def reference_table() -> str:
+    """The Markdown table of the columns, for the docs."""
+    lines = ["| column | type | unit | meaning | missing means |", "|---|---|---|---|---|"]
+    for each in COLUMNS:
+        kind = "text" if each.type == TEXT else str(each.type)
+        lines.append(f"| `{each.name}` | {kind} | {each.unit} | {each.meaning} | {each.absent or '–'} |")
+    return "\n".join(lines)
+
+
+def _field(name: str, kind: pa.DataType, unit: str, meaning: str, absent: str = "") -> pa.Field:
+    said = {"unit": unit, "meaning": meaning} | ({"missing_means": absent} if absent else {})
+    return pa.field(name, kind, metadata=said)
+
+
+def _fact(column: Column, values: Any) -> pa.Array:
+    missing = np.ma.getmaskarray(values)
+    plain = np.ma.getdata(values)
+    if column.name in STEP_COLUMNS:
+        missing = missing | (plain < 0)
+    if column.name in NULL_FOR_NAN:
+        missing = missing | np.isnan(plain)
+    if column.type == TEXT:
+        return _array(plain, TEXT)
+    return pa.array(plain, column.type, mask=missing, from_pandas=False)
+
+
+def _array(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+    if kind != TEXT:
+        return pa.array(values, kind, from_pandas=False)
+    names, codes = np.unique(values.astype(str), return_inverse=True)
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int16()), pa.array(names, pa.string()))

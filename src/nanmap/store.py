@@ -1,0 +1,121 @@
+"""A run folder: the manifest and the shards. The only owner of file names; every file appears whole or not at all."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from nanmap.errors import InputError
+
+HASH = b"nanmap.hash"
+SHARD = b"nanmap.shard"
+
+
+class RunFolder:
+    """Paths, reading and writing of one run.
+
+    Args:
+        path: the folder; need not exist.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.cells = self.path / "cells"
+        self.maps = self.path / "maps"
+        self.manifest_file = self.path / "manifest.json"
+
+    def shard_file(self, number: int) -> Path:
+        """Where a shard stands."""
+        return self.cells / f"part-{number:06d}.parquet"
+
+    def read_manifest(self) -> dict[str, Any]:
+        """The manifest.
+
+        Raises:
+            InputError: this is no run folder.
+        """
+        try:
+            return json.loads(self.manifest_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            problem = "is no run folder: it has no manifest.json" if self.path.is_dir() else "no such folder"
+            raise InputError(problem, file=self.path, mend="`nanmap sweep` writes run folders; give the folder it names") from None
+        except (NotADirectoryError, json.JSONDecodeError):
+            raise InputError("is no run folder: manifest.json cannot be read", file=self.path) from None
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Replaces the manifest."""
+        text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        self.path.mkdir(parents=True, exist_ok=True)
+        with _replacing(self.manifest_file) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+    def write_shard(self, number: int, table: pa.Table) -> None:
+        """Writes one shard beside its place, flushes it to disk and moves it there."""
+        self.cells.mkdir(parents=True, exist_ok=True)
+        with _replacing(self.shard_file(number)) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+
+    def finished_shards(self, wanted: str) -> set[int]:
+        """Numbers of the shards whose hash is `wanted`; others are left out and will be written again."""
+        found = set()
+        for path in self.cells.glob("part-*.parquet"):
+            try:
+                metadata = pq.read_schema(path).metadata or {}
+            except (pa.ArrowInvalid, OSError):
+                continue
+            if metadata.get(HASH, b"").decode() == wanted:
+                found.add(int(metadata[SHARD]))
+        return found
+
+    def clear(self) -> None:
+        """Removes the run's own files, and nothing else that may stand in the folder."""
+        shutil.rmtree(self.cells, ignore_errors=True)
+        shutil.rmtree(self.maps, ignore_errors=True)
+        self.manifest_file.unlink(missing_ok=True)
+
+    def dataset(self) -> ds.Dataset:
+        """The rows, lazily.
+
+        Raises:
+            InputError: there are none yet.
+        """
+        self.read_manifest()
+        files = sorted(self.cells.glob("part-*.parquet"))
+        if not files:
+            raise InputError("holds no rows yet", file=self.path, mend="run the sweep to its end, or until its first shard is written")
+        return ds.dataset([str(file) for file in files], format="parquet")
+
+    def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """The rows shard by shard, in order."""
+        for fragment in self.dataset().get_fragments():
+            yield fragment.to_table(columns=columns)
+
+
+def shard_metadata(hash: str, number: int) -> dict[str, str]:
+    """What a shard's file says of itself, for resuming."""
+    return {HASH.decode(): hash, SHARD.decode(): str(number)}
+
+
+class _replacing:
+    """A path to write to, flushed and moved over the target once the block ends without an error."""
+
+    def __init__(self, target: Path):
+        # A leading dot: readers of the folder skip such names, so an interrupted write is never read.
+        self.target, self.temporary = target, target.with_name(f".{target.name}.{os.getpid()}")
+
+    def __enter__(self) -> Path:
+        return self.temporary
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        if kind is not None:
+            self.temporary.unlink(missing_ok=True)
+            return
+        with self.temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(self.temporary, self.target)
