@@ -29,7 +29,7 @@ def columns_of(lanes: Lanes, cells: np.ndarray, state: State) -> dict[str, np.nd
     nan_step, inf_step = state.first_nan.astype(np.int64), state.first_inf.astype(np.int64)
     finished = nan_step >= 0
     initial, late, final = (marks["loss"][:, mark].astype(np.float64) for mark in (INITIAL, LATE, FINAL))
-    late_seen = ~finished | (nan_step >= (0.9 * of["steps"]).astype(int))
+    late_seen = ~finished | (nan_step >= of["steps"] * 9 // 10)
     late, final = np.where(late_seen, late, np.nan), np.where(finished, np.nan, final)
     dead = marks["dead_fraction"].astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):

@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from nanmap.engine.columns import columns_of
-from nanmap.engine.groups import assemble, chunks, form_groups
+from nanmap.engine.groups import advance_marks, assemble, chunks, form_groups
 from nanmap.engine.program import AXIS, build, group_shapes
 from nanmap.engine.width import groups_per_call, width_of
 from nanmap.plan import Lanes, Program
@@ -36,6 +36,16 @@ class Compiled:
     blank: State
     width: int
     capacity: int
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Where a followed training stands: updates `start..stop` were made in this epoch; `state` has one cell."""
+
+    number: int
+    start: int
+    stop: int
+    state: State
 
 
 @dataclass
@@ -88,6 +98,31 @@ class Engine:
         while waiting:
             yield self._finish(*waiting.popleft())
 
+    def follow(self, lanes: Lanes) -> Iterator[Epoch]:
+        """Trains a single cell epoch by epoch, with the executable that a sweep uses: the same bits.
+
+        Yields:
+            The state at initialisation (epoch 0), then after each epoch until the budget or a NaN ends it.
+        """
+        self.prepare([lanes.program])
+        compiled = self._programs[lanes.program].result()
+        variant = lanes.variants[0]
+        counts, group, _ = assemble(lanes, [np.array([0])], compiled.width, len(self.mesh.devices), compiled.capacity)
+        state = compiled.blank._replace(layers=group.state)
+        for number, (start, stop) in enumerate(_epochs(variant.steps, variant.steps_per_epoch)):
+            marks, events = advance_marks(variant.steps, start, stop)
+            scalars = (np.bool_(number == 0), np.int32(start), np.int32(marks), np.int32(events))
+            fresh, first, marks_all, events_all = (np.broadcast_to(v, (len(group.start), *v.shape)) for v in scalars)
+            group = group._replace(fresh=fresh, start=first, marks=marks_all, events=events_all)
+            with jax.enable_x64(lanes.program.dtype == "float64"):
+                counts, given, layers = jax.device_put((counts, group._replace(state=None), state.layers), self._sharding)
+                state = compiled.call(counts, given._replace(state=state._replace(layers=layers)))
+            host = jax.tree.map(lambda leaf: np.asarray(leaf)[0, :1], state)
+            yield Epoch(number, start, stop, host)
+            if host.first_nan[0] >= 0:
+                return
+            state = state._replace(epoch_loss=compiled.blank.epoch_loss)
+
     def close(self) -> None:
         """Gives up compilations that nobody waits for."""
         self._compilers.shutdown(wait=False, cancel_futures=True)
@@ -121,3 +156,10 @@ class Engine:
             blank = jax.device_put(jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), group.state), self._sharding)
         self.compilations += 1
         return Compiled(call, blank, width, capacity)
+
+
+def _epochs(steps: int, per_epoch: int) -> Iterator[tuple[int, int]]:
+    """Nothing, then one epoch after the other; the last one may be short."""
+    yield 0, 0
+    for start in range(0, steps, per_epoch):
+        yield start, min(start + per_epoch, steps)

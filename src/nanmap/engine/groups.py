@@ -13,8 +13,6 @@ from nanmap.plan import Lanes, Program, Variant
 from nanmap.plan.program import TRACED_NUMBERS
 from nanmap.train import MARKS, NEVER, Lane, Task
 
-LATE = 0.9  # share of the budget at which the loss is taken to tell falling from stalled
-
 
 def form_groups(lanes: Lanes, width: int) -> list[np.ndarray]:
     """Cells that share rows, order and budget, cut into pieces of at most `width`; indices into `lanes`.
@@ -34,7 +32,19 @@ def form_groups(lanes: Lanes, width: int) -> list[np.ndarray]:
 
 def marks_of(variant: Variant) -> tuple[list[int], list[int]]:
     """After which updates a whole training is assessed, and the steps at which that counts as an event."""
-    return [0, int(LATE * variant.steps), variant.steps], [0, NEVER, variant.steps - 1]
+    return [0, late_step(variant.steps), variant.steps], [0, NEVER, variant.steps - 1]
+
+
+def late_step(steps: int) -> int:
+    """⌊0.9 · steps⌋, in whole numbers: 0.9 · 10 is not 9 in every float."""
+    return steps * 9 // 10
+
+
+def advance_marks(steps: int, start: int, stop: int) -> tuple[list[int], list[int]]:
+    """Marks and events of a part of a training, so that all parts together assess what `marks_of` does."""
+    late = late_step(steps)
+    marks = [late if start < late <= stop else stop, stop, stop]
+    return marks, [NEVER, 0 if stop == 0 else NEVER, steps - 1 if stop == steps else NEVER]
 
 
 def assemble(

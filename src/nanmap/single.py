@@ -1,0 +1,154 @@
+"""One training, told epoch by epoch: what `nanmap run` prints. Its row is, bit for bit, the row a sweep would write."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+
+from nanmap.config import Config
+from nanmap.engine import Engine, Epoch
+from nanmap.engine.columns import columns_of
+from nanmap.engine.groups import late_step
+from nanmap.errors import InputError
+from nanmap.model import forward
+from nanmap.outcomes import Cause, Outcome, classify
+from nanmap.plan import Lanes, Plan, Variant, make_sweep
+from nanmap.train import Assessment, State
+
+FEW_PARAMETERS = 1000  # parameters are reported below this number
+
+
+@dataclass(frozen=True)
+class EpochLoss:
+    """Losses of one epoch: mean over its batches weighted by rows, of the last batch, and over the validation rows."""
+
+    mean_loss: float
+    last_loss: float
+    val_loss: float | None
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """How one training went.
+
+    Attributes:
+        outcome, cause: as in a row.
+        row: every fact a sweep's row would hold.
+        epochs: losses per epoch, up to the first NaN.
+        params: arrays by name (`layers.0.kernel` `[inputs, units]`, …), None for 1000 parameters or more.
+        predictions: one output per input that was asked for, in the units of the data.
+        report: what was done to the columns of a file.
+    """
+
+    config: Config
+    outcome: Outcome
+    cause: Cause
+    row: dict[str, float]
+    epochs: list[EpochLoss] = field(default_factory=list)
+    params: dict[str, np.ndarray] | None = None
+    predictions: list[Any] = field(default_factory=list)
+    report: tuple[str, ...] = ()
+
+
+def run(
+    config: Config,
+    *,
+    predict: Sequence[Sequence[float]] = (),
+    engine: Engine | None = None,
+    on_epoch: Callable[[int, EpochLoss], None] | None = None,
+) -> TrainingReport:
+    """Trains one config.
+
+    Args:
+        config: the settings.
+        predict: inputs, one number per feature each, in the units of the data.
+        engine: the devices to train on.
+        on_epoch: called after each epoch with its number (from 1) and its losses.
+
+    Raises:
+        InputError: the data cannot be trained on, or an input has the wrong number of features.
+    """
+    (lanes,) = Plan(make_sweep(config.model_dump(mode="python"), [])).lanes(np.arange(1))
+    variant = lanes.variants[0]
+    _check_inputs(predict, variant)
+    marks: dict[int, Assessment] = {}
+    losses: list[EpochLoss] = []
+    late = late_step(variant.steps)
+    for epoch in (engine or Engine()).follow(lanes):
+        marks[epoch.stop] = _slot(epoch.state.marks, 2)
+        if epoch.start < late <= epoch.stop:
+            marks[late] = _slot(epoch.state.marks, 0)
+        if epoch.number:
+            losses.append(_epoch_loss(variant, epoch))
+            if on_epoch:
+                on_epoch(epoch.number, losses[-1])
+    state = _whole(epoch.state, marks, variant.steps)
+    columns = columns_of(lanes, np.array([0]), state)
+    outcome, cause = classify(columns, columns["ratio"])
+    return TrainingReport(
+        config,
+        Outcome(outcome[0]),
+        Cause(cause[0]),
+        {name: values[0].item() for name, values in columns.items()},
+        losses,
+        _named(state) if lanes.program.parameters < FEW_PARAMETERS else None,
+        [_predict(lanes, variant, state, inputs) for inputs in predict],
+        variant.rows.report,
+    )
+
+
+def _slot(marks: Assessment, index: int) -> Assessment:
+    return Assessment(*(leaf[:, index] for leaf in marks))
+
+
+def _whole(state: State, marks: dict[int, Assessment], steps: int) -> State:
+    """The last state with the marks of a whole training; a mark after the NaN repeats the last one that was seen."""
+    last = marks[max(marks)]
+    wanted = [marks[0], marks.get(late_step(steps), last), marks.get(steps, last)]
+    return state._replace(marks=Assessment(*(np.stack(leaves, axis=1) for leaves in zip(*wanted, strict=True))))
+
+
+def _epoch_loss(variant: Variant, epoch: Epoch) -> EpochLoss:
+    """Keras's figures. Batches after the cell's NaN were not run, but would be NaN: so is their mean."""
+    batch = variant.program.batch
+    n = variant.rows.n
+    sizes = [min(batch, n - index * batch) for index in range(epoch.stop - epoch.start)]
+    if variant.program.order == "replacement":
+        sizes = [batch] * len(sizes)
+    nan_step = int(epoch.state.first_nan[0])
+    cut_short = 0 <= nan_step < epoch.stop - 1
+    mean = np.nan if cut_short else epoch.state.epoch_loss[0].item() / sum(sizes)
+    val = epoch.state.marks.val_loss[0, 2].item() if len(variant.rows.val_inputs) else None
+    return EpochLoss(mean, np.nan if cut_short else epoch.state.batch_loss[0].item(), val)
+
+
+def _named(state: State) -> dict[str, np.ndarray]:
+    named = {}
+    for index, layer in enumerate(state.layers):
+        for name in sorted(layer, key=["kernel", "bias", "scale", "offset"].index):
+            values = layer[name][0]
+            named[f"layers.{index}.{name}"] = values.T if name == "kernel" else values
+    return named
+
+
+def _check_inputs(predict: Sequence[Sequence[float]], variant: Variant) -> None:
+    features = variant.program.features
+    for inputs in predict:
+        if len(inputs) != features:
+            raise InputError("has the wrong number of inputs", key="--predict", value=list(inputs), allowed=f"{features} numbers, separated by commas")
+
+
+def _predict(lanes: Lanes, variant: Variant, state: State, inputs: Sequence[float]) -> Any:
+    """The trained model's output for one row, scaled as the data was."""
+    shift, divisor = variant.rows.input_scaling
+    out_shift, out_divisor = variant.rows.target_scaling
+    dtype = lanes.program.dtype
+    with jax.enable_x64(dtype == "float64"):
+        x = np.asarray((np.asarray(inputs, float) - shift) / divisor, dtype)[:, None]
+        layers = [{name: values[0] for name, values in layer.items()} for layer in state.layers]
+        gain = np.asarray(lanes.numbers["gain"][0], dtype)
+        output = np.asarray(forward(lanes.program, layers, gain, x, None)[0])[:, 0]
+    values = (output.astype(float) * out_divisor + out_shift).tolist()
+    return values[0] if len(values) == 1 else values
