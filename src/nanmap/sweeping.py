@@ -4,14 +4,14 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
-import jax
 import numpy as np
 
-from nanmap.config.choices import FILE_KINDS
 from nanmap.engine import Engine
+from nanmap.errors import InputError
 from nanmap.manifest import describe_changes, fingerprint, make_manifest
 from nanmap.outcomes import classify
 from nanmap.plan import Lanes, Plan, Sweep
@@ -19,7 +19,6 @@ from nanmap.result import Result
 from nanmap.schema import COLUMNS, make_table
 from nanmap.store import RunFolder, shard_metadata
 from nanmap.theory import linear_sharpness
-from nanmap.errors import InputError
 
 SHARD_LIMITS = (1024, 65536)  # cells per shard: few enough to lose little, enough to fill the devices
 SHARDS_WANTED = 16
@@ -98,10 +97,10 @@ def sweep_to_folder(
         "data": fingerprint(variant.config for variant in plan.variants()),
         "shard_cells": shard_cells,
         "backend": engine.backend,
-        "jaxlib": jax.lib.__version__,
+        "jaxlib": version("jaxlib"),
         "widths": {str(width): sum(engine.width(p) == width for p in programs) for width in sorted(map(engine.width, programs))},
     }
-    manifest = make_manifest(identity)
+    manifest = make_manifest(identity) | {"maps": [dict(options) for options in sweep.maps]}
     _make_room(folder, manifest, fresh)
     folder.write_manifest(manifest)
     started = time.perf_counter()
@@ -194,7 +193,3 @@ def _sharpness(lanes: Lanes, index: np.ndarray, known: dict[int, float]) -> np.n
             known[id(variant)] = linear_sharpness(variant.config, variant.rows)
     return np.array([known[id(variant)] for variant in lanes.variants])[lanes.variant[index]]
 
-
-def data_files(configs: Iterable) -> set[str]:
-    """The files that configs read."""
-    return {config.data.path for config in configs if config.data.kind in FILE_KINDS and config.data.path}

@@ -91,7 +91,7 @@ class Plan:
         )
 
     @cached_property
-    def _number_values(self) -> list[tuple[int, str, np.ndarray]]:
+    def number_values(self) -> list[tuple[int, str, np.ndarray]]:
         """Dimension, lane name and values along it, of every number that an axis sets."""
         found = []
         for dimension in self.number_dims:
@@ -159,7 +159,7 @@ class Plan:
         numbers = {name: np.array([each.numbers[name] for each in mine])[variant] for name in NUMBERS}
         rates = np.array([each.rates for each in mine])[variant]
         seed = np.array([each.config.training.seed for each in mine], np.int64)[variant]
-        for dimension, name, values in self._number_values:
+        for dimension, name, values in self.number_values:
             along = values[places[dimension][position]]
             if name == "learning_rate":
                 rates[:] = along[:, None]

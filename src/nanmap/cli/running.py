@@ -1,0 +1,98 @@
+"""`nanmap run`: one training in words or as JSON."""
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from nanmap.config import load_config
+from nanmap.engine.devices import set_up
+from nanmap.errors import InputError
+
+ALL_EPOCHS = 40  # longer trainings show their first epochs, then every so many
+
+
+def run_config(path: Path, overrides: list[str], predict: list[str], explain: bool, device: str, as_json: bool) -> None:
+    """Trains a config file and prints how it went."""
+    config = load_config(path, overrides)
+    inputs = [_numbers(text) for text in predict]
+    set_up(device)
+    from nanmap.data import load_rows
+    from nanmap.plan import Plan, make_sweep, notices
+    from nanmap.single import EpochLoss, run
+
+    try:
+        rows = load_rows(config)
+        for sentence in notices(Plan(make_sweep(config.model_dump(), []))):
+            print(f"note: {sentence}", file=sys.stderr)
+        if explain:
+            print(*(rows.report or ("the data is built in: nothing was done to it",)), sep="\n", file=sys.stderr)
+        total = config.training.epochs
+
+        def tell(number: int, losses: EpochLoss) -> None:
+            if number <= ALL_EPOCHS // 2 or number % max(1, (total or 0) // ALL_EPOCHS) == 0 or number == total:
+                print(_epoch_line(number, total, losses), flush=True)
+
+        report = run(config, predict=inputs, on_epoch=None if as_json else tell)
+    except InputError as error:
+        raise error.within(path) from None
+    if as_json:
+        print(json.dumps(_plain(_as_json(report)), ensure_ascii=False, allow_nan=False))
+    else:
+        _print_end(report)
+        for given, value in zip(predict, report.predictions, strict=True):
+            print(f"prediction at {given}: {_show(value)}")
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError("expects numbers separated by commas", key="--predict", value=text, mend="--predict 25") from None
+
+
+def _epoch_line(number: int, total: int | None, losses: Any) -> str:
+    of = f"/{total}" if total else ""
+    val = "" if losses.val_loss is None else f"  val_loss {_show(losses.val_loss)}"
+    return f"epoch {number}{of}  mean loss {_show(losses.mean_loss)}  last batch {_show(losses.last_loss)}{val}"
+
+
+def _print_end(report: Any) -> None:
+    row = report.row
+    cause = f": {report.cause.sentence}" if report.cause else ""
+    print(f"\noutcome: {report.outcome} — {report.outcome.sentence}{cause}")
+    print(f"loss: {_show(row['loss_initial'])} at the start, {_show(row['loss_final'])} at the end after {row['steps_run']:,} updates; floor {_show(row['loss_floor'])}")
+    for kind in ("inf", "nan"):
+        if row[f"first_{kind}_step"] >= 0:
+            print(f"first {kind}: step {row[f'first_{kind}_step']} (counted from 0)")
+    for name, values in (report.params or {}).items():
+        if values.size <= 8:
+            print(f"{name}: {', '.join(_show(v) for v in values.ravel().tolist())}")
+
+
+def _show(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _as_json(report: Any) -> dict[str, Any]:
+    row = report.row
+    return {
+        "outcome": str(report.outcome),
+        "cause": str(report.cause) or None,
+        "loss_initial": row["loss_initial"],
+        "loss_final": row["loss_final"],
+        **{name: row[name] if row[name] >= 0 else None for name in ("first_inf_step", "first_nan_step")},
+        "epochs": [{"mean_loss": e.mean_loss, "last_loss": e.last_loss, "val_loss": e.val_loss} for e in report.epochs],
+        "predictions": report.predictions,
+        **({"params": {name: values.tolist() for name, values in report.params.items()}} if report.params is not None else {}),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN and no infinity: they become the texts "nan", "inf", "-inf"."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list) else value

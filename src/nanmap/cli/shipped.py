@@ -1,0 +1,59 @@
+"""`nanmap examples`: the configs and sweeps that come with the package."""
+
+import shutil
+import tomllib
+from pathlib import Path
+
+from nanmap.errors import InputError, did_you_mean
+
+
+def root() -> Path:
+    """The folder that holds `configs` and `sweeps`: inside an installed package, or the checkout's top."""
+    packaged = Path(__file__).parents[1] / "shipped"
+    return packaged if packaged.is_dir() else Path(__file__).parents[3]
+
+
+def show(name: str | None, out: Path) -> None:
+    """Lists the examples, or copies one with all the files that it needs."""
+    sweeps = {file.stem: file for file in sorted((root() / "sweeps").glob("*.toml"))}
+    configs = {file.relative_to(root() / "configs").with_suffix("").as_posix(): file for file in sorted((root() / "configs").rglob("*.toml"))}
+    if name is None:
+        for title, files in (("sweeps", sweeps), ("configs", configs)):
+            print(f"{title}:")
+            width = max(map(len, files))
+            for key, file in files.items():
+                print(f"  {key:<{width}}  {_first_comment(file)}")
+        print("\ncopy one out:  nanmap examples NAME --out DIR")
+        return
+    stem = name.removesuffix(".toml").removeprefix("sweeps/").removeprefix("configs/")
+    if stem not in sweeps | configs:
+        known = sorted(sweeps | configs)
+        raise InputError("no such example", key="NAME", value=name, allowed=known, mend=did_you_mean(name, known))
+    files = _needed([sweeps[stem]] if stem in sweeps else [configs[stem]])
+    targets = {file: out / file.relative_to(root()) for file in files}
+    for target in targets.values():
+        if target.exists():
+            raise InputError("exists already and is left as it is", file=target, mend="choose another folder with --out")
+    for file, target in targets.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+        print(target)
+    command = "sweep" if stem in sweeps else "run"
+    print(f"next: nanmap {command} {targets[files[0]]}")
+
+
+def _needed(files: list[Path]) -> list[Path]:
+    """The files, the configs that they name, and the data that those read."""
+    for file in files:
+        tree = tomllib.loads(file.read_text(encoding="utf-8"))
+        named = [tree.get("config"), tree.get("data", {}).get("path"), tree.get("model", {}).get("init_file")]
+        for relative in filter(None, named):
+            other = (file.parent / relative).resolve()
+            if other not in files:
+                files.append(other)
+    return files
+
+
+def _first_comment(file: Path) -> str:
+    line = file.read_text(encoding="utf-8").partition("\n")[0]
+    return line.removeprefix("#").strip() if line.startswith("#") else ""

@@ -1,0 +1,43 @@
+"""`nanmap sweep`: a plan, a progress bar, a summary, the maps."""
+
+import time
+from pathlib import Path
+
+from nanmap.cli.progress import make_observer
+from nanmap.engine.devices import set_up
+from nanmap.plan import Plan, load_sweep, notices
+
+
+def run_sweep(path: Path, out: Path | None, overrides: list[str], device: str, *, fresh: bool, dry_run: bool, maps: bool) -> None:
+    """Trains a sweep file's cells and draws its maps."""
+    sweep = load_sweep(path, overrides)
+    out = out or Path("results") / sweep.name
+    plan = Plan(sweep)
+    for sentence in notices(plan):
+        print(f"note: {sentence}")
+    set_up(device)
+    from nanmap.engine import Engine
+    from nanmap.engine.estimate import estimate
+
+    engine = Engine()
+    expected = estimate(plan, engine)
+    print(f"{sweep.name}: {expected.sentence()}")
+    if dry_run:
+        for line in expected.details():
+            print(f"  {line}")
+        return
+    from nanmap.sweeping import sweep_to_folder
+
+    started = time.perf_counter()
+    with make_observer(sweep.name) as observer:
+        result = sweep_to_folder(sweep, out, engine=engine, fresh=fresh, observer=observer)
+    seconds = time.perf_counter() - started
+    print(observer.summary(seconds))
+    print(f"rows: {result.folder.cells}")
+    if maps and sweep.maps:
+        from nanmap.cli.mapping import draw_listed
+
+        draw_listed(result)
+    elif not sweep.maps and len(sweep.grid.axes) > 1:
+        x, y = sweep.grid.axes[-1].column, sweep.grid.axes[0].column
+        print(f"next: nanmap map {out} --x {x} --y {y}")

@@ -1,0 +1,43 @@
+"""Chooses and sets up JAX's devices for the command. The library takes whatever devices it finds."""
+
+import os
+from pathlib import Path
+
+from nanmap.errors import InputError
+
+DEVICES = ("auto", "cpu", "gpu")
+# What would change bits from run to run on a GPU: ordering of atomics, and kernels chosen by timing.
+GPU_FLAGS = "--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0"
+
+
+def cache_folder() -> Path:
+    """Where compiled programs are kept: `$NANMAP_CACHE`, else `nanmap` in the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("NANMAP_CACHE") or Path(base) / "nanmap")
+
+
+def set_up(device: str = "auto") -> None:
+    """Prepares JAX before its first array: a CPU device per core, exact products, compiled programs kept on disk.
+
+    Args:
+        device: `auto`, `cpu` or `gpu`.
+
+    Raises:
+        InputError: the device is unknown, or there is none of its kind.
+    """
+    if device not in DEVICES:
+        raise InputError("is no device", key="--device", value=device, allowed=DEVICES)
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {GPU_FLAGS}".strip()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import jax
+
+    if device == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    jax.config.update("jax_default_matmul_precision", "highest")
+    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
+    # The defaults keep only what took a second to compile; a small network's program takes less.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    if device == "gpu" and jax.default_backend() == "cpu":
+        raise InputError("JAX finds no GPU", key="--device", value="gpu", allowed=("auto", "cpu"), mend="pip install 'nanmap[cuda]' on a machine with an NVIDIA GPU")
