@@ -7,9 +7,9 @@ from typing import Any
 from nanmap.config import Config, build_config, load_config, read_toml
 from nanmap.plan import Sweep, load_sweep
 from nanmap.result import Result
-from nanmap.sweeping import sweep_to_folder
 from nanmap.single import TrainingReport
 from nanmap.single import run as run_one
+from nanmap.sweeping import sweep_to_folder
 
 
 def load(path: str | Path, overrides: Iterable[str] = ()) -> Config | Sweep:

@@ -27,7 +27,7 @@ class InputError(ValueError):
         value: Any = ...,
         allowed: Iterable[Any] | str | None = None,
         mend: str | None = None,
-    ):
+    ) -> None:
         self.problem, self.file, self.key, self.value = problem, file, key, value
         self.allowed = allowed if isinstance(allowed, str) or allowed is None else tuple(allowed)
         self.mend = mend

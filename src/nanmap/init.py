@@ -114,8 +114,14 @@ def _from_file(model: Model, program: Program, layers: list[Layer]) -> list[Laye
                 raise InputError(f"lacks `{key}`", file=model.init_file, allowed=sorted(arrays))
             if key in arrays:
                 if arrays[key].shape != wanted:
-                    raise InputError(f"`{key}` has shape {arrays[key].shape}, this model needs {wanted}", file=model.init_file)
+                    raise InputError(
+                        f"`{key}` has shape {arrays[key].shape}, this model needs {wanted}", file=model.init_file
+                    )
                 layer[name] = arrays[key]
     if extra := sorted(set(arrays) - known):
-        raise InputError(f"holds arrays that this model has no place for: {', '.join(extra)}", file=model.init_file, allowed=sorted(known))
+        raise InputError(
+            f"holds arrays that this model has no place for: {', '.join(extra)}",
+            file=model.init_file,
+            allowed=sorted(known),
+        )
     return layers

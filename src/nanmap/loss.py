@@ -6,10 +6,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
-Pointwise = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+from nanmap.arrays import Array
+
+Pointwise = Callable[[Array, Array, Array], Array]
 
 
-def _softmax(output: jax.Array, target: jax.Array, delta: jax.Array) -> jax.Array:
+def _softmax(output: Array, target: Array, delta: Array) -> Array:
     return -target * jax.nn.log_softmax(output, axis=0) * output.shape[0]  # a sum over classes, not a mean
 
 
@@ -23,9 +25,7 @@ POINTWISE: dict[str, Pointwise] = {
 }
 
 
-def batch_loss(
-    kind: str, output: jax.Array, target: jax.Array, delta: jax.Array, count: jax.Array, mask: jax.Array | None
-) -> jax.Array:
+def batch_loss(kind: str, output: Array, target: Array, delta: Array, count: Array, mask: Array | None) -> Array:
     """Mean loss over the rows that count and over the outputs.
 
     Args:

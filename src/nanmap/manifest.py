@@ -60,7 +60,10 @@ def _canonical(value: Any) -> str:
 
     def bare(item: Any) -> Any:
         if isinstance(item, dict):
-            return {key: Path(part).name if key in FILES and isinstance(part, str) else bare(part) for key, part in item.items()}
+            return {
+                key: Path(part).name if key in FILES and isinstance(part, str) else bare(part)
+                for key, part in item.items()
+            }
         return [bare(part) for part in item] if isinstance(item, list) else item
 
     return json.dumps(bare(value), sort_keys=True, ensure_ascii=False)

@@ -6,13 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nanmap.arrays import Array
 from nanmap.config.choices import FLAT_BELOW_ZERO
 from nanmap.norm import normalise
 from nanmap.plan.program import Program
 
-Layers = list[dict[str, jax.Array]]
+Layers = list[dict[str, Array]]
 
-ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "linear": lambda z: z,
     "relu": jax.nn.relu,
     "relu6": jax.nn.relu6,
@@ -30,18 +31,16 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
 
 def layer_shapes(program: Program) -> list[dict[str, tuple[int, ...]]]:
     """Shapes of each layer's parameters as the network holds them: kernels `[units, inputs]`."""
-    shapes = []
+    shapes: list[dict[str, tuple[int, ...]]] = []
     for index, (fan_in, units) in enumerate(zip(program.widths, program.widths[1:], strict=False)):
         names = ["bias"] if program.bias else []
         if index < program.layers - 1:
             names += {"none": [], "rms": ["scale"], "layer": ["scale", "offset"]}[program.norm]
-        shapes.append({"kernel": (units, fan_in)} | dict.fromkeys(names, (units,)))
+        shapes.append({"kernel": (units, fan_in), **dict.fromkeys(names, (units,))})
     return shapes
 
 
-def forward(
-    program: Program, layers: Layers, gain: jax.Array, x: jax.Array, mask: jax.Array | None
-) -> tuple[jax.Array, list[jax.Array]]:
+def forward(program: Program, layers: Layers, gain: Array, x: Array, mask: Array | None) -> tuple[Array, list[Array]]:
     """Outputs, and the pre-activations of every layer.
 
     Args:
@@ -74,7 +73,7 @@ def forward(
     return hidden, pre_activations
 
 
-def dead_units(program: Program, pre_activations: list[jax.Array], mask: jax.Array | None) -> tuple[jax.Array, jax.Array]:
+def dead_units(program: Program, pre_activations: list[Array], mask: Array | None) -> tuple[Array, Array]:
     """Share of units that are flat on every row, over the layers that can die, and whether a whole layer is.
 
     NaN without such a layer. A NaN pre-activation is not flat.
@@ -100,5 +99,5 @@ def _factor(program: Program, index: int) -> float:
     return float(1.0 / np.sqrt(fan_in))
 
 
-def _counted(z: jax.Array, mask: jax.Array | None) -> jax.Array:
+def _counted(z: Array, mask: Array | None) -> Array:
     return z if mask is None else jnp.where(mask, z, 0)

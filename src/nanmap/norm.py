@@ -3,11 +3,13 @@
 import jax
 import jax.numpy as jnp
 
+from nanmap.arrays import Array
+
 LAYER_EPSILON = 1e-3  # Keras's LayerNormalization
 RMS_EPSILON = 1e-6  # Keras's RMSNormalization
 
 
-def normalise(kind: str, layer: dict[str, jax.Array], z: jax.Array) -> jax.Array:
+def normalise(kind: str, layer: dict[str, Array], z: Array) -> Array:
     """Normalises `z` `[units, rows]` over its units, then applies the layer's trainable `scale` (and `offset`)."""
     if kind == "none":
         return z

@@ -6,13 +6,14 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from nanmap.arrays import Array
 from nanmap.plan.program import Program
 
-Numbers = dict[str, jax.Array]
+Numbers = dict[str, Array]
 ADAGRAD_START = 0.1  # Keras's initial accumulator
 
 
-def make_optimizer(program: Program, numbers: Numbers, rates: jax.Array) -> optax.GradientTransformation:
+def make_optimizer(program: Program, numbers: Numbers, rates: Array) -> optax.GradientTransformation:
     """The update rule of one lane.
 
     Args:
@@ -58,7 +59,7 @@ DIRECTIONS: dict[str, Callable[[Program, Numbers], optax.GradientTransformation]
 DEFAULT_DECAY = {"adamw": 0.004}  # Keras's AdamW
 
 
-def scheduled(program: Program, numbers: Numbers, step: jax.Array, steps: jax.Array) -> jax.Array:
+def scheduled(program: Program, numbers: Numbers, step: Array, steps: Array) -> Array:
     """Factor on the learning rate at `step` of `steps`, before any update at that step.
 
     `inverse_time` is Keras's old `decay`: 1 / (1 + decay·step). Warm-up rises linearly over `warmup_steps` and
@@ -78,15 +79,18 @@ def scheduled(program: Program, numbers: Numbers, step: jax.Array, steps: jax.Ar
     return factor
 
 
-def _descend(steps: list, rates: jax.Array) -> list:
-    return [jax.tree.map(lambda leaf, rate=rates[index]: -rate.astype(leaf.dtype) * leaf, layer) for index, layer in enumerate(steps)]
+def _descend(steps: list, rates: Array) -> list:
+    return [
+        jax.tree.map(lambda leaf, rate=rates[index]: -rate.astype(leaf.dtype) * leaf, layer)
+        for index, layer in enumerate(steps)
+    ]
 
 
-def _clip(gradient: jax.Array, bound: jax.Array) -> jax.Array:
+def _clip(gradient: Array, bound: Array) -> Array:
     bound = bound.astype(gradient.dtype)
     return jnp.clip(gradient, -bound, bound)
 
 
-def _clip_norm(grads: list, bound: jax.Array) -> list:
+def _clip_norm(grads: list, bound: Array) -> list:
     norm = optax.global_norm(grads)
     return jax.tree.map(lambda g: jnp.where(norm < bound, g, (g / norm.astype(g.dtype)) * bound.astype(g.dtype)), grads)

@@ -3,8 +3,10 @@
 import jax
 import jax.numpy as jnp
 
+from nanmap.arrays import Array
 
-def epoch_order(key: jax.Array, epoch: jax.Array, n: jax.Array, capacity: int) -> jax.Array:
+
+def epoch_order(key: Array, epoch: Array, n: Array, capacity: int) -> Array:
     """A permutation of the rows `0..n-1`, followed by the padding rows; int32 `[capacity]`.
 
     Random bits are counted per row, so the permutation of `n` rows is the same at every capacity.
@@ -15,7 +17,7 @@ def epoch_order(key: jax.Array, epoch: jax.Array, n: jax.Array, capacity: int) -
     return jax.lax.sort((padding, bits, jnp.arange(capacity, dtype=jnp.int32)), num_keys=2)[2]
 
 
-def replacement_rows(key: jax.Array, step: jax.Array, n: jax.Array, batch: int) -> jax.Array:
+def replacement_rows(key: Array, step: Array, n: Array, batch: int) -> Array:
     """Rows of one update drawn with replacement, int32 `[batch]`: a slice of one stream of draws per seed."""
     place = step.astype(jnp.uint32) * jnp.uint32(batch) + jnp.arange(batch, dtype=jnp.uint32)
     bits = jax.vmap(lambda index: jax.random.bits(jax.random.fold_in(key, index)))(place)

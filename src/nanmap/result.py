@@ -18,7 +18,7 @@ class Result:
     >>> result.to_pandas().outcome.value_counts()  # doctest: +SKIP
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path) -> None:
         self.folder = RunFolder(path)
         self.path = self.folder.path
 

@@ -34,20 +34,74 @@ class Column:
 
 COLUMNS = (
     Column("outcome", TEXT, "name", "How the cell ended: " + ", ".join(Outcome) + "."),
-    Column("cause", TEXT, "name", "Why it ended so; empty where nothing went wrong: " + ", ".join(filter(None, Cause)) + "."),
-    Column("first_inf_step", pa.int64(), "steps", "First step (from 0) whose batch loss, or whose parameters after the update, hold an infinity.", "never"),
-    Column("first_nan_step", pa.int64(), "steps", "First step (from 0) whose batch loss, or whose parameters after the update, hold a NaN.", "never"),
+    Column(
+        "cause",
+        TEXT,
+        "name",
+        "Why it ended so; empty where nothing went wrong: " + ", ".join(filter(None, Cause)) + ".",
+    ),
+    Column(
+        "first_inf_step",
+        pa.int64(),
+        "steps",
+        "First step (from 0) whose batch loss, or whose parameters after the update, hold an infinity.",
+        "never",
+    ),
+    Column(
+        "first_nan_step",
+        pa.int64(),
+        "steps",
+        "First step (from 0) whose batch loss, or whose parameters after the update, hold a NaN.",
+        "never",
+    ),
     Column("steps_run", pa.int64(), "steps", "Updates made: the budget, or first_nan_step + 1."),
     Column("loss_initial", pa.float64(), "loss", "Loss over all training rows at initialisation."),
-    Column("loss_final", pa.float64(), "loss", "Loss over all training rows after the last update; NaN once a NaN appeared."),
+    Column(
+        "loss_final",
+        pa.float64(),
+        "loss",
+        "Loss over all training rows after the last update; NaN once a NaN appeared.",
+    ),
     Column("loss_floor", pa.float64(), "loss", "Loss that `converged` is measured from: `outcome.floor`."),
     Column("loss_best", pa.float64(), "loss", "Least of the losses over all training rows that were taken."),
-    Column("val_loss_final", pa.float64(), "loss", "Loss over the validation rows after the last update.", "no validation rows"),
-    Column("r2", pa.float64(), "1", "1 − squared error / variance of the targets, on training rows after the last update.", "a NaN appeared, or the target is constant"),
-    Column("measure", pa.float64(), "1", "Sohl-Dickstein's measure (arXiv 2402.06184): −Σ v/v₀ if the mean of the last 20 is below 1, else Σ v₀/v.", "full-batch losses were not recorded"),
-    Column("sharpness", pa.float64(), "1", "Largest eigenvalue of the Hessian of the training loss at initialisation.", "not a linear model with a squared loss"),
-    Column("dead_fraction_initial", pa.float64(), "share", "Share of relu units that give zero on every training row, at initialisation.", "no layer can die"),
-    Column("dead_fraction", pa.float64(), "share", "The same after the last update.", "no layer can die, or a NaN appeared"),
+    Column(
+        "val_loss_final",
+        pa.float64(),
+        "loss",
+        "Loss over the validation rows after the last update.",
+        "no validation rows",
+    ),
+    Column(
+        "r2",
+        pa.float64(),
+        "1",
+        "1 − squared error / variance of the targets, on training rows after the last update.",
+        "a NaN appeared, or the target is constant",
+    ),
+    Column(
+        "measure",
+        pa.float64(),
+        "1",
+        "Sohl-Dickstein's measure (arXiv 2402.06184): −Σ v/v₀ if the mean of the last 20 is below 1, else Σ v₀/v.",
+        "full-batch losses were not recorded",
+    ),
+    Column(
+        "sharpness",
+        pa.float64(),
+        "1",
+        "Largest eigenvalue of the Hessian of the training loss at initialisation.",
+        "not a linear model with a squared loss",
+    ),
+    Column(
+        "dead_fraction_initial",
+        pa.float64(),
+        "share",
+        "Share of relu units that give zero on every training row, at initialisation.",
+        "no layer can die",
+    ),
+    Column(
+        "dead_fraction", pa.float64(), "share", "The same after the last update.", "no layer can die, or a NaN appeared"
+    ),
 )
 STEP_COLUMNS = ("first_inf_step", "first_nan_step")
 NULL_FOR_NAN = ("r2", "measure", "sharpness", "dead_fraction_initial", "dead_fraction")

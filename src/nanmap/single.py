@@ -9,7 +9,7 @@ import numpy as np
 
 from nanmap.config import Config
 from nanmap.engine import Engine, Epoch
-from nanmap.engine.columns import columns_of
+from nanmap.engine.columns import RECORDS, columns_of
 from nanmap.engine.groups import late_step
 from nanmap.errors import InputError
 from nanmap.model import forward
@@ -85,7 +85,7 @@ def run(
             if on_epoch:
                 on_epoch(epoch.number, losses[-1])
     state = _whole(epoch.state, marks, variant.steps)
-    columns = columns_of(lanes, np.array([0]), state)
+    columns = columns_of(lanes, np.array([0]), {name: getattr(state, name) for name in RECORDS})
     outcome, cause = classify(columns, columns["ratio"])
     return TrainingReport(
         config,
@@ -137,7 +137,12 @@ def _check_inputs(predict: Sequence[Sequence[float]], variant: Variant) -> None:
     features = variant.program.features
     for inputs in predict:
         if len(inputs) != features:
-            raise InputError("has the wrong number of inputs", key="--predict", value=list(inputs), allowed=f"{features} numbers, separated by commas")
+            raise InputError(
+                "has the wrong number of inputs",
+                key="--predict",
+                value=list(inputs),
+                allowed=f"{features} numbers, separated by commas",
+            )
 
 
 def _predict(lanes: Lanes, variant: Variant, state: State, inputs: Sequence[float]) -> Any:

@@ -24,7 +24,7 @@ class RunFolder:
         path: the folder; need not exist.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.cells = self.path / "cells"
         self.maps = self.path / "maps"
@@ -44,7 +44,9 @@ class RunFolder:
             return json.loads(self.manifest_file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             problem = "is no run folder: it has no manifest.json" if self.path.is_dir() else "no such folder"
-            raise InputError(problem, file=self.path, mend="`nanmap sweep` writes run folders; give the folder it names") from None
+            raise InputError(
+                problem, file=self.path, mend="`nanmap sweep` writes run folders; give the folder it names"
+            ) from None
         except (NotADirectoryError, json.JSONDecodeError):
             raise InputError("is no run folder: manifest.json cannot be read", file=self.path) from None
 
@@ -52,13 +54,13 @@ class RunFolder:
         """Replaces the manifest."""
         text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         self.path.mkdir(parents=True, exist_ok=True)
-        with _replacing(self.manifest_file) as temporary:
+        with _Replacing(self.manifest_file) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
     def write_shard(self, number: int, table: pa.Table) -> None:
         """Writes one shard beside its place, flushes it to disk and moves it there."""
         self.cells.mkdir(parents=True, exist_ok=True)
-        with _replacing(self.shard_file(number)) as temporary:
+        with _Replacing(self.shard_file(number)) as temporary:
             pq.write_table(table, temporary, compression="zstd")
 
     def finished_shards(self, wanted: str) -> set[int]:
@@ -88,7 +90,11 @@ class RunFolder:
         self.read_manifest()
         files = sorted(self.cells.glob("part-*.parquet"))
         if not files:
-            raise InputError("holds no rows yet", file=self.path, mend="run the sweep to its end, or until its first shard is written")
+            raise InputError(
+                "holds no rows yet",
+                file=self.path,
+                mend="run the sweep to its end, or until its first shard is written",
+            )
         return ds.dataset([str(file) for file in files], format="parquet")
 
     def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
@@ -102,10 +108,10 @@ def shard_metadata(hash: str, number: int) -> dict[str, str]:
     return {HASH.decode(): hash, SHARD.decode(): str(number)}
 
 
-class _replacing:
+class _Replacing:
     """A path to write to, flushed and moved over the target once the block ends without an error."""
 
-    def __init__(self, target: Path):
+    def __init__(self, target: Path) -> None:
         # A leading dot: readers of the folder skip such names, so an interrupted write is never read.
         self.target, self.temporary = target, target.with_name(f".{target.name}.{os.getpid()}")
 

@@ -98,7 +98,9 @@ def sweep_to_folder(
         "shard_cells": shard_cells,
         "backend": engine.backend,
         "jaxlib": version("jaxlib"),
-        "widths": {str(width): sum(engine.width(p) == width for p in programs) for width in sorted(map(engine.width, programs))},
+        "widths": {
+            str(width): sum(engine.width(p) == width for p in programs) for width in sorted(map(engine.width, programs))
+        },
     }
     manifest = make_manifest(identity) | {"maps": [dict(options) for options in sweep.maps]}
     _make_room(folder, manifest, fresh)
@@ -133,7 +135,9 @@ def _make_room(folder: RunFolder, manifest: dict[str, Any], fresh: bool) -> None
     if old.get("hash") != manifest["hash"]:
         changed = describe_changes(old, manifest)
         raise InputError(
-            f"holds results of other settings: {changed}", file=folder.path, mend="--fresh replaces them; --out DIR writes elsewhere"
+            f"holds results of other settings: {changed}",
+            file=folder.path,
+            mend="--fresh replaces them; --out DIR writes elsewhere",
         )
     if old.get("complete"):
         manifest |= {key: old[key] for key in ("timings", "device", "compilations") if key in old}
@@ -147,7 +151,11 @@ def _train(
         if path not in {folder.shard_file(number) for number in finished}:
             path.unlink()
     numbers = range(-(-plan.grid.size // size))
-    kept = {number: plan.grid.kept(number * size, min((number + 1) * size, plan.grid.size)) for number in numbers} if plan.grid.where else None
+    kept = (
+        {number: plan.grid.kept(number * size, min((number + 1) * size, plan.grid.size)) for number in numbers}
+        if plan.grid.where
+        else None
+    )
     count = lambda number: len(kept[number]) if kept else min(size, plan.grid.size - number * size)  # noqa: E731
     pending = [number for number in numbers if number not in finished and count(number)]
     observer.started(sum(map(count, numbers)), sum(count(number) for number in finished))
@@ -171,7 +179,9 @@ def _train(
             columns["outcome"], columns["cause"] = classify(columns, columns["ratio"])
             columns["sharpness"] = _sharpness(lanes, index, sharpness)
             has_validation = lanes.program.val_rows > 0
-            columns["val_loss_final"] = np.ma.array(columns["val_loss_final"], mask=np.full(len(index), not has_validation))
+            columns["val_loss_final"] = np.ma.array(
+                columns["val_loss_final"], mask=np.full(len(index), not has_validation)
+            )
             shard = owners[id(lanes)]
             shard.put(lanes.position[index], {each.name: columns[each.name] for each in COLUMNS})
             observer.advanced(columns["outcome"])
@@ -192,4 +202,3 @@ def _sharpness(lanes: Lanes, index: np.ndarray, known: dict[int, float]) -> np.n
         if id(variant) not in known:
             known[id(variant)] = linear_sharpness(variant.config, variant.rows)
     return np.array([known[id(variant)] for variant in lanes.variants])[lanes.variant[index]]
-

@@ -3,12 +3,14 @@
 The engine decides which rows an update sees and runs these functions for many cells at once.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from nanmap.arrays import Array
 from nanmap.loss import batch_loss
 from nanmap.model import Layers, dead_units, forward
 from nanmap.optimizer import Numbers, make_optimizer, scheduled
@@ -23,10 +25,10 @@ MARKS = 3  # assessments per advance: initial, at 90 % of the budget, final
 class Batch(NamedTuple):
     """Rows of one update: `x` `[features, rows]`, `y` `[outputs, rows]`, how many count, and which (None = all)."""
 
-    x: jax.Array
-    y: jax.Array
-    count: jax.Array
-    mask: jax.Array | None
+    x: Array
+    y: Array
+    count: Array
+    mask: Array | None
 
 
 class Task(NamedTuple):
@@ -40,22 +42,22 @@ class Task(NamedTuple):
         order_key: key of the order of the rows.
     """
 
-    x: jax.Array
-    y: jax.Array
-    n: jax.Array
-    val_x: jax.Array
-    val_y: jax.Array
-    val_n: jax.Array
-    steps_per_epoch: jax.Array
-    steps: jax.Array
-    order_key: jax.Array
+    x: Array
+    y: Array
+    n: Array
+    val_x: Array
+    val_y: Array
+    val_n: Array
+    steps_per_epoch: Array
+    steps: Array
+    order_key: Array
 
 
 class Lane(NamedTuple):
     """Numbers of one cell: hyperparameters as scalars, and a learning rate per layer."""
 
     numbers: Numbers
-    rates: jax.Array
+    rates: Array
 
 
 class Assessment(NamedTuple):
@@ -69,23 +71,23 @@ class Assessment(NamedTuple):
         infinite: whether the loss or a parameter is infinite.
     """
 
-    loss: jax.Array
-    val_loss: jax.Array
-    squared_error: jax.Array
-    dead_fraction: jax.Array
-    dead_layer: jax.Array
-    infinite: jax.Array
+    loss: Array
+    val_loss: Array
+    squared_error: Array
+    dead_fraction: Array
+    dead_layer: Array
+    infinite: Array
 
 
 class Measure(NamedTuple):
     """Running sums of section 2 of Sohl-Dickstein 2402.06184 over the full-batch losses v before each update."""
 
-    first: jax.Array
-    count: jax.Array
-    total: jax.Array
-    inverse: jax.Array
-    tail: jax.Array
-    best: jax.Array
+    first: Array
+    count: Array
+    total: Array
+    inverse: Array
+    tail: Array
+    best: Array
 
 
 class State(NamedTuple):
@@ -93,10 +95,10 @@ class State(NamedTuple):
 
     layers: Layers
     optimizer: optax.OptState
-    first_inf: jax.Array
-    first_nan: jax.Array
-    batch_loss: jax.Array
-    epoch_loss: jax.Array
+    first_inf: Array
+    first_nan: Array
+    batch_loss: Array
+    epoch_loss: Array
     measure: Measure
     marks: Assessment
 
@@ -114,11 +116,13 @@ def begin(program: Program, lane: Lane, layers: Layers) -> State:
         batch_loss=nan,
         epoch_loss=zero,
         measure=Measure(nan, jnp.zeros((), jnp.int32), zero, zero, zero, jnp.full((), jnp.inf, wide)),
-        marks=Assessment(marks, marks, marks, marks.astype(jnp.float32), jnp.zeros(MARKS, bool), jnp.zeros(MARKS, bool)),
+        marks=Assessment(
+            marks, marks, marks, marks.astype(jnp.float32), jnp.zeros(MARKS, bool), jnp.zeros(MARKS, bool)
+        ),
     )
 
 
-def update(program: Program, lane: Lane, task: Task, state: State, batch: Batch, step: jax.Array) -> State:
+def update(program: Program, lane: Lane, task: Task, state: State, batch: Batch, step: Array) -> State:
     """One update on one batch, and what it did to the records."""
     rates = lane.rates * scheduled(program, lane.numbers, step, task.steps)
     optimizer = make_optimizer(program, lane.numbers, rates)
@@ -142,7 +146,7 @@ def update(program: Program, lane: Lane, task: Task, state: State, batch: Batch,
     )
 
 
-def assess(program: Program, lane: Lane, task: Task, state: State, mark: jax.Array, event: jax.Array) -> State:
+def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, event: Array) -> State:
     """Records the model's loss and its dead units over all rows in slot `mark`.
 
     Args:
@@ -166,19 +170,19 @@ def assess(program: Program, lane: Lane, task: Task, state: State, mark: jax.Arr
     )
 
 
-def full_loss(program: Program, lane: Lane, layers: Layers, x: jax.Array, y: jax.Array, n: jax.Array) -> jax.Array:
+def full_loss(program: Program, lane: Lane, layers: Layers, x: Array, y: Array, n: Array) -> Array:
     """Loss over the first `n` of the given rows."""
     mask = rows_mask(x.shape[1], n)
     output, _ = forward(program, layers, lane.numbers["gain"], x, mask)
     return batch_loss(program.loss, output, y, lane.numbers["delta"], n, mask)
 
 
-def rows_mask(rows: int, n: jax.Array) -> jax.Array:
+def rows_mask(rows: int, n: Array) -> Array:
     """Which of `rows` padded rows are real."""
     return jnp.arange(rows) < n
 
 
-def _loss_and_gradient(program: Program, lane: Lane, layers: Layers, batch: Batch) -> tuple[jax.Array, Layers]:
+def _loss_and_gradient(program: Program, lane: Lane, layers: Layers, batch: Batch) -> tuple[Array, Layers]:
     output, pull_back = jax.vjp(
         lambda layers: forward(program, layers, lane.numbers["gain"], batch.x, batch.mask)[0], layers
     )
@@ -191,7 +195,7 @@ def _loss_and_gradient(program: Program, lane: Lane, layers: Layers, batch: Batc
     return loss, pull_back(output_gradient)[0]
 
 
-def _measured(measure: Measure, loss: jax.Array, steps: jax.Array) -> Measure:
+def _measured(measure: Measure, loss: Array, steps: Array) -> Measure:
     finite = jnp.isfinite(loss)
     first = jnp.where(measure.count == 0, loss, measure.first)
     scale = jnp.where(jnp.isfinite(first), first, MEASURE_CEILING)
@@ -207,10 +211,10 @@ def _measured(measure: Measure, loss: jax.Array, steps: jax.Array) -> Measure:
     )
 
 
-def _latched(first: jax.Array, happens: jax.Array, step: jax.Array) -> jax.Array:
+def _latched(first: Array, happens: Array, step: Array) -> Array:
     return jnp.where((first < 0) & happens, step, first)
 
 
-def _any(test, loss: jax.Array, layers: Layers) -> jax.Array:
+def _any(test: Callable[[Array], Array], loss: Array, layers: Layers) -> Array:
     """Whether the loss or any parameter passes `test`."""
     return jnp.any(jnp.stack([test(loss), *(jnp.any(test(leaf)) for leaf in jax.tree.leaves(layers))]))

@@ -28,8 +28,12 @@ Device = Annotated[str, typer.Option(help="auto, cpu or gpu.", metavar="auto|cpu
 def run(
     config: Annotated[Path, typer.Argument(help="A config file (configs/*.toml).", show_default=False)],
     set_: Set = None,
-    predict: Annotated[list[str] | None, typer.Option(metavar="X[,X...]", help="Input to predict after training; may be repeated.")] = None,
-    explain_data: Annotated[bool, typer.Option("--explain-data", help="Say what was done to each column of the data.")] = False,
+    predict: Annotated[
+        list[str] | None, typer.Option(metavar="X[,X...]", help="Input to predict after training; may be repeated.")
+    ] = None,
+    explain_data: Annotated[
+        bool, typer.Option("--explain-data", help="Say what was done to each column of the data.")
+    ] = False,
     device: Device = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
@@ -42,11 +46,15 @@ def run(
 @app.command(epilog="Example:  nanmap sweep sweeps/square_sgd.toml --set axes.learning_rate.num=128 --out results/fine")
 def sweep(
     sweep: Annotated[Path, typer.Argument(help="A sweep file (sweeps/*.toml).", show_default=False)],
-    out: Annotated[Path | None, typer.Option(help="Run folder; results/<sweep> unless given.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; results/<sweep> unless given.", show_default=False)
+    ] = None,
     set_: Set = None,
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of continuing.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done, and what it would cost.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell what would be done, and what it would cost.")
+    ] = False,
     maps: Annotated[bool, typer.Option("--maps/--no-maps", help="Draw the maps that the sweep lists.")] = True,
 ) -> None:
     """Train every cell of a sweep into Parquet, and draw its maps. An interrupted sweep continues."""
@@ -55,16 +63,27 @@ def sweep(
     sweeping.run_sweep(sweep, out, set_ or [], device, fresh=fresh, dry_run=dry_run, maps=maps)
 
 
-@app.command("map", epilog="Example:  nanmap map results/square_sgd --x learning_rate --y batch_size --facet init --out map.png")
+@app.command(
+    "map", epilog="Example:  nanmap map results/square_sgd --x learning_rate --y batch_size --facet init --out map.png"
+)
 def map_(
     run: Annotated[Path, typer.Argument(help="A run folder (results/<sweep>).", show_default=False)],
     x: Annotated[str | None, typer.Option(help="Axis along the bottom.", show_default=False)] = None,
     y: Annotated[str | None, typer.Option(help="Axis up the side.", show_default=False)] = None,
-    facet: Annotated[list[str] | None, typer.Option(help="Axis with a panel per value; at most two.", show_default=False)] = None,
-    value: Annotated[str, typer.Option(help="What to colour by: outcome, converged (share of runs), or a column.")] = "outcome",
-    select: Annotated[list[str] | None, typer.Option(metavar="AXIS=VALUE", help="Keep only these rows; may be repeated.")] = None,
+    facet: Annotated[
+        list[str] | None, typer.Option(help="Axis with a panel per value; at most two.", show_default=False)
+    ] = None,
+    value: Annotated[
+        str, typer.Option(help="What to colour by: outcome, converged (share of runs), or a column.")
+    ] = "outcome",
+    select: Annotated[
+        list[str] | None, typer.Option(metavar="AXIS=VALUE", help="Keep only these rows; may be repeated.")
+    ] = None,
     theme: Annotated[str, typer.Option(help="light or dark.", metavar="light|dark")] = "light",
-    out: Annotated[Path | None, typer.Option(help="Picture to write: .png, .svg or .pdf; RUN/maps/… unless given.", show_default=False)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Picture to write: .png, .svg or .pdf; RUN/maps/… unless given.", show_default=False),
+    ] = None,
 ) -> None:
     """Draw a stability map of any two axes. Without --x and --y: the maps that the sweep lists."""
     from nanmap.cli import mapping
@@ -82,7 +101,9 @@ def info() -> None:
 
 @app.command(epilog="Example:  nanmap examples keras_line --out my_project")
 def examples(
-    name: Annotated[str | None, typer.Argument(help="Example to copy out; lists them all unless given.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Example to copy out; lists them all unless given.", show_default=False)
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder to copy into.")] = Path("."),
 ) -> None:
     """List the shipped configs and sweeps, or copy one out to start from."""

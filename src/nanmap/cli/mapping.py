@@ -9,7 +9,16 @@ from nanmap.errors import InputError
 from nanmap.result import Result
 
 
-def draw(run: Path, x: str | None, y: str | None, facet: list[str], value: str, select: list[str], theme: str, out: Path | None) -> None:
+def draw(
+    run: Path,
+    x: str | None,
+    y: str | None,
+    facet: list[str],
+    value: str,
+    select: list[str],
+    theme: str,
+    out: Path | None,
+) -> None:
     """Draws a map and says where it is."""
     result = Result(run)
     if x is None and y is None:
@@ -27,7 +36,9 @@ def draw_listed(result: Result, theme: str = "light") -> None:
     """Draws the maps that the sweep's file lists into the run folder."""
     listed = result.manifest.get("maps", [])
     if not listed:
-        raise InputError("the sweep lists no maps", file=result.path, key="--x", allowed=_axes(result), mend="give --x and --y")
+        raise InputError(
+            "the sweep lists no maps", file=result.path, key="--x", allowed=_axes(result), mend="give --x and --y"
+        )
     for options in listed:
         print(_draw_one(result, options, theme))
 

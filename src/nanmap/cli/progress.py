@@ -16,7 +16,7 @@ LINE_SECONDS = 10.0  # between two plain lines
 class PlainProgress:
     """Counts, and tells them as a line from time to time."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str) -> None:
         self.name = name
         self.total = self.before = self.done = 0
         self.counts: Counter[str] = Counter()
@@ -25,7 +25,9 @@ class PlainProgress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Nothing to put away."""
 
     def started(self, total: int, finished: int) -> None:
@@ -68,7 +70,7 @@ class PlainProgress:
 class BarProgress(PlainProgress):
     """The same on a terminal, as a bar that is drawn over itself."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str) -> None:
         super().__init__(name)
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -80,7 +82,9 @@ class BarProgress(PlainProgress):
         self.bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.bar.stop()
 
     def started(self, total: int, finished: int) -> None:

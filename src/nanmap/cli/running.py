@@ -49,7 +49,9 @@ def _numbers(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise InputError("expects numbers separated by commas", key="--predict", value=text, mend="--predict 25") from None
+        raise InputError(
+            "expects numbers separated by commas", key="--predict", value=text, mend="--predict 25"
+        ) from None
 
 
 def _epoch_line(number: int, total: int | None, losses: Any) -> str:
@@ -62,7 +64,9 @@ def _print_end(report: Any) -> None:
     row = report.row
     cause = f": {report.cause.sentence}" if report.cause else ""
     print(f"\noutcome: {report.outcome} — {report.outcome.sentence}{cause}")
-    print(f"loss: {_show(row['loss_initial'])} at the start, {_show(row['loss_final'])} at the end after {row['steps_run']:,} updates; floor {_show(row['loss_floor'])}")
+    print(
+        f"loss: {_show(row['loss_initial'])} at the start, {_show(row['loss_final'])} at the end after {row['steps_run']:,} updates; floor {_show(row['loss_floor'])}"
+    )
     for kind in ("inf", "nan"):
         if row[f"first_{kind}_step"] >= 0:
             print(f"first {kind}: step {row[f'first_{kind}_step']} (counted from 0)")
@@ -85,7 +89,11 @@ def _as_json(report: Any) -> dict[str, Any]:
         **{name: row[name] if row[name] >= 0 else None for name in ("first_inf_step", "first_nan_step")},
         "epochs": [{"mean_loss": e.mean_loss, "last_loss": e.last_loss, "val_loss": e.val_loss} for e in report.epochs],
         "predictions": report.predictions,
-        **({"params": {name: values.tolist() for name, values in report.params.items()}} if report.params is not None else {}),
+        **(
+            {"params": {name: values.tolist() for name, values in report.params.items()}}
+            if report.params is not None
+            else {}
+        ),
     }
 
 

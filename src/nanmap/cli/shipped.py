@@ -16,30 +16,38 @@ def root() -> Path:
 def show(name: str | None, out: Path) -> None:
     """Lists the examples, or copies one with all the files that it needs."""
     sweeps = {file.stem: file for file in sorted((root() / "sweeps").glob("*.toml"))}
-    configs = {file.relative_to(root() / "configs").with_suffix("").as_posix(): file for file in sorted((root() / "configs").rglob("*.toml"))}
+    configs = {
+        file.relative_to(root() / "configs").with_suffix("").as_posix(): file
+        for file in sorted((root() / "configs").rglob("*.toml"))
+    }
     if name is None:
-        for title, files in (("sweeps", sweeps), ("configs", configs)):
-            print(f"{title}:")
-            width = max(map(len, files))
-            for key, file in files.items():
-                print(f"  {key:<{width}}  {_first_comment(file)}")
+        _list("sweeps", sweeps)
+        _list("configs", configs)
         print("\ncopy one out:  nanmap examples NAME --out DIR")
         return
     stem = name.removesuffix(".toml").removeprefix("sweeps/").removeprefix("configs/")
     if stem not in sweeps | configs:
         known = sorted(sweeps | configs)
         raise InputError("no such example", key="NAME", value=name, allowed=known, mend=did_you_mean(name, known))
-    files = _needed([sweeps[stem]] if stem in sweeps else [configs[stem]])
-    targets = {file: out / file.relative_to(root()) for file in files}
+    needed = _needed([sweeps[stem] if stem in sweeps else configs[stem]])
+    targets = {file: out / file.relative_to(root()) for file in needed}
     for target in targets.values():
         if target.exists():
-            raise InputError("exists already and is left as it is", file=target, mend="choose another folder with --out")
+            raise InputError(
+                "exists already and is left as it is", file=target, mend="choose another folder with --out"
+            )
     for file, target in targets.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
         print(target)
-    command = "sweep" if stem in sweeps else "run"
-    print(f"next: nanmap {command} {targets[files[0]]}")
+    print(f"next: nanmap {'sweep' if stem in sweeps else 'run'} {targets[needed[0]]}")
+
+
+def _list(title: str, files: dict[str, Path]) -> None:
+    print(f"{title}:")
+    width = max(map(len, files))
+    for key, file in files.items():
+        print(f"  {key:<{width}}  {_first_comment(file)}")
 
 
 def _needed(files: list[Path]) -> list[Path]:

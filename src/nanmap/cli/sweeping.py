@@ -8,7 +8,9 @@ from nanmap.engine.devices import set_up
 from nanmap.plan import Plan, load_sweep, notices
 
 
-def run_sweep(path: Path, out: Path | None, overrides: list[str], device: str, *, fresh: bool, dry_run: bool, maps: bool) -> None:
+def run_sweep(
+    path: Path, out: Path | None, overrides: list[str], device: str, *, fresh: bool, dry_run: bool, maps: bool
+) -> None:
     """Trains a sweep file's cells and draws its maps."""
     sweep = load_sweep(path, overrides)
     out = out or Path("results") / sweep.name

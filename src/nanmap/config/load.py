@@ -39,7 +39,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         near = did_you_mean(path.name, [other.name for other in path.parent.glob("*.toml")])
-        raise InputError("no such file", file=path, mend=near or "`nanmap examples` lists configs to start from") from None
+        raise InputError(
+            "no such file", file=path, mend=near or "`nanmap examples` lists configs to start from"
+        ) from None
     except IsADirectoryError:
         raise InputError("this is a folder; a TOML file is expected", file=path) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -56,7 +58,9 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise InputError("not of the form key=value", key="--set", value=text, mend="for example --set optimizer.learning_rate=0.1")
+        raise InputError(
+            "not of the form key=value", key="--set", value=text, mend="for example --set optimizer.learning_rate=0.1"
+        )
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
@@ -76,7 +80,9 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     return build_config(tree, dict(map(parse_assignment, overrides)), file=path)
 
 
-def build_config(tree: Mapping[str, Any], settings: Mapping[str, Any] | None = None, *, file: Path | None = None) -> Config:
+def build_config(
+    tree: Mapping[str, Any], settings: Mapping[str, Any] | None = None, *, file: Path | None = None
+) -> Config:
     """Validates nested tables, with dotted `settings` laid over them.
 
     >>> build_config({"data": {"kind": "line", "n": 20}, "training": {"epochs": 5}}).training.batch_size
@@ -124,7 +130,8 @@ def known_keys() -> dict[str, Any]:
     keys: dict[str, Any] = {}
     for table, field in Config.model_fields.items():
         model = field.annotation
-        assert isinstance(model, type) and issubclass(model, BaseModel)
+        assert isinstance(model, type)
+        assert issubclass(model, BaseModel)
         keys |= {f"{table}.{name}": inner for name, inner in model.model_fields.items()}
     return keys
 
@@ -146,19 +153,37 @@ def _explained(error: ValidationError, file: Path | None) -> InputError:
     kind, value = first["type"], first.get("input", ...)
     if kind == "extra_forbidden":
         siblings = _siblings(key)
-        return InputError("unknown key", file=file, key=key, allowed=siblings, mend=did_you_mean(key.split(".")[-1], siblings))
+        return InputError(
+            "unknown key", file=file, key=key, allowed=siblings, mend=did_you_mean(key.split(".")[-1], siblings)
+        )
     if kind == "missing":
-        return InputError("is missing", file=file, key=key, allowed=_allowed(key), mend=f"add `{key.split('.')[-1]} = …`")
+        return InputError(
+            "is missing", file=file, key=key, allowed=_allowed(key), mend=f"add `{key.split('.')[-1]} = …`"
+        )
     if kind == "value_error":
         inner, _, message = str(first["ctx"]["error"]).partition("|")
         return InputError(message, file=file, key=f"{key}.{inner}" if key else inner)
     if kind == "literal_error":
         allowed = _allowed(key) or (first["ctx"]["expected"],)
-        return InputError("is none of the allowed values", file=file, key=key, value=value, allowed=allowed, mend=did_you_mean(str(value), allowed))
+        return InputError(
+            "is none of the allowed values",
+            file=file,
+            key=key,
+            value=value,
+            allowed=allowed,
+            mend=did_you_mean(str(value), allowed),
+        )
     if key.startswith("outcome.floor"):
-        return InputError("expects a number or \"auto\"", file=file, key="outcome.floor", value=value)
+        return InputError('expects a number or "auto"', file=file, key="outcome.floor", value=value)
     if key == "model.kind":
-        return InputError("is none of the allowed values", file=file, key=key, value=value, allowed=("mlp",), mend=did_you_mean(str(value), ["mlp"]))
+        return InputError(
+            "is none of the allowed values",
+            file=file,
+            key=key,
+            value=value,
+            allowed=("mlp",),
+            mend=did_you_mean(str(value), ["mlp"]),
+        )
     expected = EXPECTED.get(kind)
     problem = f"expects {expected}" if expected else first["msg"].replace("Input should be", "must be")
     return InputError(problem, file=file, key=key, value=value)
@@ -166,7 +191,11 @@ def _explained(error: ValidationError, file: Path | None) -> InputError:
 
 def _siblings(key: str) -> list[str]:
     table = key.rpartition(".")[0]
-    return [known.split(".")[1] for known in known_keys() if known.startswith(f"{table}.")] if table else list(Config.model_fields)
+    return (
+        [known.split(".")[1] for known in known_keys() if known.startswith(f"{table}.")]
+        if table
+        else list(Config.model_fields)
+    )
 
 
 def _allowed(key: str) -> tuple[str, ...] | None:
@@ -175,5 +204,7 @@ def _allowed(key: str) -> tuple[str, ...] | None:
     if field is None:
         return None
     options = [field.annotation, *get_args(field.annotation)]
-    found = [get_args(option) for option in options if get_args(option) and all(isinstance(a, str) for a in get_args(option))]
+    found = [
+        get_args(option) for option in options if get_args(option) and all(isinstance(a, str) for a in get_args(option))
+    ]
     return found[0] if found else None

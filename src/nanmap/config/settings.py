@@ -72,7 +72,9 @@ class Data(Settings):
 class Model(Settings):
     """The network: Dense layers with an activation, and a normalisation between the two in hidden layers."""
 
-    kind: Annotated[str, Field(pattern="^mlp$")] = Field("mlp", description="`mlp`; without hidden layers a linear model")
+    kind: Annotated[str, Field(pattern="^mlp$")] = Field(
+        "mlp", description="`mlp`; without hidden layers a linear model"
+    )
     hidden: Annotated[tuple[Natural, ...], Field(strict=False)] = Field((), description="units of each hidden layer")
     activation: choices.ActivationKind = Field("relu", description="activation of hidden layers")
     output_activation: choices.ActivationKind = Field("linear", description="activation of the output")
@@ -89,8 +91,16 @@ class Model(Settings):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         has_place = self.norm == "none" or bool(self.hidden)
-        _require(has_place, "norm", "norm acts in hidden layers and there is none; to normalise a linear model scale the data: data.scale_inputs")
-        _require((self.init == "file") == (self.init_file is not None), "init_file", '`init = "file"` and init_file go together')
+        _require(
+            has_place,
+            "norm",
+            "norm acts in hidden layers and there is none; to normalise a linear model scale the data: data.scale_inputs",
+        )
+        _require(
+            (self.init == "file") == (self.init_file is not None),
+            "init_file",
+            '`init = "file"` and init_file go together',
+        )
         return self
 
 
@@ -117,7 +127,9 @@ class Optimizer(Settings):
     rho: Share = Field(0.9, description="decay of RMSprop's mean square")
     weight_decay: NotNegative | None = Field(None, description="decoupled weight decay of `adamw` and `lion`")
     schedule: choices.ScheduleKind = Field("constant", description="how the rate changes with the step")
-    decay: Number = Field(0.0, description="inverse_time: rate / (1 + decay·step); exponential: rate · exp(−decay·step)")
+    decay: Number = Field(
+        0.0, description="inverse_time: rate / (1 + decay·step); exponential: rate · exp(−decay·step)"
+    )
     warmup_steps: Annotated[int, Field(ge=0)] = Field(0, description="steps of linear warm-up")
     clip_value: Positive | None = Field(None, description="bound on each gradient element")
     clip_norm: Positive | None = Field(None, description="bound on the gradient's global norm")
@@ -126,8 +138,16 @@ class Optimizer(Settings):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         takes_momentum = self.kind in ("sgd", "rmsprop")
-        _require(self.momentum is None or takes_momentum, "momentum", f"`{self.kind}` has no momentum setting; it belongs to sgd and rmsprop")
-        _require(not self.nesterov or (self.kind == "sgd" and self.momentum is not None), "nesterov", "nesterov needs sgd with optimizer.momentum")
+        _require(
+            self.momentum is None or takes_momentum,
+            "momentum",
+            f"`{self.kind}` has no momentum setting; it belongs to sgd and rmsprop",
+        )
+        _require(
+            not self.nesterov or (self.kind == "sgd" and self.momentum is not None),
+            "nesterov",
+            "nesterov needs sgd with optimizer.momentum",
+        )
         decays = self.weight_decay is None or self.kind in ("adamw", "lion")
         _require(decays, "weight_decay", f"`{self.kind}` has no weight decay; use adamw or lion")
         return self
@@ -182,7 +202,13 @@ class Config(Settings):
         logits = not entropy or self.model.output_activation == "linear"
         _require(logits, "model.output_activation", f"{self.loss.kind} takes logits: leave the output linear")
         classes = (self.data.target_kind == "class") == entropy or self.data.kind == "npz"
-        _require(classes, "loss.kind", "cross-entropies need data.target_kind = \"class\", and classes need a cross-entropy")
+        _require(
+            classes, "loss.kind", 'cross-entropies need data.target_kind = "class", and classes need a cross-entropy'
+        )
         rates, layers = self.optimizer.layer_learning_rates, len(self.model.hidden) + 1
-        _require(rates is None or len(rates) == layers, "optimizer.layer_learning_rates", f"one rate per layer: this model has {layers}")
+        _require(
+            rates is None or len(rates) == layers,
+            "optimizer.layer_learning_rates",
+            f"one rate per layer: this model has {layers}",
+        )
         return self

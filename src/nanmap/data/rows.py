@@ -60,16 +60,16 @@ def _load(data: Data, one_hot: bool) -> Rows:
         report += [f"dropped {np.sum(~whole)} rows with missing values"] if not whole.all() else []
     n = int(np.floor(len(inputs) * (1 - data.validation_split)))
     if n < 1:
-        raise InputError("no training rows are left", file=data.path, key="data", mend="use more rows or a smaller validation_split")
+        raise InputError(
+            "no training rows are left", file=data.path, key="data", mend="use more rows or a smaller validation_split"
+        )
     inputs, targets = inputs.astype(float), targets.astype(float)
     if data.missing == "mean":
         report += _fill_with_means(inputs, n)
     shift_x, scale_x = fit_scaling(inputs[:n], data.scale_inputs)
     shift_y, scale_y = fit_scaling(targets[:n], data.scale_targets if data.target_kind == "number" else "none")
     inputs, targets = (inputs - shift_x) / scale_x, (targets - shift_y) / scale_y
-    return Rows(
-        inputs[:n], targets[:n], inputs[n:], targets[n:], tuple(report), (shift_x, scale_x), (shift_y, scale_y)
-    )
+    return Rows(inputs[:n], targets[:n], inputs[n:], targets[n:], tuple(report), (shift_x, scale_x), (shift_y, scale_y))
 
 
 def _raw(data: Data, one_hot: bool) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -79,8 +79,8 @@ def _raw(data: Data, one_hot: bool) -> tuple[np.ndarray, np.ndarray, list[str]]:
         return read_table(data, one_hot)
     rng = np.random.default_rng(data.seed)
     if data.kind == "gaussian":
-        x = rng.standard_normal((data.n, data.features))
-        return x, rng.standard_normal((data.n, 1)), []
+        n = data.n or 0
+        return rng.standard_normal((n, data.features)), rng.standard_normal((n, 1)), []
     x = _axis(data, rng)[:, None]
     return x, x**2 + 2 if data.kind == "square" else data.slope * x, []
 
@@ -89,7 +89,7 @@ def _axis(data: Data, rng: np.random.Generator) -> np.ndarray:
     if data.inputs == "normal":
         return rng.standard_normal(data.n)
     if data.inputs == "linspace":
-        return np.linspace(data.start, data.stop, data.n)
+        return np.linspace(data.start, data.stop or 0.0, data.n or 0)
     if data.n is not None:
         return data.start + data.step * np.arange(data.n)
     return np.arange(data.start, data.stop, data.step)

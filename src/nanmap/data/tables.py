@@ -25,11 +25,17 @@ def read_arrays(data: Data) -> Arrays:
         with np.load(path, allow_pickle=False) as file:
             x, y = (np.asarray(file[name], float) for name in ("x", "y"))
     except KeyError:
-        raise InputError("needs the arrays `x` and `y`", file=path, mend="np.savez(path, x=inputs, y=targets)") from None
+        raise InputError(
+            "needs the arrays `x` and `y`", file=path, mend="np.savez(path, x=inputs, y=targets)"
+        ) from None
     except (ValueError, OSError, EOFError) as error:
         raise InputError(f"is no readable npz file: {error}", file=path) from None
     if not (x.ndim == 2 and y.ndim in (1, 2) and len(x) == len(y)):
-        raise InputError(f"`x` {x.shape} and `y` {y.shape} do not fit together", file=path, allowed="x [n, features], y [n] or [n, outputs]")
+        raise InputError(
+            f"`x` {x.shape} and `y` {y.shape} do not fit together",
+            file=path,
+            allowed="x [n, features], y [n] or [n, outputs]",
+        )
     y = y.reshape(len(y), -1)
     _refuse_missing(data, np.isnan(x).any() or np.isnan(y).any(), "x or y")
     return x, y, []
@@ -51,7 +57,14 @@ def read_table(data: Data, one_hot: bool) -> Arrays:
     for name in (target, *names):
         if name not in table.columns:
             known = list(map(str, table.columns))
-            raise InputError("no such column", file=data.path, key="data.target" if name == target else "data.columns", value=name, allowed=known, mend=did_you_mean(name, known))
+            raise InputError(
+                "no such column",
+                file=data.path,
+                key="data.target" if name == target else "data.columns",
+                value=name,
+                allowed=known,
+                mend=did_you_mean(name, known),
+            )
     if not names:
         raise InputError("has no input column beside the target", file=data.path)
     parts, report = [], []
@@ -79,7 +92,9 @@ def _frame(data: Data) -> "pd.DataFrame":
 
     path = _existing(data)
     try:
-        table = pd.read_csv(path, low_memory=False, skipinitialspace=True) if data.kind == "csv" else pd.read_parquet(path)
+        table = (
+            pd.read_csv(path, low_memory=False, skipinitialspace=True) if data.kind == "csv" else pd.read_parquet(path)
+        )
     except (ValueError, OSError, pd.errors.ParserError) as error:
         raise InputError(f"cannot be read as {data.kind}: {str(error).strip()}", file=path) from None
     if table.empty:
@@ -93,16 +108,27 @@ def _encode(data: Data, column: "pd.Series", *, onehot: bool, target: bool = Fal
 
     name = str(column.name)
     if pd.api.types.is_datetime64_any_dtype(column):
-        raise _unusable(data, name, "holds dates", "turn the dates into numbers first, for example days since the first")
+        raise _unusable(
+            data, name, "holds dates", "turn the dates into numbers first, for example days since the first"
+        )
     missing = column.isna().to_numpy()
-    _refuse_missing(data, missing.any(), name, missing)
+    _refuse_missing(data, bool(missing.any()), name, missing)
     if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
         values = column.to_numpy(dtype=float, na_value=np.nan)
         infinite = np.flatnonzero(np.isinf(values))
         if len(infinite) and data.missing != "keep":
-            raise InputError(f"column `{name}` holds an infinity in line {infinite[0] + 2}", file=data.path, mend="remove the row or repair the value")
+            raise InputError(
+                f"column `{name}` holds an infinity in line {infinite[0] + 2}",
+                file=data.path,
+                mend="remove the row or repair the value",
+            )
         if target and data.missing == "mean" and missing.any():
-            raise _unusable(data, name, f"is the target and misses {missing.sum()} values; a mean is no label", 'data.missing = "drop" leaves those rows out')
+            raise _unusable(
+                data,
+                name,
+                f"is the target and misses {missing.sum()} values; a mean is no label",
+                'data.missing = "drop" leaves those rows out',
+            )
         return values[:, None], f"{name}: number" + (f", {missing.sum()} missing" if missing.any() else "")
     texts = column[~missing].astype(str)
     _check_categories(data, name, texts, target)
@@ -133,14 +159,21 @@ def _check_categories(data: Data, name: str, texts: "pd.Series", target: bool) -
         raise _unusable(data, name, "is the target and holds text", 'data.target_kind = "class" predicts a category')
     dates = pd.to_datetime(texts, errors="coerce", format="ISO8601").notna()
     if len(texts) and dates.all():
-        raise _unusable(data, name, "holds dates", "turn the dates into numbers first, for example days since the first")
+        raise _unusable(
+            data, name, "holds dates", "turn the dates into numbers first, for example days since the first"
+        )
     if texts.nunique() > max(20, len(texts) // 2):
-        raise _unusable(data, name, f"holds {texts.nunique()} different texts in {len(texts)} rows; that is no category", "leave it out with data.columns")
+        raise _unusable(
+            data,
+            name,
+            f"holds {texts.nunique()} different texts in {len(texts)} rows; that is no category",
+            "leave it out with data.columns",
+        )
 
 
 def _classes(data: Data, column: "pd.Series", one_hot: bool) -> tuple[np.ndarray, str]:
     missing = column.isna().to_numpy()
-    _refuse_missing(data, missing.any(), str(column.name), missing)
+    _refuse_missing(data, bool(missing.any()), str(column.name), missing)
     classes = sorted(column[~missing].unique())
     if len(classes) < 2:
         raise _unusable(data, str(column.name), "has a single class", "a class target needs at least two")
@@ -158,7 +191,14 @@ def _refuse_missing(data: Data, any_missing: bool, name: str, missing: np.ndarra
     if not any_missing or data.missing != "error":
         return
     where = f" (line {np.flatnonzero(missing)[0] + 2}, {missing.sum()} in all)" if missing is not None else ""
-    raise InputError(f"missing values in `{name}`{where}", file=data.path, key="data.missing", value="error", allowed=("drop", "mean", "keep"), mend='data.missing = "drop" leaves such rows out, "mean" fills them, "keep" trains on NaN')
+    raise InputError(
+        f"missing values in `{name}`{where}",
+        file=data.path,
+        key="data.missing",
+        value="error",
+        allowed=("drop", "mean", "keep"),
+        mend='data.missing = "drop" leaves such rows out, "mean" fills them, "keep" trains on NaN',
+    )
 
 
 def _unusable(data: Data, name: str, problem: str, mend: str) -> InputError:

@@ -1,19 +1,23 @@
 """From the states that a call returns to columns over cells, in NumPy. The rest of a cell after its NaN is filled in here."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from nanmap.plan import Lanes
-from nanmap.train import MEASURE_CEILING, MEASURE_TAIL, State
+from nanmap.train import MEASURE_CEILING, MEASURE_TAIL, Measure
 
+RECORDS = ("first_inf", "first_nan", "measure", "marks")  # the parts of a state that rows are made from
 INITIAL, LATE, FINAL = range(3)  # the marks of a whole training
 
 
-def columns_of(lanes: Lanes, cells: np.ndarray, state: State) -> dict[str, np.ndarray]:
+def columns_of(lanes: Lanes, cells: np.ndarray, records: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Facts about each cell, `[cells]` per column; steps are -1 where an event never came.
 
     Args:
         cells: indices into `lanes`.
-        state: final states of these cells, NumPy arrays with the cells in front.
+        records: the `RECORDS` of these cells' final states, NumPy arrays with the cells in front.
     """
     variant = lanes.variant[cells]
     of = {
@@ -22,11 +26,13 @@ def columns_of(lanes: Lanes, cells: np.ndarray, state: State) -> dict[str, np.nd
             "steps": [each.steps for each in lanes.variants],
             "floor": [each.floor for each in lanes.variants],
             "spread": [_spread(each.rows.targets) for each in lanes.variants],
-            "gaps": [bool(np.isnan(each.rows.inputs).any() or np.isnan(each.rows.targets).any()) for each in lanes.variants],
+            "gaps": [
+                bool(np.isnan(each.rows.inputs).any() or np.isnan(each.rows.targets).any()) for each in lanes.variants
+            ],
         }.items()
     }
-    marks = {name: np.asarray(values) for name, values in state.marks._asdict().items()}
-    nan_step, inf_step = state.first_nan.astype(np.int64), state.first_inf.astype(np.int64)
+    marks = {name: np.asarray(values) for name, values in records["marks"]._asdict().items()}
+    nan_step, inf_step = (records[name].astype(np.int64) for name in ("first_nan", "first_inf"))
     finished = nan_step >= 0
     initial, late, final = (marks["loss"][:, mark].astype(np.float64) for mark in (INITIAL, LATE, FINAL))
     late_seen = ~finished | (nan_step >= of["steps"] * 9 // 10)
@@ -42,10 +48,12 @@ def columns_of(lanes: Lanes, cells: np.ndarray, state: State) -> dict[str, np.nd
         "loss_late": late,
         "loss_final": final,
         "loss_floor": of["floor"],
-        "loss_best": _least(initial, late, final, state.measure.best.astype(np.float64)),
+        "loss_best": _least(initial, late, final, records["measure"].best.astype(np.float64)),
         "val_loss_final": np.where(finished, np.nan, marks["val_loss"][:, FINAL].astype(np.float64)),
         "r2": np.where(finished | (of["spread"] == 0), np.nan, r2),
-        "measure": _measure(state, of["steps"]) if lanes.program.full_loss else np.full(len(cells), np.nan),
+        "measure": _measured(records["measure"], of["steps"])
+        if lanes.program.full_loss
+        else np.full(len(cells), np.nan),
         "dead_fraction_initial": dead[:, INITIAL],
         "dead_fraction": np.where(finished, np.nan, dead[:, FINAL]),
         "dead_at_init": marks["dead_layer"][:, INITIAL],
@@ -69,15 +77,15 @@ def _least(*losses: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(stacked[:-1]).all(axis=0) & np.isinf(least), np.nan, least)
 
 
-def _measure(state: State, steps: np.ndarray) -> np.ndarray:
+def _measured(measure: Measure, steps: np.ndarray) -> np.ndarray:
     """The signed sum of Sohl-Dickstein 2402.06184, losses after a NaN counted as his ceiling.
 
     Negative where the mean of the last relative losses is below 1, else the sum of their inverses.
     """
     first, total, inverse, tail = (
-        np.asarray(getattr(state.measure, name), np.float64) for name in ("first", "total", "inverse", "tail")
+        np.asarray(getattr(measure, name), np.float64) for name in ("first", "total", "inverse", "tail")
     )
-    count = np.asarray(state.measure.count, np.int64)
+    count = np.asarray(measure.count, np.int64)
     first = np.where(count > 0, first, MEASURE_CEILING)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         lost = np.minimum(MEASURE_CEILING / np.where(np.isfinite(first), first, MEASURE_CEILING), MEASURE_CEILING)

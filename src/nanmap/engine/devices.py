@@ -33,11 +33,19 @@ def set_up(device: str = "auto") -> None:
 
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
-    jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    jax.config.update(
+        "jax_num_cpu_devices", len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     jax.config.update("jax_default_matmul_precision", "highest")
     jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
     # The defaults keep only what took a second to compile; a small network's program takes less.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     if device == "gpu" and jax.default_backend() == "cpu":
-        raise InputError("JAX finds no GPU", key="--device", value="gpu", allowed=("auto", "cpu"), mend="pip install 'nanmap[cuda]' on a machine with an NVIDIA GPU")
+        raise InputError(
+            "JAX finds no GPU",
+            key="--device",
+            value="gpu",
+            allowed=("auto", "cpu"),
+            mend="pip install 'nanmap[cuda]' on a machine with an NVIDIA GPU",
+        )

@@ -4,15 +4,15 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from nanmap.engine.columns import columns_of
-from nanmap.engine.groups import advance_marks, assemble, chunks, form_groups
-from nanmap.engine.program import AXIS, build, group_shapes
+from nanmap.engine.columns import RECORDS, columns_of
+from nanmap.engine.groups import Call, advance_marks, assemble, chunks, form_groups
+from nanmap.engine.program import AXIS, Group, build, group_shapes
 from nanmap.engine.width import groups_per_call, width_of
 from nanmap.plan import Lanes, Program
 from nanmap.train import State
@@ -36,6 +36,14 @@ class Compiled:
     blank: State
     width: int
     capacity: int
+
+
+class Started(NamedTuple):
+    """A call on its way."""
+
+    lanes: Lanes
+    call: Call
+    states: State
 
 
 @dataclass(frozen=True)
@@ -65,11 +73,11 @@ class Engine:
     compilations: int = 0
 
     def __post_init__(self) -> None:
-        self.devices = list(self.devices or jax.devices())
-        self.mesh = Mesh(np.array(self.devices), (AXIS,), axis_types=(AxisType.Auto,))
-        self.backend = "cpu" if self.devices[0].platform == "cpu" else "gpu"
+        devices = list(self.devices or jax.devices())
+        self.mesh = Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
+        self.backend = "cpu" if devices[0].platform == "cpu" else "gpu"
         self._programs: dict[Program, Future[Compiled]] = {}
-        self._compilers = ThreadPoolExecutor(max(1, len(self.devices) if self.backend == "cpu" else 4))
+        self._compilers = ThreadPoolExecutor(max(1, len(devices) if self.backend == "cpu" else 4))
 
     def width(self, program: Program) -> int:
         """Cells per group of a program on this backend."""
@@ -87,16 +95,16 @@ class Engine:
         Yields:
             For each call the batch, indices into it, and the columns of these cells, in no particular order.
         """
-        waiting: deque[tuple[Lanes, np.ndarray, State]] = deque()
+        waiting: deque[Started] = deque()
         for lanes in batches:
             self.prepare([lanes.program])
             compiled = self._programs[lanes.program].result()
             for groups in chunks(form_groups(lanes, compiled.width), compiled.capacity * len(self.mesh.devices)):
                 waiting.append(self._start(compiled, lanes, groups))
                 if len(waiting) > IN_FLIGHT:
-                    yield self._finish(*waiting.popleft())
+                    yield self._finish(waiting.popleft())
         while waiting:
-            yield self._finish(*waiting.popleft())
+            yield self._finish(waiting.popleft())
 
     def follow(self, lanes: Lanes) -> Iterator[Epoch]:
         """Trains a single cell epoch by epoch, with the executable that a sweep uses: the same bits.
@@ -106,40 +114,44 @@ class Engine:
         """
         self.prepare([lanes.program])
         compiled = self._programs[lanes.program].result()
-        variant = lanes.variants[0]
-        counts, group, _ = assemble(lanes, [np.array([0])], compiled.width, len(self.mesh.devices), compiled.capacity)
-        state = compiled.blank._replace(layers=group.state)
-        for number, (start, stop) in enumerate(_epochs(variant.steps, variant.steps_per_epoch)):
-            marks, events = advance_marks(variant.steps, start, stop)
-            scalars = (np.bool_(number == 0), np.int32(start), np.int32(marks), np.int32(events))
-            fresh, first, marks_all, events_all = (np.broadcast_to(v, (len(group.start), *v.shape)) for v in scalars)
-            group = group._replace(fresh=fresh, start=first, marks=marks_all, events=events_all)
-            with jax.enable_x64(lanes.program.dtype == "float64"):
-                counts, given, layers = jax.device_put((counts, group._replace(state=None), state.layers), self._sharding)
-                state = compiled.call(counts, given._replace(state=state._replace(layers=layers)))
-            host = jax.tree.map(lambda leaf: np.asarray(leaf)[0, :1], state)
+        steps, per_epoch = lanes.variants[0].steps, lanes.variants[0].steps_per_epoch
+        call = assemble(lanes, [np.array([0])], compiled.width, len(self.mesh.devices), compiled.capacity)
+        states = compiled.blank._replace(layers=call.layers)
+        for number, (start, stop) in enumerate(_epochs(steps, per_epoch)):
+            marks, events = advance_marks(steps, start, stop)
+            group = call.groups._replace(
+                fresh=np.full_like(call.groups.fresh, number == 0),
+                start=np.full_like(call.groups.start, start),
+                marks=np.full_like(call.groups.marks, marks),
+                events=np.full_like(call.groups.events, events),
+            )
+            states = self._run(compiled, lanes.program, call.counts, group, states)
+            host = jax.tree.map(lambda leaf: np.asarray(leaf)[0, :1], states)
             yield Epoch(number, start, stop, host)
             if host.first_nan[0] >= 0:
                 return
-            state = state._replace(epoch_loss=compiled.blank.epoch_loss)
+            states = states._replace(epoch_loss=compiled.blank.epoch_loss)
 
     def close(self) -> None:
         """Gives up compilations that nobody waits for."""
         self._compilers.shutdown(wait=False, cancel_futures=True)
 
-    def _start(self, compiled: Compiled, lanes: Lanes, groups: list[np.ndarray]) -> tuple[Lanes, np.ndarray, State]:
-        counts, group, cells = assemble(lanes, groups, compiled.width, len(self.mesh.devices), compiled.capacity)
-        with jax.enable_x64(lanes.program.dtype == "float64"):
-            blank = compiled.blank
-            counts, shared, layers = jax.device_put((counts, group._replace(state=None), group.state), self._sharding)
-            return lanes, cells, compiled.call(counts, shared._replace(state=blank._replace(layers=layers)))
+    def _start(self, compiled: Compiled, lanes: Lanes, groups: list[np.ndarray]) -> Started:
+        call = assemble(lanes, groups, compiled.width, len(self.mesh.devices), compiled.capacity)
+        states = compiled.blank._replace(layers=call.layers)
+        return Started(lanes, call, self._run(compiled, lanes.program, call.counts, call.groups, states))
+
+    def _run(self, compiled: Compiled, program: Program, counts: np.ndarray, groups: Group, states: State) -> State:
+        with jax.enable_x64(program.dtype == "float64"):
+            return compiled.call(*jax.device_put((counts, groups, states), self._sharding))
 
     @staticmethod
-    def _finish(lanes: Lanes, cells: np.ndarray, states: State) -> tuple[Lanes, np.ndarray, Columns]:
-        filled = cells >= 0
-        facts = states._replace(layers=None, optimizer=None)
-        host = jax.tree.map(lambda leaf: np.asarray(leaf)[filled], facts)
-        return lanes, cells[filled], columns_of(lanes, cells[filled], host)
+    def _finish(started: Started) -> tuple[Lanes, np.ndarray, Columns]:
+        lanes, call, states = started
+        cells = call.cells[call.real]
+        records = {name: getattr(states, name) for name in RECORDS}
+        host = jax.tree.map(lambda leaf: np.asarray(leaf)[call.real], records)
+        return lanes, cells, columns_of(lanes, cells, host)
 
     @property
     def _sharding(self) -> NamedSharding:
@@ -150,10 +162,10 @@ class Engine:
         capacity = groups_per_call(program, self.backend, width)
         with jax.enable_x64(program.dtype == "float64"):
             devices = len(self.mesh.devices)
-            group = group_shapes(program, width, devices * capacity, self._sharding)
+            groups, states = group_shapes(program, width, devices * capacity, self._sharding)
             counts = jax.ShapeDtypeStruct((devices,), np.int32, sharding=self._sharding)
-            call = build(program, self.mesh).lower(counts, group).compile()
-            blank = jax.device_put(jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), group.state), self._sharding)
+            call = build(program, self.mesh).lower(counts, groups, states).compile()
+            blank = jax.device_put(jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), states), self._sharding)
         self.compilations += 1
         return Compiled(call, blank, width, capacity)
 

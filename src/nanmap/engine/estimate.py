@@ -42,7 +42,9 @@ class Estimate:
         ]
         for program, width in self.widths.items():
             net = "–".join(map(str, program.widths))
-            lines.append(f"program: {net}, {program.optimizer}, batch {program.batch} of {program.rows} rows, {program.norm} norm, {program.dtype}; {width} cells side by side")
+            lines.append(
+                f"program: {net}, {program.optimizer}, batch {program.batch} of {program.rows} rows, {program.norm} norm, {program.dtype}; {width} cells side by side"
+            )
         return lines
 
 
@@ -57,7 +59,11 @@ def flops_per_update(program: Program) -> float:
 def estimate(plan: Plan, engine: Engine) -> Estimate:
     """Expected cost of a sweep on an engine's devices."""
     grid = plan.grid
-    cells = grid.size if grid.where is None else sum(len(grid.kept(start, min(start + 65536, grid.size))) for start in range(0, grid.size, 65536))
+    cells = (
+        grid.size
+        if grid.where is None
+        else sum(len(grid.kept(start, min(start + 65536, grid.size))) for start in range(0, grid.size, 65536))
+    )
     variants = list(plan.variants())
     each = cells / max(1, len(variants))
     devices = len(engine.mesh.devices)
@@ -67,9 +73,19 @@ def estimate(plan: Plan, engine: Engine) -> Estimate:
         program, width = variant.program, widths[variant.program]
         update = max(LOOP_SECONDS[engine.backend], width * flops_per_update(program) / FLOPS_PER_SECOND[engine.backend])
         seconds += np.ceil(each / width) * variant.steps * update / devices
-    memory = max(devices * groups_per_call(p, engine.backend, w) * w * (lane_bytes(p) + 512) for p, w in widths.items())
+    memory = max(
+        devices * groups_per_call(p, engine.backend, w) * w * (4 * p.parameters * 8 + 512) + devices * w * lane_bytes(p)
+        for p, w in widths.items()
+    )
     return Estimate(
-        cells, grid.size - cells, len(widths), len(variants), float(seconds), memory, cells * (BYTES_PER_ROW + 2 * len(grid.axes)), widths
+        cells,
+        grid.size - cells,
+        len(widths),
+        len(variants),
+        float(seconds),
+        memory,
+        cells * (BYTES_PER_ROW + 2 * len(grid.axes)),
+        widths,
     )
 
 
@@ -77,5 +93,3 @@ def _time(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-

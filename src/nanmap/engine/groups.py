@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from nanmap.config import Model
 from nanmap.data import Rows
 from nanmap.engine.program import Group
 from nanmap.init import initial_layers
+from nanmap.model import Layers
 from nanmap.plan import Lanes, Program, Variant
 from nanmap.plan.program import TRACED_NUMBERS
-from nanmap.train import MARKS, NEVER, Lane, Task
+from nanmap.train import NEVER, Lane, Task
 
 
 def form_groups(lanes: Lanes, width: int) -> list[np.ndarray]:
@@ -47,45 +50,66 @@ def advance_marks(steps: int, start: int, stop: int) -> tuple[list[int], list[in
     return marks, [NEVER, 0 if stop == 0 else NEVER, steps - 1 if stop == steps else NEVER]
 
 
-def assemble(
-    lanes: Lanes, groups: list[np.ndarray], width: int, devices: int, capacity: int
-) -> tuple[np.ndarray, Group, np.ndarray]:
-    """The arrays of one call.
+class Call(NamedTuple):
+    """What one call of a program takes, as NumPy arrays `[devices · capacity, …]`, and whose cells it holds.
 
-    Groups are dealt to the devices in turn; short groups repeat their last cell.
-
-    Returns:
-        Groups per device int32 `[devices]`; the `Group` arrays, `[devices · capacity, …]`, whose `state` holds only
-        the initial layers; and for each slot the cell it holds or -1, `[devices · capacity, width]`.
+    Attributes:
+        counts: groups per device, int32 `[devices]`.
+        groups: the groups' inputs.
+        layers: initial parameters `[devices · capacity, width, …]`.
+        cells: indices into the batch, `[devices · capacity, width]`.
+        real: whether a slot holds a cell, or only repeats one to fill its group.
     """
-    cells = np.full((devices, capacity, width), -1)
-    for number, group in enumerate(groups):
-        cells[number % devices, number // devices, : len(group)] = group
+
+    counts: np.ndarray
+    groups: Group
+    layers: Layers
+    cells: np.ndarray
+    real: np.ndarray
+
+
+def assemble(lanes: Lanes, groups: list[np.ndarray], width: int, devices: int, capacity: int) -> Call:
+    """The arrays of one call. Groups are dealt to the devices in turn; short groups repeat their last cell."""
+    cells: np.ndarray = np.zeros((devices, capacity, width), np.int64)
+    real: np.ndarray = np.zeros(cells.shape, bool)
+    for number, members in enumerate(groups):
+        place = number % devices, number // devices
+        cells[place] = members[-1]
+        cells[place][: len(members)] = members
+        real[place][: len(members)] = True
     counts = np.array([len(groups[device::devices]) for device in range(devices)], np.int32)
-    cells = cells.reshape(devices * capacity, width)
-    filled = np.maximum.accumulate(np.maximum(cells, 0), axis=1)
-    filled = np.where(cells >= 0, cells, np.take_along_axis(filled, np.maximum((cells >= 0).sum(1, keepdims=True) - 1, 0), 1))
-    shared = [_shared(lanes.program, lanes.variants[lanes.variant[first]], int(lanes.seed[first])) for first in filled[:, 0]]
-    task, marks, events = (_stack([entry[index] for entry in shared]) for index in range(3))
+    cells, real = cells.reshape(-1, width), real.reshape(-1, width)
+    shared = [_shared(lanes, first) for first in cells[:, 0]]
+    tasks, marks, events = zip(*shared, strict=True)
     dtype = np.dtype(lanes.program.dtype)
-    numbers = {name: lanes.numbers[name][filled].astype(dtype) for name in TRACED_NUMBERS}
-    lane = Lane(numbers, lanes.rates[filled].astype(dtype))
-    layers = _layers(lanes, filled, dtype)
-    slots = len(filled)
-    return counts, Group(task, lane, layers, np.ones(slots, bool), np.zeros(slots, np.int32), marks, events), cells
+    numbers = {name: lanes.numbers[name][cells].astype(dtype) for name in TRACED_NUMBERS}
+    group = Group(
+        task=jax.tree.map(lambda *leaves: np.stack(leaves), *tasks),
+        lanes=Lane(numbers, lanes.rates[cells].astype(dtype)),
+        fresh=np.ones(len(cells), bool),
+        start=np.zeros(len(cells), np.int32),
+        marks=np.array(marks, np.int32),
+        events=np.array(events, np.int32),
+    )
+    return Call(counts, group, _layers(lanes, cells, dtype), cells, real)
 
 
-def _shared(program: Program, variant: Variant, seed: int) -> tuple[Task, np.ndarray, np.ndarray]:
-    marks, events = marks_of(variant)
-    key = np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
-    scalars = (np.int32(variant.steps_per_epoch), np.int32(variant.steps), key)
-    return Task(*_padded(program, variant.rows), *scalars), np.array(marks, np.int32), np.array(events, np.int32)
-
-
-def _stack(entries: list) -> np.ndarray | Task:
-    if isinstance(entries[0], Task):
-        return Task(*(np.stack(leaves) for leaves in zip(*entries, strict=True)))
-    return np.stack(entries)
+def _shared(lanes: Lanes, cell: int) -> tuple[Task, list[int], list[int]]:
+    """The task, the marks and the events of the group that this cell stands in."""
+    variant, seed = lanes.variants[lanes.variant[cell]], int(lanes.seed[cell])
+    x, y, val_x, val_y = _padded(lanes.program, variant.rows)
+    task = Task(
+        x=x,
+        y=y,
+        n=np.int32(variant.rows.n),
+        val_x=val_x,
+        val_y=val_y,
+        val_n=np.int32(len(variant.rows.val_inputs)),
+        steps_per_epoch=np.int32(variant.steps_per_epoch),
+        steps=np.int32(variant.steps),
+        order_key=np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32),
+    )
+    return task, *marks_of(variant)
 
 
 @lru_cache(maxsize=512)
@@ -98,21 +122,25 @@ def _padded(program: Program, rows: Rows) -> tuple[np.ndarray, ...]:
             filled[:, : len(values)] = values.T
         return filled
 
-    train = pad(rows.inputs, program.rows), pad(rows.targets, program.rows), np.int32(rows.n)
-    val_n = len(rows.val_inputs)
-    return *train, pad(rows.val_inputs, program.val_rows), pad(rows.val_targets, program.val_rows), np.int32(val_n)
+    return (
+        pad(rows.inputs, program.rows),
+        pad(rows.targets, program.rows),
+        pad(rows.val_inputs, program.val_rows),
+        pad(rows.val_targets, program.val_rows),
+    )
 
 
-def _layers(lanes: Lanes, cells: np.ndarray, dtype: np.dtype) -> list[dict[str, np.ndarray]]:
+def _layers(lanes: Lanes, cells: np.ndarray, dtype: np.dtype) -> Layers:
     """Initial layers `[slots, width, …]`: one draw per initialiser and seed, scaled per cell. Kernels transposed."""
-    models = [variant.config.model for variant in lanes.variants]
-    which = np.array([models.index(model) for model in models])[lanes.variant[cells]]
+    models = list(dict.fromkeys(variant.config.model for variant in lanes.variants))
+    number = {model: index for index, model in enumerate(models)}
+    which = np.array([number[variant.config.model] for variant in lanes.variants])[lanes.variant[cells]]
     pairs = np.stack([which.ravel(), lanes.seed[cells].ravel()])
     present, inverse = np.unique(pairs, axis=1, return_inverse=True)
     drawn = [draw_layers(models[model], lanes.program, int(seed)) for model, seed in present.T]
     scale = lanes.numbers["init_scale"][cells][..., None, None]
     offset = lanes.numbers["init_offset"][cells][..., None, None]
-    layers = []
+    layers: Layers = []
     for index in range(lanes.program.layers):
         layer = {}
         for name in drawn[0][index]:
@@ -126,7 +154,7 @@ def _layers(lanes: Lanes, cells: np.ndarray, dtype: np.dtype) -> list[dict[str, 
 
 
 @lru_cache(maxsize=1 << 16)
-def draw_layers(model: Model, program: Program, seed: int) -> list[dict[str, np.ndarray]]:
+def draw_layers(model: Model, program: Program, seed: int) -> Layers:
     """`initial_layers`, kept: shards and calls ask for the same draws again."""
     return initial_layers(model, program, seed)
 

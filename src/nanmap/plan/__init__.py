@@ -6,4 +6,16 @@ from nanmap.plan.plan import Lanes, Plan, Variant, make_variant
 from nanmap.plan.program import Program, program_of
 from nanmap.plan.sweep import Sweep, load_sweep, make_sweep
 
-__all__ = ["Grid", "Lanes", "Plan", "Program", "Sweep", "Variant", "load_sweep", "make_sweep", "make_variant", "notices", "program_of"]
+__all__ = [
+    "Grid",
+    "Lanes",
+    "Plan",
+    "Program",
+    "Sweep",
+    "Variant",
+    "load_sweep",
+    "make_sweep",
+    "make_variant",
+    "notices",
+    "program_of",
+]

@@ -30,7 +30,9 @@ class AxisSpec(Settings):
     def _one_form(self) -> Self:
         forms = [form for form in (*FORMS, "choices") if getattr(self, form) is not None]
         if len(forms) != 1:
-            raise ValueError(f"|give one of {', '.join(FORMS)} with a key, or choices with a name; this axis has {forms or 'none'}")
+            raise ValueError(
+                f"|give one of {', '.join(FORMS)} with a key, or choices with a name; this axis has {forms or 'none'}"
+            )
         form = forms[0]
         if (self.choices is None) != (self.key is not None):
             raise ValueError("key|an axis has either a key and its values or a name and its choices")
@@ -55,7 +57,7 @@ class Axis:
         labels: what the rows say, one per position: int64, float64, bool or text.
     """
 
-    def __init__(self, spec: AxisSpec, column: str):
+    def __init__(self, spec: AxisSpec, column: str) -> None:
         self.column = column
         self.key = spec.key
         self.scale = "log" if spec.log else "linear" if spec.linear or spec.range else "values"
@@ -117,12 +119,13 @@ def _values(spec: AxisSpec) -> list[Any]:
     if spec.range is not None:
         return list(range(*spec.range))
     low, high = spec.log or spec.linear or (0.0, 0.0)
+    num = spec.num or 1
     if spec.linear:
-        return np.linspace(low, high, spec.num).tolist()
+        return np.linspace(low, high, num).tolist()
     sign = np.sign(low)
-    exponents = np.linspace(np.log10(abs(low)), np.log10(abs(high)), spec.num)
+    exponents = np.linspace(np.log10(abs(low)), np.log10(abs(high)), num)
     points = sign * 10.0**exponents
-    points[0], points[-1] = low, high if spec.num != 1 else low
+    points[0], points[-1] = low, high if num != 1 else low
     return points.tolist()
 
 

@@ -14,7 +14,11 @@ def notices(plan: Plan) -> list[str]:
 
 
 def _full_batch(variants: Iterable[Variant]) -> list[str]:
-    larger = {(each.config.training.batch_size, each.rows.n) for each in variants if each.config.training.batch_size > each.rows.n}
+    larger = {
+        (each.config.training.batch_size, each.rows.n)
+        for each in variants
+        if each.config.training.batch_size > each.rows.n
+    }
     if not larger:
         return []
     batch, n = min(larger)

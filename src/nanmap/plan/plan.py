@@ -13,7 +13,6 @@ from nanmap.errors import InputError
 from nanmap.plan.program import LANE_KEYS, NUMBERS, Program, program_of
 from nanmap.plan.sweep import Sweep
 
-
 CHUNK = 1 << 20  # cells looked at in one go
 
 
@@ -72,7 +71,7 @@ class Plan:
     [2, 2]
     """
 
-    def __init__(self, sweep: Sweep):
+    def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
         self.grid = sweep.grid
         number_dims = [self._is_numbers(dimension) for dimension in self.grid.dimensions]
@@ -97,9 +96,10 @@ class Plan:
         for dimension in self.number_dims:
             for axis in self.grid.dimensions[dimension]:
                 for key in axis.keys:
+                    name = _lane_name(key) or key
                     kind = np.int64 if key == "training.seed" else np.float64
                     values = np.array([settings[key] for settings in axis.settings], kind)
-                    found.append((dimension, _lane_name(key), values))
+                    found.append((dimension, name, values))
         return found
 
     @property
@@ -133,7 +133,7 @@ class Plan:
 
     def _make_variant(self, index: int) -> Variant:
         places = np.unravel_index(index, self.variant_shape) if self.variant_shape else ()
-        settings = self.grid.settings(dict(zip(self.variant_dims, places, strict=True)))
+        settings = self.grid.settings(dict(zip(self.variant_dims, map(int, places), strict=True)))
         # Numbers that an axis sets are present in every cell: take their first value to validate the rest with.
         settings |= self.grid.settings(dict.fromkeys(self.number_dims, 0))
         try:
@@ -151,9 +151,14 @@ class Plan:
         programs = {variant.program: None for variant in variants}
         owner = {program: position for position, program in enumerate(programs)}
         of_cell = np.array([owner[variant.program] for variant in variants], np.int64)[local]
-        return [self._batch(program, np.flatnonzero(of_cell == owner[program]), variants, local, places) for program in programs]
+        return [
+            self._batch(program, np.flatnonzero(of_cell == owner[program]), variants, local, places)
+            for program in programs
+        ]
 
-    def _batch(self, program: Program, position: np.ndarray, variants: list[Variant], local: np.ndarray, places: np.ndarray) -> Lanes:
+    def _batch(
+        self, program: Program, position: np.ndarray, variants: list[Variant], local: np.ndarray, places: np.ndarray
+    ) -> Lanes:
         present, variant = np.unique(local[position], return_inverse=True)
         mine = tuple(variants[index] for index in present)
         numbers = {name: np.array([each.numbers[name] for each in mine])[variant] for name in NUMBERS}

@@ -76,7 +76,11 @@ def load_sweep(path: str | Path, overrides: Iterable[str] = ()) -> Sweep:
     try:
         config = anchored(read_toml(config_path), config_path.parent)
     except InputError as error:
-        raise error if config_path.exists() else InputError("names no file", file=path, key="config", value=tree["config"], mend=error.mend) from None
+        raise (
+            error
+            if config_path.exists()
+            else InputError("names no file", file=path, key="config", value=tree["config"], mend=error.mend)
+        ) from None
     axes = _anchored_axes(copy.deepcopy(tree.get("axes", [])), config_path.parent)
     settings: dict[str, Any] = {f"record.{key}": value for key, value in tree.get("record", {}).items()}
     for key, value in map(parse_assignment, overrides):
@@ -157,7 +161,9 @@ def _axes(tables: list[dict[str, Any]]) -> list[Axis]:
     columns = column_names(specs)
     for column in columns:
         if column in RESERVED or columns.count(column) > 1:
-            raise InputError("two columns of the rows would have this name", key=f"axes.{column}", mend="give the axis another name")
+            raise InputError(
+                "two columns of the rows would have this name", key=f"axes.{column}", mend="give the axis another name"
+            )
     return [Axis(spec, column) for spec, column in zip(specs, columns, strict=True)]
 
 
@@ -170,7 +176,9 @@ def _explained(error: ValidationError, label: str) -> InputError:
     if first["type"] == "extra_forbidden":
         known = list(AxisSpec.model_fields)
         return InputError("unknown key", key=f"{label}.{inner}", allowed=known, mend=did_you_mean(inner, known))
-    return InputError(first["msg"].replace("Input should be", "must be"), key=f"{label}.{inner}", value=first.get("input"))
+    return InputError(
+        first["msg"].replace("Input should be", "must be"), key=f"{label}.{inner}", value=first.get("input")
+    )
 
 
 def _check_overlap(axes: list[Axis]) -> None:
@@ -178,7 +186,9 @@ def _check_overlap(axes: list[Axis]) -> None:
     for axis in axes:
         for key in axis.keys:
             if key in owner:
-                raise InputError("is set by two axes", key=key, value=[owner[key], axis.column], mend="leave it to one of them")
+                raise InputError(
+                    "is set by two axes", key=key, value=[owner[key], axis.column], mend="leave it to one of them"
+                )
             owner[key] = axis.column
 
 
@@ -205,7 +215,9 @@ def _dimensions(axes: list[Axis], groups: tuple[tuple[str, ...], ...]) -> tuple[
     for group in groups:
         for name in group:
             if name not in by_column:
-                raise InputError("names no axis", key="zip", value=name, allowed=list(by_column), mend=did_you_mean(name, by_column))
+                raise InputError(
+                    "names no axis", key="zip", value=name, allowed=list(by_column), mend=did_you_mean(name, by_column)
+                )
             if name in grouped:
                 raise InputError("stands in two groups", key="zip", value=name)
             grouped[name] = group

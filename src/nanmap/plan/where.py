@@ -54,7 +54,11 @@ def _condition(node: ast.expr, text: str, columns: list[str]) -> Callable[[Colum
 
 
 def _comparison(node: ast.Compare, text: str, columns: list[str]) -> Callable[[Columns], Any]:
-    if isinstance(node.ops[0], ast.In | ast.NotIn) and len(node.ops) == 1 and isinstance(node.comparators[0], ast.List | ast.Tuple):
+    if (
+        isinstance(node.ops[0], ast.In | ast.NotIn)
+        and len(node.ops) == 1
+        and isinstance(node.comparators[0], ast.List | ast.Tuple)
+    ):
         left = _term(node.left, text, columns)
         options = [_constant(item, text) for item in node.comparators[0].elts]
         inverted = isinstance(node.ops[0], ast.NotIn)
@@ -78,7 +82,9 @@ def _comparison(node: ast.Compare, text: str, columns: list[str]) -> Callable[[C
 def _term(node: ast.expr, text: str, columns: list[str]) -> Callable[[Columns], Any]:
     if isinstance(node, ast.Name) and node.id not in ("true", "false"):
         if node.id not in columns:
-            raise InputError("names no axis", key="where", value=node.id, allowed=columns, mend=did_you_mean(node.id, columns))
+            raise InputError(
+                "names no axis", key="where", value=node.id, allowed=columns, mend=did_you_mean(node.id, columns)
+            )
         return lambda values: values[node.id]
     constant = _constant(node, text)
     return lambda values: constant

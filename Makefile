@@ -1,0 +1,67 @@
+# Everything sets itself up: Python ≥ 3.11, pip and make are all that must be there.
+#   make sweep                    runs every sweep and draws its maps into results/<sweep>/maps/
+#   make sweep SWEEP=keras_line   only this one       DEVICE=cpu|gpu    OUT=folder for the run folders
+#   make test                     the tests           make check        lint, types, layers, docs
+
+PYTHON ?= python3
+SWEEP  ?= $(patsubst sweeps/%.toml,%,$(wildcard sweeps/*.toml))
+DEVICE ?= auto
+OUT    ?= results
+EXTRA  := $(shell nvidia-smi -L >/dev/null 2>&1 && echo '[cuda]')
+
+BIN     := .venv/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: sweep map test test-long check format docs figures clean
+.DEFAULT_GOAL := sweep
+
+.venv/created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nanmap needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
+	@echo "setting up .venv (once; takes about a minute)"
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/installed: .venv/created pyproject.toml constraints.txt
+	@$(INSTALL) -e '.$(EXTRA)'
+	@touch $@
+
+.venv/developing: .venv/installed
+	@$(INSTALL) -e '.[dev]'
+	@touch $@
+
+sweep: .venv/installed
+	@set -e; for name in $(basename $(notdir $(SWEEP))); do \
+		$(BIN)/nanmap sweep sweeps/$$name.toml --out $(OUT)/$$name --device $(DEVICE); \
+	done
+
+map: .venv/installed
+	@set -e; for name in $(basename $(notdir $(SWEEP))); do $(BIN)/nanmap map $(OUT)/$$name; done
+
+test: .venv/developing
+	@$(BIN)/pytest -m 'not long' --cov --cov-report=term
+
+test-long: .venv/developing
+	@$(BIN)/pytest -m long
+
+check: .venv/developing
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/pytest tests/test_layers.py
+	@$(BIN)/python docs/make_reference.py --check
+
+format: .venv/developing
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+docs: .venv/developing
+	@$(BIN)/python docs/make_reference.py
+
+# The two maps of the README, from results of `make sweep`.
+figures: .venv/installed
+	@$(BIN)/nanmap map $(OUT)/square_sgd --x learning_rate --y batch_size --facet scale_inputs --select budget='1000 updates' --out docs/images/square_sgd.png
+	@$(BIN)/nanmap map $(OUT)/keras_line --x learning_rate --y n --facet scale_inputs --select batch_size=64 --out docs/images/keras_line.png
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .coverage
+	find results -mindepth 1 ! -name README.md -delete

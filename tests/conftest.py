@@ -1,0 +1,82 @@
+"""Two CPU devices, one engine for the whole session (each program compiles once), and short ways to train."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+
+jax.config.update("jax_num_cpu_devices", 2)  # before the first array: afterwards JAX refuses
+
+import hypothesis
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from nanmap.config import build_config
+from nanmap.engine import Engine
+from nanmap.plan import make_sweep
+from nanmap.single import TrainingReport
+from nanmap.single import run as run_one
+from nanmap.sweeping import sweep_to_folder
+
+# derandomize: the same examples in every run; no deadline, because a first example may compile.
+hypothesis.settings.register_profile(
+    "nanmap",
+    derandomize=True,
+    deadline=None,
+    max_examples=25,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("nanmap")
+
+Tree = dict[str, Any]
+Train = Callable[..., TrainingReport]
+Grid = Callable[..., pa.Table]
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """Both devices."""
+    made = Engine()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def lone_engine() -> Iterator[Engine]:
+    """One device."""
+    made = Engine(devices=jax.devices()[:1])
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def train(engine: Engine) -> Train:
+    """`train(tree, **options)`: one training, alone."""
+    return lambda tree, **options: run_one(build_config(tree), engine=engine, **options)
+
+
+@pytest.fixture(scope="session")
+def grid(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Grid:
+    """`grid(tree, axes)`: the rows of a sweep as one Arrow table, read back from its run folder."""
+
+    def run(tree: Tree, axes: list[Tree], *, engine: Engine = engine, shard_cells: int | None = None, **options: Any) -> pa.Table:
+        sweep = make_sweep(tree, axes, **options)
+        result = sweep_to_folder(sweep, tmp_path_factory.mktemp("run"), engine=engine, shard_cells=shard_cells)
+        return result.folder.dataset().to_table()
+
+    return run
+
+
+@pytest.fixture
+def npz(tmp_path: Path) -> Callable[..., str]:
+    """`npz(x=…, y=…)`: writes the arrays and returns the file's name."""
+
+    def write(**arrays: np.ndarray) -> str:
+        path = tmp_path / f"arrays{len(list(tmp_path.glob('*.npz')))}.npz"
+        np.savez(path, **arrays)
+        return str(path)
+
+    return write

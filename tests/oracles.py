@@ -1,0 +1,170 @@
+"""Independent answers to hold the engine against: plain NumPy loops, optax in a Python loop, closed forms.
+
+Nothing here imports nanmap. Networks are lists of `{"kernel": [inputs, units], "bias": [units]}`, rows lie on the
+major axis: everything is written the textbook way, not the engine's.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+Layers = list[dict[str, np.ndarray]]
+HIDDEN = {"tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2), "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0) * 1.0)}
+
+
+def random_layers(widths: Sequence[int], seed: int, scale: float = 0.5) -> Layers:
+    """Kernels and biases that no initialiser of nanmap drew."""
+    rng = np.random.default_rng(seed)
+    return [
+        {"kernel": scale * rng.standard_normal((a, b)), "bias": 0.1 * rng.standard_normal(b)} for a, b in zip(widths, widths[1:], strict=False)
+    ]
+
+
+def flat(layers: Layers) -> dict[str, np.ndarray]:
+    """The names that an init file and `params` use."""
+    return {f"layers.{index}.{name}": values for index, layer in enumerate(layers) for name, values in layer.items()}
+
+
+# ---- batches -------------------------------------------------------------------------------------------------------
+
+
+def sliced(order: np.ndarray, batch: int) -> list[np.ndarray]:
+    """One epoch: consecutive slices of an order, the last one possibly short."""
+    return [order[start : start + batch] for start in range(0, len(order), batch)]
+
+
+def epoch_means(losses: Sequence[float], batches: Sequence[np.ndarray], per_epoch: int) -> list[float]:
+    """Mean batch loss of each epoch, weighted by rows."""
+    sizes = np.array([len(rows) for rows in batches], float)
+    spans = [slice(start, start + per_epoch) for start in range(0, len(losses), per_epoch)]
+    return [float(np.sum(np.array(losses)[span] * sizes[span]) / sizes[span].sum()) for span in spans]
+
+
+# ---- plain NumPy training ------------------------------------------------------------------------------------------
+
+
+def forward(layers: Layers, x: np.ndarray, activation: str = "tanh") -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+    """Outputs, the inputs of every layer, and its pre-activations."""
+    inputs, pre = [x], []
+    for index, layer in enumerate(layers):
+        pre.append(inputs[-1] @ layer["kernel"] + layer["bias"])
+        inputs.append(pre[-1] if index == len(layers) - 1 else HIDDEN[activation][0](pre[-1]))
+    return inputs[-1], inputs[:-1], pre
+
+
+def mse_and_gradient(
+    layers: Layers, x: np.ndarray, y: np.ndarray, activation: str = "tanh", clip_output: float | None = None
+) -> tuple[float, Layers]:
+    """Mean squared error over rows and outputs, and its gradient by hand-written back-propagation."""
+    output, inputs, pre = forward(layers, x, activation)
+    error = output - y
+    back = 2 * error / error.size
+    if clip_output is not None:
+        back = np.clip(back, -clip_output, clip_output)
+    grads: Layers = []
+    for index in reversed(range(len(layers))):
+        if index < len(layers) - 1:
+            back = back * HIDDEN[activation][1](pre[index])
+        grads.insert(0, {"kernel": inputs[index].T @ back, "bias": back.sum(axis=0)})
+        back = back @ layers[index]["kernel"].T
+    return float(np.mean(error**2)), grads
+
+
+def train_sgd(
+    layers: Layers, x: np.ndarray, y: np.ndarray, batches: Iterable[np.ndarray], rate: float, activation: str = "tanh", **options: Any
+) -> tuple[Layers, list[float]]:
+    """Stochastic gradient descent on the given batches of rows: the final layers and each batch's loss before its update."""
+    losses = []
+    for rows in batches:
+        loss, grads = mse_and_gradient(layers, x[rows], y[rows], activation, **options)
+        losses.append(loss)
+        layers = [{name: layer[name] - rate * grad[name] for name in layer} for layer, grad in zip(layers, grads, strict=True)]
+    return layers, losses
+
+
+def float32_line(x: np.ndarray, y: np.ndarray, kernel: float, bias: float, rate: float, steps: int) -> dict[str, int | None]:
+    """First steps at which full-batch gradient descent on a line meets an infinity and a NaN, every operation in float32."""
+    f = np.float32
+    x, y, a, b, n, rate = x.astype(f), y.astype(f), f(kernel), f(bias), f(len(x)), f(rate)
+    first: dict[str, int | None] = {"inf": None, "nan": None}
+    with np.errstate(all="ignore"):
+        for step in range(steps):
+            error = a * x + b - y
+            values = [np.sum(error * error, dtype=f) / n]
+            back = f(2) * error / n
+            a, b = a - rate * np.sum(back * x, dtype=f), b - rate * np.sum(back, dtype=f)
+            for name, test in (("inf", np.isinf), ("nan", np.isnan)):
+                if first[name] is None and any(test(value) for value in (*values, a, b)):
+                    first[name] = step
+            if first["nan"] is not None:
+                break
+    return first
+
+
+# ---- optax, alone, in a Python loop --------------------------------------------------------------------------------
+
+
+def train_optax(
+    rule: optax.GradientTransformation, layers: Layers, x: np.ndarray, y: np.ndarray, batches: Iterable[np.ndarray]
+) -> Layers:
+    """A tanh network trained in float64 on mean squared error by JAX's gradients and a complete optax optimizer."""
+    with jax.enable_x64(True):
+        params = jax.tree.map(jnp.asarray, layers)
+        state = rule.init(params)
+        for rows in batches:
+            updates, state = rule.update(_jax_gradient(params, x[rows], y[rows]), state, params)
+            params = optax.apply_updates(params, updates)
+        return jax.tree.map(np.asarray, params)
+
+
+@jax.jit
+@jax.grad
+def _jax_gradient(layers: list, x: jax.Array, y: jax.Array) -> jax.Array:
+    for layer in layers[:-1]:
+        x = jnp.tanh(x @ layer["kernel"] + layer["bias"])
+    return jnp.mean((x @ layers[-1]["kernel"] + layers[-1]["bias"] - y) ** 2)
+
+
+# ---- closed forms --------------------------------------------------------------------------------------------------
+
+
+def critical_rates(curvature: float, momentum: float) -> dict[str, float]:
+    """Largest stable learning rate on a quadratic, from the companion matrix of each rule."""
+    return {
+        "plain": 2 / curvature,
+        "heavy_ball": 2 * (1 + momentum) / curvature,
+        "nesterov": (2 + 2 * momentum) / ((1 + 2 * momentum) * curvature),
+    }
+
+
+def sohl_dickstein(losses: np.ndarray) -> float:
+    """The measure of arXiv 2402.06184, section 2, as its notebook computes it (the select done right)."""
+    v = np.where(np.isfinite(losses), losses, 1e6)
+    v = np.clip(v / v[0], None, 1e6)
+    return -float(v.sum()) if v[-20:].mean() < 1 else float((1 / v).sum())
+
+
+# ---- outcomes, cell by cell ----------------------------------------------------------------------------------------
+
+
+def outcome_of(row: Mapping[str, Any], ratio: float) -> str:
+    """The outcome table, read from top to bottom for one cell."""
+    first, late, final, floor = (float(row[f"loss_{name}"]) for name in ("initial", "late", "final", "floor"))
+    if row["first_nan_step"] >= 0:
+        return "nan"
+    if row["ends_infinite"]:
+        return "inf"
+    if first <= floor:
+        if final <= first:
+            return "converged"
+    elif final - floor <= ratio * (first - floor):
+        return "converged"
+    if row["dead_at_end"]:
+        return "dead"
+    if final > first:
+        return "diverged"
+    return "progressing" if final < 0.99 * late else "stalled"
