@@ -15,7 +15,7 @@ import pytest
 
 from nanmap.config import build_config
 from nanmap.engine import Engine
-from nanmap.plan import make_sweep
+from nanmap.plan import Plan, make_sweep
 from nanmap.single import TrainingReport
 from nanmap.single import run as run_one
 from nanmap.sweeping import sweep_to_folder
@@ -66,6 +66,21 @@ def grid(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Grid:
         sweep = make_sweep(tree, axes, **options)
         result = sweep_to_folder(sweep, tmp_path_factory.mktemp("run"), engine=engine, shard_cells=shard_cells)
         return result.folder.dataset().to_table()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def columns(engine: Engine) -> Callable[..., dict[str, np.ndarray]]:
+    """`columns(tree, axes)`: what the engine itself hands out, `[cells]` per name, before rows are made of it."""
+
+    def run(tree: Tree, axes: list[Tree]) -> dict[str, np.ndarray]:
+        plan = Plan(make_sweep(tree, axes))
+        found: dict[str, np.ndarray] = {}
+        for lanes, index, facts in engine.train(plan.lanes(np.arange(plan.grid.size))):
+            for name, values in facts.items():
+                found.setdefault(name, np.zeros(plan.grid.size, values.dtype))[lanes.position[index]] = values
+        return found
 
     return run
 

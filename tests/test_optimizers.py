@@ -14,6 +14,9 @@ from nanmap.config.choices import OptimizerKind, ScheduleKind, names
 from nanmap.engine import Engine
 from nanmap.plan import make_variant
 
+# Optax's own clip_by_global_norm uses a name that optax has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:optax.global_norm is deprecated")
+
 N, FEATURES, HIDDEN, STEPS, EPS = 12, 3, 4, 9, 1e-7
 RATE = 0.05
 rng = np.random.default_rng(5)

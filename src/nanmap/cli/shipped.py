@@ -53,7 +53,7 @@ def _list(title: str, files: dict[str, Path]) -> None:
 def _needed(files: list[Path]) -> list[Path]:
     """The files, the configs that they name, and the data that those read."""
     for file in files:
-        tree = tomllib.loads(file.read_text(encoding="utf-8"))
+        tree = tomllib.loads(file.read_text(encoding="utf-8")) if file.suffix == ".toml" else {}
         named = [tree.get("config"), tree.get("data", {}).get("path"), tree.get("model", {}).get("init_file")]
         for relative in filter(None, named):
             other = (file.parent / relative).resolve()

@@ -1,0 +1,162 @@
+"""How cells end: every outcome and cause by a real training, and the precedence table against a cell-by-cell reading of it."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from oracles import flat, outcome_of
+
+from nanmap.outcomes import CAUSE_SENTENCES, OUTCOME_SENTENCES, Cause, Outcome, classify
+
+LINE = {"kind": "line", "start": 1, "n": 20, "slope": 0.5}
+
+
+def relu_net(npz, biases: list[float], **more: Any) -> dict[str, Any]:
+    """One input, a relu unit per bias, one output; unit i is positive on every row where its bias is."""
+    units = len(biases)
+    layers = [
+        {"kernel": np.zeros((1, units)) + 0.1, "bias": np.array(biases)},
+        {"kernel": np.ones((units, 1)), "bias": np.zeros(1)},
+    ]
+    return {"data": LINE, "model": {"hidden": [units], "init": "file", "init_file": npz(**flat(layers))}} | more
+
+
+def rate(value: float, **more: Any) -> dict[str, Any]:
+    return {"optimizer": {"learning_rate": value} | more}
+
+
+def steps(count: int, **more: Any) -> dict[str, Any]:
+    return {"training": {"steps": count, "batch_size": 32} | more}
+
+
+SCALED = {"data": LINE | {"scale_inputs": "standard"}}
+TRAININGS: dict[tuple[str, str], Any] = {
+    ("nan", "nan_in_data"): lambda npz: {
+        "data": {"kind": "npz", "path": npz(x=[[1.0], [np.nan]], y=[1.0, 2.0]), "missing": "keep"}, **steps(3)
+    },
+    ("nan", "start_not_finite"): lambda npz: {"data": LINE, "model": {"init": "ones", "init_scale": 1e38}, **steps(3)},
+    ("nan", "overflow"): lambda npz: {"data": LINE, **rate(0.1), **steps(300)},
+    # Adagrad without eps divides 0 by 0 where a gradient is exactly 0 only without optax's guard; Adam without eps does.
+    ("nan", "nan_without_inf"): lambda npz: {"data": LINE | {"slope": 0.0}, "model": {"init": "zeros"}, **rate(0.1, kind="adam", eps=0), **steps(3)},
+    ("nan", "gradient_ascent"): lambda npz: {"data": LINE, **rate(-0.1), **steps(300)},
+    ("inf", "overflow"): lambda npz: {"data": LINE, **rate(0.1), **steps(18)},
+    ("inf", "start_not_finite"): lambda npz: {"data": LINE, "model": {"init": "ones", "init_scale": 1e30}, **steps(3)},
+    ("converged", ""): lambda npz: {**SCALED, **rate(0.1), **steps(100)},
+    ("dead", "dead_at_init"): lambda npz: {**relu_net(npz, [-50.0, -60.0]), **steps(5)},
+    ("dead", "killed"): lambda npz: {**relu_net(npz, [1.0, -50.0]), **rate(0.013), **steps(30)},
+    ("dead", "blown_up_then_dead"): lambda npz: {**relu_net(npz, [40.0, 40.0]), **rate(1e3), **steps(1)},
+    ("diverged", "steps_too_large"): lambda npz: {"data": LINE, **rate(0.0071), **steps(40)},
+    ("diverged", "gradient_ascent"): lambda npz: {"data": LINE, **rate(-1e-4), **steps(20)},
+    ("progressing", "budget_too_short"): lambda npz: {**SCALED, **rate(0.01), **steps(20)},
+    ("stalled", "no_movement"): lambda npz: {**SCALED, **rate(0.0), **steps(20)},
+    ("stalled", "plateau"): lambda npz: {**SCALED, **rate(1e-6), **steps(20)},
+}
+
+
+@pytest.mark.parametrize(("outcome", "cause"), TRAININGS)
+def test_a_training_reaches_this_end_for_this_reason(outcome: str, cause: str, npz, train) -> None:
+    report = train(TRAININGS[outcome, cause](npz))
+    assert (report.outcome, report.cause) == (outcome, cause), report.row
+
+
+def test_every_outcome_and_every_cause_has_a_training_and_a_sentence() -> None:
+    assert {outcome for outcome, _ in TRAININGS} == set(Outcome) == set(OUTCOME_SENTENCES)
+    assert {cause for _, cause in TRAININGS} == set(Cause) == set(CAUSE_SENTENCES)
+    assert all(each.sentence for each in (*Outcome, *Cause))
+
+
+LOSSES = st.sampled_from([0.0, -0.0, 1e-320, 1.0, 0.989, 0.99, 0.991, 1.0000001, 20.0, 1e300, np.inf, np.nan])
+STEPS = st.sampled_from([-1, 0, 3])
+ROW = st.fixed_dictionaries(
+    {
+        "loss_initial": LOSSES,
+        "loss_late": LOSSES,
+        "loss_final": LOSSES,
+        "loss_floor": st.sampled_from([0.0, 1e-30, 0.5, 1.0, np.nan]),
+        "first_nan_step": STEPS,
+        "first_inf_step": STEPS,
+        "ends_infinite": st.booleans(),
+        "dead_at_end": st.booleans(),
+        "dead_at_init": st.booleans(),
+        "data_nan": st.booleans(),
+        "rate": st.sampled_from([-0.1, -0.0, 0.0, 0.1]),
+    }
+)
+PLAIN = {
+    "loss_initial": 1.0, "loss_late": 1.0, "loss_final": 1.0, "loss_floor": 0.0, "first_nan_step": -1, "first_inf_step": -1,
+    "ends_infinite": False, "dead_at_end": False, "dead_at_init": False, "data_nan": False, "rate": 0.1,
+}  # fmt: skip
+POSSIBLE = {
+    "nan": {"nan_in_data", "start_not_finite", "overflow", "nan_without_inf", "gradient_ascent"},
+    "inf": {"nan_in_data", "start_not_finite", "overflow", "nan_without_inf", "gradient_ascent"},
+    "converged": {""},
+    "dead": {"dead_at_init", "killed", "blown_up_then_dead"},
+    "diverged": {"steps_too_large", "gradient_ascent"},
+    "progressing": {"budget_too_short", "gradient_ascent"},
+    "stalled": {"no_movement", "plateau", "gradient_ascent"},
+}
+
+
+@settings(max_examples=300)
+@given(st.lists(ROW, min_size=1, max_size=6), st.sampled_from([0.05, 0.5]))
+@example([PLAIN | {"loss_final": 0.05}], 0.05)
+@example([PLAIN | {"loss_initial": 0.5, "loss_floor": 0.5, "loss_final": 0.5}], 0.05)
+@example([PLAIN | {"first_nan_step": 0, "ends_infinite": True, "dead_at_end": True}], 0.05)
+def test_columns_are_classified_as_the_table_reads_for_each_cell(rows: list[dict], ratio: float) -> None:
+    columns = {name: np.array([row[name] for row in rows]) for name in PLAIN}
+    outcomes, causes = classify(columns, ratio)
+    assert outcomes.tolist() == [outcome_of(row, ratio) for row in rows]
+    for outcome, cause in zip(outcomes, causes, strict=True):
+        assert cause in POSSIBLE[outcome]
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"first_nan_step": 5, "first_inf_step": 5}, "overflow"),
+        ({"first_nan_step": 5, "first_inf_step": 4}, "overflow"),
+        ({"first_nan_step": 5, "first_inf_step": 6}, "nan_without_inf"),
+        ({"first_nan_step": 5}, "nan_without_inf"),
+        ({"first_nan_step": 0, "data_nan": True, "rate": -1.0}, "nan_in_data"),
+        ({"first_nan_step": 5, "loss_initial": np.inf, "rate": -1.0}, "start_not_finite"),
+        ({"ends_infinite": True, "first_inf_step": 3, "rate": -1.0}, "gradient_ascent"),
+        ({"dead_at_end": True, "dead_at_init": True, "loss_final": 2.0}, "dead_at_init"),
+        ({"dead_at_end": True, "loss_final": 2.0}, "blown_up_then_dead"),
+        ({"dead_at_end": True, "rate": -1.0}, "killed"),
+    ],
+)
+def test_the_nearest_cause_is_named(change: dict, cause: str) -> None:
+    columns = {name: np.array([value]) for name, value in (PLAIN | change).items()}
+    assert classify(columns, 0.05)[1].tolist() == [cause]
+
+
+def test_dead_fractions_count_units_that_are_flat_on_every_row(npz, grid) -> None:
+    (row,) = grid({**relu_net(npz, [1.0, -50.0, -0.15, -1.9]), **rate(0.0), **steps(1)}, []).to_pylist()
+    assert row["dead_fraction_initial"] == 0.25  # 0.1·x − 0.15 and 0.1·x − 1.9 are positive on some of x = 1..20
+    (row,) = grid({**relu_net(npz, [-50.0, -2.0]), **rate(0.0), **steps(1)}, []).to_pylist()
+    assert row["dead_fraction_initial"] == 1.0 and row["outcome"] == "dead"  # 0.1·20 − 2 = 0: relu is flat at 0 too
+
+
+def test_a_tanh_net_has_no_dead_fraction(grid) -> None:
+    (row,) = grid({**SCALED, "model": {"hidden": [3], "activation": "tanh"}, **steps(2)}, []).to_pylist()
+    assert row["dead_fraction_initial"] is None and row["dead_fraction"] is None
+
+
+def test_a_sign_flipped_gradient_is_zero_below_a_dead_layer(npz, train) -> None:
+    report = train({**relu_net(npz, [-50.0, -60.0]), **rate(10.0), **steps(5)})
+    assert report.params["layers.0.bias"].tolist() == [-50.0, -60.0]
+    assert report.params["layers.0.kernel"].ravel() == pytest.approx([0.1, 0.1])
+    assert report.params["layers.1.kernel"].ravel().tolist() == [1.0, 1.0]
+
+
+def test_ratio_and_floor_are_settings(train) -> None:
+    tree = {**SCALED, **rate(0.05), **steps(10)}
+    row = train(tree).row
+    share = (row["loss_final"] - row["loss_floor"]) / (row["loss_initial"] - row["loss_floor"])
+    assert row["loss_floor"] < 1e-20  # a line fits a line
+    for ratio, outcome in ((share * 1.001, "converged"), (share * 0.999, "progressing")):
+        assert train(tree | {"outcome": {"ratio": ratio}}).outcome == outcome
+    assert train(tree | {"outcome": {"floor": row["loss_final"]}}).outcome == "converged"
+    assert train(tree | {"outcome": {"floor": row["loss_initial"] + 1}}).outcome == "converged"
