@@ -8,7 +8,7 @@ import numpy as np
 
 from nanmap.arrays import Array
 from nanmap.config.choices import FLAT_BELOW_ZERO
-from nanmap.norm import normalise
+from nanmap.norm import along_units, normalise
 from nanmap.plan.program import Program
 
 Layers = list[dict[str, Array]]
@@ -43,8 +43,10 @@ def layer_shapes(program: Program) -> list[dict[str, tuple[int, ...]]]:
 def forward(program: Program, layers: Layers, gain: Array, x: Array, mask: Array | None) -> tuple[Array, list[Array]]:
     """Outputs, and the pre-activations of every layer.
 
+    Inside, rows or units lie on the minor axis, whichever vectorises better for this batch (`program.rows_minor`).
+
     Args:
-        layers: per layer `kernel` `[units, inputs]` (transposed: it meets the rows from the left), `bias` and norm.
+        layers: per layer `kernel` `[units, inputs]`, `bias` `[units]` and the norm's parameters.
         gain: factor on hidden pre-activations, inside the activation.
         x: `[features, rows]`.
         mask: which rows count, or None for all. Rows that do not count are cut off before every non-linearity:
@@ -53,24 +55,24 @@ def forward(program: Program, layers: Layers, gain: Array, x: Array, mask: Array
     Returns:
         Outputs `[outputs, rows]` and one `[units, rows]` array per layer.
     """
-    hidden = x
+    rows_minor = program.rows_minor
+    hidden = x if rows_minor else x.T
     pre_activations = []
     for index, layer in enumerate(layers):
         last = index == program.layers - 1
-        factor = _factor(program, index)
-        kernel = layer["kernel"] if factor == 1 else layer["kernel"] * jnp.asarray(factor, program.dtype)
-        if not last and program.norm == "none":
-            kernel = kernel * gain  # on the weights, not on every row
-        z = kernel @ hidden
-        if program.bias:
-            bias = layer["bias"] if last or program.norm != "none" else layer["bias"] * gain
-            z = z + bias[:, None]
-        z = _counted(z, mask)
-        if not last and program.norm != "none":
-            z = _counted(normalise(program.norm, layer, z), mask) * gain
-        pre_activations.append(z)
+        norm = "none" if last else program.norm
+        kernel, bias = layer["kernel"] * _factor(program, index), layer.get("bias")
+        if not last and norm == "none":  # the gain on the weights, not on every row
+            kernel, bias = kernel * gain, None if bias is None else bias * gain
+        z = kernel @ hidden if rows_minor else hidden @ kernel.T
+        if bias is not None:
+            z = z + along_units(bias, rows_minor)
+        z = _counted(z, mask, rows_minor)
+        if norm != "none":
+            z = _counted(normalise(norm, layer, z, rows_minor), mask, rows_minor) * gain
+        pre_activations.append(z if rows_minor else z.T)
         hidden = ACTIVATIONS[program.output_activation if last else program.activation](z)
-    return hidden, pre_activations
+    return hidden if rows_minor else hidden.T, pre_activations
 
 
 def dead_units(program: Program, pre_activations: list[Array], mask: Array | None) -> tuple[Array, Array]:
@@ -91,6 +93,7 @@ def dead_units(program: Program, pre_activations: list[Array], mask: Array | Non
 
 
 def _factor(program: Program, index: int) -> float:
+    """What a parametrization multiplies a layer's kernel with; a Python float keeps the kernel's dtype."""
     fan_in = program.widths[index]
     if program.parametrization == "standard":
         return 1.0
@@ -99,5 +102,5 @@ def _factor(program: Program, index: int) -> float:
     return float(1.0 / np.sqrt(fan_in))
 
 
-def _counted(z: Array, mask: Array | None) -> Array:
-    return z if mask is None else jnp.where(mask, z, 0)
+def _counted(z: Array, mask: Array | None, rows_minor: bool) -> Array:
+    return z if mask is None else jnp.where(mask if rows_minor else mask[:, None], z, 0)

@@ -1,0 +1,28 @@
+"""Rows → grids. Draws nothing and needs no JAX; `plot`, `report` and `Result.to_xarray` call it."""
+
+from nanmap.analysis.pixels import (
+    HIGHER_IS_BETTER,
+    SEVERITY,
+    Kind,
+    Medians,
+    count_outcomes,
+    most_common,
+    take_medians,
+    to_xarray,
+)
+from nanmap.analysis.view import Shown, View, load_grid, make_view
+
+__all__ = [
+    "HIGHER_IS_BETTER",
+    "SEVERITY",
+    "Kind",
+    "Medians",
+    "Shown",
+    "View",
+    "count_outcomes",
+    "load_grid",
+    "make_view",
+    "most_common",
+    "take_medians",
+    "to_xarray",
+]

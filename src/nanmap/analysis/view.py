@@ -1,0 +1,234 @@
+"""What a map shows: which axis goes where, and the pixel that each cell falls in. Reads no rows."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nanmap.errors import InputError, did_you_mean
+from nanmap.plan.axes import Axis, AxisSpec, column_names
+from nanmap.plan.grid import Grid
+from nanmap.plan.where import parse_where
+
+CHUNK = 1 << 20  # cells looked at together when `where` is asked for each of them
+FEW = 12  # this many values are shown one by one, each under its own label, even where they are evenly spaced
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An axis as a map shows it: the positions that stay, in the order in which they are drawn.
+
+    Attributes:
+        positions: positions along the axis of the grid; numbers on a log or linear scale ascend.
+        labels: their values.
+        scale: `log`, `linear` or `values`.
+    """
+
+    axis: Axis
+    positions: np.ndarray
+    scale: str
+
+    @property
+    def column(self) -> str:
+        """The axis's column."""
+        return self.axis.column
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The axis's values, as drawn."""
+        return self.axis.labels[self.positions]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+@dataclass(frozen=True)
+class View:
+    """The part of a grid that a map shows, and where each cell falls in it.
+
+    Attributes:
+        shown: the facets, then y, then x: the dimensions of the pixels.
+        merged: the axes whose values share a pixel, slowest first.
+        fixed: the axes of which `select` left one value.
+    """
+
+    grid: Grid
+    shown: tuple[Shown, ...]
+    merged: tuple[Shown, ...]
+    fixed: tuple[Shown, ...]
+
+    @property
+    def x(self) -> Shown:
+        """The horizontal axis."""
+        return self.shown[-1]
+
+    @property
+    def y(self) -> Shown:
+        """The vertical axis."""
+        return self.shown[-2]
+
+    @property
+    def facets(self) -> tuple[Shown, ...]:
+        """The axes over the panels."""
+        return self.shown[:-2]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Pixels along the facets, y and x."""
+        return tuple(map(len, self.shown))
+
+    @property
+    def depth(self) -> int:
+        """Cells that share a pixel, where `where` excludes none."""
+        return int(np.prod([len(each) for each in self.merged], dtype=np.int64))
+
+    def place(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Flat pixel and place within the pixel for the cells that are shown, and which ones those are `[cells]`."""
+        positions = self.grid.decode(cells)
+        kept = np.ones(len(cells), bool)
+        flat = []
+        for group in (self.shown, self.merged, self.fixed):
+            index = np.zeros(len(cells), np.int64)
+            for each in group:
+                found = self._lookup(each)[positions[self._dimension(each)]]
+                kept &= found >= 0
+                index = index * len(each) + found
+            flat.append(index)
+        return flat[0][kept], flat[1][kept], kept
+
+    def _dimension(self, shown: Shown) -> int:
+        return next(number for number, axes in enumerate(self.grid.dimensions) if shown.axis in axes)
+
+    def _lookup(self, shown: Shown) -> np.ndarray:
+        lookup = np.full(len(shown.axis), -1)
+        lookup[shown.positions] = np.arange(len(shown))
+        return lookup
+
+    def expected(self) -> np.ndarray:
+        """Cells per pixel once the run is complete: 0 where `where` excludes all."""
+        if self.grid.where is None:
+            return np.full(self.shape, self.depth)
+        counts = np.zeros(self.shape, np.int64)
+        for start in range(0, self.grid.size, CHUNK):
+            pixels, _, _ = self.place(self.grid.kept(start, min(start + CHUNK, self.grid.size)))
+            np.add.at(counts.reshape(-1), pixels, 1)
+        return counts
+
+
+def load_grid(manifest: Mapping[str, Any]) -> Grid:
+    """The grid that a manifest tells of."""
+    sweep = manifest["sweep"]
+    specs = [AxisSpec.model_validate(table) for table in sweep["axes"]]
+    axes = {column: Axis(spec, column) for spec, column in zip(specs, column_names(specs), strict=True)}
+    groups = {name: tuple(group) for group in sweep.get("zip") or () for name in group}
+    dimensions = dict.fromkeys(groups.get(column, (column,)) for column in axes)
+    where = parse_where(sweep["where"], axes) if sweep.get("where") else None
+    return Grid(tuple(tuple(axes[name] for name in group) for group in dimensions), where)
+
+
+def make_view(grid: Grid, x: str, y: str, facet: Sequence[str] = (), select: Mapping[str, Any] | None = None) -> View:
+    """Which axis goes where on a map.
+
+    Args:
+        grid: the run's grid.
+        x: column of the horizontal axis; `y` of the vertical one, `facet` of those over the panels.
+        y: see `x`.
+        facet: see `x`.
+        select: a value, or a list of values, to keep for some axes; all others are left out.
+
+    Raises:
+        InputError: a name is no axis, an axis is named twice, or a selected value is not on its axis.
+    """
+    wanted = [("x", x), ("y", y), *(("facet", name) for name in facet)]
+    for place, name in [*wanted, *(("select", name) for name in select or {})]:
+        _check_known(name, [axis.column for axis in grid.axes], place)
+    names = [name for _, name in wanted]
+    _check_apart(grid, wanted)
+    rest, shown = [], {}
+    for group in grid.dimensions:
+        positions = _selected(group, select or {})
+        made = {axis.column: _shown(axis, positions) for axis in group}
+        placed = made.keys() & set(names)
+        shown |= {name: made[name] for name in placed}
+        rest += [] if placed else [made[group[0].column]]
+    merged, fixed = ([each for each in rest if (len(each) > 1) == many] for many in (True, False))
+    return View(grid, tuple(shown[name] for name in (*facet, y, x)), tuple(merged), tuple(fixed))
+
+
+def _check_known(name: str, known: list[str], place: str) -> None:
+    if name not in known:
+        raise InputError("no such axis", key=place, value=name, allowed=known, mend=did_you_mean(name, known))
+
+
+def _check_apart(grid: Grid, wanted: list[tuple[str, str]]) -> None:
+    """No axis is shown twice, and no two that are zipped: they have no plane to show."""
+    owner: dict[int, tuple[str, str]] = {}
+    for place, name in wanted:
+        number = next(n for n, group in enumerate(grid.dimensions) if name in [axis.column for axis in group])
+        if number in owner:
+            other, known = owner[number]
+            problem = (
+                f"is {other} already"
+                if known == name
+                else f"is zipped with `{known}`, which is {other}: they move together"
+            )
+            free = [group[0].column for n, group in enumerate(grid.dimensions) if n not in owner]
+            raise InputError(problem, key=place, value=name, allowed=free or "nothing: the sweep has no further axis")
+        owner[number] = place, name
+
+
+def _selected(group: Sequence[Axis], select: Mapping[str, Any]) -> np.ndarray:
+    kept = np.arange(len(group[0]))
+    for axis in group:
+        if axis.column in select:
+            value = select[axis.column]
+            several = value if isinstance(value, list | tuple | set | np.ndarray) else [value]
+            kept = np.intersect1d(kept, [_position(axis, each) for each in several])
+    if not len(kept):
+        raise InputError("leaves no cell", key="select", value=dict(select))
+    return kept
+
+
+def _position(axis: Axis, value: Any) -> int:
+    """Position of a value given by a person: the same text, or the same number to six digits."""
+    labels = axis.labels.tolist()
+    texts = [str(label).lower() for label in labels]
+    if str(value).lower() in texts:
+        return texts.index(str(value).lower())
+    if axis.labels.dtype.kind in "if":
+        try:
+            near = np.isclose(axis.labels, float(value), rtol=1e-6, atol=0)
+        except (TypeError, ValueError):
+            near = np.zeros(1, bool)
+        if near.any():
+            return int(np.argmax(near))
+    raise InputError("is not on the axis", key=f"select.{axis.column}", value=value, allowed=_listed(axis.labels))
+
+
+def _listed(labels: Iterable[Any], most: int = 12) -> str:
+    texts = [f"{each:.10g}" if isinstance(each, float) else str(each) for each in labels]
+    more = f", … {texts[-1]} ({len(texts)} values)" if len(texts) > most else ""
+    return ", ".join(texts[: most - 1] if more else texts) + more
+
+
+def _shown(axis: Axis, positions: np.ndarray) -> Shown:
+    labels = axis.labels[positions]
+    scale = _scale(axis, labels)
+    return Shown(axis, positions if scale == "values" else positions[np.argsort(labels)], scale)
+
+
+def _scale(axis: Axis, labels: np.ndarray) -> str:
+    """The scale on which the values are evenly spaced, or `values` where there is none or they are few."""
+    if labels.dtype.kind not in "if" or len(labels) < 2 or (axis.scale == "values" and len(labels) <= FEW):
+        return "values"
+    values = labels.astype(float)
+    one_sign = (values > 0).all() or (values < 0).all()
+    if axis.scale != "linear" and one_sign and _even(np.log(np.abs(values))):
+        return "log"
+    return "linear" if axis.scale != "log" and _even(values) else "values"
+
+
+def _even(values: np.ndarray) -> bool:
+    steps = np.diff(values)
+    return bool(np.allclose(steps, steps.mean(), rtol=1e-6, atol=0))

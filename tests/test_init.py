@@ -1,0 +1,175 @@
+"""Initial parameters: bounds, variances and streams of every initialiser, as Keras and PyTorch document them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from oracles import flat, random_layers
+
+from nanmap.config import build_config
+from nanmap.config.choices import InitKind, names
+from nanmap.errors import InputError
+from nanmap.init import initial_layers
+from nanmap.plan import make_variant
+
+IN, OUT = 200, 300
+TRUNCATED = ("glorot_normal", "he_normal", "lecun_normal")
+# Standard deviation, and the bound no draw may cross (None = unbounded).
+EXPECTED = {
+    "normal": (1.0, None),
+    "uniform": (3**-0.5, 1.0),
+    "glorot_uniform": ((2 / (IN + OUT)) ** 0.5, (6 / (IN + OUT)) ** 0.5),
+    "glorot_normal": ((2 / (IN + OUT)) ** 0.5, 2 * (2 / (IN + OUT)) ** 0.5 / 0.8796),
+    "he_uniform": ((2 / IN) ** 0.5, (6 / IN) ** 0.5),
+    "he_normal": ((2 / IN) ** 0.5, 2 * (2 / IN) ** 0.5 / 0.8796),
+    "lecun_uniform": ((1 / IN) ** 0.5, (3 / IN) ** 0.5),
+    "lecun_normal": ((1 / IN) ** 0.5, 2 * (1 / IN) ** 0.5 / 0.8796),
+    "torch_linear": ((1 / (3 * IN)) ** 0.5, IN**-0.5),
+    "orthogonal": (OUT**-0.5, 1.0),
+}
+
+
+def layers_of(init: str, seed: int = 0, hidden: tuple[int, ...] = (OUT,), dtype: str = "float32", **model: Any) -> list[dict[str, np.ndarray]]:
+    config = build_config(
+        {
+            "data": {"kind": "gaussian", "n": 4, "features": IN},
+            "model": {"init": init, "hidden": list(hidden)} | model,
+            "training": {"steps": 1, "dtype": dtype},
+        }
+    )
+    return initial_layers(config.model, make_variant(config).program, seed)
+
+
+def test_every_drawn_initialiser_stands_in_the_table() -> None:
+    assert set(EXPECTED) | {"zeros", "ones", "file"} == set(names(InitKind))
+
+
+@pytest.mark.parametrize("init", EXPECTED)
+def test_draws_have_the_documented_spread_and_bound(init: str) -> None:
+    kernel = layers_of(init)[0]["kernel"].astype(np.float64)
+    spread, bound = EXPECTED[init]
+    assert kernel.shape == (IN, OUT)
+    assert abs(kernel.mean()) < 4 * spread / kernel.size**0.5
+    assert kernel.std() == pytest.approx(spread, rel=0.01)  # 60,000 draws: standard error 0.3 %
+    if bound is not None:
+        assert np.abs(kernel).max() <= bound * (1 + 1e-4)
+        if init != "orthogonal":
+            assert np.abs(kernel).max() > 0.98 * bound
+
+
+@pytest.mark.parametrize("init", TRUNCATED)
+def test_truncated_normals_are_cut_not_clipped(init: str) -> None:
+    kernel = np.abs(layers_of(init)[0]["kernel"]) / EXPECTED[init][1]
+    assert len(np.unique(kernel[kernel > 0.97])) > 0.9 * (kernel > 0.97).sum()
+    inner = (kernel < 0.25).mean()  # half a standard deviation of a normal cut at two
+    assert inner == pytest.approx(0.3829 / 0.9545, abs=0.01)
+
+
+@pytest.mark.parametrize(("init", "value"), [("zeros", 0.0), ("ones", 1.0)])
+def test_constants(init: str, value: float) -> None:
+    assert all((layer["kernel"] == value).all() and (layer["bias"] == 0).all() for layer in layers_of(init))
+
+
+@pytest.mark.parametrize("shape", [(IN, 50), (IN, 250), (IN, IN)])
+def test_orthogonal_kernels_keep_lengths(shape: tuple[int, int]) -> None:
+    kernel = layers_of("orthogonal", hidden=(shape[1],))[0]["kernel"].astype(np.float64)
+    small = kernel.T @ kernel if shape[0] >= shape[1] else kernel @ kernel.T
+    np.testing.assert_allclose(small, np.eye(len(small)), atol=1e-5)
+
+
+@pytest.mark.parametrize("init", EXPECTED)
+def test_a_seed_fixes_the_draw_and_another_changes_it(init: str) -> None:
+    same, again, other = (layers_of(init, seed, hidden=(5,))[0]["kernel"] for seed in (3, 3, 4))
+    assert same.tobytes() == again.tobytes()
+    assert not np.isclose(same, other).any(axis=0).all()
+
+
+@pytest.mark.parametrize("seed", [0, 2**32, 2**63 - 1])
+def test_layers_draw_from_streams_of_their_own(seed: int) -> None:
+    deep = layers_of("normal", seed, hidden=(IN, IN), bias_init="normal")
+    wide = layers_of("normal", seed, hidden=(IN, 3), bias_init="normal")
+    assert deep[0]["kernel"].tobytes() == wide[0]["kernel"].tobytes()
+    assert deep[0]["bias"].tobytes() == wide[0]["bias"].tobytes()
+    first, second = deep[0]["kernel"].ravel(), deep[1]["kernel"].ravel()
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.02
+    assert deep[0]["bias"].tobytes() != deep[1]["bias"].tobytes()
+    assert not np.isin(deep[0]["bias"], first).any()
+
+
+def test_seeds_that_agree_in_their_low_bits_differ() -> None:
+    assert layers_of("normal", 1)[0]["kernel"].tobytes() != layers_of("normal", 1 + 2**32)[0]["kernel"].tobytes()
+
+
+def test_draws_do_not_depend_on_the_bias_or_the_norm() -> None:
+    kernels = [layers_of("he_normal", 1, **model)[1]["kernel"] for model in ({}, {"bias": False}, {"norm": "layer"})]
+    assert kernels[0].tobytes() == kernels[1].tobytes() == kernels[2].tobytes()
+
+
+@pytest.mark.parametrize("init", ["glorot_uniform", "he_normal", "orthogonal"])
+def test_float64_trainings_start_from_the_float32_draws(init: str, train) -> None:
+    def start(dtype: str) -> dict[str, np.ndarray]:
+        tree = {
+            "data": {"kind": "gaussian", "n": 8, "features": 2},
+            "model": {"init": init, "hidden": [3]},
+            "optimizer": {"learning_rate": 0.0},
+            "training": {"steps": 1, "dtype": dtype},
+        }
+        return train(tree).params
+
+    narrow, wide = start("float32"), start("float64")
+    for name, values in narrow.items():
+        assert values.dtype == np.float32 and wide[name].dtype == np.float64
+        assert values.astype(np.float64).tobytes() == wide[name].tobytes()
+
+
+def test_torch_linear_draws_biases_in_the_bounds_of_the_fan_in() -> None:
+    bias = layers_of("torch_linear")[0]["bias"]
+    assert 0.9 * IN**-0.5 < np.abs(bias).max() <= IN**-0.5 * (1 + 1e-6)
+    assert (layers_of("torch_linear", bias_init="zeros")[0]["bias"] == 0).all()
+
+
+def file_tree(path: str, **model: Any) -> dict[str, Any]:
+    return {
+        "data": {"kind": "gaussian", "n": 8, "features": 2},
+        "model": {"init": "file", "init_file": path, "hidden": [3], "activation": "tanh"} | model,
+        "optimizer": {"learning_rate": 0.0},
+        "training": {"steps": 1, "dtype": "float64"},
+    }
+
+
+def test_a_file_gives_the_start_in_full_precision(npz, train) -> None:
+    layers = random_layers([2, 3, 1], seed=8)
+    params = train(file_tree(npz(**flat(layers)))).params
+    for name, values in flat(layers).items():
+        assert params[name].tobytes() == values.tobytes()
+
+
+def test_scale_multiplies_kernels_and_offset_shifts_the_first(npz, train) -> None:
+    layers = random_layers([2, 3, 1], seed=8)
+    params = train(file_tree(npz(**flat(layers)), init_scale=-3.0, init_offset=0.5)).params
+    np.testing.assert_array_equal(params["layers.0.kernel"], layers[0]["kernel"] * -3.0 + 0.5)
+    np.testing.assert_array_equal(params["layers.1.kernel"], layers[1]["kernel"] * -3.0)
+    np.testing.assert_array_equal(params["layers.0.bias"], layers[0]["bias"])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda arrays: arrays.pop("layers.1.kernel"), "layers.1.kernel"),
+        (lambda arrays: arrays.update({"layers.0.kernel": np.ones((3, 2))}), r"\(3, 2\).*\(2, 3\)"),
+        (lambda arrays: arrays.update({"layers.2.kernel": np.ones((1, 1))}), "layers.2.kernel"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused(change, said: str, npz, train) -> None:
+    arrays = flat(random_layers([2, 3, 1], seed=8))
+    change(arrays)
+    with pytest.raises(InputError, match=said):
+        train(file_tree(npz(**arrays)))
+
+
+def test_a_missing_or_broken_file_is_refused(tmp_path, train) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        train(file_tree(str(tmp_path / "none.npz")))
+    (tmp_path / "text.npz").write_text("no archive")
+    with pytest.raises(InputError, match="npz"):
+        train(file_tree(str(tmp_path / "text.npz")))

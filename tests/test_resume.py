@@ -1,0 +1,173 @@
+"""An interrupted run, taken up again, has the rows of an uninterrupted one; a run of other settings is never mixed in."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from nanmap.errors import InputError
+from nanmap.plan import make_sweep
+from nanmap.result import Result
+from nanmap.sweeping import sweep_to_folder
+
+TREE: dict[str, Any] = {"data": {"kind": "line", "start": 1, "n": 20, "slope": 0.5}, "training": {"steps": 30}}
+AXES = [{"key": "optimizer.learning_rate", "log": [1e-4, 10.0], "num": 8}, {"key": "training.batch_size", "values": [32, 7]}]
+SHARD = 4  # sixteen cells: four shards of two programs each
+
+
+class Stops:
+    """An observer that interrupts the run once `cells` cells are done, as Ctrl-C would."""
+
+    def __init__(self, cells: int) -> None:
+        self.left, self.finished = cells, 0
+
+    def started(self, total: int, finished: int) -> None:
+        self.finished = finished
+
+    def advanced(self, outcomes: np.ndarray) -> None:
+        self.left -= len(outcomes)
+        if self.left <= 0:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def run(engine):
+    def start(out: Path, tree: dict = TREE, axes: list = AXES, **options: Any) -> Result:
+        sweep = make_sweep(tree, axes, where=options.pop("where", None))
+        return sweep_to_folder(sweep, out, engine=engine, shard_cells=SHARD, **options)
+
+    return start
+
+
+def content(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((out / "cells").glob("*"))}
+
+
+@pytest.mark.parametrize("cells", [1, 5, 9, 13])
+def test_an_interrupted_run_ends_with_the_bytes_of_a_whole_one(cells: int, run, tmp_path: Path) -> None:
+    run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", observer=Stops(cells))
+    done = content(tmp_path / "cut")
+    assert len(done) < 4 and Result(tmp_path / "cut").manifest["complete"] is False
+    again = Stops(10**6)
+    run(tmp_path / "cut", observer=again)
+    assert again.finished == SHARD * len(done)
+    assert content(tmp_path / "cut") == content(tmp_path / "whole")
+    assert Result(tmp_path / "cut").manifest["complete"] is True
+
+
+def test_a_finished_run_trains_nothing_again(run, tmp_path: Path) -> None:
+    run(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "cells").iterdir()}
+    again = Stops(1)
+    run(tmp_path, observer=again)  # a single trained cell would raise
+    assert again.finished == 16
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cells").iterdir()} == before
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1 and then nothing", "half", "removed", "foreign"])
+def test_damaged_shards_are_written_again(damage: bytes | str, run, tmp_path: Path) -> None:
+    run(tmp_path)
+    whole = content(tmp_path)
+    path = tmp_path / "cells" / "part-000002.parquet"
+    if damage == "removed":
+        path.unlink()
+    elif damage == "foreign":
+        pq.write_table(pq.read_table(path).replace_schema_metadata({"nanmap.hash": "of another run", "nanmap.shard": "2"}), path)
+    else:
+        path.write_bytes(path.read_bytes()[:200] if damage == "half" else damage)
+    run(tmp_path)
+    assert content(tmp_path) == whole
+
+
+@pytest.mark.parametrize(
+    ("tree", "axes", "named"),
+    [
+        (TREE | {"optimizer": {"momentum": 0.9}}, AXES, ["optimizer", "0.9"]),
+        (TREE | {"training": {"steps": 31}}, AXES, ["training.steps", "30", "31"]),
+        (TREE, [AXES[0] | {"num": 9}, AXES[1]], ["axes.0.num", "8", "9"]),
+        (TREE, AXES[:1], ["axes"]),
+    ],
+)
+def test_other_settings_are_refused_by_name(tree: dict, axes: list, named: list[str], run, tmp_path: Path) -> None:
+    run(tmp_path)
+    before = content(tmp_path)
+    with pytest.raises(InputError) as error:
+        run(tmp_path, tree, axes)
+    message = str(error.value)
+    assert all(word in message for word in (*named, str(tmp_path), "--fresh")), message
+    assert content(tmp_path) == before
+    run(tmp_path, tree, axes, fresh=True)
+    assert Result(tmp_path).manifest["complete"] and content(tmp_path) != before
+
+
+def test_changed_data_is_other_settings(run, tmp_path: Path) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text("a,y\n1,2\n2,3\n3,5\n")
+    tree = {"data": {"kind": "csv", "path": str(table), "target": "y"}, "training": {"steps": 3}}
+    run(tmp_path / "run", tree, [])
+    table.write_text("a,y\n1,2\n2,3\n3,6\n")
+    with pytest.raises(InputError, match=r"data\.rows\.csv"):
+        run(tmp_path / "run", tree, [])
+
+
+@pytest.mark.xfail(strict=True, reason="rows are cached by their settings: a file changed within the process is not read again")
+def test_changed_data_is_read_again(run, tmp_path: Path) -> None:
+    table = tmp_path / "rows.csv"
+    tree = {"data": {"kind": "csv", "path": str(table), "target": "y"}, "training": {"steps": 3}}
+    losses = []
+    for last in (5, 500):
+        table.write_text(f"a,y\n1,2\n2,3\n3,{last}\n")
+        losses.append(run(tmp_path / "run", tree, [], fresh=True).to_pandas().loss_initial[0])
+    assert losses[0] != losses[1]
+
+
+def test_excluded_cells_keep_their_numbers_and_have_no_row(run, tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole").folder.dataset().to_table().to_pylist()
+    part = run(tmp_path / "part", where="batch_size == 7 and learning_rate < 0.1 or batch_size == 32 and learning_rate > 1")
+    rows = part.folder.dataset().to_table().to_pylist()
+    kept = [row for row in whole if (row["batch_size"] == 7 and row["learning_rate"] < 0.1) or (row["batch_size"] == 32 and row["learning_rate"] > 1)]
+    assert 0 < len(kept) < 16
+    assert list(map(repr, rows)) == list(map(repr, kept))
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", where="learning_rate > 1e-3", observer=Stops(3))
+    run(tmp_path / "cut", where="learning_rate > 1e-3")
+    assert [row["cell"] for row in Result(tmp_path / "cut").folder.dataset().to_table().to_pylist()] == [
+        row["cell"] for row in whole if row["learning_rate"] > 1e-3
+    ]
+
+
+def test_fresh_removes_the_run_s_files_and_nothing_else(run, tmp_path: Path) -> None:
+    run(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    run(tmp_path, fresh=True)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.xfail(strict=True, reason="a folder without a manifest loses its cells/ and maps/, whoever made them")
+def test_a_folder_that_is_no_run_loses_nothing(run, tmp_path: Path) -> None:
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "mine.txt").write_text("mine")
+    run(tmp_path)
+    assert (tmp_path / "maps" / "mine.txt").read_text() == "mine"
+
+
+def test_a_sweep_that_excludes_everything_or_contradicts_itself_writes_nothing(run, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="excludes every cell"):
+        run(tmp_path / "none", where="learning_rate > 100")
+    norms = [{"key": "model.norm", "values": ["none", "layer"]}]
+    with pytest.raises(InputError, match="model.norm"):
+        run(tmp_path / "none", TREE, norms)
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_manifest_tells_what_was_run(run, tmp_path: Path) -> None:
+    manifest = run(tmp_path).manifest
+    assert manifest["sweep"]["config"] == TREE and manifest["sweep"]["axes"][0]["num"] == 8
+    assert manifest["shards"] == [f"part-{number:06d}.parquet" for number in range(4)]
+    assert manifest["programs"] == 2 and manifest["versions"]["jax"]
+    shard = pq.read_schema(tmp_path / "cells" / "part-000003.parquet").metadata
+    assert shard[b"nanmap.hash"].decode() == manifest["hash"] and shard[b"nanmap.shard"] == b"3"

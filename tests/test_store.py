@@ -1,0 +1,182 @@
+"""What goes into a Parquet row comes out of it, in every reader: NaN, infinities, -0.0, denormals and missing values."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from nanmap.errors import InputError
+from nanmap.outcomes import Cause, Outcome
+from nanmap.result import Result
+from nanmap.schema import COLUMNS, NULL_FOR_NAN, STEP_COLUMNS, TEXT, make_table, reference_table
+from nanmap.store import RunFolder, shard_metadata
+
+HOSTILE = np.array([np.nan, np.inf, -np.inf, -0.0, 0.0, 5e-324, -2.2250738585072014e-308, 1.7976931348623157e308, 0.1, -1.0])
+ROWS = len(HOSTILE)
+AXES = {
+    "learning_rate": np.array([-1e-300, 5e-324, *range(1, 8), 1e308]),
+    "batch_size": np.arange(ROWS) * 2**40,
+    "bias": np.arange(ROWS) % 2 == 0,
+    "init": np.array(["glorot_uniform", "é ' \" ,\n", "", "NaN", "nan", "None", "inf", "0", "true", "x"], object),
+}
+
+
+def facts() -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    for each in COLUMNS:
+        found[each.name] = np.arange(ROWS) if each.type == pa.int64() else HOSTILE.copy()
+    found["outcome"] = np.array([*Outcome, *Outcome][:ROWS], object)
+    found["cause"] = np.array(list(Cause)[:ROWS], object)
+    for name in STEP_COLUMNS:
+        found[name] = np.array([-1, 0, 2**31, *range(3, ROWS)])
+    found["val_loss_final"] = np.ma.array(HOSTILE, mask=np.arange(ROWS) == 8)
+    return found
+
+
+def written(folder: Path) -> RunFolder:
+    """Two shards of hostile rows behind a manifest."""
+    run = RunFolder(folder)
+    run.write_manifest({"complete": True})
+    for number in range(2):
+        cells = np.arange(ROWS) + number * ROWS
+        run.write_shard(number, make_table(cells, AXES, facts(), shard_metadata("abc", number)))
+    return run
+
+
+def expected_nulls(name: str, missing_means: str) -> np.ndarray:
+    """A value may be missing only where the column says what that means."""
+    if name in STEP_COLUMNS:
+        return facts()[name] < 0
+    if name == "val_loss_final":
+        return np.arange(ROWS) == 8
+    missing = np.isnan(HOSTILE) if name in NULL_FOR_NAN else np.zeros(ROWS, bool)
+    assert missing_means or not missing.any()
+    return missing
+
+
+def assert_same_bits(values: np.ndarray, known: np.ndarray, name: str) -> None:
+    """Bits are compared, so -0.0 and every NaN count."""
+    known = np.asarray(known, bool)
+    wanted = np.asarray(np.ma.getdata(facts()[name]))
+    got = np.asarray(values)
+    if wanted.dtype.kind == "f":
+        assert got[known].astype(np.float64).view(np.uint64).tolist() == wanted[known].view(np.uint64).tolist(), name
+    else:
+        assert got[known].tolist() == wanted[known].tolist(), name
+
+
+def check(read: Callable[[str], tuple[np.ndarray, np.ndarray]]) -> None:
+    """`read(column)` gives values and which of them are there, for the first shard."""
+    for each in COLUMNS:
+        values, known = read(each.name)
+        assert (~np.asarray(known, bool)).tolist() == expected_nulls(each.name, each.absent).tolist(), each.name
+        assert_same_bits(values, known, each.name)
+
+
+def filled(column: pa.ChunkedArray) -> np.ndarray:
+    return np.array([0 if value is None else value for value in column.to_pylist()])
+
+
+def test_pyarrow_reads_every_value(tmp_path: Path) -> None:
+    table = written(tmp_path / "a run's folder, quoted").dataset().to_table().slice(0, ROWS)
+    check(lambda name: (filled(table[name]), np.array(table[name].is_valid().to_pylist())))
+    for name, values in AXES.items():
+        assert table[name].to_pylist() == values.tolist()
+
+
+def test_pandas_reads_the_folder_as_it_is(tmp_path: Path) -> None:
+    import pandas as pd
+
+    written(tmp_path)
+    frame = pd.read_parquet(str(tmp_path / "cells"), dtype_backend="pyarrow")
+    assert frame.cell.tolist() == list(range(2 * ROWS))
+    first = pa.Table.from_pandas(frame.iloc[:ROWS])
+    check(lambda name: (filled(first[name]), np.array(first[name].is_valid().to_pylist())))
+    plain = Result(tmp_path).to_pandas()
+    assert plain.loss_final.iloc[:ROWS].to_numpy().view(np.uint64).tolist() == HOSTILE.view(np.uint64).tolist()
+    assert plain.first_inf_step.iloc[1] == 0 and np.isnan(plain.first_inf_step.iloc[0])
+
+
+def test_polars_reads_the_folder_as_it_is(tmp_path: Path) -> None:
+    polars = pytest.importorskip("polars", reason="Polars comes with the dev extra")
+    written(tmp_path)
+    frame = polars.read_parquet(str(tmp_path / "cells" / "*.parquet")).sort("cell")[:ROWS]
+    check(lambda name: (np.array([0 if v is None else v for v in frame[name].to_list()]), frame[name].is_not_null().to_numpy()))
+    assert frame["init"].to_list() == AXES["init"].tolist()
+
+
+def test_duckdb_reads_the_folder_as_it_is(tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb", reason="DuckDB comes with the dev extra")
+    written(tmp_path)
+    rows = duckdb.sql(f"select * from read_parquet('{tmp_path}/cells/*.parquet') order by cell limit {ROWS}")
+    columns = dict(zip(rows.columns, zip(*rows.fetchall(), strict=True), strict=True))
+    check(lambda name: (np.array([0 if v is None else v for v in columns[name]]), np.array([v is not None for v in columns[name]])))
+    assert columns["init"] == tuple(AXES["init"])
+    nan = duckdb.sql(f"select count(*) from read_parquet('{tmp_path}/cells/*.parquet') where isnan(loss_final)").fetchall()
+    assert nan == [(2,)]
+
+
+def test_every_column_says_its_unit_and_meaning(tmp_path: Path) -> None:
+    schema = pq.read_schema(written(tmp_path).shard_file(0))
+    assert schema.names == ["cell", *AXES, *(each.name for each in COLUMNS)]
+    for field in schema:
+        assert len(field.metadata[b"meaning"]) > 10 and field.metadata[b"unit"], field.name
+    for each in COLUMNS:
+        assert schema.field(each.name).metadata.get(b"missing_means", b"").decode() == each.absent
+        assert f"| `{each.name}` |" in reference_table() and each.meaning in reference_table()
+
+
+def test_types_of_the_columns_are_the_contract_s(tmp_path: Path) -> None:
+    schema = pq.read_schema(written(tmp_path).shard_file(0))
+    types = {name: str(schema.field(name).type) for name in ("cell", *AXES)}
+    assert types == {"cell": "int64", "learning_rate": "double", "batch_size": "int64", "bias": "bool", "init": str(TEXT)}
+
+
+def test_an_unfinished_write_leaves_no_row_and_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = written(tmp_path)
+    before = run.shard_file(0).read_bytes()
+
+    def broken(table: pa.Table, path: Path, **_: object) -> None:
+        Path(path).write_bytes(b"half a file")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(pq, "write_table", broken)
+    with pytest.raises(OSError, match="no space"):
+        run.write_shard(0, pa.table({"cell": [1]}))
+    assert run.shard_file(0).read_bytes() == before
+    assert sorted(path.name for path in run.cells.iterdir()) == ["part-000000.parquet", "part-000001.parquet"]
+
+
+def test_a_killed_write_is_read_by_nobody(tmp_path: Path) -> None:
+    import pandas as pd
+
+    run = written(tmp_path)
+    (run.cells / ".part-000002.parquet.4711").write_bytes(b"PAR1 half a file")
+    assert run.dataset().count_rows() == 2 * ROWS
+    assert len(pd.read_parquet(run.cells)) == 2 * ROWS
+    assert run.finished_shards("abc") == {0, 1}
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"not parquet at all, but long enough to look at", None])
+def test_a_shard_that_cannot_be_read_is_not_finished(content: bytes | None, tmp_path: Path) -> None:
+    run = written(tmp_path)
+    whole = run.shard_file(1).read_bytes()
+    run.shard_file(1).write_bytes(whole[: len(whole) // 2] if content is None else content)
+    assert run.finished_shards("abc") == {0}
+    assert run.finished_shards("another hash") == set()
+
+
+def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
+    for path, said in ((tmp_path, "no manifest.json"), (tmp_path / "none", "no such folder")):
+        with pytest.raises(InputError, match=said) as error:
+            RunFolder(path).dataset()
+        assert str(path) in str(error.value)
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(InputError, match="cannot be read"):
+        RunFolder(tmp_path).read_manifest()
+    RunFolder(tmp_path).write_manifest({})
+    with pytest.raises(InputError, match="no rows"):
+        RunFolder(tmp_path).dataset()
