@@ -15,7 +15,7 @@ from nanmap.errors import InputError
 from nanmap.model import forward
 from nanmap.outcomes import Cause, Outcome, classify
 from nanmap.plan import Lanes, Plan, Variant, make_sweep
-from nanmap.train import Assessment, State
+from nanmap.train import Assessment, Events, Losses, State
 
 FEW_PARAMETERS = 1000  # parameters are reported below this number
 
@@ -73,13 +73,13 @@ def run(
     (lanes,) = Plan(make_sweep(config.model_dump(mode="python"), [])).lanes(np.arange(1))
     variant = lanes.variants[0]
     _check_inputs(predict, variant)
-    marks: dict[int, Assessment] = {}
+    marks: dict[int, np.ndarray] = {}
     losses: list[EpochLoss] = []
     late = late_step(variant.steps)
     for epoch in (engine or Engine()).follow(lanes):
-        marks[epoch.stop] = _slot(epoch.state.marks, 2)
+        marks[epoch.stop] = epoch.state.marks[:, 2]
         if epoch.start < late <= epoch.stop:
-            marks[late] = _slot(epoch.state.marks, 0)
+            marks[late] = epoch.state.marks[:, 0]
         if epoch.number:
             losses.append(_epoch_loss(variant, epoch))
             if on_epoch:
@@ -99,15 +99,11 @@ def run(
     )
 
 
-def _slot(marks: Assessment, index: int) -> Assessment:
-    return Assessment(*(leaf[:, index] for leaf in marks))
-
-
-def _whole(state: State, marks: dict[int, Assessment], steps: int) -> State:
+def _whole(state: State, marks: dict[int, np.ndarray], steps: int) -> State:
     """The last state with the marks of a whole training; a mark after the NaN repeats the last one that was seen."""
     last = marks[max(marks)]
     wanted = [marks[0], marks.get(late_step(steps), last), marks.get(steps, last)]
-    return state._replace(marks=Assessment(*(np.stack(leaves, axis=1) for leaves in zip(*wanted, strict=True))))
+    return state._replace(marks=np.stack(wanted, axis=1))
 
 
 def _epoch_loss(variant: Variant, epoch: Epoch) -> EpochLoss:
@@ -117,11 +113,12 @@ def _epoch_loss(variant: Variant, epoch: Epoch) -> EpochLoss:
     sizes = [min(batch, n - index * batch) for index in range(epoch.stop - epoch.start)]
     if variant.program.order == "replacement":
         sizes = [batch] * len(sizes)
-    nan_step = int(epoch.state.first_nan[0])
+    events, losses = Events(*epoch.state.events[0]), Losses(*epoch.state.losses[0])
+    nan_step = int(events.first_nan)
     cut_short = 0 <= nan_step < epoch.stop - 1
-    mean = np.nan if cut_short else epoch.state.epoch_loss[0].item() / sum(sizes)
-    val = epoch.state.marks.val_loss[0, 2].item() if len(variant.rows.val_inputs) else None
-    return EpochLoss(mean, np.nan if cut_short else epoch.state.batch_loss[0].item(), val)
+    mean = np.nan if cut_short else losses.epoch.item() / sum(sizes)
+    val = Assessment(*epoch.state.marks[0, 2]).val_loss.item() if len(variant.rows.val_inputs) else None
+    return EpochLoss(mean, np.nan if cut_short else losses.batch.item(), val)
 
 
 def _named(state: State) -> dict[str, np.ndarray]:

@@ -79,11 +79,28 @@ class Assessment(NamedTuple):
     infinite: Array
 
 
-class Measure(NamedTuple):
-    """Running sums of section 2 of Sohl-Dickstein 2402.06184 over the full-batch losses v before each update."""
+class Events(NamedTuple):
+    """First steps of events (NEVER until then), and how many losses `Losses` sums."""
 
+    first_inf: Array
+    first_nan: Array
+    counted: Array
+
+
+class Losses(NamedTuple):
+    """Running figures of the losses.
+
+    Attributes:
+        batch: loss of the last batch.
+        epoch: sum of the batches' losses times their rows, since the epoch began.
+        first, total, inverse, tail: of section 2 of Sohl-Dickstein 2402.06184 over the full-batch losses v before each
+            update: v₀, Σ v/v₀, Σ v₀/v, and Σ v/v₀ over the last 20.
+        best: least full-batch loss.
+    """
+
+    batch: Array
+    epoch: Array
     first: Array
-    count: Array
     total: Array
     inverse: Array
     tail: Array
@@ -91,34 +108,32 @@ class Measure(NamedTuple):
 
 
 class State(NamedTuple):
-    """Everything that changes while a cell trains."""
+    """Everything that changes while a cell trains.
+
+    Records are packed into three arrays: each array costs a kernel to compile and a call per step, each entry nothing.
+
+    Attributes:
+        events: `Events`, int32 `[3]`.
+        losses: `Losses`, at least float32 `[7]`.
+        marks: an `Assessment` per mark, of the losses' dtype `[MARKS, 6]`.
+    """
 
     layers: Layers
     optimizer: optax.OptState
-    first_inf: Array
-    first_nan: Array
-    batch_loss: Array
-    epoch_loss: Array
-    measure: Measure
-    marks: Assessment
+    events: Array
+    losses: Array
+    marks: Array
 
 
 def begin(program: Program, lane: Lane, layers: Layers) -> State:
     """The state before the first update."""
     wide = jnp.promote_types(program.dtype, jnp.float32)
-    zero, nan = jnp.zeros((), wide), jnp.full((), jnp.nan, wide)
-    never, marks = jnp.full((), NEVER, jnp.int32), jnp.full(MARKS, jnp.nan, wide)
     return State(
         layers=layers,
         optimizer=make_optimizer(program, lane.numbers, lane.rates).init(layers),
-        first_inf=never,
-        first_nan=never,
-        batch_loss=nan,
-        epoch_loss=zero,
-        measure=Measure(nan, jnp.zeros((), jnp.int32), zero, zero, zero, jnp.full((), jnp.inf, wide)),
-        marks=Assessment(
-            marks, marks, marks, marks.astype(jnp.float32), jnp.zeros(MARKS, bool), jnp.zeros(MARKS, bool)
-        ),
+        events=jnp.array(Events(NEVER, NEVER, 0), jnp.int32),
+        losses=jnp.array(Losses(jnp.nan, 0, jnp.nan, 0, 0, 0, jnp.inf), wide),
+        marks=jnp.full((MARKS, len(Assessment._fields)), jnp.nan, wide),
     )
 
 
@@ -129,19 +144,22 @@ def update(program: Program, lane: Lane, task: Task, state: State, batch: Batch,
     loss, grads = _loss_and_gradient(program, lane, state.layers, batch)
     steps, optimizer_state = optimizer.update(grads, state.optimizer, state.layers)
     layers = optax.apply_updates(state.layers, steps)
-    measure = state.measure
+    events, losses = Events(*state.events), Losses(*state.losses)
+    alive = events.first_nan < 0
+    recorded = losses._replace(batch=loss, epoch=losses.epoch + loss * batch.count.astype(loss.dtype))
     if program.full_loss:
         everything = loss if program.full_batch else full_loss(program, lane, state.layers, task.x, task.y, task.n)
-        measure = _measured(measure, everything, task.steps)
-    alive = state.first_nan < 0
+        recorded = _measured(recorded, everything, events.counted, task.steps)
+    events = Events(
+        first_inf=_latched(events.first_inf, alive & _any(jnp.isinf, loss, layers), step),
+        first_nan=_latched(events.first_nan, _any(jnp.isnan, loss, layers), step),
+        counted=events.counted + alive,
+    )
     return State(
         layers=layers,
         optimizer=optimizer_state,
-        first_inf=_latched(state.first_inf, alive & _any(jnp.isinf, loss, layers), step),
-        first_nan=_latched(state.first_nan, _any(jnp.isnan, loss, layers), step),
-        batch_loss=jnp.where(alive, loss, state.batch_loss),
-        epoch_loss=jnp.where(alive, state.epoch_loss + loss * batch.count.astype(loss.dtype), state.epoch_loss),
-        measure=jax.tree.map(lambda new, old: jnp.where(alive, new, old), measure, state.measure),
+        events=jnp.stack(events),
+        losses=jnp.where(alive, jnp.stack(recorded), state.losses),
         marks=state.marks,
     )
 
@@ -156,18 +174,22 @@ def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, 
     output, pre_activations = forward(program, state.layers, lane.numbers["gain"], task.x, mask)
     loss = batch_loss(program.loss, output, task.y, lane.numbers["delta"], task.n, mask)
     error = jnp.where(mask, output - task.y, 0).astype(loss.dtype)
-    val_loss = jnp.full((), jnp.nan, loss.dtype)
+    val_loss: Array = jnp.nan
     if program.val_rows:
         val_loss = full_loss(program, lane, state.layers, task.val_x, task.val_y, task.val_n)
     share, dead = dead_units(program, pre_activations, mask)
     infinite = _any(jnp.isinf, loss, state.layers)
-    found = Assessment(loss, val_loss, jnp.sum(error * error) / task.n.astype(loss.dtype), share, dead, infinite)
-    counts, alive = event >= 0, state.first_nan < 0
-    return state._replace(
-        first_inf=_latched(state.first_inf, alive & counts & jnp.isinf(loss), event),
-        first_nan=_latched(state.first_nan, counts & jnp.isnan(loss), event),
-        marks=jax.tree.map(lambda slots, value: slots.at[mark].set(value), state.marks, found),
+    squared = jnp.sum(error * error) / task.n.astype(loss.dtype)
+    found = jnp.stack(
+        [jnp.asarray(each, loss.dtype) for each in Assessment(loss, val_loss, squared, share, dead, infinite)]
     )
+    events = Events(*state.events)
+    counts, alive = event >= 0, events.first_nan < 0
+    events = events._replace(
+        first_inf=_latched(events.first_inf, alive & counts & jnp.isinf(loss), event),
+        first_nan=_latched(events.first_nan, counts & jnp.isnan(loss), event),
+    )
+    return state._replace(events=jnp.stack(events), marks=state.marks.at[mark].set(found))
 
 
 def full_loss(program: Program, lane: Lane, layers: Layers, x: Array, y: Array, n: Array) -> Array:
@@ -195,19 +217,16 @@ def _loss_and_gradient(program: Program, lane: Lane, layers: Layers, batch: Batc
     return loss, pull_back(output_gradient)[0]
 
 
-def _measured(measure: Measure, loss: Array, steps: Array) -> Measure:
-    finite = jnp.isfinite(loss)
-    first = jnp.where(measure.count == 0, loss, measure.first)
+def _measured(losses: Losses, loss: Array, counted: Array, steps: Array) -> Losses:
+    first = jnp.where(counted == 0, loss, losses.first)
     scale = jnp.where(jnp.isfinite(first), first, MEASURE_CEILING)
-    relative = jnp.minimum(jnp.where(finite, loss, MEASURE_CEILING) / scale, MEASURE_CEILING)
-    in_tail = measure.count >= steps - MEASURE_TAIL
-    return Measure(
+    relative = jnp.minimum(jnp.where(jnp.isfinite(loss), loss, MEASURE_CEILING) / scale, MEASURE_CEILING)
+    return losses._replace(
         first=first,
-        count=measure.count + 1,
-        total=measure.total + relative,
-        inverse=measure.inverse + 1 / relative,
-        tail=jnp.where(in_tail, measure.tail + relative, measure.tail),
-        best=jnp.where(loss < measure.best, loss, measure.best),
+        total=losses.total + relative,
+        inverse=losses.inverse + 1 / relative,
+        tail=jnp.where(counted >= steps - MEASURE_TAIL, losses.tail + relative, losses.tail),
+        best=jnp.where(loss < losses.best, loss, losses.best),
     )
 
 

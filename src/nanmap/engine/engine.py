@@ -15,7 +15,7 @@ from nanmap.engine.groups import Call, advance_marks, assemble, chunks, form_gro
 from nanmap.engine.program import AXIS, Group, build, group_shapes
 from nanmap.engine.width import groups_per_call, width_of
 from nanmap.plan import Lanes, Program
-from nanmap.train import State
+from nanmap.train import Events, Losses, State
 
 IN_FLIGHT = 2  # calls handed to the devices before the first one's results are taken
 
@@ -128,9 +128,11 @@ class Engine:
             states = self._run(compiled, lanes.program, call.counts, group, states)
             host = jax.tree.map(lambda leaf: np.asarray(leaf)[0, :1], states)
             yield Epoch(number, start, stop, host)
-            if host.first_nan[0] >= 0:
+            if Events(*host.events[0]).first_nan >= 0:
                 return
-            states = states._replace(epoch_loss=compiled.blank.epoch_loss)
+            losses = np.array(states.losses)
+            losses[..., Losses._fields.index("epoch")] = 0
+            states = states._replace(losses=losses)
 
     def close(self) -> None:
         """Gives up compilations that nobody waits for."""

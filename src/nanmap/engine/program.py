@@ -16,7 +16,7 @@ from nanmap.arrays import Array
 from nanmap.model import layer_shapes
 from nanmap.order import epoch_order, replacement_rows
 from nanmap.plan.program import TRACED_NUMBERS, Program
-from nanmap.train import MARKS, Batch, Lane, State, Task, assess, begin, rows_mask, update
+from nanmap.train import MARKS, Batch, Events, Lane, State, Task, assess, begin, rows_mask, update
 
 AXIS = "devices"
 
@@ -125,7 +125,7 @@ def train_group(program: Program, group: Group, state: State) -> State:
 
 
 def _alive(state: State) -> Array:
-    return jnp.any(state.first_nan < 0)
+    return jnp.any(Events(*state.events.T).first_nan < 0)
 
 
 def _full_batch_steps(

@@ -1,0 +1,222 @@
+"""Values → colours: one colour per pixel, and the key to read them by. Nothing is laid out here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.colors import Colormap, LogNorm, Normalize, SymLogNorm
+
+from nanmap.analysis import SEVERITY, Kind, Medians, View, count_outcomes, most_common, take_medians
+from nanmap.errors import InputError, did_you_mean
+from nanmap.outcomes import Outcome
+from nanmap.plot.theme import DIVERGING, MISSING, OUTCOME_COLOURS, SEQUENTIAL, through, to_bytes
+from nanmap.plot.words import percent
+from nanmap.schema import COLUMNS, STEP_COLUMNS, TEXT
+
+if TYPE_CHECKING:
+    from nanmap.result import Result
+
+NUMERIC = {each.name: each for each in COLUMNS if each.type != TEXT}
+VALUES = ("outcome", *Outcome, *NUMERIC)
+MORE_IS_DARK = ("r2", "steps_run", *STEP_COLUMNS)  # dark is good throughout: low losses, late accidents
+KIND_COLOURS = {Kind.INF: OUTCOME_COLOURS[Outcome.INF], Kind.NAN: OUTCOME_COLOURS[Outcome.NAN], Kind.MISSING: MISSING}
+LABELS = {
+    "first_inf_step": "first step with an infinity",
+    "first_nan_step": "first step with a NaN",
+    "steps_run": "updates made",
+    "loss_initial": "loss at the start",
+    "loss_final": "loss at the end",
+    "loss_floor": "loss of the floor",
+    "loss_best": "least loss",
+    "val_loss_final": "validation loss at the end",
+    "r2": "R²: share of the variance explained",
+    "sharpness": "sharpness λmax at the start",
+    "dead_fraction": "dead units at the end",
+    "dead_fraction_initial": "dead units at the start",
+}
+SPREAD = (2, 98)  # percentiles between which losses are coloured; a single 1e300 must not bleach all others
+BUFFER = 0.2  # the palest of both signs stay apart
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A colour bar."""
+
+    colormap: Colormap
+    norm: Normalize
+    label: str
+    extend: str = "neither"
+    ticks: list[float] | None = None
+    tick_labels: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A painted map.
+
+    Attributes:
+        image: colours `[*view.shape, 4]`; transparent where there is no row.
+        rows: rows per pixel.
+        legend: colour and label of each colour that is not on the bar.
+        core, core_share: the runner-up's colour, and the share of the runs that it has.
+        note: how the runs of a pixel were made into one colour; "" if there was one each.
+    """
+
+    image: np.ndarray
+    rows: np.ndarray
+    heading: str = ""
+    legend: list[tuple[str, str]] = field(default_factory=list)
+    bar: Bar | None = None
+    core: np.ndarray | None = None
+    core_share: np.ndarray | None = None
+    note: str = ""
+
+
+def paint(result: "Result", view: View, value: str) -> Painting:
+    """Paints one column of a run.
+
+    Args:
+        result: the run.
+        view: what the map shows.
+        value: `outcome`, an outcome's name for the share of the runs that ended so, or a numeric column.
+
+    Raises:
+        InputError: `value` is none of these.
+    """
+    if value not in VALUES:
+        raise InputError("cannot be drawn", key="value", value=value, allowed=VALUES, mend=did_you_mean(value, VALUES))
+    if value not in NUMERIC:
+        counts = count_outcomes(result, view)
+        return _paint_outcomes(counts) if value == "outcome" else _paint_share(counts, Outcome(value))
+    medians = take_medians(result, view, value)
+    painted = _paint_measure(medians) if value == "measure" else _paint_numbers(medians, value)
+    return painted
+
+
+def expand(painting: Painting, panel: tuple[int, ...], factor: int) -> np.ndarray:
+    """A panel's image with `factor`² points per pixel, the runner-up's colour as a core of the area of its share.
+
+    With a factor of 1 there is no room for a core, and the two colours are mixed by their shares.
+    """
+    image = painting.image[panel]
+    if painting.core is None or painting.core_share is None:
+        return image
+    core, share = painting.core[panel], painting.core_share[panel]
+    if factor == 1:
+        return np.where(share[..., None] > 0, image + (core.astype(float) - image) * share[..., None], image).astype(np.uint8)
+    rows, columns = share.shape
+    offset = np.abs((np.arange(factor) + 0.5) / factor - 0.5)
+    reach = np.maximum(np.tile(offset, rows)[:, None], np.tile(offset, columns)[None, :])
+    grown = lambda array: array.repeat(factor, axis=0).repeat(factor, axis=1)  # noqa: E731
+    return np.where((reach < grown(np.sqrt(share) / 2))[..., None], grown(core), grown(image))
+
+
+def _paint_outcomes(counts: np.ndarray) -> Painting:
+    colours = np.array([*(to_bytes(OUTCOME_COLOURS[each]) for each in SEVERITY), [0, 0, 0, 0]], np.uint8)
+    winner, _ = most_common(counts)
+    others = counts.astype(np.int32)
+    np.put_along_axis(others, np.maximum(winner, 0)[None], 0, axis=0)
+    second, _ = most_common(others)
+    rows = counts.sum(axis=0, dtype=np.int64)
+    share = np.divide(others.max(axis=0), rows, out=np.zeros(rows.shape), where=rows > 0)
+    totals = counts.reshape(len(SEVERITY), -1).sum(axis=1, dtype=np.int64)
+    legend = [
+        (OUTCOME_COLOURS[each], f"{each}  {total:,} · {percent(int(total), int(totals.sum()))}")
+        for each, total in zip(SEVERITY, totals, strict=True)
+        if total
+    ]
+    mixed = bool((share > 0).any())
+    core = colours[second] if mixed else None
+    note = "colour: the most common outcome (of equal ones the worse)" if rows.size and rows.max() > 1 else ""
+    return Painting(colours[winner], rows, "outcome  trainings", legend, None, core, share if mixed else None, note)
+
+
+def _paint_share(counts: np.ndarray, outcome: Outcome) -> Painting:
+    rows = counts.sum(axis=0, dtype=np.int64)
+    share = np.divide(counts[SEVERITY.index(outcome)], rows, out=np.zeros(rows.shape), where=rows > 0)
+    image = through(SEQUENTIAL, share)
+    image[rows == 0] = 0
+    verb = {Outcome.CONVERGED: "converged", Outcome.DIVERGED: "diverged", Outcome.STALLED: "stalled"}.get(outcome)
+    label = f"share of runs that {verb or f'ended as {outcome}'}"
+    bar = Bar(SEQUENTIAL, Normalize(0, 1), label, "neither", *_percent_ticks())
+    return Painting(image, rows, bar=bar)
+
+
+def _paint_numbers(medians: Medians, name: str) -> Painting:
+    numbers = medians.values[medians.kinds == Kind.NUMBER]
+    colormap = SEQUENTIAL if name in MORE_IS_DARK else SEQUENTIAL.reversed()
+    norm, extend = _norm(name, numbers)
+    share = NUMERIC[name].unit == "share"
+    bar = Bar(colormap, norm, LABELS[name], extend, *(_percent_ticks() if share else (None, None)))
+    places = lambda values: np.ma.filled(norm(np.maximum(values, norm.vmin)), 0)  # noqa: E731
+    return _with_kinds(medians, name, colormap, places, bar if len(numbers) else None)
+
+
+def _paint_measure(medians: Medians) -> Painting:
+    """Stretched by rank on each side of 0: the values pile up at both ends, and ranks show the order among them."""
+    numbers = medians.values[medians.kinds == Kind.NUMBER]
+    below, above = np.unique(numbers[numbers < 0]), np.unique(numbers[numbers >= 0])
+
+    def places(values: np.ndarray) -> np.ndarray:
+        # Both signs are palest where the fate was clear at once, near 0, and deepest at the edge between them.
+        low = np.searchsorted(-below[::-1], -values) / max(len(below) - 1, 1)
+        high = np.searchsorted(above, values) / max(len(above) - 1, 1)
+        return np.where(values < 0, 0.5 - _buffered(low), 0.5 + _buffered(high))
+
+    spots = [*([below[0], below[-1]] if len(below) else []), *([above[0], above[-1]] if len(above) else [])]
+    spots = list(dict.fromkeys(map(float, spots)))
+    bar = Bar(
+        DIVERGING,
+        Normalize(0, 1),
+        "measure, by rank (blue converged, red did not)",
+        "neither",
+        places(np.array(spots)).tolist(),
+        [f"{spot:.3g}".replace("-", "−") for spot in spots],
+    )
+    return _with_kinds(medians, "measure", DIVERGING, places, bar if len(numbers) else None)
+
+
+def _buffered(share: np.ndarray) -> np.ndarray:
+    return 0.5 * (BUFFER + (1 - BUFFER) * share)
+
+
+def _with_kinds(
+    medians: Medians, name: str, colormap: Colormap, places: Callable[[np.ndarray], np.ndarray], bar: Bar | None
+) -> Painting:
+    image = np.zeros((*medians.kinds.shape, 4), np.uint8)
+    numbers = medians.kinds == Kind.NUMBER
+    image[numbers] = through(colormap, places(medians.values[numbers]))
+    total = sum(count for kind, count in medians.tally.items() if kind != Kind.EMPTY)
+    words = {Kind.INF: "infinite", Kind.NAN: "NaN", Kind.MISSING: NUMERIC[name].absent or "missing"}
+    legend = []
+    for kind, colour in KIND_COLOURS.items():
+        image[medians.kinds == kind] = to_bytes(colour)
+        if count := medians.tally[kind]:
+            legend.append((colour, f"{words[kind]}  {count:,} · {percent(count, total)}"))
+    shared = medians.rows.size and medians.rows.max() > 1
+    order = ", ".join(words[kind] for kind in KIND_COLOURS if medians.tally[kind])
+    note = "colour: the median run" + (f" ({order} ranked as worst)" if order else "")
+    return Painting(image, medians.rows, "", legend, bar, note=note if shared else "")
+
+
+def _norm(name: str, numbers: np.ndarray) -> tuple[Normalize, str]:
+    if name == "r2":
+        return Normalize(0, 1), "min" if (numbers < 0).any() else "neither"
+    if NUMERIC[name].unit == "share":
+        return Normalize(0, 1), "neither"
+    if name in STEP_COLUMNS:
+        return SymLogNorm(1, vmin=0, vmax=max(1, numbers.max(initial=1))), "neither"
+    positive = numbers[numbers > 0]
+    if not len(positive):
+        return Normalize(0, 1), "neither"
+    low, high = np.percentile(positive, SPREAD) if NUMERIC[name].unit == "loss" else (positive.min(), positive.max())
+    if low == high:
+        low, high = low / 2, high * 2
+    extend = {(True, True): "both", (True, False): "min", (False, True): "max"}
+    return LogNorm(low, high), extend.get((bool((numbers < low).any()), bool((numbers > high).any())), "neither")
+
+
+def _percent_ticks() -> tuple[list[float], list[str]]:
+    shares = [0, 0.25, 0.5, 0.75, 1]
+    return shares, [f"{100 * share:.0f} %" for share in shares]

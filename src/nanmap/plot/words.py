@@ -1,0 +1,168 @@
+"""The sentences on a map: what was trained, the budget, what a pixel holds, and the names of axes and columns."""
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+import numpy as np
+
+from nanmap.analysis import Shown
+from nanmap.config.choices import FILE_KINDS
+from nanmap.plot.facts import Facts
+from nanmap.plot.ticks import label_of
+
+AXIS_NAMES = {
+    "learning_rate": "learning rate",
+    "batch_size": "batch size (rows per update)",
+    "n": "rows of data",
+    "epochs": "epochs (passes over the rows)",
+    "steps": "updates",
+    "init": "initialiser",
+    "init_scale": "factor on the initial kernels",
+    "init_offset": "shift of the first layer's initial kernel",
+    "norm": "normalisation",
+    "hidden": "units of the hidden layers",
+    "dtype": "number format",
+    "scale_inputs": "scaling of the inputs",
+    "scale_targets": "scaling of the targets",
+    "missing": "missing values",
+    "categorical": "categories as",
+}
+PLURALS = {
+    "seed": "seeds",
+    "init": "initialisers",
+    "learning_rate": "learning rates",
+    "batch_size": "batch sizes",
+    "n": "numbers of rows",
+    "norm": "normalisations",
+    "optimizer": "optimizers",
+    "dtype": "number formats",
+    "activation": "activations",
+    "scale_inputs": "input scalings",
+    "scale_targets": "target scalings",
+}
+OPTIMIZER_NAMES = {
+    "sgd": "SGD",
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "rmsprop": "RMSprop",
+    "adagrad": "Adagrad",
+    "lion": "Lion",
+}
+
+
+def name_axis(column: str) -> str:
+    """The label of an axis, with its unit."""
+    layer = column.removeprefix("learning_rate_")
+    if layer.isdigit():
+        return f"learning rate of layer {layer}"
+    return AXIS_NAMES.get(column, column.replace("_", " "))
+
+
+def describe_training(facts: Facts) -> str:
+    """Model, data and optimizer in one line; what changes over the map is left to its axes."""
+    return f"{_model(facts)} on {_data(facts)}, {_optimizer(facts)}"
+
+
+def describe_budget(facts: Facts) -> str:
+    """Epochs or updates, and along what they change."""
+    axis, budgets = facts.budgets()
+    if axis is None:
+        kept = budgets
+    else:
+        kept = list(dict.fromkeys(budgets[position] for position in facts.shown(axis).positions))
+    if len(kept) == 1:
+        uneven = len(facts.values("training.batch_size")) > 1 and "epoch" in kept[0]
+        return f"{kept[0]}, so smaller batches make more updates" if uneven else kept[0]
+    listed = " or ".join(kept) if len(kept) <= 3 else f"{kept[0]} … {kept[-1]}"
+    return f"budget varies with {axis.column if axis else ''}: {listed}"
+
+
+def describe_pixel(facts: Facts, rows: np.ndarray) -> str:
+    """What the runs in a pixel differ in.
+
+    Args:
+        facts: the map's.
+        rows: rows per pixel.
+    """
+    merged = facts.view.merged
+    if not merged:
+        return "each pixel: 1 training"
+    parts = " × ".join(f"{len(each)} {_plural(each)}" for each in merged)
+    uneven = len(np.unique(rows[rows > 0])) > 1 or (rows.size and 0 < rows.max() < facts.view.depth)
+    return f"each pixel: {'up to ' * bool(uneven)}{parts}"
+
+
+def describe_fixed(facts: Facts) -> list[str]:
+    """What `select` left one value of."""
+    full = [each for each in facts.view.fixed if len(each.axis) > 1]
+    return [panel_title([each], [0]) for each in full]
+
+
+def panel_title(facets: Sequence[Shown], positions: Sequence[int], facts: Facts | None = None) -> str:
+    """`init = zeros`, and the budget where it belongs to that value."""
+    parts = []
+    for each, position in zip(facets, positions, strict=True):
+        label = label_of(each.labels[position].item() if hasattr(each.labels[position], "item") else each.labels[position])
+        parts.append(f"{each.column} = {label}")
+        if facts is not None:
+            axis, budgets = facts.budgets()
+            budget = budgets[each.positions[position]] if axis is each.axis and len(set(budgets)) > 1 else ""
+            parts += [budget] * bool(budget and budget.replace(",", "") != label and axis.key is None)
+    return " · ".join(parts)
+
+
+def percent(part: int, whole: int) -> str:
+    """A share that is never rounded to nothing or to all.
+
+    >>> percent(1, 3), percent(1, 10**6), percent(999_999, 10**6), percent(0, 5), percent(5, 5), percent(1, 200)
+    ('33 %', '< 0.1 %', '> 99.9 %', '0 %', '100 %', '0.5 %')
+    """
+    if part in (0, whole):
+        return "100 %" if part else "0 %"
+    share = 100 * part / whole
+    if share < 0.1 or share > 99.9:
+        return "< 0.1 %" if share < 0.1 else "> 99.9 %"
+    return f"{share:.1f} %" if share < 1 or share > 99 else f"{share:.0f} %"
+
+
+def _plural(shown: Shown) -> str:
+    return PLURALS.get(shown.column, f"values of {shown.column}")
+
+
+def _model(facts: Facts) -> str:
+    hidden, activation = facts.one("model.hidden"), facts.one("model.activation")
+    if hidden is None:
+        return "networks of several sizes"
+    output = facts.one("model.output_activation")
+    tail = f", {output} output" if output not in (None, "linear") else ""
+    if not hidden:
+        return "linear model" + tail
+    units = f"{activation} units" if activation else "units"
+    size = f"{hidden[0]} {units}" if len(hidden) == 1 else f"{'–'.join(map(str, hidden))} {units}"
+    return f"network of {size}{tail}"
+
+
+def _data(facts: Facts) -> str:
+    kind = facts.one("data.kind")
+    axis, counts = facts.rows()
+    known = counts[0] is not None and (axis is None or len(facts.shown(axis)) == 1)
+    count = counts[0] if axis is None else counts[facts.shown(axis).positions[0]]
+    rows = f" ({count:,} rows)" if known and count is not None else ""
+    if kind is None:
+        return "several data sets"
+    if kind in FILE_KINDS:
+        path = facts.one("data.path")
+        return (PurePath(path).name if path else "several files") + rows
+    slope = facts.one("data.slope")
+    factor = "" if slope in (None, 1) else label_of(slope)
+    names = {"square": "x² + 2", "line": f"y = {factor}x", "gaussian": "random numbers"}
+    return names.get(kind, kind) + rows
+
+
+def _optimizer(facts: Facts) -> str:
+    kinds = [OPTIMIZER_NAMES.get(kind, kind) for kind in facts.values("optimizer.kind")]
+    name = " or ".join(kinds) if len(kinds) <= 3 else "several optimizers"
+    rate, layers = facts.one("optimizer.learning_rate"), facts.owner("optimizer.layer_learning_rates.0")
+    fixed = rate is not None and layers is None and facts.one("optimizer.layer_learning_rates") is None
+    momentum = facts.one("optimizer.momentum")
+    return name + f" at rate {label_of(rate)}" * bool(fixed) + f", momentum {label_of(momentum)}" * bool(momentum)

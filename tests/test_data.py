@@ -1,0 +1,228 @@
+"""Rows: built-in formulas, encodings, gaps, scaling fitted on training rows only, splits, and each refusal's words."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nanmap.config import build_config
+from nanmap.data import Rows, load_rows
+from nanmap.errors import InputError
+
+TABLE = """size,town,flag,price
+1.5,Oslo,True,10
+,Bern,False,20
+3.5,Oslo,True,30
+4.5,,False,40
+"""
+
+
+def rows_of(loss: str = "mse", **data: Any) -> Rows:
+    return load_rows(build_config({"data": data, "loss": {"kind": loss}, "training": {"epochs": 1}}))
+
+
+@pytest.fixture
+def csv(tmp_path: Path):
+    def write(text: str = TABLE, **data: Any) -> dict[str, Any]:
+        path = tmp_path / f"rows{len(list(tmp_path.iterdir()))}.csv"
+        path.write_text(text, encoding="utf-8")
+        return {"kind": "csv", "path": str(path), "target": "price"} | data
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("data", "x"),
+    [
+        ({"n": 5}, np.arange(5.0)),
+        ({"n": 4, "start": 1}, np.arange(1.0, 5.0)),
+        ({"start": 1, "stop": 1000}, np.arange(1.0, 1000.0)),
+        ({"start": 2, "n": 3, "step": -0.5}, np.array([2.0, 1.5, 1.0])),
+        ({"inputs": "linspace", "start": 0, "stop": 10, "n": 100}, np.linspace(0, 10, 100)),
+        ({"inputs": "normal", "n": 50, "seed": 3}, np.random.default_rng(3).standard_normal(50)),
+    ],
+)
+def test_built_in_formulas(data: dict, x: np.ndarray) -> None:
+    square, line = rows_of(kind="square", **data), rows_of(kind="line", slope=0.5, **data)
+    assert square.inputs.tolist() == line.inputs.tolist() == x[:, None].tolist()
+    assert square.targets.tolist() == (x[:, None] ** 2 + 2).tolist()
+    assert line.targets.tolist() == (0.5 * x[:, None]).tolist()
+
+
+def test_gaussian_rows_are_standard_normal_and_follow_their_seed() -> None:
+    rows = rows_of(kind="gaussian", n=4000, features=3)
+    assert rows.inputs.shape == (4000, 3) and rows.targets.shape == (4000, 1)
+    assert np.abs(rows.inputs.mean(axis=0)).max() < 0.06 and np.abs(rows.inputs.std(axis=0) - 1).max() < 0.05
+    assert abs(np.corrcoef(rows.inputs[:, 0], rows.targets[:, 0])[0, 1]) < 0.06
+    assert rows_of(kind="gaussian", n=4000, features=3, seed=1).inputs[0, 0] != rows.inputs[0, 0]
+
+
+@pytest.mark.parametrize(("n", "split", "kept"), [(999, 0.2, 799), (10, 0.25, 7), (5, 0.0, 5), (750, 0.2, 600), (3, 0.5, 1)])
+def test_validation_rows_come_from_the_end(n: int, split: float, kept: int) -> None:
+    rows = rows_of(kind="line", n=n, validation_split=split)
+    assert rows.n == kept == int(np.floor(n * (1 - split)))
+    assert rows.inputs.ravel().tolist() == list(range(kept))
+    assert rows.val_inputs.ravel().tolist() == list(range(kept, n))
+
+
+SCALINGS = {
+    "none": lambda fit: (0.0, 1.0),
+    "standard": lambda fit: (fit.mean(), fit.std()),
+    "minmax": lambda fit: (fit.min(), fit.max() - fit.min()),
+    "maxabs": lambda fit: (0.0, np.abs(fit).max()),
+}
+
+
+@pytest.mark.parametrize("kind", SCALINGS)
+def test_scaling_is_fitted_on_training_rows_only(kind: str, npz) -> None:
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((20, 2)) * [1, 50] - 3, rng.standard_normal(20) * 9
+    x[15:], y[15:] = 1e6, -1e6  # the validation rows, far away: they must not be seen
+    rows = rows_of(kind="npz", path=npz(x=x, y=y), validation_split=0.25, scale_inputs=kind, scale_targets=kind)
+    for column in range(2):
+        shift, divisor = SCALINGS[kind](x[:15, column])
+        np.testing.assert_allclose(rows.inputs[:, column], (x[:15, column] - shift) / divisor, rtol=1e-12)
+        np.testing.assert_allclose(rows.val_inputs[:, column], (x[15:, column] - shift) / divisor, rtol=1e-12)
+    shift, divisor = SCALINGS[kind](y[:15])
+    np.testing.assert_allclose(rows.targets.ravel(), (y[:15] - shift) / divisor, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["standard", "minmax", "maxabs"])
+def test_constant_and_zero_columns_are_not_divided_by_zero(kind: str, npz) -> None:
+    x = np.array([[5.0, 0.0], [5.0, 0.0]])
+    rows = rows_of(kind="npz", path=npz(x=x, y=[1.0, 2.0]), scale_inputs=kind)
+    assert np.isfinite(rows.inputs).all() and (rows.inputs[0] == rows.inputs[1]).all()
+
+
+def test_text_columns_are_one_hot_in_sorted_order(csv) -> None:
+    rows = rows_of(**csv(missing="keep"))
+    expected = [[1.5, 0, 1, 1], [np.nan, 1, 0, 0], [3.5, 0, 1, 1], [4.5, np.nan, np.nan, 0]]
+    np.testing.assert_array_equal(rows.inputs, expected)  # size, Bern, Oslo, flag
+    assert any("town" in line and "one-hot" in line for line in rows.report)
+
+
+def test_text_columns_may_be_codes(csv) -> None:
+    rows = rows_of(**csv(missing="keep", categorical="codes"))
+    np.testing.assert_array_equal(rows.inputs[:, 1], [1, 0, 1, np.nan])
+
+
+def test_dropping_leaves_out_rows_with_a_gap(csv) -> None:
+    rows = rows_of(**csv(missing="drop"))
+    assert rows.inputs.tolist() == [[1.5, 0, 1, 1], [3.5, 0, 1, 1]] and rows.targets.ravel().tolist() == [10, 30]
+    assert any("dropped 2 rows" in line for line in rows.report)
+
+
+def test_means_fill_gaps_and_come_from_training_rows(csv) -> None:
+    rows = rows_of(**csv(missing="mean", columns=["size"], validation_split=0.25))
+    assert rows.inputs.ravel().tolist() == [1.5, 2.5, 3.5]
+    text = TABLE.replace("4.5,,", ",Bern,")
+    rows = rows_of(**csv(text, missing="mean", columns=["size"], validation_split=0.25))
+    assert rows.val_inputs.ravel().tolist() == [2.5]
+
+
+def test_missing_values_are_an_error_unless_told_otherwise(csv) -> None:
+    with pytest.raises(InputError, match="line 3") as error:
+        rows_of(**csv())
+    assert all(word in str(error.value) for word in ("size", "drop", "mean", "keep", "data.missing"))
+
+
+def test_columns_and_their_order_can_be_chosen(csv) -> None:
+    rows = rows_of(**csv(columns=["flag", "price"], target="price"))
+    assert rows.inputs.tolist() == [[1, 10], [0, 20], [1, 30], [0, 40]]
+
+
+def test_parquet_files_give_the_rows_of_csv_files(csv, tmp_path: Path) -> None:
+    import pandas as pd
+
+    data = csv(missing="keep")
+    pd.read_csv(data["path"]).to_parquet(tmp_path / "rows.parquet")
+    other = rows_of(**data | {"kind": "parquet", "path": str(tmp_path / "rows.parquet")})
+    np.testing.assert_array_equal(rows_of(**data).inputs, other.inputs)
+
+
+def test_two_classes_are_one_column_and_three_are_one_hot(csv) -> None:
+    two = csv("a,price\n1,yes\n2,no\n3,yes\n", target_kind="class")
+    assert rows_of("sigmoid_cross_entropy", **two).targets.tolist() == [[1], [0], [1]]
+    assert rows_of("softmax_cross_entropy", **two).targets.tolist() == [[0, 1], [1, 0], [0, 1]]
+    three = csv("a,price\n1,7\n2,5\n3,9\n", target_kind="class")
+    assert rows_of("softmax_cross_entropy", **three).targets.tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1]]
+
+
+def test_equal_settings_share_one_object_whatever_the_model() -> None:
+    assert rows_of(kind="line", n=5) is rows_of("mae", kind="line", n=5)
+
+
+FAULTS = {
+    "stray text": ("a,price\n1,2\n2,3\nx7,4\n", {}, ["`a`", "line 4", "x7"]),
+    "text target": ("a,price\n1,low\n2,high\n", {}, ["`price`", "target", "class"]),
+    "dates": ("a,price\n2020-01-02,1\n2020-01-03,2\n", {}, ["`a`", "dates"]),
+    "free text": ("a,price\n" + "".join(f"word {i},1\n" for i in range(40)), {}, ["`a`", "40 different texts"]),
+    "infinity": ("a,price\n1,2\ninf,3\n", {}, ["`a`", "infinity", "line 3"]),
+    "no rows": ("a,price\n", {}, ["no rows"]),
+    "empty file": ("", {}, ["cannot be read as csv"]),
+    "no input": ("price\n1\n2\n", {}, ["no input column"]),
+    "unknown target": ("a,prize\n1,2\n", {}, ["data.target", "'price'", "a, prize", "did you mean `prize`?"]),
+    "unknown column": ("size,price\n1,2\n", {"columns": ["sise"]}, ["data.columns", "'sise'", "did you mean `size`?"]),
+    "single class": ("a,price\n1,2\n2,2\n", {"target_kind": "class"}, ["`price`", "single class"]),
+    "mean of a target": ("a,price\n1,2\n2,\n", {"missing": "mean"}, ["`price`", "target", "drop"]),
+    "all dropped": ("a,price\n,2\n2,\n", {"missing": "drop"}, ["no training rows"]),
+    "no training rows": ("a,price\n1,2\n", {"validation_split": 0.9}, ["no training rows", "validation_split"]),
+    "ragged": ("a,price\n1,2\n1,2,3,4\n", {}, ["cannot be read as csv"]),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_table_that_cannot_be_trained_on_is_refused_with_its_place(fault: str, csv) -> None:
+    text, settings, words = FAULTS[fault]
+    data = csv(text, **settings)
+    loss = "sigmoid_cross_entropy" if settings.get("target_kind") else "mse"
+    with pytest.raises(InputError) as error:
+        rows_of(loss, **data)
+    message = str(error.value)
+    assert all(word in message for word in (*words, data["path"])), message
+
+
+def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "houses.csv").write_text(TABLE)
+    with pytest.raises(InputError, match=r"did you mean `houses\.csv`"):
+        rows_of(kind="csv", path=str(tmp_path / "house.csv"), target="price")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"x": np.ones((3, 1))}, "needs the arrays `x` and `y`"),
+        ({"x": np.ones((3, 1)), "y": np.ones(4)}, r"\(3, 1\).*\(4,\)"),
+        ({"x": np.ones(3), "y": np.ones(3)}, "do not fit"),
+        ({"x": np.array([[1.0], [np.nan]]), "y": np.ones(2)}, "missing values"),
+        ({"x": np.array([[1.0], ["a"]], object), "y": np.ones(2)}, "npz"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(arrays: dict, said: str, npz) -> None:
+    with pytest.raises(InputError, match=said):
+        rows_of(kind="npz", path=npz(**arrays))
+
+
+@pytest.mark.xfail(strict=True, reason="pandas skips blank lines, the line number in the message does not count them")
+def test_a_blank_line_counts_as_a_line_of_the_file(csv) -> None:
+    with pytest.raises(InputError, match="line 4"):
+        rows_of(**csv("a,price\n\n1,2\nx,3\n"))
+
+
+@pytest.mark.xfail(strict=True, reason="a class target with gaps passes data.missing = mean and trains on NaN labels")
+def test_a_class_label_has_no_mean(csv) -> None:
+    with pytest.raises(InputError, match="price"):
+        rows_of("sigmoid_cross_entropy", **csv("a,price\n1,yes\n2,no\n3,\n", target_kind="class", missing="mean"))
+
+
+@pytest.mark.xfail(strict=True, reason="an npz target with NaN passes data.missing = mean, a CSV one is refused")
+def test_an_array_target_has_no_mean_either(npz) -> None:
+    with pytest.raises(InputError, match="y"):
+        rows_of(kind="npz", path=npz(x=np.ones((2, 1)), y=[1.0, np.nan]), missing="mean")
+
+
+@pytest.mark.xfail(strict=True, reason="an infinity in an npz file is trained on, one in a CSV file is refused")
+def test_an_infinity_in_an_array_is_refused_as_in_a_table(npz) -> None:
+    with pytest.raises(InputError, match="infinity"):
+        rows_of(kind="npz", path=npz(x=[[1.0], [np.inf]], y=[1.0, 2.0]))
