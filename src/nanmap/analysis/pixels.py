@@ -50,11 +50,13 @@ class Medians:
     Attributes:
         values: the median run's value; NaN wherever `kinds` is not NUMBER.
         kinds: what the median run holds.
+        rows: rows per pixel.
         tally: rows of each kind, over all pixels.
     """
 
     values: np.ndarray
     kinds: np.ndarray
+    rows: np.ndarray
     tally: dict[Kind, int]
 
 
@@ -126,7 +128,8 @@ def take_medians(result: "Result", view: View, name: str) -> Medians:
     tally = {kind: int((kinds == kind).sum()) for kind in Kind}
     middle, kind = (values[:, 0], kinds[:, 0]) if view.depth == 1 else _middle(sign * values, kinds, sign)
     middle = np.where(kind == Kind.NUMBER, middle, np.nan)
-    return Medians(middle.reshape(view.shape), kind.reshape(view.shape), tally)
+    rows = (kinds != Kind.EMPTY).sum(axis=1)
+    return Medians(middle.reshape(view.shape), kind.reshape(view.shape), rows.reshape(view.shape), tally)
 
 
 def _middle(values: np.ndarray, kinds: np.ndarray, sign: float) -> tuple[np.ndarray, np.ndarray]:

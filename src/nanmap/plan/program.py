@@ -85,7 +85,7 @@ class Program:
     @property
     def rows_minor(self) -> bool:
         """Whether rows rather than units lie on the minor axis: measured faster from 48 rows on (CPU, 128 units)."""
-        return self.batch > UNITS_MINOR_BELOW or not self.hidden
+        return self.batch > UNITS_MINOR_BELOW or self.batch >= max(self.hidden, default=0)
 
     @property
     def parameters(self) -> int:

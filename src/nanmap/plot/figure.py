@@ -1,29 +1,25 @@
-"""The picture: panels, title, legend, colour bar, and the file."""
+"""The picture: panels, title, and the file that it is written to."""
 
 from collections.abc import Mapping, Sequence
-from itertools import product
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
-from matplotlib.patheffects import Normal, Stroke
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from nanmap.analysis import Shown, View, load_grid, make_view
+from nanmap.analysis import View, load_grid, make_view
 from nanmap.errors import InputError
 from nanmap.plot.facts import Facts
-from nanmap.plot.paint import Bar, Painting, expand, paint
+from nanmap.plot.key import LINE, draw_key
+from nanmap.plot.paint import Painting, expand, paint
 from nanmap.plot.theme import Theme, find_theme, to_bytes
 from nanmap.plot.threshold import stable_rates
 from nanmap.plot.ticks import coordinate, edges, fit_labels, set_up, to_scale
-from nanmap.plot.words import describe_budget, describe_fixed, describe_pixel, describe_training, name_axis, panel_title
+from nanmap.plot.words import describe_map, name_axis, panel_title, wrapped
 
 if TYPE_CHECKING:
     from nanmap.result import Result
@@ -31,6 +27,188 @@ if TYPE_CHECKING:
 SUFFIXES = (".png", ".svg", ".pdf")
 DPI = 200
 MOST_PANELS, MOST_COLUMNS = 30, 6
-WRAP_AT = 4  # panels of one facet beside each other
-PANEL_WIDTHS = {1: 4.9, 2: 3.3, 3: 2.5, 4: 2.1}
-"""Where the panels stand in inches: room for the labels on the left and below, the legend on the right."""
+COLUMNS_FOR = {1: 1, 2: 2, 3: 3, 4: 2, 5: 3, 6: 3, 9: 3}  # panels of one facet; 4 otherwise
+PANEL_WIDTHS = {1: 4.9, 2: 3.1, 3: 2.35, 4: 2.0}  # inches by panels in a row; all stay near 900 px at 100 px per inch
+LEAST_WIDTH = 7.0  # inches; below, the title would be broken into many lines
+CORE_POINTS = 12  # points per side of a pixel in which runs disagree
+CORE_LEAST = 6  # dots per side from which a core can be seen
+
+
+def draw_map(
+    result: "Result",
+    x: str,
+    y: str,
+    *,
+    facet: str | Sequence[str] = (),
+    value: str = "outcome",
+    out: str | Path | None = None,
+    title: str | None = None,
+    theme: str = "light",
+    select: Mapping[str, Any] | None = None,
+) -> Figure:
+    """Draws what became of each training, over any two axes of a run.
+
+    All cells that differ only in other axes share a pixel. For `outcome` it shows the most common one, with the
+    runner-up as a core of the area of its share; for an outcome's name, such as `converged`, the share of the runs
+    that ended so; for a numeric column, the median run, where infinite, NaN and missing values have their own colours.
+
+    Args:
+        result: the run, which may be unfinished.
+        x: column of the horizontal axis.
+        y: column of the vertical axis.
+        facet: columns of up to two axes over panels: one, or rows and columns.
+        value: what to show.
+        out: file to write: `.png`, `.svg` or `.pdf`. Its folder is made.
+        title: in place of the sweep's own.
+        theme: `light` or `dark`.
+        select: for some axes the value to keep, or a list of values; rows with others are left out.
+
+    Returns:
+        The figure, to add to or to save otherwise.
+
+    Raises:
+        InputError: a name or value is unknown, the axes make no plane, there are too many panels, or no rows.
+    """
+    path = None if out is None else _checked(Path(out))
+    facet = (facet,) if isinstance(facet, str) else tuple(facet)
+    look, view = find_theme(theme), make_view(load_grid(result.manifest), x, y, facet, select)
+    rows, columns = _panel_grid(view)
+    painting, facts = paint(result, view, value), Facts(result.manifest, view)
+    rates = stable_rates(result, facts)
+    expected = painting.rows if not _has_holes(painting, result) else view.expected()
+    with matplotlib.style.context("default"), matplotlib.rc_context(look.rc):
+        figure = Figure(layout="constrained", dpi=DPI, facecolor=look.background)
+        figure.set_size_inches(_size(view, rows, columns))
+        panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+        drawn = _fill(panels, view, painting, expected, rates, look)
+        _name_panels(figure, panels, facts)
+        draw_key(figure, drawn, painting, expected, rates is not None, look)
+        _head(figure, describe_map(facts, painting.rows, expected, title, painting.note), look)
+        fit_labels(figure, drawn, view.x, view.y)
+        if path is not None:
+            _write(figure, path)
+    return figure
+
+
+def _checked(path: Path) -> Path:
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError("cannot write this kind of picture", key="out", value=str(path), allowed=SUFFIXES)
+    return path
+
+
+def _write(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}  # the same picture is the same file
+    figure.savefig(path, dpi=DPI, metadata=undated.get(path.suffix.lower()))
+
+
+def _panel_grid(view: View) -> tuple[int, int]:
+    """Rows and columns of panels."""
+    counts = [len(each) for each in view.facets]
+    mend = 'choose some values: select={"axis": [values]}, on the command line --select axis=value'
+    if len(counts) > 2:
+        raise InputError("more than two axes", key="facet", value=[each.column for each in view.facets], mend=mend)
+    total = int(np.prod(counts, dtype=int))
+    columns = counts[1] if len(counts) == 2 else COLUMNS_FOR.get(total, 4)
+    if total > MOST_PANELS or columns > MOST_COLUMNS:
+        limit = f"at most {MOST_PANELS} panels, {MOST_COLUMNS} of the second facet"
+        raise InputError(
+            f"{' × '.join(map(str, counts))} panels are too many to read", key="facet", allowed=limit, mend=mend
+        )
+    return -(-total // columns), columns
+
+
+def _size(view: View, rows: int, columns: int) -> tuple[float, float]:
+    width = PANEL_WIDTHS.get(columns, 1.75)
+    height = {1: 4.0, 2: 2.9}.get(columns, 2.1)
+    if view.x.scale == view.y.scale == "log" and len(view.x) == len(view.y):
+        height = width * (1.0 if columns > 1 else 0.93)
+    height = min(height, max(0.9, 0.42 * len(view.y) + 0.3))
+    return max(LEAST_WIDTH, columns * (width + 0.1) + 2.9), rows * (height + 0.3) + 1.7
+
+
+def _has_holes(painting: Painting, result: "Result") -> bool:
+    return not result.manifest.get("complete") or result.manifest["sweep"].get("where") or not painting.rows.all()
+
+
+def _fill(
+    panels: np.ndarray, view: View, painting: Painting, expected: np.ndarray, rates: np.ndarray | None, look: Theme
+) -> list[Axes]:
+    """Draws the panels, and removes the places that no panel needs."""
+    painting.image[expected == 0] = to_bytes(look.excluded)
+    facets = view.shape[:-2]
+    drawn = panels.ravel()[: int(np.prod(facets, dtype=int))].tolist()
+    for spare in panels.ravel()[len(drawn) :]:
+        spare.remove()
+    for number, axes in enumerate(drawn):
+        panel = tuple(int(each) for each in np.unravel_index(number, facets)) if facets else ()
+        set_up(axes, "x", view.x)
+        set_up(axes, "y", view.y)
+        axes.patch.set(hatch="////", edgecolor=look.hatch)  # seen through where a cell has no row yet
+        _draw_pixels(axes, view, painting, panel)
+        if rates is not None:
+            _draw_line(axes, view, rates[panel])
+    return drawn
+
+
+def _draw_pixels(axes: Axes, view: View, painting: Painting, panel: tuple[int, ...]) -> None:
+    """One image in the coordinates of the axes' scales, on which the pixels are evenly spaced."""
+    size = axes.figure.get_size_inches()[0] * DPI / (panel and 4 or 1.6)
+    room = size / max(view.shape[-2:])
+    image = expand(painting, panel, CORE_POINTS if room >= CORE_LEAST else 1)
+    limits = [to_scale(each, edges(each)[[0, -1]]) for each in (view.x, view.y)]
+    shrunk = room < 1
+    axes.imshow(
+        image,
+        extent=(*limits[0], *limits[1]),
+        transform=axes.transLimits + axes.transAxes,
+        origin="lower",
+        aspect="auto",
+        interpolation="antialiased" if shrunk else "nearest",
+    )
+    axes.set(xlim=edges(view.x)[[0, -1]], ylim=edges(view.y)[[0, -1]])
+
+
+def _draw_line(axes: Axes, view: View, rates: np.ndarray) -> None:
+    """A staircase: one step per line of pixels, broken where the rate is not known or not on the axis."""
+    across = view.x.axis.key == "optimizer.learning_rate"
+    rate_axis, other = (view.x, view.y) if across else (view.y, view.x)
+    places = np.repeat(coordinate(rate_axis, rates), 2)
+    borders = np.repeat(edges(other), 2)[1:-1]
+    points = (places, borders) if across else (borders, places)
+    axes.plot(*points, scalex=False, scaley=False, **LINE)
+
+
+def _name_panels(figure: Figure, panels: np.ndarray, facts: Facts) -> None:
+    view = facts.view
+    figure.supxlabel(name_axis(view.x.column), fontsize=9.5)
+    figure.supylabel(name_axis(view.y.column), fontsize=9.5)
+    width = figure.get_size_inches()[0] - 2.9
+    room = width / panels.shape[1]
+    if len(view.facets) == 1:
+        for number, axes in enumerate(panels.ravel()[: len(view.facets[0])]):
+            axes.set_title(wrapped(panel_title(view.facets, [number], facts), room))
+    if len(view.facets) == 2:
+        for number, axes in enumerate(panels[0]):
+            axes.set_title(wrapped(panel_title(view.facets[1:], [number], facts), room))
+        for number, axes in enumerate(panels[:, -1]):
+            text = wrapped(panel_title(view.facets[:1], [number], facts), 2.1)
+            axes.annotate(text, (1, 0.5), (5, 0), "axes fraction", "offset points", rotation=270, va="center")
+    for number, axes in enumerate(panels.ravel()):
+        below = number + panels.shape[1] < (len(view.facets[0]) if len(view.facets) == 1 else panels.size)
+        axes.tick_params(which="both", labelbottom=not below)
+
+
+def _head(figure: Figure, lines: list[str], look: Theme) -> None:
+    """The title and the lines under it, and the room for them."""
+    width, height = figure.get_size_inches()
+    title, *rest = (wrapped(line, width - 0.3, size) for line, size in zip(lines, [12, 9, 9, 9], strict=False))
+    below = "\n".join(rest)
+    title_height, text_height = 0.21 * len(title.split("\n")), 0.16 * len(below.split("\n"))
+    top = height - 0.1
+    figure.text(0.1 / width, top / height, title, fontsize=12, fontweight="bold", va="top")
+    figure.text(0.1 / width, (top - title_height - 0.04) / height, below, va="top", color=look.muted, linespacing=1.25)
+    share = (top - title_height - text_height - 0.12) / height
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)
+    engine.set(rect=(0, 0, 1, share), w_pad=0.06, h_pad=0.05, wspace=0.02, hspace=0.02)

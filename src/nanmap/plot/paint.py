@@ -90,8 +90,7 @@ def paint(result: "Result", view: View, value: str) -> Painting:
         counts = count_outcomes(result, view)
         return _paint_outcomes(counts) if value == "outcome" else _paint_share(counts, Outcome(value))
     medians = take_medians(result, view, value)
-    painted = _paint_measure(medians) if value == "measure" else _paint_numbers(medians, value)
-    return painted
+    return _paint_measure(medians) if value == "measure" else _paint_numbers(medians, value)
 
 
 def expand(painting: Painting, panel: tuple[int, ...], factor: int) -> np.ndarray:
@@ -104,7 +103,9 @@ def expand(painting: Painting, panel: tuple[int, ...], factor: int) -> np.ndarra
         return image
     core, share = painting.core[panel], painting.core_share[panel]
     if factor == 1:
-        return np.where(share[..., None] > 0, image + (core.astype(float) - image) * share[..., None], image).astype(np.uint8)
+        return np.where(share[..., None] > 0, image + (core.astype(float) - image) * share[..., None], image).astype(
+            np.uint8
+        )
     rows, columns = share.shape
     offset = np.abs((np.arange(factor) + 0.5) / factor - 0.5)
     reach = np.maximum(np.tile(offset, rows)[:, None], np.tile(offset, columns)[None, :])
@@ -156,7 +157,7 @@ def _paint_numbers(medians: Medians, name: str) -> Painting:
 def _paint_measure(medians: Medians) -> Painting:
     """Stretched by rank on each side of 0: the values pile up at both ends, and ranks show the order among them."""
     numbers = medians.values[medians.kinds == Kind.NUMBER]
-    below, above = np.unique(numbers[numbers < 0]), np.unique(numbers[numbers >= 0])
+    below, above = np.sort(numbers[numbers < 0]), np.sort(numbers[numbers >= 0])
 
     def places(values: np.ndarray) -> np.ndarray:
         # Both signs are palest where the fate was clear at once, near 0, and deepest at the edge between them.
@@ -196,7 +197,7 @@ def _with_kinds(
             legend.append((colour, f"{words[kind]}  {count:,} · {percent(count, total)}"))
     shared = medians.rows.size and medians.rows.max() > 1
     order = ", ".join(words[kind] for kind in KIND_COLOURS if medians.tally[kind])
-    note = "colour: the median run" + (f" ({order} ranked as worst)" if order else "")
+    note = "colour: the median run" + (f" ({order} ranked last)" if order else "")
     return Painting(image, medians.rows, "", legend, bar, note=note if shared else "")
 
 

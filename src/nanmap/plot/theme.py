@@ -26,7 +26,8 @@ MISSING = "#c9c9cf"
 SEQUENTIAL = LinearSegmentedColormap.from_list("nanmap", colormaps["YlGnBu"](np.linspace(0, 0.88, 256)))
 # Trainable blue, untrainable red, and the strongest of both where they meet, at the edge of trainability.
 DIVERGING = LinearSegmentedColormap.from_list(
-    "nanmap_measure", [(0, "#08306b"), (0.25, "#2f7fbf"), (0.5, "#e3f0fa"), (0.5, "#fdeadb"), (0.75, "#e0703c"), (1, "#7f1310")]
+    "nanmap_measure",
+    [(0, "#08306b"), (0.25, "#2f7fbf"), (0.5, "#e3f0fa"), (0.5, "#fdeadb"), (0.75, "#e0703c"), (1, "#7f1310")],
 )
 
 

@@ -44,10 +44,11 @@ def stable_rates(result: "Result", facts: Facts) -> np.ndarray | None:
         lines = np.ravel_multi_index(tuple(index), shape)
         sharpness = table["sharpness"].to_numpy().astype(float)[kept]
         sharpness[~_full_batch_descent(facts, cells[kept])] = np.nan
-        np.minimum.at(low.reshape(-1), lines, sharpness)  # one NaN makes the line's NaN
-        np.maximum.at(high.reshape(-1), lines, sharpness)
+        with np.errstate(invalid="ignore"):
+            np.minimum.at(low.reshape(-1), lines, sharpness)  # one NaN makes the line's NaN
+            np.maximum.at(high.reshape(-1), lines, sharpness)
     with np.errstate(invalid="ignore"):
-        single = (low > 0) & (high - low <= 1e-9 * high)
+        single = (low > 0) & np.isfinite(high) & (high - low <= 1e-9 * high)
     rates = np.divide(2, low, out=np.full(shape, np.nan), where=single)
     return rates if single.any() else None
 

@@ -6,7 +6,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, LogFormatterMathtext, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import (
+    FixedFormatter,
+    FixedLocator,
+    FuncFormatter,
+    LogFormatterMathtext,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+)
 
 from nanmap.analysis import Shown
 
@@ -96,7 +104,9 @@ def _set_log(axes: Axes, which: str, shown: Shown) -> None:
     minors = np.outer(10.0 ** np.arange(np.floor(low), np.ceil(high)), np.arange(2, 10)).ravel()
     axis.set_major_locator(FixedLocator(-(10.0**decades)))
     axis.set_minor_locator(FixedLocator(-minors[(minors > 10**low) & (minors < 10**high)]))
-    axis.set_major_formatter(FuncFormatter(lambda v, _: f"$\\mathdefault{{−10^{{{round(np.log10(-v))}}}}}$" if v < 0 else ""))
+    axis.set_major_formatter(
+        FuncFormatter(lambda v, _: f"$\\mathdefault{{−10^{{{round(np.log10(-v))}}}}}$" if v < 0 else "")
+    )
     axis.set_minor_formatter(NullFormatter())
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import PurePath
+from textwrap import fill
 
 import numpy as np
 
@@ -58,6 +59,37 @@ def name_axis(column: str) -> str:
     return AXIS_NAMES.get(column, column.replace("_", " "))
 
 
+def describe_map(facts: Facts, rows: np.ndarray, expected: np.ndarray, title: str | None, note: str) -> list[str]:
+    """The title of a map, and the lines under it.
+
+    Args:
+        facts: what was trained.
+        rows: rows per pixel.
+        expected: rows per pixel once the run is complete.
+        title: in place of the sweep's title.
+        note: how the runs of a pixel make one colour.
+    """
+    sweep = facts.manifest["sweep"]
+    what = f"{sweep['name']}: {describe_training(facts)}"
+    title = title or sweep.get("title") or ""
+    done, total = int(rows.sum()), int(expected.sum())
+    dtype = facts.one("training.dtype")
+    pixel = describe_pixel(facts, rows)
+    parts = [describe_budget(facts), *([dtype] if dtype else []), pixel, f"{done:,} training{'s' * (done != 1)}"]
+    parts += [f"{percent(done, total)} of cells done"] if done < total else []
+    return [
+        title or what,
+        *([what] if title else []),
+        " · ".join(parts),
+        *_present("; ".join(_present(*describe_fixed(facts), note))),
+    ]
+
+
+def wrapped(text: str, inches: float, size: float = 9) -> str:
+    """A text broken into lines that fit a width; a letter is taken to be 0.56 of its height wide."""
+    return fill(text, max(8, int(inches * 72 / (0.56 * size))))
+
+
 def describe_training(facts: Facts) -> str:
     """Model, data and optimizer in one line; what changes over the map is left to its axes."""
     return f"{_model(facts)} on {_data(facts)}, {_optimizer(facts)}"
@@ -102,7 +134,9 @@ def panel_title(facets: Sequence[Shown], positions: Sequence[int], facts: Facts 
     """`init = zeros`, and the budget where it belongs to that value."""
     parts = []
     for each, position in zip(facets, positions, strict=True):
-        label = label_of(each.labels[position].item() if hasattr(each.labels[position], "item") else each.labels[position])
+        label = label_of(
+            each.labels[position].item() if hasattr(each.labels[position], "item") else each.labels[position]
+        )
         parts.append(f"{each.column} = {label}")
         if facts is not None:
             axis, budgets = facts.budgets()
@@ -123,6 +157,10 @@ def percent(part: int, whole: int) -> str:
     if share < 0.1 or share > 99.9:
         return "< 0.1 %" if share < 0.1 else "> 99.9 %"
     return f"{share:.1f} %" if share < 1 or share > 99 else f"{share:.0f} %"
+
+
+def _present(*texts: str) -> list[str]:
+    return [text for text in texts if text]
 
 
 def _plural(shown: Shown) -> str:

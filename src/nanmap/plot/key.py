@@ -1,0 +1,102 @@
+"""How to read the colours: the legend and the colour bar, beside the panels."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.legend_handler import HandlerPatch
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.patheffects import Normal, Stroke
+from matplotlib.transforms import Transform
+
+from nanmap.plot.paint import Bar, Painting
+from nanmap.plot.theme import Theme
+
+LINE: dict[str, Any] = {
+    "color": "white",
+    "linewidth": 1.4,
+    "solid_joinstyle": "miter",
+    "path_effects": [Stroke(linewidth=3, foreground="black"), Normal()],  # seen on every colour
+    "zorder": 4,
+}
+
+
+class CorePatch(Patch):
+    """A pixel whose runs disagree, for the legend."""
+
+
+class CoreHandler(HandlerPatch):
+    """Draws such a pixel: a field with a core."""
+
+    def create_artists(
+        self,
+        legend: Legend,
+        orig_handle: Artist,
+        xdescent: float,
+        ydescent: float,
+        width: float,
+        height: float,
+        fontsize: float,
+        trans: Transform,
+    ) -> list[Artist]:
+        """Two rectangles, the inner one a quarter of the outer's area."""
+        outer = Rectangle((-xdescent, -ydescent), width, height)
+        inner = Rectangle((-xdescent + width / 4, -ydescent + height / 4), width / 2, height / 2)
+        for patch, shade in ((outer, "#9aa1a9"), (inner, "#41474d")):
+            patch.set(facecolor=shade, linewidth=0, transform=trans)
+        return [outer, inner]
+
+
+def draw_key(
+    figure: Figure, panels: list[Axes], painting: Painting, expected: np.ndarray, has_line: bool, look: Theme
+) -> None:
+    """Draws the colour bar if there is one, and the legend of everything else that occurs."""
+    if painting.bar is not None:
+        _draw_bar(figure, panels, painting.bar)
+    handles: list[Any] = [
+        Patch(facecolor=colour, label=label, edgecolor=look.muted, linewidth=0.5) for colour, label in painting.legend
+    ]
+    if painting.core is not None:
+        handles.append(CorePatch(label="core: the runner-up,\narea = its share"))
+    if ((expected > painting.rows) & (painting.rows == 0)).any():
+        handles.append(Patch(facecolor=look.background, edgecolor=look.hatch, hatch="////", label="not trained yet"))
+    if (expected == 0).any():
+        handles.append(Patch(facecolor=look.excluded, edgecolor=look.muted, linewidth=0.5, label="excluded by `where`"))
+    if has_line:
+        handles.append(Line2D([], [], **LINE, label=r"2/λ$_\mathrm{max}$ (full batch)"))
+    if handles:
+        _draw_legend(figure, handles, painting)
+
+
+def _draw_legend(figure: Figure, handles: list[Any], painting: Painting) -> None:
+    beside = painting.bar is None
+    legend = figure.legend(
+        handles=handles,
+        loc="outside right upper" if beside else "outside lower center",
+        title=painting.heading or None,
+        ncols=1 if beside else min(3, len(handles)),
+        frameon=False,
+        handlelength=1.3,
+        handleheight=1.1,
+        labelspacing=0.55,
+        borderaxespad=0.3,
+        alignment="left",
+        handler_map={CorePatch: CoreHandler()},
+    )
+    legend.get_title().set_fontweight("bold")
+
+
+def _draw_bar(figure: Figure, panels: list[Axes], bar: Bar) -> None:
+    drawn = figure.colorbar(
+        ScalarMappable(bar.norm, bar.colormap), ax=panels, extend=bar.extend, fraction=0.05, aspect=25, pad=0.015
+    )
+    drawn.set_label(bar.label)
+    drawn.outline.set_linewidth(0.5)
+    if bar.ticks is not None:
+        drawn.set_ticks(bar.ticks, labels=bar.tick_labels)
+        drawn.ax.minorticks_off()

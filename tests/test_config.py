@@ -1,0 +1,195 @@
+"""Configs: every mistake becomes one InputError that names file, key, value, what is allowed, and the mend."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nanmap
+from nanmap.config import Config, build_config, load_config, parse_assignment
+from nanmap.config.load import known_keys
+from nanmap.errors import InputError, did_you_mean
+
+GOOD = """
+[data]
+kind = "line"
+n = 20
+[model]
+hidden = [4]
+[training]
+epochs = 5
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path):
+    def write(text: str = GOOD, name: str = "my config's.toml") -> Path:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+# What is set, on top of a good config, and the words that the message must hold besides the file's name.
+MISTAKES: dict[str, tuple[str, list[str]]] = {
+    "misspelt key": ("optimizer.learning_rat=1", ["optimizer.learning_rat", "did you mean `optimizer.learning_rate`"]),
+    "key without its table": ("learning_rate=1", ["learning_rate", "did you mean `optimizer.learning_rate`"]),
+    "unknown key": ("training.colour=1", ["training.colour"]),
+    "wrong type": ("training.epochs=1.5", ["training.epochs", "a whole number", "1.5"]),
+    "text for a number": ("optimizer.learning_rate=fast", ["optimizer.learning_rate", "a number", "'fast'"]),
+    "true for a number": ("optimizer.learning_rate=true", ["optimizer.learning_rate", "a number", "True"]),
+    "number for a bool": ("model.bias=1", ["model.bias", "true or false", "1"]),
+    "number for a list": ("model.hidden=5", ["model.hidden", "a list", "5"]),
+    "zero batch": ("training.batch_size=0", ["training.batch_size", "greater than or equal to 1", "0"]),
+    "zero units": ("model.hidden=[4,0]", ["model.hidden", "greater than or equal to 1", "0"]),
+    "infinite rate": ("optimizer.learning_rate=inf", ["optimizer.learning_rate", "finite", "inf"]),
+    "NaN scale": ("model.init_scale=nan", ["model.init_scale", "finite", "nan"]),
+    "negative seed": ("training.seed=-1", ["training.seed", "greater than or equal to 0", "-1"]),
+    "unknown initialiser": ("model.init=glorot", ["model.init", "'glorot'", "orthogonal", "torch_linear", "did you mean `glorot_"]),
+    "unknown optimizer": ("optimizer.kind=adan", ["optimizer.kind", "'adan'", "lion", "did you mean `adam`?"]),
+    "unknown model": ("model.kind=cnn", ["model.kind", "'cnn'", "mlp"]),
+    "norm without a place": ("model.hidden=[]", ["model.norm", "data.scale_inputs"]),
+    "rates per layer": ("optimizer.layer_learning_rates=[1.0]", ["optimizer.layer_learning_rates", "2"]),
+    "momentum of adam": ("optimizer.kind=adam", ["optimizer.momentum", "sgd"]),
+    "file without a name": ("model.init=file", ["model.init_file"]),
+    "entropy of numbers": ("loss.kind=softmax_cross_entropy", ["loss.kind", "class"]),
+    "step of zero": ("data.step=0", ["data.step"]),
+    "both ends": ("data.stop=5", ["data.n", "data.stop"]),
+    "both budgets": ("training.steps=5", []),  # replaces epochs: no mistake
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_with_its_mend(mistake: str, config) -> None:
+    override, words = MISTAKES[mistake]
+    given = [override]
+    if mistake == "norm without a place":
+        given.append("model.norm=layer")
+    if mistake == "momentum of adam":
+        given.append("optimizer.momentum=0.9")
+    path = config()
+    if not words:
+        assert load_config(path, given).training.epochs is None
+        return
+    with pytest.raises(InputError) as error:
+        load_config(path, given)
+    message = str(error.value)
+    assert all(word in message for word in words), message
+    assert mistake in ("misspelt key", "key without its table", "unknown key") or path.name in message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (GOOD.replace("hidden", "hiden"), ["model.hiden", "did you mean `hidden`?"]),
+        (GOOD.replace("[model]", "[modl]"), ["modl", "did you mean `model`?"]),
+        (GOOD.replace('"line"', '"lines"'), ["data.kind", "'lines'", "did you mean `line`?"]),
+        (GOOD.replace("[training]\nepochs = 5", ""), ["training", "is missing"]),
+        (GOOD.replace("epochs = 5", ""), ["training.epochs", "training.steps"]),
+        (GOOD.replace("epochs = 5", "epochs = 5\nsteps = 5"), ["training.epochs", "one of them"]),
+        (GOOD.replace("n = 20", ""), ["data.n"]),
+        (GOOD.replace("n = 20", "n = 20\nn = 21"), ["not valid TOML"]),
+        ("model = 3\n" + GOOD.replace("[model]\nhidden = [4]", ""), ["model", "a table"]),
+        ("outcome.floor = 'low'\n" + GOOD, ["outcome.floor", "auto"]),
+        ("[[axes]]\n" + GOOD, ["this is a sweep", "nanmap sweep"]),
+    ],
+)
+def test_a_mistake_in_the_file_names_the_file(text: str, words: list[str], config) -> None:
+    path = config(text)
+    with pytest.raises(InputError) as error:
+        load_config(path)
+    assert all(word in str(error.value) for word in (*words, path.name)), str(error.value)
+
+
+def test_a_missing_file_names_its_neighbour(config, tmp_path: Path) -> None:
+    config(name="keras_line.toml")
+    with pytest.raises(InputError, match=r"no such file[\s\S]*did you mean `keras_line\.toml`"):
+        load_config(tmp_path / "keras_lin.toml")
+    with pytest.raises(InputError, match="folder"):
+        load_config(tmp_path)
+    (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
+    with pytest.raises(InputError, match="not valid TOML"):
+        load_config(tmp_path / "latin.toml")
+
+
+def test_an_error_is_a_value_error_that_reads_as_lines() -> None:
+    error = InputError("is wrong", file="a.toml", key="x.y", value=3, allowed=[1, 2], mend="use 1")
+    assert isinstance(error, ValueError)
+    assert str(error) == "a.toml: x.y: is wrong (got 3)\n  allowed: 1, 2\n  mend: use 1"
+    assert str(InputError("is wrong")) == "is wrong"
+    assert str(InputError("is wrong", file="first").within("second")).startswith("first")
+    assert did_you_mean("zzzz", ["adam"]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("a.b=1", ("a.b", 1)),
+        ("a.b = 1e-3", ("a.b", 1e-3)),
+        ("a.b=[1, 2]", ("a.b", [1, 2])),
+        ("a.b=true", ("a.b", True)),
+        ("a.b=words with = and ' in them", ("a.b", "words with = and ' in them")),
+        ("a.b=", ("a.b", "")),
+    ],
+)
+def test_assignments_are_read_as_toml_or_as_text(text: str, parsed: tuple) -> None:
+    assert parse_assignment(text) == parsed
+
+
+@pytest.mark.parametrize("text", ["a.b", "=1", " =1"])
+def test_what_is_no_assignment_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="key=value"):
+        parse_assignment(text)
+
+
+def test_overrides_are_laid_over_the_file(config) -> None:
+    made = load_config(config(), ["training.steps=7", "optimizer.layer_learning_rates=[0.1, 0.2]", "optimizer.layer_learning_rates.1=3"])
+    assert (made.training.epochs, made.training.steps) == (None, 7)
+    assert made.optimizer.layer_learning_rates == (0.1, 3)
+    assert build_config({"data": {"kind": "line", "n": 2}, "training": {"steps": 3}}, {"training.epochs": 4}).training.steps is None
+
+
+def test_file_names_are_relative_to_the_config(config, tmp_path: Path) -> None:
+    made = load_config(config(GOOD.replace('kind = "line"\nn = 20', 'kind = "csv"\npath = "sub/rows.csv"\ntarget = "y"')))
+    assert made.data.path == str(tmp_path / "sub" / "rows.csv")
+
+
+DEFAULTS: dict[str, Any] = {
+    "optimizer.eps": 1e-7,
+    "optimizer.rho": 0.9,
+    "optimizer.b1": 0.9,
+    "optimizer.b2": 0.999,
+    "training.batch_size": 32,
+    "training.order": "shuffle",
+    "training.dtype": "float32",
+    "training.seed": 0,
+    "data.seed": 0,
+    "model.init": "glorot_uniform",
+    "outcome.ratio": 0.05,
+    "outcome.floor": "auto",
+    "data.missing": "error",
+}
+
+
+@pytest.mark.parametrize("key", DEFAULTS)
+def test_defaults_are_the_documented_ones(key: str, config) -> None:
+    table, name = key.split(".")
+    assert getattr(getattr(load_config(config()), table), name) == DEFAULTS[key]
+
+
+def test_every_setting_has_a_description() -> None:
+    assert len(known_keys()) > 50
+    assert all(field.description for field in known_keys().values())
+
+
+def test_a_config_never_changes_and_compares_by_value(config) -> None:
+    made = load_config(config())
+    assert isinstance(made, Config) and made == nanmap.load(config()) and hash(made) == hash(load_config(config()))
+    with pytest.raises(ValueError, match="frozen"):
+        made.training.epochs = 9
+
+
+def test_settings_survive_a_round_trip_through_plain_tables(config) -> None:
+    made = load_config(config())
+    assert build_config(made.model_dump(mode="python")) == made

@@ -1,0 +1,221 @@
+"""Axes, cells and programs: forms and names of axes, numbering, zip, overrides, and a plan that never holds the grid."""
+
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nanmap.errors import InputError
+from nanmap.plan import Plan, Sweep, load_sweep, make_sweep
+
+TREE: dict[str, Any] = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 5}}
+RATE = "optimizer.learning_rate"
+
+
+def axis(key: str, *values: Any) -> dict[str, Any]:
+    return {"key": key, "values": list(values)}
+
+
+def rows(sweep: Sweep) -> list[tuple]:
+    cells = sweep.grid.kept(0, sweep.grid.size)
+    return list(zip(*(column.tolist() for column in sweep.grid.columns(cells).values()), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("table", "labels"),
+    [
+        ({"values": [0.1, 1]}, [0.1, 1.0]),
+        ({"log": [1e-3, 10.0], "num": 5}, [1e-3, 1e-2, 1e-1, 1.0, 10.0]),
+        ({"log": [-1, -100], "num": 3}, [-1.0, -10.0, -100.0]),
+        ({"linear": [0, 1], "num": 5}, [0.0, 0.25, 0.5, 0.75, 1.0]),
+        ({"linear": [1, -1], "num": 3}, [1.0, 0.0, -1.0]),
+        ({"log": [0.3, 7], "num": 1}, [0.3]),
+    ],
+)
+def test_forms_of_a_numeric_axis(table: dict, labels: list[float]) -> None:
+    (made,) = make_sweep(TREE, [{"key": RATE} | table]).grid.axes
+    np.testing.assert_allclose(made.labels, labels, rtol=1e-14, atol=1e-16)
+    assert made.labels.dtype == np.float64 and [next(iter(each.values())) for each in made.settings] == made.labels.tolist()
+
+
+def test_ends_of_a_log_axis_are_exact() -> None:
+    (made,) = make_sweep(TREE, [{"key": RATE, "log": [0.1, 0.7], "num": 7}]).grid.axes
+    assert (made.labels[0], made.labels[-1]) == (0.1, 0.7)
+
+
+@pytest.mark.parametrize(("span", "values"), [([1, 4], [1, 2, 3]), ([2, 11, 3], [2, 5, 8]), ([3, 0, -1], [3, 2, 1])])
+def test_a_range_excludes_its_end(span: list[int], values: list[int]) -> None:
+    (made,) = make_sweep(TREE, [{"key": "training.batch_size", "range": span}]).grid.axes
+    assert made.labels.tolist() == values and made.labels.dtype == np.int64
+
+
+def test_cells_are_numbered_row_major_in_file_order() -> None:
+    sweep = make_sweep(TREE, [axis("model.init", "zeros", "ones"), axis("training.batch_size", 3, 1, 2), axis(RATE, 0.5, 0.1)])
+    assert sweep.grid.size == 12
+    assert rows(sweep) == [(i, b, r) for i in ("zeros", "ones") for b in (3, 1, 2) for r in (0.5, 0.1)]
+
+
+def test_columns_are_called_by_the_last_part_of_their_key() -> None:
+    axes = [
+        axis("optimizer.kind", "sgd", "adam"), axis("data.seed", 0, 1), axis("training.seed", 0, 1), axis("model.hidden", [2], [2, 3]),
+        axis("optimizer.layer_learning_rates.0", 0.1), axis("optimizer.layer_learning_rates.1", 0.1), axis("model.bias", True, False),
+        {"name": "fix", "choices": {"none": {}, "decay": {"optimizer.schedule": "inverse_time", "optimizer.decay": 0.1}}},
+    ]  # fmt: skip
+    tree = TREE | {"model": {"hidden": [2]}, "optimizer": {"layer_learning_rates": [0.1, 0.1]}}
+    sweep = make_sweep(tree, axes, where="hidden == '2'")
+    assert [each.column for each in sweep.grid.axes] == [
+        "optimizer", "data_seed", "training_seed", "hidden", "learning_rate_0", "learning_rate_1", "bias", "fix",
+    ]  # fmt: skip
+    kinds = {each.column: each.labels.dtype.kind for each in sweep.grid.axes}
+    assert kinds == {"optimizer": "O", "data_seed": "i", "training_seed": "i", "hidden": "O", "learning_rate_0": "f", "learning_rate_1": "f", "bias": "b", "fix": "O"}
+    assert sweep.grid.axes[3].labels.tolist() == ["2", "2-3"]
+
+
+def test_zipped_axes_are_walked_together() -> None:
+    axes = [axis("data.n", 10, 20), axis("training.batch_size", 1, 2, 3), axis(RATE, 0.1, 0.2)]
+    sweep = make_sweep(TREE, axes, zip=[["n", "learning_rate"]])
+    assert sweep.grid.shape == (2, 3)
+    found = sweep.grid.columns(np.arange(6))
+    assert list(zip(found["n"].tolist(), found["learning_rate"].tolist(), found["batch_size"].tolist(), strict=True)) == [
+        (n, rate, batch) for n, rate in ((10, 0.1), (20, 0.2)) for batch in (1, 2, 3)
+    ]
+
+
+def test_choices_set_several_things_at_once() -> None:
+    choices = {"few": {"training.steps": 7}, "many": {"training.epochs": 3, RATE: 0.5}}
+    plan = Plan(make_sweep(TREE, [{"name": "budget", "choices": choices}]))
+    few, many = plan.variants()
+    assert (few.steps, many.steps) == (7, 3) and many.config.optimizer.learning_rate == 0.5
+    assert few.config.training.epochs is None
+
+
+@pytest.mark.parametrize(
+    ("axes", "options", "words"),
+    [
+        ([{"key": RATE}], {}, ["axes.optimizer.learning_rate", "values", "log"]),
+        ([axis(RATE)], {}, ["has no values"]),
+        ([axis("optimizer.learning_rat", 1)], {}, ["optimizer.learning_rat", "did you mean `optimizer.learning_rate`"]),
+        ([axis("training.batch_size", 1, 0)], {}, ["training.batch_size", "0"]),
+        ([axis("model.init", "zeros", "glorott_normal")], {}, ["model.init", "did you mean `glorot_normal`"]),
+        ([axis(RATE, 0.1, "fast")], {}, ["learning_rate", "'fast'"]),
+        ([axis("optimizer.layer_learning_rates.0", "fast")], {}, ["layer_learning_rates.0", "'fast'"]),
+        ([axis(RATE, 1, 1.0)], {}, ["twice"]),
+        ([{"key": RATE, "log": [0.0, 1.0], "num": 3}], {}, ["log axis", "positive"]),
+        ([{"key": RATE, "log": [-1.0, 1.0], "num": 3}], {}, ["log axis"]),
+        ([{"key": RATE, "log": [0.1, 1.0]}], {}, ["num"]),
+        ([{"key": RATE, "values": [1], "num": 3}], {}, ["num"]),
+        ([{"key": RATE, "log": [0.1, 1.0], "num": 0}], {}, ["num"]),
+        ([{"key": RATE, "valeus": [1]}], {}, ["valeus", "did you mean `values`?"]),
+        ([{"key": RATE, "values": [1], "log": [1.0, 2.0], "num": 2}], {}, ["one of"]),
+        ([{"choices": {"a": {}}}], {}, ["name"]),
+        ([axis(RATE, 1), axis(RATE, 2)], {}, ["learning_rate"]),
+        ([axis(RATE, 1), {"name": "fix", "choices": {"a": {RATE: 2}}}], {}, [RATE, "two axes"]),
+        ([{"name": "outcome", "choices": {"a": {RATE: 2}}}], {}, ["axes.outcome"]),
+        ([axis(RATE, 1, 2), axis("data.n", 5)], {"zip": [["learning_rate", "n"]]}, ["zip", "same number"]),
+        ([axis(RATE, 1, 2)], {"zip": [["learning_rat"]]}, ["zip", "did you mean `learning_rate`?"]),
+        ([axis(RATE, 1, 2)], {"zip": [["learning_rate"], ["learning_rate"]]}, ["zip", "two groups"]),
+        ([axis(RATE, 1, 2)], {"where": "learning_rat > 1"}, ["where", "did you mean `learning_rate`?"]),
+    ],
+)
+def test_an_impossible_axis_is_refused_before_anything_runs(axes: list, options: dict, words: list[str]) -> None:
+    with pytest.raises(InputError) as error:
+        make_sweep(TREE, axes, **options)
+    assert all(word in str(error.value) for word in words), str(error.value)
+
+
+def test_a_combination_that_cannot_be_is_told_with_a_way_out() -> None:
+    plan = Plan(make_sweep(TREE, [axis("model.hidden", [], [3]), axis("model.norm", "none", "layer")], name="s"))
+    with pytest.raises(InputError) as error:
+        list(plan.variants())
+    assert "model.norm" in str(error.value)
+    kept = Plan(make_sweep(TREE, [axis("model.hidden", [], [3]), axis("model.norm", "none", "layer")], where="hidden != 'none' or norm == 'none'"))
+    assert len(list(kept.variants())) == 3
+
+
+def test_ten_million_cells_cost_nothing_to_plan_and_to_decode() -> None:
+    axes = [{"key": RATE, "log": [1e-6, 10.0], "num": 2500}, {"key": "model.init_scale", "log": [0.01, 10.0], "num": 2000}, axis("training.batch_size", 1, 2)]
+    tracemalloc.start()
+    plan = Plan(make_sweep(TREE, axes))
+    assert plan.grid.size == 10_000_000
+    last = plan.lanes(np.array([0, 1, 9_999_999]))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4_000_000  # bytes; one byte per cell would be 10 million
+    (_, lanes) = last
+    assert lanes.numbers["init_scale"][-1] == 10.0 and lanes.rates[-1, 0] == 10.0
+    assert plan.grid.columns(np.array([9_999_999]))["batch_size"].tolist() == [2]
+
+
+def test_programs_of_a_mixed_grid_share_cells_by_their_settings() -> None:
+    plan = Plan(make_sweep(TREE, [axis("training.batch_size", 1, 32), axis(RATE, 0.1, 0.2), axis("training.seed", 1, 2)]))
+    batches = plan.lanes(np.array([7, 0, 5, 2]))
+    by_batch = {lanes.program.batch: lanes for lanes in batches}
+    assert by_batch[1].position.tolist() == [1, 3] and by_batch[1].rates.ravel().tolist() == [0.1, 0.2]
+    full = by_batch[32]
+    assert full.position.tolist() == [0, 2] and full.rates.ravel().tolist() == [0.2, 0.1] and full.seed.tolist() == [2, 2]
+
+
+CONFIG = '[data]\nkind = "line"\nn = 20\n[training]\nepochs = 5\n'
+SWEEP = 'config = "../configs/c.toml"\nwhere = "learning_rate > 0.01"\n[[axes]]\nkey = "optimizer.learning_rate"\nlog = [0.001, 1.0]\nnum = 4\n[record]\nfull_loss = true\n'
+
+
+@pytest.fixture
+def sweep_file(tmp_path: Path) -> Path:
+    for folder, text in (("configs/c.toml", CONFIG), ("sweeps/s.toml", SWEEP)):
+        (tmp_path / folder).parent.mkdir(exist_ok=True)
+        (tmp_path / folder).write_text(text)
+    return tmp_path / "sweeps" / "s.toml"
+
+
+def test_a_sweep_file_is_a_config_and_its_axes(sweep_file: Path) -> None:
+    sweep = load_sweep(sweep_file)
+    assert (sweep.name, sweep.grid.size, sweep.tree["data"]["n"]) == ("s", 4, 20)
+    assert sweep.tree["record"] == {"full_loss": True}
+    assert rows(sweep) == [(pytest.approx(0.1),), (1.0,)]
+
+
+def test_overrides_change_axes_and_settings(sweep_file: Path) -> None:
+    sweep = load_sweep(sweep_file, ["axes.learning_rate.num=7", "data.n=9", "axes.learning_rate.log=[0.01, 1]"])
+    assert sweep.grid.size == 7 and sweep.grid.axes[0].labels[0] == 0.01 and sweep.tree["data"]["n"] == 9
+    assert load_sweep(sweep_file, ["axes.optimizer.learning_rate.values=[1, 2]"]).grid.axes[0].labels.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("axes.momentum.num=3", ["axes.momentum", "learning_rate"]),
+        ("axes.learning_rate.number=3", ["number", "did you mean `num`?"]),
+        ("data.m=3", ["data.m"]),
+        ("training.batch_size=0", ["training.batch_size"]),
+    ],
+)
+def test_a_wrong_override_is_refused(override: str, words: list[str], sweep_file: Path) -> None:
+    with pytest.raises(InputError) as error:
+        load_sweep(sweep_file, [override])
+    assert all(word in str(error.value) for word in words), str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (SWEEP.replace("[[axes]]", "[[axis]]"), ["axis", "did you mean `axes`?"]),
+        (SWEEP.replace("c.toml", "d.toml"), ["config", "d.toml"]),
+        (SWEEP.replace('config = "../configs/c.toml"\n', ""), ["config", "is missing"]),
+        (CONFIG, ["this is a config", "nanmap run"]),
+        (SWEEP.replace("num = 4", 'num = "4"'), ["num"]),
+    ],
+)
+def test_a_wrong_sweep_file_is_refused_by_name(text: str, words: list[str], sweep_file: Path) -> None:
+    sweep_file.write_text(text)
+    with pytest.raises(InputError) as error:
+        load_sweep(sweep_file)
+    assert all(word in str(error.value) for word in (*words, "s.toml")), str(error.value)
+
+
+@pytest.mark.xfail(strict=True, reason="an axis over learning_rate overwrites the config's layer rates, a config alone ignores it")
+def test_layer_rates_replace_the_learning_rate_of_an_axis_too() -> None:
+    tree = TREE | {"model": {"hidden": [2]}, "optimizer": {"layer_learning_rates": [0.1, 0.2]}}
+    (lanes,) = Plan(make_sweep(tree, [axis(RATE, 0.5)])).lanes(np.arange(1))
+    assert lanes.rates.tolist() == [[0.1, 0.2]]
