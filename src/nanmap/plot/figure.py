@@ -9,17 +9,17 @@ import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from nanmap.analysis import View, load_grid, make_view
 from nanmap.errors import InputError
 from nanmap.plot.facts import Facts
-from nanmap.plot.key import LINE, draw_key
+from nanmap.plot.key import LINE, draw_bar, make_legend
+from nanmap.plot.layout import Sheet, name_panels, panel_size
 from nanmap.plot.paint import Painting, expand, paint
 from nanmap.plot.theme import Theme, find_theme, to_bytes
-from nanmap.plot.threshold import stable_rates
+from nanmap.plot.threshold import RATE, stable_rates
 from nanmap.plot.ticks import coordinate, edges, fit_labels, set_up, to_scale
-from nanmap.plot.words import describe_map, name_axis, panel_title, wrapped
+from nanmap.plot.words import describe_map, name_axis
 
 if TYPE_CHECKING:
     from nanmap.result import Result
@@ -28,8 +28,6 @@ SUFFIXES = (".png", ".svg", ".pdf")
 DPI = 200
 MOST_PANELS, MOST_COLUMNS = 30, 6
 COLUMNS_FOR = {1: 1, 2: 2, 3: 3, 4: 2, 5: 3, 6: 3, 9: 3}  # panels of one facet; 4 otherwise
-PANEL_WIDTHS = {1: 4.9, 2: 3.1, 3: 2.35, 4: 2.0}  # inches by panels in a row; all stay near 900 px at 100 px per inch
-LEAST_WIDTH = 7.0  # inches; below, the title would be broken into many lines
 CORE_POINTS = 12  # points per side of a pixel in which runs disagree
 CORE_LEAST = 6  # dots per side from which a core can be seen
 
@@ -76,15 +74,20 @@ def draw_map(
     painting, facts = paint(result, view, value), Facts(result.manifest, view)
     rates = stable_rates(result, facts)
     expected = painting.rows if not _has_holes(painting, result) else view.expected()
+    text = describe_map(facts, painting.rows, expected, title, painting.note)
     with matplotlib.style.context("default"), matplotlib.rc_context(look.rc):
         figure = Figure(layout="constrained", dpi=DPI, facecolor=look.background)
-        figure.set_size_inches(_size(view, rows, columns))
+        sheet = Sheet(
+            figure, make_legend(figure, painting, expected, _on_axis(view, rates), look), painting.bar is None
+        )
+        sheet.lay_out(text, panel_size(view, columns), (rows, columns), look)
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         drawn = _fill(panels, view, painting, expected, rates, look)
-        _name_panels(figure, panels, facts)
-        draw_key(figure, drawn, painting, expected, rates is not None, look)
-        _head(figure, describe_map(facts, painting.rows, expected, title, painting.note), look)
+        name_panels(figure, panels, facts)
+        if painting.bar is not None:
+            draw_bar(figure, drawn, painting.bar)
         fit_labels(figure, drawn, view.x, view.y)
+        sheet.name_axes(drawn, name_axis(view.x.column), name_axis(view.y.column))
         if path is not None:
             _write(figure, path)
     return figure
@@ -118,15 +121,6 @@ def _panel_grid(view: View) -> tuple[int, int]:
     return -(-total // columns), columns
 
 
-def _size(view: View, rows: int, columns: int) -> tuple[float, float]:
-    width = PANEL_WIDTHS.get(columns, 1.75)
-    height = {1: 4.0, 2: 2.9}.get(columns, 2.1)
-    if view.x.scale == view.y.scale == "log" and len(view.x) == len(view.y):
-        height = width * (1.0 if columns > 1 else 0.93)
-    height = min(height, max(0.9, 0.42 * len(view.y) + 0.3))
-    return max(LEAST_WIDTH, columns * (width + 0.1) + 2.9), rows * (height + 0.3) + 1.7
-
-
 def _has_holes(painting: Painting, result: "Result") -> bool:
     return not result.manifest.get("complete") or result.manifest["sweep"].get("where") or not painting.rows.all()
 
@@ -153,8 +147,8 @@ def _fill(
 
 def _draw_pixels(axes: Axes, view: View, painting: Painting, panel: tuple[int, ...]) -> None:
     """One image in the coordinates of the axes' scales, on which the pixels are evenly spaced."""
-    size = axes.figure.get_size_inches()[0] * DPI / (panel and 4 or 1.6)
-    room = size / max(view.shape[-2:])
+    box = axes.get_window_extent()
+    room = min(box.width / view.shape[-1], box.height / view.shape[-2])
     image = expand(painting, panel, CORE_POINTS if room >= CORE_LEAST else 1)
     limits = [to_scale(each, edges(each)[[0, -1]]) for each in (view.x, view.y)]
     shrunk = room < 1
@@ -171,7 +165,7 @@ def _draw_pixels(axes: Axes, view: View, painting: Painting, panel: tuple[int, .
 
 def _draw_line(axes: Axes, view: View, rates: np.ndarray) -> None:
     """A staircase: one step per line of pixels, broken where the rate is not known or not on the axis."""
-    across = view.x.axis.key == "optimizer.learning_rate"
+    across = view.x.axis.key == RATE
     rate_axis, other = (view.x, view.y) if across else (view.y, view.x)
     places = np.repeat(coordinate(rate_axis, rates), 2)
     borders = np.repeat(edges(other), 2)[1:-1]
@@ -179,36 +173,7 @@ def _draw_line(axes: Axes, view: View, rates: np.ndarray) -> None:
     axes.plot(*points, scalex=False, scaley=False, **LINE)
 
 
-def _name_panels(figure: Figure, panels: np.ndarray, facts: Facts) -> None:
-    view = facts.view
-    figure.supxlabel(name_axis(view.x.column), fontsize=9.5)
-    figure.supylabel(name_axis(view.y.column), fontsize=9.5)
-    width = figure.get_size_inches()[0] - 2.9
-    room = width / panels.shape[1]
-    if len(view.facets) == 1:
-        for number, axes in enumerate(panels.ravel()[: len(view.facets[0])]):
-            axes.set_title(wrapped(panel_title(view.facets, [number], facts), room))
-    if len(view.facets) == 2:
-        for number, axes in enumerate(panels[0]):
-            axes.set_title(wrapped(panel_title(view.facets[1:], [number], facts), room))
-        for number, axes in enumerate(panels[:, -1]):
-            text = wrapped(panel_title(view.facets[:1], [number], facts), 2.1)
-            axes.annotate(text, (1, 0.5), (5, 0), "axes fraction", "offset points", rotation=270, va="center")
-    for number, axes in enumerate(panels.ravel()):
-        below = number + panels.shape[1] < (len(view.facets[0]) if len(view.facets) == 1 else panels.size)
-        axes.tick_params(which="both", labelbottom=not below)
-
-
-def _head(figure: Figure, lines: list[str], look: Theme) -> None:
-    """The title and the lines under it, and the room for them."""
-    width, height = figure.get_size_inches()
-    title, *rest = (wrapped(line, width - 0.3, size) for line, size in zip(lines, [12, 9, 9, 9], strict=False))
-    below = "\n".join(rest)
-    title_height, text_height = 0.21 * len(title.split("\n")), 0.16 * len(below.split("\n"))
-    top = height - 0.1
-    figure.text(0.1 / width, top / height, title, fontsize=12, fontweight="bold", va="top")
-    figure.text(0.1 / width, (top - title_height - 0.04) / height, below, va="top", color=look.muted, linespacing=1.25)
-    share = (top - title_height - text_height - 0.12) / height
-    engine = figure.get_layout_engine()
-    assert isinstance(engine, ConstrainedLayoutEngine)
-    engine.set(rect=(0, 0, 1, share), w_pad=0.06, h_pad=0.05, wspace=0.02, hspace=0.02)
+def _on_axis(view: View, rates: np.ndarray | None) -> bool:
+    """Whether any of the rates is on the map."""
+    shown = [each for each in (view.x, view.y) if each.axis.key == RATE]
+    return rates is not None and bool(np.isfinite(coordinate(shown[0], rates)).any())

@@ -19,9 +19,9 @@ from nanmap.plot.theme import Theme
 
 LINE: dict[str, Any] = {
     "color": "white",
-    "linewidth": 1.4,
+    "linewidth": 1.1,
     "solid_joinstyle": "miter",
-    "path_effects": [Stroke(linewidth=3, foreground="black"), Normal()],  # seen on every colour
+    "path_effects": [Stroke(linewidth=2.3, foreground="black"), Normal()],  # seen on every colour
     "zorder": 4,
 }
 
@@ -52,12 +52,16 @@ class CoreHandler(HandlerPatch):
         return [outer, inner]
 
 
-def draw_key(
-    figure: Figure, panels: list[Axes], painting: Painting, expected: np.ndarray, has_line: bool, look: Theme
-) -> None:
-    """Draws the colour bar if there is one, and the legend of everything else that occurs."""
-    if painting.bar is not None:
-        _draw_bar(figure, panels, painting.bar)
+def make_legend(figure: Figure, painting: Painting, expected: np.ndarray, has_line: bool, look: Theme) -> Legend | None:
+    """The legend of every colour that occurs and is not on the colour bar, still without a place.
+
+    Args:
+        figure: where it will stand.
+        painting: the painted map.
+        expected: rows per pixel once the run is complete.
+        has_line: whether 2/λmax is drawn.
+        look: the theme.
+    """
     handles: list[Any] = [
         Patch(facecolor=colour, label=label, edgecolor=look.muted, linewidth=0.5) for colour, label in painting.legend
     ]
@@ -69,29 +73,27 @@ def draw_key(
         handles.append(Patch(facecolor=look.excluded, edgecolor=look.muted, linewidth=0.5, label="excluded by `where`"))
     if has_line:
         handles.append(Line2D([], [], **LINE, label=r"2/λ$_\mathrm{max}$ (full batch)"))
-    if handles:
-        _draw_legend(figure, handles, painting)
-
-
-def _draw_legend(figure: Figure, handles: list[Any], painting: Painting) -> None:
-    beside = painting.bar is None
+    if not handles:
+        return None
     legend = figure.legend(
         handles=handles,
-        loc="outside right upper" if beside else "outside lower center",
         title=painting.heading or None,
-        ncols=1 if beside else min(3, len(handles)),
+        ncols=1 if painting.bar is None else min(3, len(handles)),
         frameon=False,
         handlelength=1.3,
         handleheight=1.1,
         labelspacing=0.55,
-        borderaxespad=0.3,
+        borderaxespad=0,
         alignment="left",
         handler_map={CorePatch: CoreHandler()},
     )
     legend.get_title().set_fontweight("bold")
+    legend.set_in_layout(False)  # the sheet makes room for it
+    return legend
 
 
-def _draw_bar(figure: Figure, panels: list[Axes], bar: Bar) -> None:
+def draw_bar(figure: Figure, panels: list[Axes], bar: Bar) -> None:
+    """Draws the colour bar beside the panels."""
     drawn = figure.colorbar(
         ScalarMappable(bar.norm, bar.colormap), ax=panels, extend=bar.extend, fraction=0.05, aspect=25, pad=0.015
     )

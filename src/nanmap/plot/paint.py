@@ -130,7 +130,9 @@ def _paint_outcomes(counts: np.ndarray) -> Painting:
     mixed = bool((share > 0).any())
     core = colours[second] if mixed else None
     note = "colour: the most common outcome (of equal ones the worse)" if rows.size and rows.max() > 1 else ""
-    return Painting(colours[winner], rows, "outcome  trainings", legend, None, core, share if mixed else None, note)
+    return Painting(
+        colours[winner], rows, "outcome  trainings · share", legend, None, core, share if mixed else None, note
+    )
 
 
 def _paint_share(counts: np.ndarray, outcome: Outcome) -> Painting:
@@ -165,12 +167,12 @@ def _paint_measure(medians: Medians) -> Painting:
         high = np.searchsorted(above, values) / max(len(above) - 1, 1)
         return np.where(values < 0, 0.5 - _buffered(low), 0.5 + _buffered(high))
 
-    spots = [*([below[0], below[-1]] if len(below) else []), *([above[0], above[-1]] if len(above) else [])]
-    spots = list(dict.fromkeys(map(float, spots)))
+    quarters = [np.quantile(side, [0, 0.25, 0.5, 0.75, 1], method="nearest") for side in (below, above) if len(side)]
+    spots = list(dict.fromkeys(map(float, np.concatenate([*quarters, []]))))
     bar = Bar(
         DIVERGING,
         Normalize(0, 1),
-        "measure, by rank (blue converged, red did not)",
+        "measure, coloured by rank (blue converged, red did not)",
         "neither",
         places(np.array(spots)).tolist(),
         [f"{spot:.3g}".replace("-", "−") for spot in spots],
@@ -196,8 +198,8 @@ def _with_kinds(
         if count := medians.tally[kind]:
             legend.append((colour, f"{words[kind]}  {count:,} · {percent(count, total)}"))
     shared = medians.rows.size and medians.rows.max() > 1
-    order = ", ".join(words[kind] for kind in KIND_COLOURS if medians.tally[kind])
-    note = "colour: the median run" + (f" ({order} ranked last)" if order else "")
+    order = ", ".join(f"“{words[kind]}”" for kind in KIND_COLOURS if medians.tally[kind])
+    note = "colour: the median run" + (f", with {order} ranked last" if order else "")
     return Painting(image, medians.rows, "", legend, bar, note=note if shared else "")
 
 
@@ -207,7 +209,8 @@ def _norm(name: str, numbers: np.ndarray) -> tuple[Normalize, str]:
     if NUMERIC[name].unit == "share":
         return Normalize(0, 1), "neither"
     if name in STEP_COLUMNS:
-        return SymLogNorm(1, vmin=0, vmax=max(1, numbers.max(initial=1))), "neither"
+        start, end = numbers.min(initial=0 if not len(numbers) else np.inf), max(2, numbers.max(initial=1))
+        return (LogNorm(start, end) if 1 <= start < end else SymLogNorm(1, vmin=0, vmax=end)), "neither"
     positive = numbers[numbers > 0]
     if not len(positive):
         return Normalize(0, 1), "neither"

@@ -70,7 +70,7 @@ class Theme:
 
 
 THEMES = {
-    "light": Theme(background="#ffffff", ink="#1f2328", muted="#6e7781", excluded="#eceef1", hatch="#b4bac2"),
+    "light": Theme(background="#ffffff", ink="#1f2328", muted="#6e7781", excluded="#dde1e6", hatch="#b4bac2"),
     "dark": Theme(background="#0d1117", ink="#e6edf3", muted="#8b949e", excluded="#22272e", hatch="#444c56"),
 }
 

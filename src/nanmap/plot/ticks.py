@@ -70,11 +70,17 @@ def set_up(axes: Axes, which: str, shown: Shown) -> None:
         _set_log(axes, which, shown)
     elif shown.scale == "linear":
         whole = shown.labels.dtype.kind == "i"
-        axis.set_major_locator(MaxNLocator(nbins=8, integer=whole, steps=[1, 2, 2.5, 5, 10]))
+        axis.set_major_locator(MaxNLocator(nbins=_room(axes, which), integer=whole, steps=[1, 2, 2.5, 5, 10]))
     else:
         axis.set_major_locator(FixedLocator(range(len(shown))))
         axis.set_major_formatter(FixedFormatter([label_of(each) for each in shown.labels.tolist()]))
     axes.set(**{f"{which}lim": edges(shown)[[0, -1]]})
+
+
+def _room(axes: Axes, which: str) -> int:
+    """How many labelled ticks fit: one each half inch."""
+    box, dpi = axes.get_window_extent(), axes.get_figure(root=True).dpi  # type: ignore[union-attr]
+    return max(2, min(8, int((box.width if which == "x" else box.height) / dpi / 0.55)))
 
 
 def label_of(value: object) -> str:

@@ -118,7 +118,7 @@ def describe_pixel(facts: Facts, rows: np.ndarray) -> str:
     """
     merged = facts.view.merged
     if not merged:
-        return "each pixel: 1 training"
+        return "1 training per pixel"
     parts = " × ".join(f"{len(each)} {_plural(each)}" for each in merged)
     uneven = len(np.unique(rows[rows > 0])) > 1 or (rows.size and 0 < rows.max() < facts.view.depth)
     return f"each pixel: {'up to ' * bool(uneven)}{parts}"

@@ -1,0 +1,186 @@
+"""The command as a user meets it: exit codes, messages, JSON, nothing written on a mistake."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LINE = """
+[data]
+kind = "line"
+start = 1
+n = 20
+slope = 0.5
+[model]
+init = "ones"
+init_scale = -1.27277
+[training]
+epochs = 150
+"""
+SWEEP = """
+config = "line.toml"
+[[axes]]
+key = "optimizer.learning_rate"
+log = [1e-4, 1e-1]
+num = 4
+[[axes]]
+key = "training.batch_size"
+values = [4, 32]
+[[maps]]
+file = "outcome.png"
+x = "learning_rate"
+y = "batch_size"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "a folder with 'quotes'"
+    place.mkdir()
+    (place / "line.toml").write_text(LINE)
+    (place / "grid.toml").write_text(SWEEP)
+    return place
+
+
+def nanmap(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from nanmap.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_help_imports_neither_jax_nor_pandas(tmp_path: Path) -> None:
+    code = "import sys; from nanmap.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\nprint(sorted({'jax', 'pandas', 'numpy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.strip().endswith("[]")
+
+
+@pytest.mark.parametrize("name", ["run", "sweep", "map", "info", "examples"])
+def test_every_command_helps_with_an_example(name: str, tmp_path: Path) -> None:
+    done = nanmap(name, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert f"Example:  nanmap {name}" in done.stdout
+
+
+def test_a_diverging_training_is_a_result_not_an_error(folder: Path) -> None:
+    done = nanmap("run", "line.toml", "--json", "--predict", "25", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert (told["outcome"], told["cause"]) == ("nan", "overflow")
+    assert told["loss_final"] == "nan"
+    assert (told["first_inf_step"], told["first_nan_step"]) == (63, 132)
+    assert told["epochs"][63]["mean_loss"] == "inf"
+    assert told["epochs"][0]["mean_loss"] == pytest.approx(450.9794, rel=1e-5)
+    assert told["predictions"] == ["nan"]
+    assert set(told["params"]) == {"layers.0.kernel", "layers.0.bias"}
+    assert "full batch, as in Keras" in done.stderr
+
+
+def test_a_training_in_words_ends_with_outcome_and_why(folder: Path) -> None:
+    done = nanmap("run", "line.toml", "--set", "optimizer.learning_rate=0.0001", "--predict", "25", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "epoch 1/150" in done.stdout
+    assert "outcome: converged" in done.stdout
+    assert "prediction at 25" in done.stdout
+
+
+def test_a_sweep_writes_rows_and_maps_and_continues(folder: Path) -> None:
+    done = nanmap("sweep", "grid.toml", "--out", "out", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "8 trainings in" in done.stdout
+    assert len(pd.read_parquet(folder / "out" / "cells")) == 8
+    assert (folder / "out" / "maps" / "outcome.png").stat().st_size > 1000
+    again = nanmap("sweep", "grid.toml", "--out", "out", cwd=folder)
+    assert again.returncode == 0
+    assert "all 8 cells were done already" in again.stdout
+    other = nanmap("sweep", "grid.toml", "--out", "out", "--set", "training.epochs=3", cwd=folder)
+    assert other.returncode == 2
+    assert "training.epochs was 150, now 3" in other.stderr
+    assert "--fresh" in other.stderr
+
+
+def test_dry_run_tells_and_writes_nothing(folder: Path) -> None:
+    done = nanmap("sweep", "grid.toml", "--dry-run", "--set", "axes.learning_rate.num=1000", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    for word in ("2,000 trainings", "2 programs", "memory", "disk", "about"):
+        assert word in done.stdout
+    assert not (folder / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["run", "lin.toml"], ["lin.toml", "no such file", "line.toml"]),
+        (["run", "grid.toml"], ["sweep, not a config"]),
+        (["sweep", "line.toml"], ["config, not a sweep"]),
+        (
+            ["run", "line.toml", "--set", "training.batchsize=3"],
+            ["training.batchsize", "no such setting", "training.batch_size"],
+        ),
+        (["run", "line.toml", "--set", "training.batch_size=0"], ["line.toml", "training.batch_size", "got 0"]),
+        (
+            ["run", "line.toml", "--set", "model.init=glorot_unifrom"],
+            ["line.toml", "model.init", "glorot_uniform", "allowed"],
+        ),
+        (["run", "line.toml", "--set", "training.epochs=many"], ["training.epochs", "whole number", "'many'"]),
+        (["run", "line.toml", "--set", "novalue"], ["key=value"]),
+        (["run", "line.toml", "--predict", "1,2"], ["--predict", "1 number"]),
+        (["run", "line.toml", "--device", "tpu"], ["--device", "tpu", "cpu"]),
+        (["sweep", "grid.toml", "--set", "axes.learnin_rate.num=3"], ["axes.learnin_rate", "learning_rate"]),
+        (["sweep", "grid.toml", "--set", "axes.batch_size.values=[]"], ["axes.batch_size", "no values"]),
+        (["sweep", "grid.toml", "--set", "axes.batch_size.values=[0]"], ["training.batch_size", "got 0"]),
+        (["map", "nowhere", "--x", "a", "--y", "b"], ["nowhere", "no such folder"]),
+        (["examples", "keras_lin"], ["keras_lin", "keras_line"]),
+    ],
+)
+def test_a_mistake_is_told_and_nothing_is_written(arguments: list[str], expected: list[str], folder: Path) -> None:
+    before = sorted(folder.rglob("*"))
+    done = nanmap(*arguments, cwd=folder)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    for part in expected:
+        assert part in done.stderr
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_examples_are_copied_whole_and_run(tmp_path: Path) -> None:
+    listed = nanmap("examples", cwd=tmp_path)
+    assert all(
+        name in listed.stdout for name in ("square_sgd", "keras_line", "tabular_mlp", "relu_double", "fractal_tanh")
+    )
+    copied = nanmap("examples", "tabular_mlp", "--out", "mine", cwd=tmp_path)
+    assert copied.returncode == 0, copied.stderr
+    planned = nanmap("sweep", "mine/sweeps/tabular_mlp.toml", "--dry-run", cwd=tmp_path)
+    assert planned.returncode == 0, planned.stderr
+    again = nanmap("examples", "tabular_mlp", "--out", "mine", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "exists already" in again.stderr
+
+
+def test_the_five_sweeps_are_many_cells_and_few_programs() -> None:
+    from nanmap.plan import Plan, load_sweep
+
+    plans = {file.stem: Plan(load_sweep(file)) for file in (ROOT / "sweeps").glob("*.toml")}
+    assert sorted(plans) == ["fractal_tanh", "keras_line", "relu_double", "square_sgd", "tabular_mlp"]
+    cells = sum(len(plan.grid.kept(0, plan.grid.size)) for plan in plans.values())
+    programs = {variant.program for plan in plans.values() for variant in plan.variants()}
+    assert cells >= 100_000
+    assert len(programs) <= 60
+
+
+@pytest.mark.long
+def test_the_wheel_works_elsewhere(tmp_path: Path) -> None:
+    run = lambda *command: subprocess.run([str(c) for c in command], check=True, cwd=tmp_path, capture_output=True)  # noqa: E731
+    run(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path / "dist", ROOT)
+    run(sys.executable, "-m", "venv", "--system-site-packages", tmp_path / "venv")
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    site = next(path for path in map(Path, sys.path) if path.name == "site-packages")
+    run(tmp_path / "venv/bin/pip", "install", "--no-deps", wheel)
+    target = next((tmp_path / "venv/lib").glob("python*/site-packages"))
+    (target / "host.pth").write_text(str(site))
+    code = "from nanmap.cli import main; main(['examples', 'square_sgd', '--out', 'mine'])"
+    run(tmp_path / "venv/bin/python", "-c", code)
+    assert (tmp_path / "mine/sweeps/square_sgd.toml").exists()
+    assert (tmp_path / "mine/configs/square_sgd.toml").exists()
