@@ -62,7 +62,9 @@ def train(engine: Engine) -> Train:
 def grid(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Grid:
     """`grid(tree, axes)`: the rows of a sweep as one Arrow table, read back from its run folder."""
 
-    def run(tree: Tree, axes: list[Tree], *, engine: Engine = engine, shard_cells: int | None = None, **options: Any) -> pa.Table:
+    def run(
+        tree: Tree, axes: list[Tree], *, engine: Engine = engine, shard_cells: int | None = None, **options: Any
+    ) -> pa.Table:
         sweep = make_sweep(tree, axes, **options)
         result = sweep_to_folder(sweep, tmp_path_factory.mktemp("run"), engine=engine, shard_cells=shard_cells)
         return result.folder.dataset().to_table()

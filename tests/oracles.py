@@ -13,14 +13,18 @@ import numpy as np
 import optax
 
 Layers = list[dict[str, np.ndarray]]
-HIDDEN = {"tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2), "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0) * 1.0)}
+HIDDEN = {
+    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
+    "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0) * 1.0),
+}
 
 
 def random_layers(widths: Sequence[int], seed: int, scale: float = 0.5) -> Layers:
     """Kernels and biases that no initialiser of nanmap drew."""
     rng = np.random.default_rng(seed)
     return [
-        {"kernel": scale * rng.standard_normal((a, b)), "bias": 0.1 * rng.standard_normal(b)} for a, b in zip(widths, widths[1:], strict=False)
+        {"kernel": scale * rng.standard_normal((a, b)), "bias": 0.1 * rng.standard_normal(b)}
+        for a, b in zip(widths, widths[1:], strict=False)
     ]
 
 
@@ -47,7 +51,9 @@ def epoch_means(losses: Sequence[float], batches: Sequence[np.ndarray], per_epoc
 # ---- plain NumPy training ------------------------------------------------------------------------------------------
 
 
-def forward(layers: Layers, x: np.ndarray, activation: str = "tanh") -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+def forward(
+    layers: Layers, x: np.ndarray, activation: str = "tanh"
+) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
     """Outputs, the inputs of every layer, and its pre-activations."""
     inputs, pre = [x], []
     for index, layer in enumerate(layers):
@@ -75,18 +81,28 @@ def mse_and_gradient(
 
 
 def train_sgd(
-    layers: Layers, x: np.ndarray, y: np.ndarray, batches: Iterable[np.ndarray], rate: float, activation: str = "tanh", **options: Any
+    layers: Layers,
+    x: np.ndarray,
+    y: np.ndarray,
+    batches: Iterable[np.ndarray],
+    rate: float,
+    activation: str = "tanh",
+    **options: Any,
 ) -> tuple[Layers, list[float]]:
     """Stochastic gradient descent on the given batches of rows: the final layers and each batch's loss before its update."""
     losses = []
     for rows in batches:
         loss, grads = mse_and_gradient(layers, x[rows], y[rows], activation, **options)
         losses.append(loss)
-        layers = [{name: layer[name] - rate * grad[name] for name in layer} for layer, grad in zip(layers, grads, strict=True)]
+        layers = [
+            {name: layer[name] - rate * grad[name] for name in layer} for layer, grad in zip(layers, grads, strict=True)
+        ]
     return layers, losses
 
 
-def float32_line(x: np.ndarray, y: np.ndarray, kernel: float, bias: float, rate: float, steps: int) -> dict[str, int | None]:
+def float32_line(
+    x: np.ndarray, y: np.ndarray, kernel: float, bias: float, rate: float, steps: int
+) -> dict[str, int | None]:
     """First steps at which full-batch gradient descent on a line meets an infinity and a NaN, every operation in float32."""
     f = np.float32
     x, y, a, b, n, rate = x.astype(f), y.astype(f), f(kernel), f(bias), f(len(x)), f(rate)

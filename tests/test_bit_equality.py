@@ -24,13 +24,14 @@ TREE = {
 }
 # 1e4 and 1e30 overflow and turn NaN: every crowd has neighbours that end badly.
 VALUES = {
+    "optimizer.kind": ["sgd", "adam"],
     "optimizer.learning_rate": [-0.1, 0.01, 0.3, 3.0, 1e4, 1e30],
     "training.batch_size": [4, 32],
     "training.seed": [0, 7, 2**40],
     "model.init": ["glorot_uniform", "normal"],
     "model.init_scale": [1.0, 2.5],
 }
-SETTINGS = {key: key.rpartition(".")[2] for key in VALUES}
+SETTINGS = {key: key.removesuffix(".kind").rpartition(".")[2] for key in VALUES}
 
 
 def axes_of(values: dict[str, list]) -> list[dict]:
@@ -44,7 +45,9 @@ def rows_by_settings(table: pa.Table) -> dict[tuple, dict[str, object]]:
         column = table[name].combine_chunks()
         if pa.types.is_floating(column.type):
             bits = column.to_numpy(zero_copy_only=False).view(np.uint64).tolist()
-            facts[name] = [bit if known else None for bit, known in zip(bits, column.is_valid().to_pylist(), strict=True)]
+            facts[name] = [
+                bit if known else None for bit, known in zip(bits, column.is_valid().to_pylist(), strict=True)
+            ]
         else:
             facts[name] = column.to_pylist()
     settings = zip(*(table[name].to_pylist() for name in SETTINGS.values()), strict=True)
@@ -53,7 +56,7 @@ def rows_by_settings(table: pa.Table) -> dict[tuple, dict[str, object]]:
 
 @pytest.fixture(scope="module")
 def crowd(grid) -> dict[tuple, dict[str, object]]:
-    """All 144 cells in one sweep, in one shard."""
+    """Every cell in one sweep, in one shard, on two devices."""
     return rows_by_settings(grid(TREE, axes_of(VALUES)))
 
 
@@ -66,27 +69,57 @@ def test_the_crowd_holds_nan_inf_and_finite_cells(crowd) -> None:
 def small_grids(draw) -> tuple[dict[str, list], int, bool]:
     """Some values of every axis in some order, the axes in some order, a shard size, and one device or two."""
     picked = {
-        key: draw(st.lists(st.sampled_from(values), min_size=1, max_size=3, unique=True)) for key, values in VALUES.items()
+        key: draw(st.lists(st.sampled_from(values), min_size=1, max_size=3, unique=True))
+        for key, values in VALUES.items()
     }
     order = draw(st.permutations(list(picked)))
     return {key: picked[key] for key in order}, draw(st.sampled_from([1, 2, 5, 7, 1024])), draw(st.booleans())
 
 
+BACKWARDS = {key: values[::-1] for key, values in reversed(VALUES.items())}
+
+
 @given(small_grids())
-@example(({key: values[::-1] for key, values in reversed(VALUES.items())}, 37, True))
-def test_any_part_of_the_grid_in_any_order_shard_and_device_count_gives_the_same_bits(crowd, grid, engine, lone_engine, part) -> None:
+@example((BACKWARDS, 37, False))
+@example((BACKWARDS | {"optimizer.kind": ["sgd"]}, 37, True))
+def test_any_part_of_the_grid_in_any_order_shard_and_device_count_gives_the_same_bits(
+    crowd, grid, engine, lone_engine, part
+) -> None:
     values, shard_cells, alone = part
-    rows = rows_by_settings(grid(TREE, axes_of(values), shard_cells=shard_cells, engine=lone_engine if alone else engine))
+    if alone:  # Adam on one device has a test of its own below
+        values = values | {"optimizer.kind": ["sgd"]}
+    rows = rows_by_settings(
+        grid(TREE, axes_of(values), shard_cells=shard_cells, engine=lone_engine if alone else engine)
+    )
     for settings, row in rows.items():
         assert row == crowd[settings], settings
 
 
+@pytest.mark.xfail(
+    strict=True, reason="with one device XLA fuses Adam otherwise than with two or more, and rounds otherwise"
+)
+def test_adam_gives_the_same_bits_on_one_device(crowd, grid, lone_engine) -> None:
+    rows = rows_by_settings(grid(TREE, axes_of(VALUES | {"optimizer.kind": ["adam"]}), engine=lone_engine))
+    assert rows == {settings: row for settings, row in crowd.items() if settings[0] == "adam"}
+
+
 @pytest.mark.parametrize("rate", [0.3, 3.0, 1e4])
 @pytest.mark.parametrize("batch", [4, 32])
-def test_one_training_alone_has_the_row_of_the_sweep(crowd, train, rate: float, batch: int) -> None:
-    tree = TREE | {"optimizer": {"learning_rate": rate}, "training": {"steps": 17, "batch_size": batch, "seed": 7}}
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_one_training_alone_has_the_row_of_the_sweep(crowd, train, optimizer: str, rate: float, batch: int) -> None:
+    tree = TREE | {
+        "optimizer": {"kind": optimizer, "learning_rate": rate},
+        "training": {"steps": 17, "batch_size": batch, "seed": 7},
+    }
     report = train(tree)
-    settings = {"learning_rate": rate, "batch_size": batch, "seed": 7, "init": "glorot_uniform", "init_scale": 1.0}
+    settings = {
+        "optimizer": optimizer,
+        "learning_rate": rate,
+        "batch_size": batch,
+        "seed": 7,
+        "init": "glorot_uniform",
+        "init_scale": 1.0,
+    }
     row = crowd[tuple(settings[name] for name in SETTINGS.values())]
     assert (report.outcome, report.cause) == (row["outcome"], row["cause"])
     for name, said in row.items():
@@ -120,11 +153,16 @@ def test_eight_devices_give_the_bits_of_two(crowd, tmp_path: Path) -> None:
 
 
 def test_float64_cells_do_not_depend_on_their_neighbours(grid, engine: Engine) -> None:
-    tree = TREE | {"training": {"steps": 40, "batch_size": 32, "dtype": "float64"}, "model": {"hidden": [4], "activation": "tanh"}}
+    tree = TREE | {
+        "training": {"steps": 40, "batch_size": 32, "dtype": "float64"},
+        "model": {"hidden": [4], "activation": "tanh"},
+    }
     rates = np.geomspace(1e-3, 1e6, 70).tolist()
     table = grid(tree, [{"key": "optimizer.learning_rate", "values": rates}])
     few = grid(tree, [{"key": "optimizer.learning_rate", "values": rates[::-9]}])
     crowd = {row["learning_rate"]: row for row in table.to_pylist()}
     for row in few.to_pylist():
         other = crowd[row["learning_rate"]]
-        assert {name: repr(row[name]) for name in row if name != "cell"} == {name: repr(other[name]) for name in row if name != "cell"}
+        assert {name: repr(row[name]) for name in row if name != "cell"} == {
+            name: repr(other[name]) for name in row if name != "cell"
+        }

@@ -16,7 +16,13 @@ BACKEND_COMPILE = "/jax/core/compile/backend_compile_duration"
 TREE: dict[str, Any] = {
     "data": {"kind": "gaussian", "n": 18, "features": 2},
     "model": {"hidden": [3], "activation": "tanh"},
-    "optimizer": {"kind": "adamw", "clip_value": 1.0, "clip_norm": 1.0, "weight_decay": 0.1, "schedule": "inverse_time"},
+    "optimizer": {
+        "kind": "adamw",
+        "clip_value": 1.0,
+        "clip_norm": 1.0,
+        "weight_decay": 0.1,
+        "schedule": "inverse_time",
+    },
     "training": {"steps": 6, "batch_size": 4},
 }
 TRACED: dict[str, list] = {
@@ -69,7 +75,11 @@ def test_this_axis_needs_a_program_per_value(key: str) -> None:
 
 
 def test_programs_multiply_over_static_axes_only() -> None:
-    axes = [("training.batch_size", [4, 5]), ("model.init", TRACED["model.init"]), ("data.scale_inputs", ["none", "standard"])]
+    axes = [
+        ("training.batch_size", [4, 5]),
+        ("model.init", TRACED["model.init"]),
+        ("data.scale_inputs", ["none", "standard"]),
+    ]
     assert programs_of(*axes, ("model.activation", ["relu", "tanh"])) == 4
 
 
@@ -93,14 +103,18 @@ def sweep_of(batch_sizes: list[int], **values: list):
     return make_sweep(TREE, axes)
 
 
-def test_the_backend_compiles_each_program_once_and_nothing_on_later_shards_or_sweeps(compiled: list[str], tmp_path) -> None:
+def test_the_backend_compiles_each_program_once_and_nothing_on_later_shards_or_sweeps(
+    compiled: list[str], tmp_path
+) -> None:
     engine = Engine()
     first = sweep_of([4, 5], optimizer_learning_rate=np.geomspace(1e-4, 1.0, 40).tolist())
     sweep_to_folder(first, tmp_path / "a", engine=engine, shard_cells=9)
     assert engine.compilations == 2
     assert len(compiled) >= 2, "the listener hears nothing"
     assert len(compiled) == 2, "something besides the two programs was compiled"
-    second = sweep_of([5, 4], optimizer_b1=[0.1, 0.2, 0.3], model_init=["zeros", "he_normal"], training_seed=[5, 6], data_n=[18, 27])
+    second = sweep_of(
+        [5, 4], optimizer_b1=[0.1, 0.2, 0.3], model_init=["zeros", "he_normal"], training_seed=[5, 6], data_n=[18, 27]
+    )
     sweep_to_folder(second, tmp_path / "b", engine=engine, shard_cells=5)
     assert (engine.compilations, len(compiled)) == (2, 2)
     engine.close()
@@ -111,5 +125,7 @@ def test_a_training_alone_uses_the_program_of_the_sweep(train, engine: Engine, c
     train(tree)
     before = engine.compilations
     compiled.clear()
-    train(tree | {"optimizer": {"kind": "adamw", "learning_rate": 0.3, "b1": 0.5}}, on_epoch=lambda number, losses: None)
+    train(
+        tree | {"optimizer": {"kind": "adamw", "learning_rate": 0.3, "b1": 0.5}}, on_epoch=lambda number, losses: None
+    )
     assert (engine.compilations, compiled) == (before, [])

@@ -46,7 +46,10 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     "infinite rate": ("optimizer.learning_rate=inf", ["optimizer.learning_rate", "finite", "inf"]),
     "NaN scale": ("model.init_scale=nan", ["model.init_scale", "finite", "nan"]),
     "negative seed": ("training.seed=-1", ["training.seed", "greater than or equal to 0", "-1"]),
-    "unknown initialiser": ("model.init=glorot", ["model.init", "'glorot'", "orthogonal", "torch_linear", "did you mean `glorot_"]),
+    "unknown initialiser": (
+        "model.init=glorot",
+        ["model.init", "'glorot'", "orthogonal", "torch_linear", "did you mean `glorot_"],
+    ),
     "unknown optimizer": ("optimizer.kind=adan", ["optimizer.kind", "'adan'", "lion", "did you mean `adam`?"]),
     "unknown model": ("model.kind=cnn", ["model.kind", "'cnn'", "mlp"]),
     "norm without a place": ("model.hidden=[]", ["model.norm", "data.scale_inputs"]),
@@ -144,14 +147,24 @@ def test_what_is_no_assignment_is_refused(text: str) -> None:
 
 
 def test_overrides_are_laid_over_the_file(config) -> None:
-    made = load_config(config(), ["training.steps=7", "optimizer.layer_learning_rates=[0.1, 0.2]", "optimizer.layer_learning_rates.1=3"])
+    made = load_config(
+        config(),
+        ["training.steps=7", "optimizer.layer_learning_rates=[0.1, 0.2]", "optimizer.layer_learning_rates.1=3"],
+    )
     assert (made.training.epochs, made.training.steps) == (None, 7)
     assert made.optimizer.layer_learning_rates == (0.1, 3)
-    assert build_config({"data": {"kind": "line", "n": 2}, "training": {"steps": 3}}, {"training.epochs": 4}).training.steps is None
+    assert (
+        build_config(
+            {"data": {"kind": "line", "n": 2}, "training": {"steps": 3}}, {"training.epochs": 4}
+        ).training.steps
+        is None
+    )
 
 
 def test_file_names_are_relative_to_the_config(config, tmp_path: Path) -> None:
-    made = load_config(config(GOOD.replace('kind = "line"\nn = 20', 'kind = "csv"\npath = "sub/rows.csv"\ntarget = "y"')))
+    made = load_config(
+        config(GOOD.replace('kind = "line"\nn = 20', 'kind = "csv"\npath = "sub/rows.csv"\ntarget = "y"'))
+    )
     assert made.data.path == str(tmp_path / "sub" / "rows.csv")
 
 
@@ -185,7 +198,9 @@ def test_every_setting_has_a_description() -> None:
 
 def test_a_config_never_changes_and_compares_by_value(config) -> None:
     made = load_config(config())
-    assert isinstance(made, Config) and made == nanmap.load(config()) and hash(made) == hash(load_config(config()))
+    assert isinstance(made, Config)
+    assert made == nanmap.load(config())
+    assert hash(made) == hash(load_config(config()))
     with pytest.raises(ValueError, match="frozen"):
         made.training.epochs = 9
 

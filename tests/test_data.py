@@ -52,13 +52,17 @@ def test_built_in_formulas(data: dict, x: np.ndarray) -> None:
 
 def test_gaussian_rows_are_standard_normal_and_follow_their_seed() -> None:
     rows = rows_of(kind="gaussian", n=4000, features=3)
-    assert rows.inputs.shape == (4000, 3) and rows.targets.shape == (4000, 1)
-    assert np.abs(rows.inputs.mean(axis=0)).max() < 0.06 and np.abs(rows.inputs.std(axis=0) - 1).max() < 0.05
+    assert rows.inputs.shape == (4000, 3)
+    assert rows.targets.shape == (4000, 1)
+    assert np.abs(rows.inputs.mean(axis=0)).max() < 0.06
+    assert np.abs(rows.inputs.std(axis=0) - 1).max() < 0.05
     assert abs(np.corrcoef(rows.inputs[:, 0], rows.targets[:, 0])[0, 1]) < 0.06
     assert rows_of(kind="gaussian", n=4000, features=3, seed=1).inputs[0, 0] != rows.inputs[0, 0]
 
 
-@pytest.mark.parametrize(("n", "split", "kept"), [(999, 0.2, 799), (10, 0.25, 7), (5, 0.0, 5), (750, 0.2, 600), (3, 0.5, 1)])
+@pytest.mark.parametrize(
+    ("n", "split", "kept"), [(999, 0.2, 799), (10, 0.25, 7), (5, 0.0, 5), (750, 0.2, 600), (3, 0.5, 1)]
+)
 def test_validation_rows_come_from_the_end(n: int, split: float, kept: int) -> None:
     rows = rows_of(kind="line", n=n, validation_split=split)
     assert rows.n == kept == int(np.floor(n * (1 - split)))
@@ -92,7 +96,8 @@ def test_scaling_is_fitted_on_training_rows_only(kind: str, npz) -> None:
 def test_constant_and_zero_columns_are_not_divided_by_zero(kind: str, npz) -> None:
     x = np.array([[5.0, 0.0], [5.0, 0.0]])
     rows = rows_of(kind="npz", path=npz(x=x, y=[1.0, 2.0]), scale_inputs=kind)
-    assert np.isfinite(rows.inputs).all() and (rows.inputs[0] == rows.inputs[1]).all()
+    assert np.isfinite(rows.inputs).all()
+    assert (rows.inputs[0] == rows.inputs[1]).all()
 
 
 def test_text_columns_are_one_hot_in_sorted_order(csv) -> None:
@@ -109,7 +114,8 @@ def test_text_columns_may_be_codes(csv) -> None:
 
 def test_dropping_leaves_out_rows_with_a_gap(csv) -> None:
     rows = rows_of(**csv(missing="drop"))
-    assert rows.inputs.tolist() == [[1.5, 0, 1, 1], [3.5, 0, 1, 1]] and rows.targets.ravel().tolist() == [10, 30]
+    assert rows.inputs.tolist() == [[1.5, 0, 1, 1], [3.5, 0, 1, 1]]
+    assert rows.targets.ravel().tolist() == [10, 30]
     assert any("dropped 2 rows" in line for line in rows.report)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from oracles import flat, float32_line
 
 X = np.arange(1.0, 21.0)
@@ -33,7 +34,8 @@ def test_a_nan_ends_the_cell(grid) -> None:
     (row,) = grid(line(0.1), []).to_pylist()
     assert row["first_inf_step"] < row["first_nan_step"]
     assert row["steps_run"] == row["first_nan_step"] + 1 < 400
-    assert np.isnan(row["loss_final"]) and row["r2"] is None
+    assert np.isnan(row["loss_final"])
+    assert row["r2"] is None
     assert row["loss_best"] == row["loss_initial"] > 0
 
 
@@ -41,7 +43,8 @@ def test_an_infinite_loss_alone_is_inf_and_keeps_its_budget(grid) -> None:
     first = float32_line(X, Y, -1.25, 0.0, 0.1, 400)
     steps = first["inf"] + 2
     (row,) = grid(line(0.1, steps=steps), []).to_pylist()
-    assert row["first_inf_step"] == first["inf"] and row["first_nan_step"] is None
+    assert row["first_inf_step"] == first["inf"]
+    assert row["first_nan_step"] is None
     assert (row["outcome"], row["loss_final"], row["steps_run"]) == ("inf", np.inf, steps)
     assert row["r2"] == -np.inf
 
@@ -54,9 +57,13 @@ def test_the_loss_after_the_last_update_is_an_event_of_the_last_step(grid) -> No
 
 
 def test_a_start_that_is_not_finite_is_an_event_of_step_zero(grid) -> None:
-    axes = [{"key": "model.init_scale", "values": [1e30, 1e38]}, {"key": "optimizer.learning_rate", "values": [0.0, 0.01]}]
+    axes = [
+        {"key": "model.init_scale", "values": [1e30, 1e38]},
+        {"key": "optimizer.learning_rate", "values": [0.0, 0.01]},
+    ]
     for row in grid(line(0.1, steps=3), axes).to_pylist():
-        assert row["first_inf_step"] == 0 and row["loss_initial"] == np.inf
+        assert row["first_inf_step"] == 0
+        assert row["loss_initial"] == np.inf
         assert row["cause"] == "start_not_finite"
         assert row["outcome"] == ("nan" if row["init_scale"] == 1e38 else "inf")  # 1e38 · 20 overflows: 0 · inf
 
@@ -64,10 +71,18 @@ def test_a_start_that_is_not_finite_is_an_event_of_step_zero(grid) -> None:
 def test_a_nan_among_the_rows_is_met_at_step_zero(npz, grid) -> None:
     x = np.where(X == 7, np.nan, X)[:, None]
     for batch in (32, 5):
-        tree = line(0.01, steps=9, batch_size=batch, order="sequential") | {"data": {"kind": "npz", "path": npz(x=x, y=Y), "missing": "keep"}}
+        tree = line(0.01, steps=9, batch_size=batch, order="sequential") | {
+            "data": {"kind": "npz", "path": npz(x=x, y=Y), "missing": "keep"}
+        }
         (row,) = grid(tree, []).to_pylist()
-        assert (row["outcome"], row["cause"], row["first_nan_step"], row["first_inf_step"]) == ("nan", "nan_in_data", 0, None)
-        assert row["steps_run"] == 1 and np.isnan(row["loss_initial"])
+        assert (row["outcome"], row["cause"], row["first_nan_step"], row["first_inf_step"]) == (
+            "nan",
+            "nan_in_data",
+            0,
+            None,
+        )
+        assert row["steps_run"] == 1
+        assert np.isnan(row["loss_initial"])
 
 
 def hidden_infinity(npz, weight: float) -> dict:
@@ -92,7 +107,8 @@ def test_a_relu_hides_an_infinite_weight_behind_a_finite_loss(npz, grid) -> None
 
 def test_the_same_net_with_a_finite_weight_is_unharmed(npz, grid) -> None:
     (row,) = grid(hidden_infinity(npz, 1e30), []).to_pylist()
-    assert row["first_inf_step"] is None and row["outcome"] == "converged"
+    assert row["first_inf_step"] is None
+    assert row["outcome"] == "converged"
 
 
 @pytest.mark.parametrize("batch", [1, 7])

@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from oracles import flat, random_layers
 
 from nanmap.config import build_config
 from nanmap.config.choices import InitKind, names
 from nanmap.errors import InputError
 from nanmap.init import initial_layers
 from nanmap.plan import make_variant
+from oracles import flat, random_layers
 
 IN, OUT = 200, 300
 TRUNCATED = ("glorot_normal", "he_normal", "lecun_normal")
@@ -29,7 +29,9 @@ EXPECTED = {
 }
 
 
-def layers_of(init: str, seed: int = 0, hidden: tuple[int, ...] = (OUT,), dtype: str = "float32", **model: Any) -> list[dict[str, np.ndarray]]:
+def layers_of(
+    init: str, seed: int = 0, hidden: tuple[int, ...] = (OUT,), dtype: str = "float32", **model: Any
+) -> list[dict[str, np.ndarray]]:
     config = build_config(
         {
             "data": {"kind": "gaussian", "n": 4, "features": IN},
@@ -118,7 +120,8 @@ def test_float64_trainings_start_from_the_float32_draws(init: str, train) -> Non
 
     narrow, wide = start("float32"), start("float64")
     for name, values in narrow.items():
-        assert values.dtype == np.float32 and wide[name].dtype == np.float64
+        assert values.dtype == np.float32
+        assert wide[name].dtype == np.float64
         assert values.astype(np.float64).tobytes() == wide[name].tobytes()
 
 

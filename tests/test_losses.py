@@ -5,12 +5,12 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from oracles import flat
 from scipy.optimize import minimize
 
 from nanmap.config import build_config
 from nanmap.config.choices import LossKind, names
 from nanmap.data import affine_floor, load_rows
+from oracles import flat
 
 rng = np.random.default_rng(17)
 N = 7
@@ -49,7 +49,9 @@ FORMULAS: dict[str, tuple[np.ndarray, float, np.ndarray]] = {
         (sigmoid(OUT) - HOT) / HOT.size,
     ),
 }
-BROKEN = pytest.mark.xfail(strict=True, reason="optax's huber_loss takes delta by keyword only: compiling raises TypeError")
+BROKEN = pytest.mark.xfail(
+    strict=True, reason="optax's huber_loss takes delta by keyword only: compiling raises TypeError"
+)
 LOSSES = [pytest.param(name, marks=BROKEN) if name == "huber" else name for name in names(LossKind)]
 
 
@@ -79,7 +81,8 @@ def test_cross_entropies_stay_finite_for_huge_logits(loss: str, npz, train) -> N
     tree = tree_of(npz, loss, HOT)
     row = train(tree | {"model": tree["model"] | {"init_scale": 1e4}}).row
     logits = X @ KERNEL * 1e4 + BIAS
-    assert np.isfinite(row["loss_initial"]) and row["loss_initial"] > 100
+    assert np.isfinite(row["loss_initial"])
+    assert row["loss_initial"] > 100
     if loss == "softmax_cross_entropy":
         expected = np.mean(logits.max(axis=1) - logits[np.arange(N), LABELS])
     else:
@@ -100,7 +103,12 @@ def test_the_floor_is_the_best_affine_fit(loss: str, npz) -> None:
     for target in Y.T:
         objective = lambda w, target=target: np.mean(pointwise(X @ w[:2] + w[2] - target))  # noqa: E731
         starts = [np.zeros(3), *np.random.default_rng(0).standard_normal((4, 3))]
-        total += min(minimize(objective, start, method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-14, "maxiter": 5000}).fun for start in starts)
+        total += min(
+            minimize(
+                objective, start, method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-14, "maxiter": 5000}
+            ).fun
+            for start in starts
+        )
     # Reweighted least squares comes down to the kink of the absolute value slowly, and from above.
     assert total / 3 * (1 - 1e-9) <= floor <= total / 3 * (1 + (1e-4 if loss == "mae" else 1e-6))
 

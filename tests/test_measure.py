@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from oracles import flat, mse_and_gradient, random_layers, sohl_dickstein
 
 N, RATES = 16, np.geomspace(1e-3, 1e4, 29)
@@ -65,7 +66,10 @@ def test_minibatches_track_the_loss_over_all_rows_when_asked(npz, grid) -> None:
 
 
 def test_a_start_that_overflows_counts_as_the_ceiling(npz, grid) -> None:
-    axes = [{"key": "model.init_scale", "values": [1e160, 1e308]}, {"key": "optimizer.learning_rate", "values": [0.0, 1.0]}]
+    axes = [
+        {"key": "model.init_scale", "values": [1e160, 1e308]},
+        {"key": "optimizer.learning_rate", "values": [0.0, 1.0]},
+    ]
     for row in grid(tree_of(npz, 25), axes).to_pylist():
         losses = tracked(row["learning_rate"], 25, [np.arange(N)], row["init_scale"])
         assert not np.isfinite(losses[0])

@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from oracles import flat, random_layers, sliced, train_optax
 
 from nanmap.config import build_config
 from nanmap.config.choices import OptimizerKind, ScheduleKind, names
 from nanmap.engine import Engine
 from nanmap.plan import make_variant
+from oracles import flat, random_layers, sliced, train_optax
 
 # Optax's own clip_by_global_norm uses a name that optax has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:optax.global_norm is deprecated")
@@ -32,7 +32,10 @@ MOMENTS = {"b1": 0.85, "b2": 0.97, "eps": 1e-5}
 RULES: dict[str, tuple[dict[str, Any], Callable[[], optax.GradientTransformation]]] = {
     "sgd": ({}, lambda: optax.sgd(RATE)),
     "sgd momentum": ({"kind": "sgd", "momentum": 0.8}, lambda: optax.sgd(RATE, momentum=0.8)),
-    "sgd nesterov": ({"kind": "sgd", "momentum": 0.8, "nesterov": True}, lambda: optax.sgd(RATE, momentum=0.8, nesterov=True)),
+    "sgd nesterov": (
+        {"kind": "sgd", "momentum": 0.8, "nesterov": True},
+        lambda: optax.sgd(RATE, momentum=0.8, nesterov=True),
+    ),
     "adam": ({}, lambda: optax.adam(RATE, eps=EPS)),
     "adam moments": ({"kind": "adam"} | MOMENTS, lambda: optax.adam(RATE, **MOMENTS)),
     "adamw": ({}, lambda: optax.adamw(RATE, eps=EPS, weight_decay=0.004)),
@@ -84,7 +87,9 @@ def files(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> tuple[str
     return data, start
 
 
-def assert_same_parameters(params: dict[str, np.ndarray], expected: list[dict[str, np.ndarray]], rtol: float = 1e-12) -> None:
+def assert_same_parameters(
+    params: dict[str, np.ndarray], expected: list[dict[str, np.ndarray]], rtol: float = 1e-12
+) -> None:
     for name, values in flat(expected).items():
         size = np.abs(values).max()
         np.testing.assert_allclose(params[name], values, rtol=rtol, atol=rtol * size, err_msg=name)
@@ -124,7 +129,11 @@ def test_warm_up_rises_linearly_and_hands_over(files, train) -> None:
     [
         ("sgd", {"clip_value": 0.05}, lambda: optax.clip(0.05)),
         ("sgd", {"clip_norm": 0.3}, lambda: optax.clip_by_global_norm(0.3)),
-        ("adam", {"clip_value": 0.2, "clip_norm": 0.3}, lambda: optax.chain(optax.clip(0.2), optax.clip_by_global_norm(0.3))),
+        (
+            "adam",
+            {"clip_value": 0.2, "clip_norm": 0.3},
+            lambda: optax.chain(optax.clip(0.2), optax.clip_by_global_norm(0.3)),
+        ),
     ],
     ids=["value", "norm", "both"],
 )
@@ -134,7 +143,9 @@ def test_clipping_acts_on_the_gradient_before_the_rule(kind: str, settings, clip
     clipped = train_optax(optax.chain(clip(), rule), LAYERS, X, Y, full_batches())
     assert_same_parameters(report.params, clipped)
     free = flat(train_optax(rule, LAYERS, X, Y, full_batches()))
-    assert any(np.abs(free[name] - values).max() > 1e-3 for name, values in flat(clipped).items()), "the bound never acted"
+    assert any(np.abs(free[name] - values).max() > 1e-3 for name, values in flat(clipped).items()), (
+        "the bound never acted"
+    )
 
 
 def test_momentum_runs_on_across_short_batches_and_epochs(files, train) -> None:
@@ -165,5 +176,7 @@ def test_swept_hyperparameters_act_as_written_ones(files, grid, train) -> None:
         report = train(tree_of(files, {"kind": "adam", "schedule": "inverse_time"} | settings))
         assert report.row["loss_final"] == row["loss_final"]
         schedule = lambda t, decay=row["decay"]: RATE / (1 + decay * wide(t))  # noqa: E731
-        rule = optax.chain(optax.clip_by_global_norm(row["clip_norm"]), optax.adam(schedule, **{name: row[name] for name in MOMENTS}))
+        rule = optax.chain(
+            optax.clip_by_global_norm(row["clip_norm"]), optax.adam(schedule, **{name: row[name] for name in MOMENTS})
+        )
         assert_same_parameters(report.params, train_optax(rule, LAYERS, X, Y, full_batches()))

@@ -13,7 +13,10 @@ from nanmap.result import Result
 from nanmap.sweeping import sweep_to_folder
 
 TREE: dict[str, Any] = {"data": {"kind": "line", "start": 1, "n": 20, "slope": 0.5}, "training": {"steps": 30}}
-AXES = [{"key": "optimizer.learning_rate", "log": [1e-4, 10.0], "num": 8}, {"key": "training.batch_size", "values": [32, 7]}]
+AXES = [
+    {"key": "optimizer.learning_rate", "log": [1e-4, 10.0], "num": 8},
+    {"key": "training.batch_size", "values": [32, 7]},
+]
 SHARD = 4  # sixteen cells: four shards of two programs each
 
 
@@ -51,7 +54,8 @@ def test_an_interrupted_run_ends_with_the_bytes_of_a_whole_one(cells: int, run, 
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "cut", observer=Stops(cells))
     done = content(tmp_path / "cut")
-    assert len(done) < 4 and Result(tmp_path / "cut").manifest["complete"] is False
+    assert len(done) < 4
+    assert Result(tmp_path / "cut").manifest["complete"] is False
     again = Stops(10**6)
     run(tmp_path / "cut", observer=again)
     assert again.finished == SHARD * len(done)
@@ -76,7 +80,9 @@ def test_damaged_shards_are_written_again(damage: bytes | str, run, tmp_path: Pa
     if damage == "removed":
         path.unlink()
     elif damage == "foreign":
-        pq.write_table(pq.read_table(path).replace_schema_metadata({"nanmap.hash": "of another run", "nanmap.shard": "2"}), path)
+        pq.write_table(
+            pq.read_table(path).replace_schema_metadata({"nanmap.hash": "of another run", "nanmap.shard": "2"}), path
+        )
     else:
         path.write_bytes(path.read_bytes()[:200] if damage == "half" else damage)
     run(tmp_path)
@@ -101,7 +107,8 @@ def test_other_settings_are_refused_by_name(tree: dict, axes: list, named: list[
     assert all(word in message for word in (*named, str(tmp_path), "--fresh")), message
     assert content(tmp_path) == before
     run(tmp_path, tree, axes, fresh=True)
-    assert Result(tmp_path).manifest["complete"] and content(tmp_path) != before
+    assert Result(tmp_path).manifest["complete"]
+    assert content(tmp_path) != before
 
 
 def test_changed_data_is_other_settings(run, tmp_path: Path) -> None:
@@ -114,7 +121,9 @@ def test_changed_data_is_other_settings(run, tmp_path: Path) -> None:
         run(tmp_path / "run", tree, [])
 
 
-@pytest.mark.xfail(strict=True, reason="rows are cached by their settings: a file changed within the process is not read again")
+@pytest.mark.xfail(
+    strict=True, reason="rows are cached by their settings: a file changed within the process is not read again"
+)
 def test_changed_data_is_read_again(run, tmp_path: Path) -> None:
     table = tmp_path / "rows.csv"
     tree = {"data": {"kind": "csv", "path": str(table), "target": "y"}, "training": {"steps": 3}}
@@ -127,9 +136,16 @@ def test_changed_data_is_read_again(run, tmp_path: Path) -> None:
 
 def test_excluded_cells_keep_their_numbers_and_have_no_row(run, tmp_path: Path) -> None:
     whole = run(tmp_path / "whole").folder.dataset().to_table().to_pylist()
-    part = run(tmp_path / "part", where="batch_size == 7 and learning_rate < 0.1 or batch_size == 32 and learning_rate > 1")
+    part = run(
+        tmp_path / "part", where="batch_size == 7 and learning_rate < 0.1 or batch_size == 32 and learning_rate > 1"
+    )
     rows = part.folder.dataset().to_table().to_pylist()
-    kept = [row for row in whole if (row["batch_size"] == 7 and row["learning_rate"] < 0.1) or (row["batch_size"] == 32 and row["learning_rate"] > 1)]
+    kept = [
+        row
+        for row in whole
+        if (row["batch_size"] == 7 and row["learning_rate"] < 0.1)
+        or (row["batch_size"] == 32 and row["learning_rate"] > 1)
+    ]
     assert 0 < len(kept) < 16
     assert list(map(repr, rows)) == list(map(repr, kept))
     with pytest.raises(KeyboardInterrupt):
@@ -166,8 +182,11 @@ def test_a_sweep_that_excludes_everything_or_contradicts_itself_writes_nothing(r
 
 def test_the_manifest_tells_what_was_run(run, tmp_path: Path) -> None:
     manifest = run(tmp_path).manifest
-    assert manifest["sweep"]["config"] == TREE and manifest["sweep"]["axes"][0]["num"] == 8
+    assert manifest["sweep"]["config"] == TREE
+    assert manifest["sweep"]["axes"][0]["num"] == 8
     assert manifest["shards"] == [f"part-{number:06d}.parquet" for number in range(4)]
-    assert manifest["programs"] == 2 and manifest["versions"]["jax"]
+    assert manifest["programs"] == 2
+    assert manifest["versions"]["jax"]
     shard = pq.read_schema(tmp_path / "cells" / "part-000003.parquet").metadata
-    assert shard[b"nanmap.hash"].decode() == manifest["hash"] and shard[b"nanmap.shard"] == b"3"
+    assert shard[b"nanmap.hash"].decode() == manifest["hash"]
+    assert shard[b"nanmap.shard"] == b"3"

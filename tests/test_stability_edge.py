@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracles import critical_rates, random_layers
 
 from nanmap.config import build_config
 from nanmap.data import load_rows
 from nanmap.theory import linear_sharpness
+from oracles import critical_rates, random_layers
 
 STEPS = 3000  # at 1e-4 beside the edge the loss still changes by a third over the last tenth
 rng = np.random.default_rng(3)
@@ -69,7 +69,8 @@ def test_scaling_the_inputs_moves_the_edge_by_its_square(npz, columns) -> None:
 
 
 @pytest.mark.parametrize(
-    ("loss", "bias", "parametrization"), [("mse", True, "standard"), ("half_mse", False, "mean_field"), ("mse", False, "ntk")]
+    ("loss", "bias", "parametrization"),
+    [("mse", True, "standard"), ("half_mse", False, "mean_field"), ("mse", False, "ntk")],
 )
 def test_sharpness_is_the_largest_eigenvalue_of_the_hessian(loss: str, bias: bool, parametrization: str, npz) -> None:
     targets = np.hstack([Y, Y**2])
@@ -96,7 +97,10 @@ def test_sharpness_is_the_largest_eigenvalue_of_the_hessian(loss: str, bias: boo
 
 def test_the_sharpness_column_is_in_scaled_units_and_null_without_a_formula(npz, grid) -> None:
     tree = {"data": {"kind": "npz", "path": npz(x=7 * X + 3, y=Y)}, "training": {"steps": 1}}
-    axes = [{"key": "data.scale_inputs", "values": ["none", "standard"]}, {"key": "loss.kind", "values": ["mse", "mae"]}]
+    axes = [
+        {"key": "data.scale_inputs", "values": ["none", "standard"]},
+        {"key": "loss.kind", "values": ["mse", "mae"]},
+    ]
     table = grid(tree, axes).to_pylist()
     assert [row["sharpness"] is None for row in table] == [False, True, False, True]
     wide = np.hstack([7 * X + 3, np.ones((12, 1))])

@@ -14,7 +14,9 @@ from nanmap.result import Result
 from nanmap.schema import COLUMNS, NULL_FOR_NAN, STEP_COLUMNS, TEXT, make_table, reference_table
 from nanmap.store import RunFolder, shard_metadata
 
-HOSTILE = np.array([np.nan, np.inf, -np.inf, -0.0, 0.0, 5e-324, -2.2250738585072014e-308, 1.7976931348623157e308, 0.1, -1.0])
+HOSTILE = np.array(
+    [np.nan, np.inf, -np.inf, -0.0, 0.0, 5e-324, -2.2250738585072014e-308, 1.7976931348623157e308, 0.1, -1.0]
+)
 ROWS = len(HOSTILE)
 AXES = {
     "learning_rate": np.array([-1e-300, 5e-324, *range(1, 8), 1e308]),
@@ -97,14 +99,20 @@ def test_pandas_reads_the_folder_as_it_is(tmp_path: Path) -> None:
     check(lambda name: (filled(first[name]), np.array(first[name].is_valid().to_pylist())))
     plain = Result(tmp_path).to_pandas()
     assert plain.loss_final.iloc[:ROWS].to_numpy().view(np.uint64).tolist() == HOSTILE.view(np.uint64).tolist()
-    assert plain.first_inf_step.iloc[1] == 0 and np.isnan(plain.first_inf_step.iloc[0])
+    assert plain.first_inf_step.iloc[1] == 0
+    assert np.isnan(plain.first_inf_step.iloc[0])
 
 
 def test_polars_reads_the_folder_as_it_is(tmp_path: Path) -> None:
     polars = pytest.importorskip("polars", reason="Polars comes with the dev extra")
     written(tmp_path)
     frame = polars.read_parquet(str(tmp_path / "cells" / "*.parquet")).sort("cell")[:ROWS]
-    check(lambda name: (np.array([0 if v is None else v for v in frame[name].to_list()]), frame[name].is_not_null().to_numpy()))
+    check(
+        lambda name: (
+            np.array([0 if v is None else v for v in frame[name].to_list()]),
+            frame[name].is_not_null().to_numpy(),
+        )
+    )
     assert frame["init"].to_list() == AXES["init"].tolist()
 
 
@@ -113,9 +121,16 @@ def test_duckdb_reads_the_folder_as_it_is(tmp_path: Path) -> None:
     written(tmp_path)
     rows = duckdb.sql(f"select * from read_parquet('{tmp_path}/cells/*.parquet') order by cell limit {ROWS}")
     columns = dict(zip(rows.columns, zip(*rows.fetchall(), strict=True), strict=True))
-    check(lambda name: (np.array([0 if v is None else v for v in columns[name]]), np.array([v is not None for v in columns[name]])))
+    check(
+        lambda name: (
+            np.array([0 if v is None else v for v in columns[name]]),
+            np.array([v is not None for v in columns[name]]),
+        )
+    )
     assert columns["init"] == tuple(AXES["init"])
-    nan = duckdb.sql(f"select count(*) from read_parquet('{tmp_path}/cells/*.parquet') where isnan(loss_final)").fetchall()
+    nan = duckdb.sql(
+        f"select count(*) from read_parquet('{tmp_path}/cells/*.parquet') where isnan(loss_final)"
+    ).fetchall()
     assert nan == [(2,)]
 
 
@@ -126,13 +141,20 @@ def test_every_column_says_its_unit_and_meaning(tmp_path: Path) -> None:
         assert len(field.metadata[b"meaning"]) > 10 and field.metadata[b"unit"], field.name
     for each in COLUMNS:
         assert schema.field(each.name).metadata.get(b"missing_means", b"").decode() == each.absent
-        assert f"| `{each.name}` |" in reference_table() and each.meaning in reference_table()
+        assert f"| `{each.name}` |" in reference_table()
+        assert each.meaning in reference_table()
 
 
 def test_types_of_the_columns_are_the_contract_s(tmp_path: Path) -> None:
     schema = pq.read_schema(written(tmp_path).shard_file(0))
     types = {name: str(schema.field(name).type) for name in ("cell", *AXES)}
-    assert types == {"cell": "int64", "learning_rate": "double", "batch_size": "int64", "bias": "bool", "init": str(TEXT)}
+    assert types == {
+        "cell": "int64",
+        "learning_rate": "double",
+        "batch_size": "int64",
+        "bias": "bool",
+        "init": str(TEXT),
+    }
 
 
 def test_an_unfinished_write_leaves_no_row_and_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

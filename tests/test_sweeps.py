@@ -37,7 +37,8 @@ def rows(sweep: Sweep) -> list[tuple]:
 def test_forms_of_a_numeric_axis(table: dict, labels: list[float]) -> None:
     (made,) = make_sweep(TREE, [{"key": RATE} | table]).grid.axes
     np.testing.assert_allclose(made.labels, labels, rtol=1e-14, atol=1e-16)
-    assert made.labels.dtype == np.float64 and [next(iter(each.values())) for each in made.settings] == made.labels.tolist()
+    assert made.labels.dtype == np.float64
+    assert [next(iter(each.values())) for each in made.settings] == made.labels.tolist()
 
 
 def test_ends_of_a_log_axis_are_exact() -> None:
@@ -48,11 +49,14 @@ def test_ends_of_a_log_axis_are_exact() -> None:
 @pytest.mark.parametrize(("span", "values"), [([1, 4], [1, 2, 3]), ([2, 11, 3], [2, 5, 8]), ([3, 0, -1], [3, 2, 1])])
 def test_a_range_excludes_its_end(span: list[int], values: list[int]) -> None:
     (made,) = make_sweep(TREE, [{"key": "training.batch_size", "range": span}]).grid.axes
-    assert made.labels.tolist() == values and made.labels.dtype == np.int64
+    assert made.labels.tolist() == values
+    assert made.labels.dtype == np.int64
 
 
 def test_cells_are_numbered_row_major_in_file_order() -> None:
-    sweep = make_sweep(TREE, [axis("model.init", "zeros", "ones"), axis("training.batch_size", 3, 1, 2), axis(RATE, 0.5, 0.1)])
+    sweep = make_sweep(
+        TREE, [axis("model.init", "zeros", "ones"), axis("training.batch_size", 3, 1, 2), axis(RATE, 0.5, 0.1)]
+    )
     assert sweep.grid.size == 12
     assert rows(sweep) == [(i, b, r) for i in ("zeros", "ones") for b in (3, 1, 2) for r in (0.5, 0.1)]
 
@@ -69,7 +73,16 @@ def test_columns_are_called_by_the_last_part_of_their_key() -> None:
         "optimizer", "data_seed", "training_seed", "hidden", "learning_rate_0", "learning_rate_1", "bias", "fix",
     ]  # fmt: skip
     kinds = {each.column: each.labels.dtype.kind for each in sweep.grid.axes}
-    assert kinds == {"optimizer": "O", "data_seed": "i", "training_seed": "i", "hidden": "O", "learning_rate_0": "f", "learning_rate_1": "f", "bias": "b", "fix": "O"}
+    assert kinds == {
+        "optimizer": "O",
+        "data_seed": "i",
+        "training_seed": "i",
+        "hidden": "O",
+        "learning_rate_0": "f",
+        "learning_rate_1": "f",
+        "bias": "b",
+        "fix": "O",
+    }
     assert sweep.grid.axes[3].labels.tolist() == ["2", "2-3"]
 
 
@@ -78,16 +91,17 @@ def test_zipped_axes_are_walked_together() -> None:
     sweep = make_sweep(TREE, axes, zip=[["n", "learning_rate"]])
     assert sweep.grid.shape == (2, 3)
     found = sweep.grid.columns(np.arange(6))
-    assert list(zip(found["n"].tolist(), found["learning_rate"].tolist(), found["batch_size"].tolist(), strict=True)) == [
-        (n, rate, batch) for n, rate in ((10, 0.1), (20, 0.2)) for batch in (1, 2, 3)
-    ]
+    assert list(
+        zip(found["n"].tolist(), found["learning_rate"].tolist(), found["batch_size"].tolist(), strict=True)
+    ) == [(n, rate, batch) for n, rate in ((10, 0.1), (20, 0.2)) for batch in (1, 2, 3)]
 
 
 def test_choices_set_several_things_at_once() -> None:
     choices = {"few": {"training.steps": 7}, "many": {"training.epochs": 3, RATE: 0.5}}
     plan = Plan(make_sweep(TREE, [{"name": "budget", "choices": choices}]))
     few, many = plan.variants()
-    assert (few.steps, many.steps) == (7, 3) and many.config.optimizer.learning_rate == 0.5
+    assert (few.steps, many.steps) == (7, 3)
+    assert many.config.optimizer.learning_rate == 0.5
     assert few.config.training.epochs is None
 
 
@@ -130,12 +144,22 @@ def test_a_combination_that_cannot_be_is_told_with_a_way_out() -> None:
     with pytest.raises(InputError) as error:
         list(plan.variants())
     assert "model.norm" in str(error.value)
-    kept = Plan(make_sweep(TREE, [axis("model.hidden", [], [3]), axis("model.norm", "none", "layer")], where="hidden != 'none' or norm == 'none'"))
+    kept = Plan(
+        make_sweep(
+            TREE,
+            [axis("model.hidden", [], [3]), axis("model.norm", "none", "layer")],
+            where="hidden != 'none' or norm == 'none'",
+        )
+    )
     assert len(list(kept.variants())) == 3
 
 
 def test_ten_million_cells_cost_nothing_to_plan_and_to_decode() -> None:
-    axes = [{"key": RATE, "log": [1e-6, 10.0], "num": 2500}, {"key": "model.init_scale", "log": [0.01, 10.0], "num": 2000}, axis("training.batch_size", 1, 2)]
+    axes = [
+        {"key": RATE, "log": [1e-6, 10.0], "num": 2500},
+        {"key": "model.init_scale", "log": [0.01, 10.0], "num": 2000},
+        axis("training.batch_size", 1, 2),
+    ]
     tracemalloc.start()
     plan = Plan(make_sweep(TREE, axes))
     assert plan.grid.size == 10_000_000
@@ -144,17 +168,23 @@ def test_ten_million_cells_cost_nothing_to_plan_and_to_decode() -> None:
     tracemalloc.stop()
     assert peak < 4_000_000  # bytes; one byte per cell would be 10 million
     (_, lanes) = last
-    assert lanes.numbers["init_scale"][-1] == 10.0 and lanes.rates[-1, 0] == 10.0
+    assert lanes.numbers["init_scale"][-1] == 10.0
+    assert lanes.rates[-1, 0] == 10.0
     assert plan.grid.columns(np.array([9_999_999]))["batch_size"].tolist() == [2]
 
 
 def test_programs_of_a_mixed_grid_share_cells_by_their_settings() -> None:
-    plan = Plan(make_sweep(TREE, [axis("training.batch_size", 1, 32), axis(RATE, 0.1, 0.2), axis("training.seed", 1, 2)]))
+    plan = Plan(
+        make_sweep(TREE, [axis("training.batch_size", 1, 32), axis(RATE, 0.1, 0.2), axis("training.seed", 1, 2)])
+    )
     batches = plan.lanes(np.array([7, 0, 5, 2]))
     by_batch = {lanes.program.batch: lanes for lanes in batches}
-    assert by_batch[1].position.tolist() == [1, 3] and by_batch[1].rates.ravel().tolist() == [0.1, 0.2]
+    assert by_batch[1].position.tolist() == [1, 3]
+    assert by_batch[1].rates.ravel().tolist() == [0.1, 0.2]
     full = by_batch[32]
-    assert full.position.tolist() == [0, 2] and full.rates.ravel().tolist() == [0.2, 0.1] and full.seed.tolist() == [2, 2]
+    assert full.position.tolist() == [0, 2]
+    assert full.rates.ravel().tolist() == [0.2, 0.1]
+    assert full.seed.tolist() == [2, 2]
 
 
 CONFIG = '[data]\nkind = "line"\nn = 20\n[training]\nepochs = 5\n'
@@ -178,7 +208,9 @@ def test_a_sweep_file_is_a_config_and_its_axes(sweep_file: Path) -> None:
 
 def test_overrides_change_axes_and_settings(sweep_file: Path) -> None:
     sweep = load_sweep(sweep_file, ["axes.learning_rate.num=7", "data.n=9", "axes.learning_rate.log=[0.01, 1]"])
-    assert sweep.grid.size == 7 and sweep.grid.axes[0].labels[0] == 0.01 and sweep.tree["data"]["n"] == 9
+    assert sweep.grid.size == 7
+    assert sweep.grid.axes[0].labels[0] == 0.01
+    assert sweep.tree["data"]["n"] == 9
     assert load_sweep(sweep_file, ["axes.optimizer.learning_rate.values=[1, 2]"]).grid.axes[0].labels.tolist() == [1, 2]
 
 
@@ -214,7 +246,9 @@ def test_a_wrong_sweep_file_is_refused_by_name(text: str, words: list[str], swee
     assert all(word in str(error.value) for word in (*words, "s.toml")), str(error.value)
 
 
-@pytest.mark.xfail(strict=True, reason="an axis over learning_rate overwrites the config's layer rates, a config alone ignores it")
+@pytest.mark.xfail(
+    strict=True, reason="an axis over learning_rate overwrites the config's layer rates, a config alone ignores it"
+)
 def test_layer_rates_replace_the_learning_rate_of_an_axis_too() -> None:
     tree = TREE | {"model": {"hidden": [2]}, "optimizer": {"layer_learning_rates": [0.1, 0.2]}}
     (lanes,) = Plan(make_sweep(tree, [axis(RATE, 0.5)])).lanes(np.arange(1))

@@ -28,7 +28,18 @@ def with_rate(tree: dict[str, Any], rate: float, **more: Any) -> dict[str, Any]:
 
 def test_square_sgd_first_form_prints_its_mean_losses(train) -> None:
     report = train(with_rate(SQUARE, 0.1 * 2 / 100))
-    printed = [33.117127, 42.949756, 40.733332, 38.657764, 36.774646, 35.067299, 33.520409, 32.119958, 30.853112, 29.708126]
+    printed = [
+        33.117127,
+        42.949756,
+        40.733332,
+        38.657764,
+        36.774646,
+        35.067299,
+        33.520409,
+        32.119958,
+        30.853112,
+        29.708126,
+    ]
     assert [round(epoch.mean_loss, 6) for epoch in report.epochs] == printed
     assert report.params["layers.0.kernel"].item() == pytest.approx(10.119182618627, abs=1e-9)
     assert report.params["layers.0.bias"].item() == pytest.approx(-3.405762216461, abs=1e-9)
@@ -57,7 +68,8 @@ def test_square_sgd_as_posted_climbs_to_nan(train) -> None:
             step += 1
     assert report.row["first_inf_step"] == step
     assert (report.outcome, report.cause) == ("nan", "gradient_ascent")
-    assert report.epochs[0].last_loss == np.inf and report.epochs[-1].last_loss != report.epochs[-1].last_loss
+    assert report.epochs[0].last_loss == np.inf
+    assert report.epochs[-1].last_loss != report.epochs[-1].last_loss
 
 
 def test_keras_line_prints_its_losses_and_overflows_at_epoch_64(train) -> None:
@@ -83,7 +95,8 @@ def test_keras_line_turns_unstable_at_17_points_where_the_edge_falls_below_the_r
 
 def test_keras_line_is_mended_by_a_hundredth_of_the_rate(train) -> None:
     report = train(with_rate(KERAS_LINE, 0.0001))
-    assert report.outcome == "converged" and report.epochs[-1].mean_loss < 0.02
+    assert report.outcome == "converged"
+    assert report.epochs[-1].mean_loss < 0.02
 
 
 def test_tabular_mlp_prints_the_losses_of_its_seed(npz, train) -> None:
@@ -91,7 +104,11 @@ def test_tabular_mlp_prints_the_losses_of_its_seed(npz, train) -> None:
     x, y = state.randn(100, 3), state.randn(100, 1)
     x, y = (x - x.mean(axis=0)) / x.std(axis=0), (y - y.mean(axis=0)) / y.std(axis=0)
     kernels = [state.randn(3, 5) * np.sqrt(2 / 3), state.randn(5, 1) * np.sqrt(2 / 5)]
-    start = {f"layers.{index}.{name}": values for index, kernel in enumerate(kernels) for name, values in (("kernel", kernel), ("bias", np.zeros(kernel.shape[1])))}
+    start = {
+        f"layers.{index}.{name}": values
+        for index, kernel in enumerate(kernels)
+        for name, values in (("kernel", kernel), ("bias", np.zeros(kernel.shape[1])))
+    }
     report = train(
         {
             "data": {"kind": "npz", "path": npz(x=x, y=y)},
@@ -115,7 +132,8 @@ def test_relu_double_dies_and_stays_at_one_loss(grid) -> None:
     dead = np.mean((2.0 * np.arange(1, 601)) ** 2)  # what a net that says 0 everywhere costs
     assert [row["outcome"] for row in rows] == ["dead"] * 6
     for row in rows:
-        assert row["loss_final"] == pytest.approx(dead, rel=1e-5) and row["dead_fraction"] >= row["dead_fraction_initial"]
+        assert row["loss_final"] == pytest.approx(dead, rel=1e-5)
+        assert row["dead_fraction"] >= row["dead_fraction_initial"]
         assert row["first_nan_step"] is None
     assert {"killed", "blown_up_then_dead"} & {row["cause"] for row in rows}, "some were alive at the start"
 
@@ -123,7 +141,14 @@ def test_relu_double_dies_and_stays_at_one_loss(grid) -> None:
 def test_fractal_tanh_separates_trainable_from_untrainable(grid) -> None:
     tree = {
         "data": {"kind": "gaussian", "n": 24, "features": 16},
-        "model": {"hidden": [16], "activation": "tanh", "bias": False, "init": "normal", "parametrization": "mean_field", "gain": 2**0.5},
+        "model": {
+            "hidden": [16],
+            "activation": "tanh",
+            "bias": False,
+            "init": "normal",
+            "parametrization": "mean_field",
+            "gain": 2**0.5,
+        },
         "optimizer": {"layer_learning_rates": [1.0, 1.0]},
         "training": {"steps": 60, "batch_size": 24, "dtype": "float64"},
     }
@@ -131,4 +156,6 @@ def test_fractal_tanh_separates_trainable_from_untrainable(grid) -> None:
     rows = grid(tree, axes).to_pylist()
     measure = {(row["learning_rate_0"], row["learning_rate_1"]): row["measure"] for row in rows}
     assert measure[1e-3, 1e-3] < 0 < measure[1e6, 1e6]
-    assert measure[1e-3, 1e-3] == pytest.approx(-60, rel=0.01), "a tiny rate barely moves: v/v₀ is 1 at each of 60 steps"
+    assert measure[1e-3, 1e-3] == pytest.approx(-60, rel=0.01), (
+        "a tiny rate barely moves: v/v₀ is 1 at each of 60 steps"
+    )

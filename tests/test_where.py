@@ -93,15 +93,22 @@ def test_a_number_against_a_text_is_refused_before_anything_runs() -> None:
 
 NUMBERS = st.sampled_from([-1, 0, 1, 5, 10, 0.001])
 TEXTS = st.recursive(
-    st.builds("{} {} {}".format, st.sampled_from(["n", "rate"]), st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), NUMBERS),
-    lambda inner: st.builds("({} {} {})".format, inner, st.sampled_from(["and", "or"]), inner) | st.builds("not {}".format, inner),
+    st.builds(
+        "{} {} {}".format, st.sampled_from(["n", "rate"]), st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), NUMBERS
+    ),
+    lambda inner: (
+        st.builds("({} {} {})".format, inner, st.sampled_from(["and", "or"]), inner) | st.builds("not {}".format, inner)
+    ),
     max_leaves=6,
 )
 
 
 @given(TEXTS)
 def test_any_condition_agrees_with_python_row_by_row(text: str) -> None:
-    expected = [bool(eval(text, {}, {"n": n, "rate": r})) for n, r in zip(COLUMNS["n"].tolist(), COLUMNS["rate"].tolist(), strict=True)]  # noqa: S307
+    expected = [
+        bool(eval(text, {}, {"n": n, "rate": r}))
+        for n, r in zip(COLUMNS["n"].tolist(), COLUMNS["rate"].tolist(), strict=True)
+    ]
     assert parse_where(text, COLUMNS)(COLUMNS).tolist() == expected
 
 

@@ -145,7 +145,8 @@ def make_view(grid: Grid, x: str, y: str, facet: Sequence[str] = (), select: Map
         _check_known(name, [axis.column for axis in grid.axes], place)
     names = [name for _, name in wanted]
     _check_apart(grid, wanted)
-    rest, shown = [], {}
+    rest: list[Shown] = []
+    shown: dict[str, Shown] = {}
     for group in grid.dimensions:
         positions = _selected(group, select or {})
         made = {axis.column: _shown(axis, positions) for axis in group}

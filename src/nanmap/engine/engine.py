@@ -63,6 +63,7 @@ class Engine:
     Args:
         devices: the devices to use; all of JAX's default backend if None.
         widths: cells per group by program, for programs whose width was tuned or pinned.
+        stop_at_nan: end a group once all its cells have met a NaN; changes no row.
 
     Attributes:
         compilations: how many programs were compiled so far.
@@ -70,6 +71,7 @@ class Engine:
 
     devices: list[jax.Device] | None = None
     widths: dict[Program, int] = field(default_factory=dict)
+    stop_at_nan: bool = True
     compilations: int = 0
 
     def __post_init__(self) -> None:
@@ -166,7 +168,7 @@ class Engine:
             devices = len(self.mesh.devices)
             groups, states = group_shapes(program, width, devices * capacity, self._sharding)
             counts = jax.ShapeDtypeStruct((devices,), np.int32, sharding=self._sharding)
-            call = build(program, self.mesh).lower(counts, groups, states).compile()
+            call = build(program, self.mesh, self.stop_at_nan).lower(counts, groups, states).compile()
             blank = jax.device_put(jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), states), self._sharding)
         self.compilations += 1
         return Compiled(call, blank, width, capacity)

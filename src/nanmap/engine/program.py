@@ -20,7 +20,8 @@ from nanmap.train import MARKS, Batch, Events, Lane, State, Task, assess, begin,
 
 AXIS = "devices"
 
-StepAll = Callable[[State, Batch, Array], State]
+UpdateAll = Callable[[State, Batch, Array], State]
+Carry = tuple[Array, State]
 
 
 class Group(NamedTuple):
@@ -41,7 +42,7 @@ class Group(NamedTuple):
     events: Array
 
 
-def build(program: Program, mesh: Mesh) -> Any:
+def build(program: Program, mesh: Mesh, stop_at_nan: bool = True) -> Any:
     """The jitted function `(counts, groups, states) -> states` over a mesh of devices.
 
     Args:
@@ -57,7 +58,7 @@ def build(program: Program, mesh: Mesh) -> Any:
     def run(counts: Array, groups: Group, states: State) -> State:
         def one(index: Array, states: State) -> State:
             group, state = jax.tree.map(lambda leaf: leaf[index], (groups, states))
-            state = train_group(program, group, state)
+            state = train_group(program, group, state, stop_at_nan)
             return jax.tree.map(
                 lambda all_, one: jax.lax.dynamic_update_index_in_dim(all_, one, index, 0), states, state
             )
@@ -101,60 +102,52 @@ def group_shapes(program: Program, width: int, slots: int, sharding: NamedShardi
     return Group(task, lane, fresh=array((), "bool"), start=scalar, marks=marks, events=marks), state
 
 
-def train_group(program: Program, group: Group, state: State) -> State:
-    """Advances one group from `start` through its marks. Stops early once every lane has met a NaN."""
-    task, lanes = group.task, group.lanes
-    step_all = jax.vmap(partial(update, program), in_axes=(0, None, 0, None, None))
-    assess_all = jax.vmap(partial(assess, program), in_axes=(0, None, 0, None, None))
-    state = jax.lax.cond(
-        group.fresh,
-        lambda: jax.vmap(partial(begin, program))(lanes, state.layers),
-        lambda: state,
-    )
+def train_group(program: Program, group: Group, state: State, stop_at_nan: bool = True) -> State:
+    """Advances one group from `start` through its marks.
 
-    def to_mark(index: Array, carry: tuple[Array, State]) -> tuple[Array, State]:
-        step, state = carry
+    With `stop_at_nan` it ends once every lane has met a NaN: nothing is recorded after that, so no row can tell.
+    """
+    task, lanes = group.task, group.lanes
+    begin_all = jax.vmap(partial(begin, program))
+    update_all = jax.vmap(partial(update, program), in_axes=(0, None, 0, None, None))
+    assess_all = jax.vmap(partial(assess, program), in_axes=(0, None, 0, None, None))
+    state = jax.lax.cond(group.fresh, lambda: begin_all(lanes, state.layers), lambda: state)
+
+    def one(state: State, batch: Batch, step: Array) -> State:
+        return update_all(lanes, task, state, batch, step)
+
+    def to_mark(index: Array, carry: Carry) -> Carry:
         stop = group.marks[index]
-        advance = _full_batch_steps if program.full_batch else _minibatch_steps
-        state = advance(
-            program, task, lambda state, batch, step: step_all(lanes, task, state, batch, step), state, step, stop
-        )
+        several = _one_update if program.full_batch else _rest_of_epoch
+
+        def unfinished(carry: Carry) -> Array:
+            step, state = carry
+            alive = jnp.any(Events(*state.events.T).first_nan < 0) if stop_at_nan else True
+            return (step < stop) & alive
+
+        _, state = jax.lax.while_loop(unfinished, partial(several, program, task, one, stop), carry)
         return stop, assess_all(lanes, task, state, index, group.events[index])
 
     return jax.lax.fori_loop(0, MARKS, to_mark, (group.start, state))[1]
 
 
-def _alive(state: State) -> Array:
-    return jnp.any(Events(*state.events.T).first_nan < 0)
-
-
-def _full_batch_steps(
-    program: Program, task: Task, step_all: StepAll, state: State, start: Array, stop: Array
-) -> State:
+def _one_update(program: Program, task: Task, one: UpdateAll, stop: Array, carry: Carry) -> Carry:
+    """All rows at once."""
+    step, state = carry
     mask = rows_mask(program.rows, task.n) if program.masked else None
-    batch = Batch(task.x, task.y, task.n, mask)
-
-    def body(carry: tuple[Array, State]) -> tuple[Array, State]:
-        step, state = carry
-        return step + 1, step_all(state, batch, step)
-
-    return jax.lax.while_loop(lambda carry: (carry[0] < stop) & _alive(carry[1]), body, (start, state))[1]
+    return step + 1, one(state, Batch(task.x, task.y, task.n, mask), step)
 
 
-def _minibatch_steps(program: Program, task: Task, step_all: StepAll, state: State, start: Array, stop: Array) -> State:
-    per_epoch = task.steps_per_epoch
-
-    def epoch(carry: tuple[Array, State]) -> tuple[Array, State]:
-        first, state = carry
-        number = first // per_epoch
-        last = jnp.minimum(stop, (number + 1) * per_epoch)
-        x, y = _epoch_rows(program, task, number)
-        state = jax.lax.fori_loop(
-            first, last, lambda step, state: step_all(state, _batch(program, task, x, y, step), step), state
-        )
-        return last, state
-
-    return jax.lax.while_loop(lambda carry: (carry[0] < stop) & _alive(carry[1]), epoch, (start, state))[1]
+def _rest_of_epoch(program: Program, task: Task, one: UpdateAll, stop: Array, carry: Carry) -> Carry:
+    """The updates up to the end of the epoch, or to `stop`; rows are put in order once, not once per update."""
+    first, state = carry
+    epoch = first // task.steps_per_epoch
+    last = jnp.minimum(stop, (epoch + 1) * task.steps_per_epoch)
+    x, y = _epoch_rows(program, task, epoch)
+    state = jax.lax.fori_loop(
+        first, last, lambda step, state: one(state, _batch(program, task, x, y, step), step), state
+    )
+    return last, state
 
 
 def _epoch_rows(program: Program, task: Task, epoch: Array) -> tuple[Array, Array]:

@@ -16,9 +16,10 @@ from nanmap.plot.facts import Facts
 from nanmap.plot.key import LINE, draw_bar, make_legend
 from nanmap.plot.layout import Sheet, name_panels, panel_size
 from nanmap.plot.paint import Painting, expand, paint
+from nanmap.plot.scale import coordinate, edges, to_scale
 from nanmap.plot.theme import Theme, find_theme, to_bytes
 from nanmap.plot.threshold import RATE, stable_rates
-from nanmap.plot.ticks import coordinate, edges, fit_labels, set_up, to_scale
+from nanmap.plot.ticks import Labels, fit_labels, set_up
 from nanmap.plot.words import describe_map, name_axis
 
 if TYPE_CHECKING:
@@ -80,14 +81,16 @@ def draw_map(
         sheet = Sheet(
             figure, make_legend(figure, painting, expected, _on_axis(view, rates), look), painting.bar is None
         )
-        sheet.lay_out(text, panel_size(view, columns), (rows, columns), look)
+        names = name_axis(view.x.column), name_axis(view.y.column)
+        size = panel_size(view, rows, columns)
+        labels = fit_labels(view.x, "x", size[0]), fit_labels(view.y, "y", size[1])
+        sheet.lay_out(text, names, labels, size, (rows, columns), look)
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-        drawn = _fill(panels, view, painting, expected, rates, look)
+        drawn = _fill(panels, view, painting, expected, rates, labels, look)
         name_panels(figure, panels, facts)
         if painting.bar is not None:
-            draw_bar(figure, drawn, painting.bar)
-        fit_labels(figure, drawn, view.x, view.y)
-        sheet.name_axes(drawn, name_axis(view.x.column), name_axis(view.y.column))
+            draw_bar(figure, drawn, painting.bar, rows * size[1])
+        sheet.name_axes(drawn)
         if path is not None:
             _write(figure, path)
     return figure
@@ -126,7 +129,13 @@ def _has_holes(painting: Painting, result: "Result") -> bool:
 
 
 def _fill(
-    panels: np.ndarray, view: View, painting: Painting, expected: np.ndarray, rates: np.ndarray | None, look: Theme
+    panels: np.ndarray,
+    view: View,
+    painting: Painting,
+    expected: np.ndarray,
+    rates: np.ndarray | None,
+    labels: tuple[Labels, Labels],
+    look: Theme,
 ) -> list[Axes]:
     """Draws the panels, and removes the places that no panel needs."""
     painting.image[expected == 0] = to_bytes(look.excluded)
@@ -136,8 +145,8 @@ def _fill(
         spare.remove()
     for number, axes in enumerate(drawn):
         panel = tuple(int(each) for each in np.unravel_index(number, facets)) if facets else ()
-        set_up(axes, "x", view.x)
-        set_up(axes, "y", view.y)
+        set_up(axes, "x", view.x, labels[0])
+        set_up(axes, "y", view.y, labels[1])
         axes.patch.set(hatch="////", edgecolor=look.hatch)  # seen through where a cell has no row yet
         _draw_pixels(axes, view, painting, panel)
         if rates is not None:

@@ -6,16 +6,22 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.legend_handler import HandlerPatch
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import Normal, Stroke
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Transform
 
 from nanmap.plot.paint import Bar, Painting
 from nanmap.plot.theme import Theme
+from nanmap.plot.ticks import label_of
+from nanmap.plot.words import wrapped
+
+FEW_DECADES = 1000  # below, powers of ten alone would be too few ticks
 
 LINE: dict[str, Any] = {
     "color": "white",
@@ -92,13 +98,17 @@ def make_legend(figure: Figure, painting: Painting, expected: np.ndarray, has_li
     return legend
 
 
-def draw_bar(figure: Figure, panels: list[Axes], bar: Bar) -> None:
-    """Draws the colour bar beside the panels."""
+def draw_bar(figure: Figure, panels: list[Axes], bar: Bar, inches: float) -> None:
+    """Draws the colour bar beside the panels, which are so high together."""
     drawn = figure.colorbar(
         ScalarMappable(bar.norm, bar.colormap), ax=panels, extend=bar.extend, fraction=0.05, aspect=25, pad=0.015
     )
-    drawn.set_label(bar.label)
+    drawn.set_label(wrapped(bar.label, max(1.0, inches), 9.5))
     drawn.outline.set_linewidth(0.5)
+    if isinstance(bar.norm, LogNorm) and (bar.norm.vmax or 0) < FEW_DECADES * (bar.norm.vmin or 0):
+        drawn.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        drawn.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: label_of(float(value))))
+        drawn.ax.yaxis.set_minor_formatter(NullFormatter())
     if bar.ticks is not None:
         drawn.set_ticks(bar.ticks, labels=bar.tick_labels)
         drawn.ax.minorticks_off()

@@ -11,6 +11,7 @@ from nanmap.analysis import SEVERITY, Kind, Medians, View, count_outcomes, most_
 from nanmap.errors import InputError, did_you_mean
 from nanmap.outcomes import Outcome
 from nanmap.plot.theme import DIVERGING, MISSING, OUTCOME_COLOURS, SEQUENTIAL, through, to_bytes
+from nanmap.plot.ticks import label_of
 from nanmap.plot.words import percent
 from nanmap.schema import COLUMNS, STEP_COLUMNS, TEXT
 
@@ -152,7 +153,7 @@ def _paint_numbers(medians: Medians, name: str) -> Painting:
     norm, extend = _norm(name, numbers)
     share = NUMERIC[name].unit == "share"
     bar = Bar(colormap, norm, LABELS[name], extend, *(_percent_ticks() if share else (None, None)))
-    places = lambda values: np.ma.filled(norm(np.maximum(values, norm.vmin)), 0)  # noqa: E731
+    places = lambda values: np.ma.filled(norm(np.maximum(values, norm.vmin or 0)), 0)  # noqa: E731
     return _with_kinds(medians, name, colormap, places, bar if len(numbers) else None)
 
 
@@ -168,14 +169,14 @@ def _paint_measure(medians: Medians) -> Painting:
         return np.where(values < 0, 0.5 - _buffered(low), 0.5 + _buffered(high))
 
     quarters = [np.quantile(side, [0, 0.25, 0.5, 0.75, 1], method="nearest") for side in (below, above) if len(side)]
-    spots = list(dict.fromkeys(map(float, np.concatenate([*quarters, []]))))
+    spots = {label_of(float(f"{spot:.3g}")): float(spot) for spot in np.concatenate([*quarters, []])}
     bar = Bar(
         DIVERGING,
         Normalize(0, 1),
         "measure, coloured by rank (blue converged, red did not)",
         "neither",
-        places(np.array(spots)).tolist(),
-        [f"{spot:.3g}".replace("-", "−") for spot in spots],
+        places(np.array(list(spots.values()))).tolist(),
+        list(spots),
     )
     return _with_kinds(medians, "measure", DIVERGING, places, bar if len(numbers) else None)
 
@@ -196,10 +197,10 @@ def _with_kinds(
     for kind, colour in KIND_COLOURS.items():
         image[medians.kinds == kind] = to_bytes(colour)
         if count := medians.tally[kind]:
-            legend.append((colour, f"{words[kind]}  {count:,} · {percent(count, total)}"))
+            legend.append((colour, f"{words[kind]}: {count:,} trainings · {percent(count, total)}"))
     shared = medians.rows.size and medians.rows.max() > 1
     order = ", ".join(f"“{words[kind]}”" for kind in KIND_COLOURS if medians.tally[kind])
-    note = "colour: the median run" + (f", with {order} ranked last" if order else "")
+    note = "colour: the median run" + (f", with {order} ranked last" if order and bar else "")
     return Painting(image, medians.rows, "", legend, bar, note=note if shared else "")
 
 

@@ -42,7 +42,7 @@ class Theme:
     hatch: str
 
     @property
-    def rc(self) -> dict[str, Any]:
+    def rc(self) -> Any:
         """The same as matplotlib's settings."""
         return {
             "font.size": 9,

@@ -1,97 +1,94 @@
-"""Axes of a panel: coordinates, edges of pixels, ticks, and labels that do not run into each other."""
+"""Ticks of a panel, and labels that do not run into each other: what does not fit is turned, or left out."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.figure import Figure
-from matplotlib.ticker import (
-    FixedFormatter,
-    FixedLocator,
-    FuncFormatter,
-    LogFormatterMathtext,
-    LogLocator,
-    MaxNLocator,
-    NullFormatter,
-)
+from matplotlib.textpath import TextPath
+from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from nanmap.analysis import Shown
+from nanmap.plot.scale import edges
 
-GAP = 0.35  # least distance between labels, in heights of a line
-
-
-def edges(shown: Shown) -> np.ndarray:
-    """Edges of the pixels `[n + 1]` in the axis's coordinates: halfway on its scale; categories count from 0."""
-    if shown.scale == "values":
-        return np.arange(len(shown) + 1) - 0.5
-    points = to_scale(shown, shown.labels)
-    middle = (points[1:] + points[:-1]) / 2
-    first, last = points[0] - (middle[0] - points[0]), points[-1] + (points[-1] - middle[-1])
-    return from_scale(shown, np.concatenate([[first], middle, [last]]))
+SIZE = 8.5  # points
+LINE = 0.15  # height of a line of labels, in inches
+GAP = 0.06  # least distance between two labels, and to the axis
+POWER = 0.42  # width of a label like −10⁻⁵
 
 
-def to_scale(shown: Shown, values: np.ndarray) -> np.ndarray:
-    """Where coordinates stand on the axis's scale, on which pixels are evenly spaced."""
-    values = np.asarray(values, float)
-    return np.sign(values) * np.log10(np.abs(values)) if shown.scale == "log" else values
+@dataclass(frozen=True)
+class Labels:
+    """How the labels of an axis are drawn.
 
-
-def from_scale(shown: Shown, places: np.ndarray) -> np.ndarray:
-    """The inverse of `to_scale`."""
-    if shown.scale != "log":
-        return places
-    sign = np.sign(shown.labels[0])
-    return sign * 10.0 ** (sign * np.asarray(places))
-
-
-def coordinate(shown: Shown, values: np.ndarray) -> np.ndarray:
-    """Coordinates `[...]` of values on an axis; NaN outside of it, and between labels that are no numbers.
-
-    Between two neighbours on an axis of single values, the place is interpolated on the logarithm.
+    Attributes:
+        step: every how manieth value has one.
+        angle: by how many degrees they are turned.
+        room: inches that they take, across the axis.
+        most: how many there may be where they are free to choose.
     """
-    borders = edges(shown)
-    values = np.asarray(values, float)
+
+    step: int
+    angle: int
+    room: float
+    most: int
+
+
+def fit_labels(shown: Shown, which: str, inches: float) -> Labels:
+    """Labels for an axis (`x` or `y`) that is so long."""
+    most = max(2, min(8, int(inches / 0.55)))
     if shown.scale != "values":
-        inside = (values > borders[0]) & (values < borders[-1])
-        return np.where(inside, values, np.nan)
-    if shown.labels.dtype.kind not in "if" or not (shown.labels > 0).all():
-        return np.full(values.shape, np.nan)
-    order = np.argsort(shown.labels)
-    if not (np.diff(order) > 0).all() and not (np.diff(order) < 0).all():
-        return np.full(values.shape, np.nan)
-    return np.interp(np.log(values), np.log(shown.labels[order]), order.astype(float), np.nan, np.nan)
+        return Labels(1, 0, POWER if which == "y" else LINE + GAP, most)
+    width = max(TextPath((0, 0), label_of(each), size=SIZE).get_extents().width / 72 for each in shown.labels.tolist())
+    pitch = inches / len(shown)
+    numbers = shown.labels.dtype.kind in "if"
+    if which == "y":
+        return Labels(int(np.ceil(LINE / pitch)) if numbers else 1, 0, width + 2 * GAP, most)
+    if width + GAP <= pitch or numbers:
+        return Labels(int(np.ceil((width + GAP) / pitch)), 0, LINE + GAP, most)
+    angle = 35 if pitch > 1.8 * LINE else 90
+    turned = width * np.sin(np.deg2rad(angle)) + LINE * np.cos(np.deg2rad(angle))
+    return Labels(1, angle, float(turned) + GAP, most)
 
 
-def set_up(axes: Axes, which: str, shown: Shown) -> None:
+def set_up(axes: Axes, which: str, shown: Shown, labels: Labels) -> None:
     """Gives an axis (`x` or `y`) of a panel its scale, its limits and its ticks."""
     axis: Axis = getattr(axes, f"{which}axis")
     if shown.scale == "log":
         _set_log(axes, which, shown)
     elif shown.scale == "linear":
         whole = shown.labels.dtype.kind == "i"
-        axis.set_major_locator(MaxNLocator(nbins=_room(axes, which), integer=whole, steps=[1, 2, 2.5, 5, 10]))
+        axis.set_major_locator(MaxNLocator(nbins=labels.most, integer=whole, steps=[1, 2, 2.5, 5, 10]))
     else:
-        axis.set_major_locator(FixedLocator(range(len(shown))))
-        axis.set_major_formatter(FixedFormatter([label_of(each) for each in shown.labels.tolist()]))
+        _set_categories(axes, which, shown, labels)
     axes.set(**{f"{which}lim": edges(shown)[[0, -1]]})
 
 
-def _room(axes: Axes, which: str) -> int:
-    """How many labelled ticks fit: one each half inch."""
-    box, dpi = axes.get_window_extent(), axes.get_figure(root=True).dpi  # type: ignore[union-attr]
-    return max(2, min(8, int((box.width if which == "x" else box.height) / dpi / 0.55)))
+def _set_categories(axes: Axes, which: str, shown: Shown, labels: Labels) -> None:
+    axis: Axis = getattr(axes, f"{which}axis")
+    kept = range(0, len(shown), labels.step)
+    axis.set_major_locator(FixedLocator(kept))
+    axis.set_minor_locator(FixedLocator(range(len(shown)) if labels.step > 1 else []))
+    axis.set_major_formatter(FixedFormatter([label_of(shown.labels.tolist()[number]) for number in kept]))
+    if labels.angle:
+        axes.tick_params(axis="x", labelrotation=labels.angle)
+        for text in axes.get_xticklabels():
+            text.set(ha="right", va="center" if labels.angle == 90 else "top", rotation_mode="anchor")
 
 
 def label_of(value: object) -> str:
     """A value as a tick label.
 
     >>> [label_of(each) for each in (True, 100, 1e-05, 0.30000000000000004, -2.0, "he_normal")]
-    ['true', '100', '1e-05', '0.3', '−2', 'he_normal']
+    ['true', '100', '1e−5', '0.3', '−2', 'he_normal']
     """
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:.6g}".replace("-", "−", int(value < 0)) if isinstance(value, int | float) else str(value)
+    if not isinstance(value, int | float):
+        return str(value)
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    mantissa, e, exponent = text.partition("e")
+    return mantissa.replace("-", "−") + (f"e{int(exponent)}".replace("-", "−") if e else "")
 
 
 def _set_log(axes: Axes, which: str, shown: Shown) -> None:
@@ -100,63 +97,20 @@ def _set_log(axes: Axes, which: str, shown: Shown) -> None:
     if shown.labels[0] > 0:
         set_scale("log")
         axis.set_major_locator(LogLocator(numticks=12))
-        axis.set_minor_locator(LogLocator(subs=np.arange(2, 10), numticks=200))
+        axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=200))
         axis.set_minor_formatter(NullFormatter())
-        _label_narrow(axis, shown)
+        low, high = np.log10(edges(shown)[[0, -1]])
+        if np.floor(high) - np.ceil(low) < 1:  # powers of ten alone would leave the axis without a measure
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: label_of(float(value))))
         return
     set_scale("function", functions=(lambda v: -np.log10(np.maximum(-v, 1e-300)), lambda v: -(10.0**-v)))
     low, high = np.sort(np.log10(-edges(shown)[[0, -1]]))
     decades = np.arange(np.ceil(low), np.floor(high) + 1)
     minors = np.outer(10.0 ** np.arange(np.floor(low), np.ceil(high)), np.arange(2, 10)).ravel()
-    axis.set_major_locator(FixedLocator(-(10.0**decades)))
-    axis.set_minor_locator(FixedLocator(-minors[(minors > 10**low) & (minors < 10**high)]))
+    axis.set_major_locator(FixedLocator((-(10.0**decades)).tolist()))
+    axis.set_minor_locator(FixedLocator((-minors[(minors > 10**low) & (minors < 10**high)]).tolist()))
     axis.set_major_formatter(
         FuncFormatter(lambda v, _: f"$\\mathdefault{{−10^{{{round(np.log10(-v))}}}}}$" if v < 0 else "")
     )
     axis.set_minor_formatter(NullFormatter())
-
-
-def _label_narrow(axis: Axis, shown: Shown) -> None:
-    """Less than two powers of ten inside: the powers alone would leave the axis without a measure."""
-    low, high = np.log10(edges(shown)[[0, -1]])
-    if np.floor(high) - np.ceil(low) < 1:
-        axis.set_minor_formatter(LogFormatterMathtext(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
-
-
-def fit_labels(figure: Figure, panels: Sequence[Axes], x: Shown, y: Shown) -> None:
-    """Turns text labels that overlap, and leaves out numbers that do."""
-    figure.draw_without_rendering()
-    for shown, which in ((x, "x"), (y, "y")):
-        if shown.scale != "values":
-            continue
-        step = max(_step_needed(axes, which) for axes in panels)
-        if step == 1:
-            continue
-        numbers = shown.labels.dtype.kind in "if"
-        for axes in panels:
-            if numbers:
-                _thin(getattr(axes, f"{which}axis"), shown, step)
-            elif which == "x":
-                axes.tick_params(axis="x", labelrotation=35)
-                for text in axes.get_xticklabels():
-                    text.set(ha="right", rotation_mode="anchor")
-
-
-def _thin(axis: Axis, shown: Shown, step: int) -> None:
-    kept = range(0, len(shown), step)
-    axis.set_major_locator(FixedLocator(kept))
-    axis.set_minor_locator(FixedLocator(range(len(shown))))
-    axis.set_major_formatter(FixedFormatter([label_of(shown.labels[number].item()) for number in kept]))
-
-
-def _step_needed(axes: Axes, which: str) -> int:
-    """Every how manieth label can be drawn: the largest size over the distance between ticks."""
-    texts = [text for text in getattr(axes, f"get_{which}ticklabels")() if text.get_text() and text.get_visible()]
-    if len(texts) < 2:
-        return 1
-    boxes = [text.get_window_extent() for text in texts]
-    size = max(box.width if which == "x" else 0.8 * box.height for box in boxes)
-    gap = GAP * boxes[0].height if which == "x" else 0
-    centres = [box.x0 + box.width / 2 if which == "x" else box.y0 + box.height / 2 for box in boxes]
-    pitch = abs(centres[-1] - centres[0]) / (len(centres) - 1)
-    return int(np.ceil((size + gap) / pitch)) if pitch else 1

@@ -1,6 +1,5 @@
 """The sentences on a map: what was trained, the budget, what a pixel holds, and the names of axes and columns."""
 
-from collections.abc import Sequence
 from pathlib import PurePath
 from textwrap import fill
 
@@ -86,8 +85,9 @@ def describe_map(facts: Facts, rows: np.ndarray, expected: np.ndarray, title: st
 
 
 def wrapped(text: str, inches: float, size: float = 9) -> str:
-    """A text broken into lines that fit a width; a letter is taken to be 0.56 of its height wide."""
-    return fill(text, max(8, int(inches * 72 / (0.56 * size))))
+    """A text broken into lines that fit a width, by the mean width of a letter, which is more in (bold) titles."""
+    letter = 0.56 if size < 12 else 0.68
+    return fill(text, max(8, int(inches * 72 / (letter * size))))
 
 
 def describe_training(facts: Facts) -> str:
@@ -105,7 +105,14 @@ def describe_budget(facts: Facts) -> str:
     if len(kept) == 1:
         uneven = len(facts.values("training.batch_size")) > 1 and "epoch" in kept[0]
         return f"{kept[0]}, so smaller batches make more updates" if uneven else kept[0]
-    listed = " or ".join(kept) if len(kept) <= 3 else f"{kept[0]} … {kept[-1]}"
+    if axis is None or axis.key is not None or axis in [each.axis for each in facts.view.facets] or len(kept) > 3:
+        listed = " or ".join(kept) if len(kept) <= 3 else f"{kept[0]} … {kept[-1]}"
+    else:
+        labels = [axis.labels.tolist()[position] for position in facts.shown(axis).positions]
+        named = {
+            each: [label for label in labels if budgets[axis.labels.tolist().index(label)] == each] for each in kept
+        }
+        listed = " or ".join(f"{each} ({', '.join(map(label_of, names))})" for each, names in named.items())
     return f"budget varies with {axis.column if axis else ''}: {listed}"
 
 
@@ -126,23 +133,19 @@ def describe_pixel(facts: Facts, rows: np.ndarray) -> str:
 
 def describe_fixed(facts: Facts) -> list[str]:
     """What `select` left one value of."""
-    full = [each for each in facts.view.fixed if len(each.axis) > 1]
-    return [panel_title([each], [0]) for each in full]
+    return [f"{each.column} = {label_of(each.labels.tolist()[0])}" for each in facts.view.fixed if len(each.axis) > 1]
 
 
-def panel_title(facets: Sequence[Shown], positions: Sequence[int], facts: Facts | None = None) -> str:
-    """`init = zeros`, and the budget where it belongs to that value."""
-    parts = []
-    for each, position in zip(facets, positions, strict=True):
-        label = label_of(
-            each.labels[position].item() if hasattr(each.labels[position], "item") else each.labels[position]
-        )
-        parts.append(f"{each.column} = {label}")
-        if facts is not None:
-            axis, budgets = facts.budgets()
-            budget = budgets[each.positions[position]] if axis is each.axis and len(set(budgets)) > 1 else ""
-            parts += [budget] * bool(budget and budget.replace(",", "") != label and axis.key is None)
-    return " · ".join(parts)
+def panel_title(facet: Shown, position: int, facts: Facts, inches: float) -> str:
+    """`init = zeros`, and the budget where it comes with that value; broken into lines where it must be."""
+    label = label_of(facet.labels.tolist()[position])
+    parts = [f"{facet.column} = {label}"]
+    axis, budgets = facts.budgets()
+    if axis is facet.axis and axis.key is None and len(set(budgets)) > 1:
+        budget = budgets[facet.positions[position]]
+        parts += [budget] * (budget.replace(",", "") != label.replace(",", ""))
+    whole = " · ".join(parts)
+    return whole if wrapped(whole, inches) == whole else "\n".join(wrapped(part, inches) for part in parts)
 
 
 def percent(part: int, whole: int) -> str:

@@ -1,0 +1,75 @@
+"""Run folders written by hand: rows with known contents, to hold the maps against."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nanmap.analysis import load_grid
+from nanmap.result import Result
+from nanmap.schema import COLUMNS, TEXT, make_table
+from nanmap.store import RunFolder, shard_metadata
+
+LINE = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 10, "batch_size": 32}}
+RATE = {"key": "optimizer.learning_rate", "log": [1e-3, 10.0], "num": 5}
+BATCH = {"key": "training.batch_size", "values": [1, 4, 32]}
+SEED = {"key": "training.seed", "range": [0, 4]}
+
+
+def write_run(
+    path: Path,
+    axes: list[dict[str, Any]],
+    facts: Mapping[str, Any] | None = None,
+    *,
+    config: Mapping[str, Any] = LINE,
+    zip: Iterable[Iterable[str]] = (),
+    where: str | None = None,
+    shard_cells: int = 7,
+    lost: tuple[int, ...] = (),
+    **manifest: Any,
+) -> Result:
+    """A run whose columns are given.
+
+    Args:
+        path: the folder to write.
+        axes: as in a sweep.
+        facts: for some columns an array over the whole grid, or one value; `outcome` is converged unless given.
+        config: the config's tables.
+        zip: groups of zipped axes.
+        where: the condition for cells to stay.
+        shard_cells: cells per shard.
+        lost: shards that were never written; the run is unfinished then.
+        manifest: further entries of the manifest.
+    """
+    sweep = {
+        "name": "handmade",
+        "title": "",
+        "config": config,
+        "axes": axes,
+        "zip": [list(g) for g in zip],
+        "where": where,
+    }
+    manifest = {"sweep": sweep, "shard_cells": shard_cells, "complete": not lost, **manifest}
+    folder, grid = RunFolder(path), load_grid(manifest)
+    folder.write_manifest(manifest)
+    columns = {each.name: _column(each, (facts or {}).get(each.name, ...), grid.size) for each in COLUMNS}
+    for number, start in enumerate(range(0, grid.size, shard_cells)):
+        cells = grid.kept(start, min(start + shard_cells, grid.size))
+        if number in lost or not len(cells):
+            continue
+        rows = {name: values[cells] for name, values in columns.items()}
+        folder.write_shard(number, make_table(cells, grid.columns(cells), rows, shard_metadata("hash", number)))
+    return Result(path)
+
+
+def _column(column: Any, given: Any, size: int) -> np.ndarray:
+    if given is ...:
+        given = {"outcome": "converged", "cause": ""}.get(column.name, -1 if "step" in column.name else np.nan)
+        given = np.ma.masked_all(size) if column.name == "val_loss_final" else given
+    kind = object if column.type == TEXT else np.asanyarray(given).dtype
+    return (
+        np.ma.array(np.broadcast_to(given, size))
+        if isinstance(given, np.ma.MaskedArray)
+        else np.broadcast_to(np.ravel(np.asarray(given, kind)), size).copy()
+    )
