@@ -67,9 +67,18 @@ def reference() -> str:
 
 def _table_of(name: str) -> str:
     model = Config.model_fields[name].annotation
-    lines = [f"### `[{name}]`", "", " ".join((model.__doc__ or "").split()), "", "| key | default | meaning |", "|---|---|---|"]
+    lines = [
+        f"### `[{name}]`",
+        "",
+        " ".join((model.__doc__ or "").split()),
+        "",
+        "| key | default | meaning |",
+        "|---|---|---|",
+    ]
     for key, field in model.model_fields.items():
-        default = "required" if field.is_required() else f"`{_toml(field.default)}`" if field.default is not None else "–"
+        default = (
+            "required" if field.is_required() else f"`{_toml(field.default)}`" if field.default is not None else "–"
+        )
         names = _names(field.annotation)
         allowed = f": {', '.join(f'`{each}`' for each in names)}" if names else ""
         lines.append(f"| `{name}.{key}` | {default} | {field.description}{allowed} |")
@@ -92,7 +101,9 @@ def _toml(value: object) -> str:
 
 
 def _sentences(table: dict[str, str], head: str) -> str:
-    return "\n".join([f"| {head} | meaning |", "|---|---|", *(f"| `{name}` | {text} |" for name, text in table.items())])
+    return "\n".join(
+        [f"| {head} | meaning |", "|---|---|", *(f"| `{name}` | {text} |" for name, text in table.items())]
+    )
 
 
 def _help(name: str) -> str:

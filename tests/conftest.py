@@ -4,11 +4,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import jax
-
-jax.config.update("jax_num_cpu_devices", 2)  # before the first array: afterwards JAX refuses
-
 import hypothesis
+import jax
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -19,6 +16,8 @@ from nanmap.plan import Plan, make_sweep
 from nanmap.single import TrainingReport
 from nanmap.single import run as run_one
 from nanmap.sweeping import sweep_to_folder
+
+jax.config.update("jax_num_cpu_devices", 2)  # before the first array: afterwards JAX refuses
 
 # derandomize: the same examples in every run; no deadline, because a first example may compile.
 hypothesis.settings.register_profile(

@@ -8,7 +8,7 @@ import numpy as np
 
 from nanmap.analysis import load_grid
 from nanmap.result import Result
-from nanmap.schema import COLUMNS, TEXT, make_table
+from nanmap.schema import COLUMNS, TEXT, Column, make_table
 from nanmap.store import RunFolder, shard_metadata
 
 LINE = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 10, "batch_size": 32}}
@@ -63,13 +63,10 @@ def write_run(
     return Result(path)
 
 
-def _column(column: Any, given: Any, size: int) -> np.ndarray:
+def _column(column: Column, given: Any, size: int) -> np.ndarray:
+    if given is ... and column.name == "val_loss_final":
+        return np.ma.masked_all(size)
     if given is ...:
         given = {"outcome": "converged", "cause": ""}.get(column.name, -1 if "step" in column.name else np.nan)
-        given = np.ma.masked_all(size) if column.name == "val_loss_final" else given
-    kind = object if column.type == TEXT else np.asanyarray(given).dtype
-    return (
-        np.ma.array(np.broadcast_to(given, size))
-        if isinstance(given, np.ma.MaskedArray)
-        else np.broadcast_to(np.ravel(np.asarray(given, kind)), size).copy()
-    )
+    kind = object if column.type == TEXT else None
+    return np.broadcast_to(np.asarray(given, kind), size).copy()

@@ -5,6 +5,7 @@ major axis: everything is written the textbook way, not the engine's.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -24,7 +25,7 @@ def random_layers(widths: Sequence[int], seed: int, scale: float = 0.5) -> Layer
     rng = np.random.default_rng(seed)
     return [
         {"kernel": scale * rng.standard_normal((a, b)), "bias": 0.1 * rng.standard_normal(b)}
-        for a, b in zip(widths, widths[1:], strict=False)
+        for a, b in pairwise(widths)
     ]
 
 

@@ -108,6 +108,7 @@ POSSIBLE = {
 @settings(max_examples=300)
 @given(st.lists(ROW, min_size=1, max_size=6), st.sampled_from([0.05, 0.5]))
 @example([PLAIN | {"loss_final": 0.05}], 0.05)
+@example([PLAIN | {"loss_final": 0.99}], 0.05)
 @example([PLAIN | {"loss_initial": 0.5, "loss_floor": 0.5, "loss_final": 0.5}], 0.05)
 @example([PLAIN | {"first_nan_step": 0, "ends_infinite": True, "dead_at_end": True}], 0.05)
 def test_columns_are_classified_as_the_table_reads_for_each_cell(rows: list[dict], ratio: float) -> None:

@@ -34,7 +34,7 @@ def measured_edge(columns, tree: dict, around: float) -> float:
     found = columns(tree, [{"key": "optimizer.learning_rate", "values": rates.tolist()}])
     rounding = 1e-20 * found["loss_initial"]  # a run that has converged wanders at the level of rounding
     grows = found["loss_final"] > np.maximum(found["loss_late"], rounding)
-    assert not grows[0] and grows[-1], "the turn lies outside the grid"
+    assert (grows[0], grows[-1]) == (False, True), "the turn lies outside the grid"
     assert (np.diff(grows.astype(int)) >= 0).all(), "stable and unstable rates alternate"
     first = int(np.argmax(grows))
     return float((rates[first - 1] + rates[first]) / 2)

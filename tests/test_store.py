@@ -138,7 +138,8 @@ def test_every_column_says_its_unit_and_meaning(tmp_path: Path) -> None:
     schema = pq.read_schema(written(tmp_path).shard_file(0))
     assert schema.names == ["cell", *AXES, *(each.name for each in COLUMNS)]
     for field in schema:
-        assert len(field.metadata[b"meaning"]) > 10 and field.metadata[b"unit"], field.name
+        assert len(field.metadata[b"meaning"]) > 10, field.name
+        assert field.metadata[b"unit"], field.name
     for each in COLUMNS:
         assert schema.field(each.name).metadata.get(b"missing_means", b"").decode() == each.absent
         assert f"| `{each.name}` |" in reference_table()

@@ -29,7 +29,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Config | Sweep:
 def run(config: Config | str | Path | dict[str, Any], **options: Any) -> TrainingReport:
     """Trains one config, given as such, as a file or as nested tables; options as in `nanmap.single.run`.
 
-    >>> tree = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 3}}
+    >>> tree = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 3, "batch_size": 1}}
     >>> run(tree).outcome
     <Outcome.CONVERGED: 'converged'>
     """

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from nanmap.config import Model
+from nanmap.data.tables import file_stamp
 from nanmap.errors import InputError
 from nanmap.plan.program import Program
 
@@ -90,7 +91,7 @@ INITIALISERS: dict[str, Callable] = {
 
 
 @lru_cache(maxsize=64)
-def _read_arrays(path: str) -> dict[str, np.ndarray]:
+def _read_arrays(path: str, stamp: tuple[int, int] | None) -> dict[str, np.ndarray]:
     try:
         with np.load(Path(path), allow_pickle=False) as file:
             return {name: np.asarray(file[name], np.float64) for name in file.files}
@@ -102,7 +103,7 @@ def _read_arrays(path: str) -> dict[str, np.ndarray]:
 
 def _from_file(model: Model, program: Program, layers: list[Layer]) -> list[Layer]:
     """The file's kernels, and its biases and norms where it has them; values in the file's own precision."""
-    arrays = _read_arrays(str(model.init_file))
+    arrays = _read_arrays(str(model.init_file), file_stamp(model.init_file))
     known = set()
     for index, layer in enumerate(layers):
         shape = (program.widths[index], program.widths[index + 1])

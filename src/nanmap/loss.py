@@ -19,7 +19,7 @@ POINTWISE: dict[str, Pointwise] = {
     "mse": lambda output, target, delta: (output - target) ** 2,
     "half_mse": lambda output, target, delta: 0.5 * (output - target) ** 2,
     "mae": lambda output, target, delta: jnp.abs(output - target),
-    "huber": lambda output, target, delta: optax.losses.huber_loss(output, target, delta),
+    "huber": lambda output, target, delta: optax.losses.huber_loss(output, target, delta=delta),
     "softmax_cross_entropy": _softmax,
     "sigmoid_cross_entropy": lambda output, target, delta: optax.losses.sigmoid_binary_cross_entropy(output, target),
 }

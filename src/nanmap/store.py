@@ -76,7 +76,9 @@ class RunFolder:
         return found
 
     def clear(self) -> None:
-        """Removes the run's own files, and nothing else that may stand in the folder."""
+        """Removes the run's own files, and nothing else that may stand in the folder. No run, nothing to remove."""
+        if not self.manifest_file.exists():
+            return
         shutil.rmtree(self.cells, ignore_errors=True)
         shutil.rmtree(self.maps, ignore_errors=True)
         self.manifest_file.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """Pending shards → engine → store: the only place where compute meets disk."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -106,10 +106,10 @@ def sweep_to_folder(
     _make_room(folder, manifest, fresh)
     folder.write_manifest(manifest)
     started = time.perf_counter()
-    _train(plan, folder, engine, manifest["hash"], shard_cells, observer or Silent(), programs)
+    _train(plan, folder, engine, manifest["hash"], shard_cells, observer or Silent())
     manifest["programs"] = len(programs)
     manifest["compilations"] = engine.compilations
-    manifest["device"] = f"{len(engine.mesh.devices)} × {engine.mesh.devices.flat[0].device_kind}"
+    manifest["device"] = f"{len(engine.devices)} × {engine.devices[0].device_kind}"
     manifest["timings"] = {"wall_seconds": round(time.perf_counter() - started, 3)}
     manifest["shards"] = [path.name for path in sorted(folder.cells.glob("part-*.parquet"))]
     manifest["complete"] = True
@@ -128,8 +128,15 @@ def default_shard_cells(size: int) -> int:
 
 
 def _make_room(folder: RunFolder, manifest: dict[str, Any], fresh: bool) -> None:
-    if fresh or not folder.manifest_file.exists():
+    if not folder.manifest_file.exists() and any(folder.cells.glob("*")):
+        raise InputError(
+            "has files but no manifest: it is not a run that can be continued",
+            file=folder.cells,
+            mend="choose another folder with --out, or remove this one yourself",
+        )
+    if fresh:
         folder.clear()
+    if not folder.manifest_file.exists():
         return
     old = folder.read_manifest()
     if old.get("hash") != manifest["hash"]:
@@ -143,9 +150,7 @@ def _make_room(folder: RunFolder, manifest: dict[str, Any], fresh: bool) -> None
         manifest |= {key: old[key] for key in ("timings", "device", "compilations") if key in old}
 
 
-def _train(
-    plan: Plan, folder: RunFolder, engine: Engine, hash: str, size: int, observer: Observer, programs: Iterable
-) -> None:
+def _train(plan: Plan, folder: RunFolder, engine: Engine, hash: str, size: int, observer: Observer) -> None:
     finished = folder.finished_shards(hash)
     for path in folder.cells.glob("part-*.parquet"):
         if path not in {folder.shard_file(number) for number in finished}:
@@ -161,7 +166,6 @@ def _train(
     observer.started(sum(map(count, numbers)), sum(count(number) for number in finished))
     if not pending:
         return
-    engine.prepare(programs)
     owners: dict[int, Shard] = {}
 
     def batches() -> Iterator[Lanes]:

@@ -8,7 +8,7 @@ import numpy as np
 from nanmap.config import Config, Data
 from nanmap.config.choices import FILE_KINDS
 from nanmap.data.scaling import fit_scaling
-from nanmap.data.tables import read_arrays, read_table
+from nanmap.data.tables import file_stamp, read_arrays, read_table
 from nanmap.errors import InputError
 
 
@@ -48,11 +48,12 @@ def load_rows(config: Config) -> Rows:
     >>> load_rows(build_config(tree)).targets.ravel()
     array([0.5, 1. , 1.5])
     """
-    return _load(config.data, config.loss.kind == "softmax_cross_entropy")
+    return _load(config.data, config.loss.kind == "softmax_cross_entropy", file_stamp(config.data.path))
 
 
 @lru_cache(maxsize=4096)
-def _load(data: Data, one_hot: bool) -> Rows:
+def _load(data: Data, one_hot: bool, stamp: tuple[int, int] | None) -> Rows:
+    """`stamp` tells a file that changed since it was read from the one that was read."""
     inputs, targets, report = _raw(data, one_hot)
     if data.missing == "drop":
         whole = ~(np.isnan(inputs).any(axis=1) | np.isnan(targets).any(axis=1))

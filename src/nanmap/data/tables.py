@@ -37,7 +37,10 @@ def read_arrays(data: Data) -> Arrays:
             allowed="x [n, features], y [n] or [n, outputs]",
         )
     y = y.reshape(len(y), -1)
-    _refuse_missing(data, np.isnan(x).any() or np.isnan(y).any(), "x or y")
+    _refuse_missing(data, bool(np.isnan(x).any() or np.isnan(y).any()), "x or y")
+    _refuse_mean_label(data, "y", np.isnan(y))
+    if data.missing != "keep" and (np.isinf(x).any() or np.isinf(y).any()):
+        raise InputError("holds an infinity", file=path, mend="remove the row or repair the value")
     return x, y, []
 
 
@@ -79,6 +82,22 @@ def read_table(data: Data, one_hot: bool) -> Arrays:
     return np.hstack(parts), targets, [*report, f"target {said}"]
 
 
+def file_stamp(path: str | None) -> tuple[int, int] | None:
+    """Time of change and size of a file, None if there is none: a key for what is kept of it."""
+    if path is None or not Path(path).is_file():
+        return None
+    status = Path(path).stat()
+    return status.st_mtime_ns, status.st_size
+
+
+def _line(data: Data, row: int) -> int:
+    """The line of a file in which a row stands, counted from 1; blank lines are no rows but are lines."""
+    if data.kind != "csv":
+        return row + 1
+    lines = Path(data.path or "").read_text(encoding="utf-8", errors="replace").splitlines()
+    return [number for number, line in enumerate(lines, 1) if line.strip()][row + 1]
+
+
 def _existing(data: Data) -> Path:
     path = Path(data.path or "")
     if not path.is_file():
@@ -113,21 +132,16 @@ def _encode(data: Data, column: "pd.Series", *, onehot: bool, target: bool = Fal
         )
     missing = column.isna().to_numpy()
     _refuse_missing(data, bool(missing.any()), name, missing)
+    if target:
+        _refuse_mean_label(data, name, missing)
     if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
         values = column.to_numpy(dtype=float, na_value=np.nan)
         infinite = np.flatnonzero(np.isinf(values))
         if len(infinite) and data.missing != "keep":
             raise InputError(
-                f"column `{name}` holds an infinity in line {infinite[0] + 2}",
+                f"column `{name}` holds an infinity in line {_line(data, infinite[0])}",
                 file=data.path,
                 mend="remove the row or repair the value",
-            )
-        if target and data.missing == "mean" and missing.any():
-            raise _unusable(
-                data,
-                name,
-                f"is the target and misses {missing.sum()} values; a mean is no label",
-                'data.missing = "drop" leaves those rows out',
             )
         return values[:, None], f"{name}: number" + (f", {missing.sum()} missing" if missing.any() else "")
     texts = column[~missing].astype(str)
@@ -148,7 +162,7 @@ def _check_categories(data: Data, name: str, texts: "pd.Series", target: bool) -
 
     numeric = pd.to_numeric(texts, errors="coerce").notna()
     if numeric.any():
-        line = int(texts.index[~numeric][0]) + 2
+        line = _line(data, int(texts.index[~numeric][0]))
         raise InputError(
             f"column `{name}` is numeric but line {line} holds text",
             file=data.path,
@@ -174,6 +188,7 @@ def _check_categories(data: Data, name: str, texts: "pd.Series", target: bool) -
 def _classes(data: Data, column: "pd.Series", one_hot: bool) -> tuple[np.ndarray, str]:
     missing = column.isna().to_numpy()
     _refuse_missing(data, bool(missing.any()), str(column.name), missing)
+    _refuse_mean_label(data, str(column.name), missing)
     classes = sorted(column[~missing].unique())
     if len(classes) < 2:
         raise _unusable(data, str(column.name), "has a single class", "a class target needs at least two")
@@ -190,7 +205,7 @@ def _classes(data: Data, column: "pd.Series", one_hot: bool) -> tuple[np.ndarray
 def _refuse_missing(data: Data, any_missing: bool, name: str, missing: np.ndarray | None = None) -> None:
     if not any_missing or data.missing != "error":
         return
-    where = f" (line {np.flatnonzero(missing)[0] + 2}, {missing.sum()} in all)" if missing is not None else ""
+    where = f" (line {_line(data, np.flatnonzero(missing)[0])}, {missing.sum()} in all)" if missing is not None else ""
     raise InputError(
         f"missing values in `{name}`{where}",
         file=data.path,
@@ -199,6 +214,17 @@ def _refuse_missing(data: Data, any_missing: bool, name: str, missing: np.ndarra
         allowed=("drop", "mean", "keep"),
         mend='data.missing = "drop" leaves such rows out, "mean" fills them, "keep" trains on NaN',
     )
+
+
+def _refuse_mean_label(data: Data, name: str, missing: np.ndarray) -> None:
+    if data.missing == "mean" and missing.any():
+        raise InputError(
+            f"the target `{name}` misses {missing.sum()} values; a mean is no label",
+            file=data.path,
+            key="data.missing",
+            value="mean",
+            mend='data.missing = "drop" leaves those rows out',
+        )
 
 
 def _unusable(data: Data, name: str, problem: str, mend: str) -> InputError:

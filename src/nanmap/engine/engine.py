@@ -1,49 +1,47 @@
-"""The engine: compiles each program once, keeps every device busy, gives back columns over cells. Touches no disk."""
+"""The engine: compiles each program once per device, keeps every device busy, gives back columns over cells. No disk."""
 
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import SingleDeviceSharding
 
 from nanmap.engine.columns import RECORDS, columns_of
-from nanmap.engine.groups import Call, advance_marks, assemble, chunks, form_groups
-from nanmap.engine.program import AXIS, Group, build, group_shapes
+from nanmap.engine.crew import Crew
+from nanmap.engine.groups import advance_marks, assemble, chunks, form_groups
+from nanmap.engine.program import Group, build, group_shapes
 from nanmap.engine.width import groups_per_call, width_of
 from nanmap.plan import Lanes, Program
 from nanmap.train import Events, Losses, State
-
-IN_FLIGHT = 2  # calls handed to the devices before the first one's results are taken
 
 Columns = dict[str, np.ndarray]
 
 
 @dataclass
 class Compiled:
-    """A program ready to run.
+    """A program ready to run on one device.
 
     Attributes:
-        call: the executable, `(counts, groups) -> states`.
-        blank: states of zeros on the devices, in the shapes that a call takes; its layers are replaced per call.
-        width, capacity: cells per group, and groups per device and call.
+        call: the executable, `(count, groups, states) -> states`.
+        blank: states of zeros on the device, in the shapes that a call takes; its layers are replaced per call.
+        width, capacity: cells per group, and groups per call.
+        sharding: where its arrays live.
     """
 
     call: Any
     blank: State
     width: int
     capacity: int
+    sharding: SingleDeviceSharding
 
 
-class Started(NamedTuple):
-    """A call on its way."""
+class Job(NamedTuple):
+    """Groups of a batch that one call trains."""
 
     lanes: Lanes
-    call: Call
-    states: State
+    groups: list[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -56,9 +54,11 @@ class Epoch:
     state: State
 
 
-@dataclass
 class Engine:
     """Trains cells on a set of devices.
+
+    Each device has its own executable of a program, compiled for it alone: partitioned over several, the same program
+    is fused differently than on one, and rounds differently (measured with Adam).
 
     Args:
         devices: the devices to use; all of JAX's default backend if None.
@@ -66,30 +66,26 @@ class Engine:
         stop_at_nan: end a group once all its cells have met a NaN; changes no row.
 
     Attributes:
-        compilations: how many programs were compiled so far.
+        compilations: how many executables were compiled so far.
     """
 
-    devices: list[jax.Device] | None = None
-    widths: dict[Program, int] = field(default_factory=dict)
-    stop_at_nan: bool = True
-    compilations: int = 0
-
-    def __post_init__(self) -> None:
-        devices = list(self.devices or jax.devices())
-        self.mesh = Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
-        self.backend = "cpu" if devices[0].platform == "cpu" else "gpu"
-        self._programs: dict[Program, Future[Compiled]] = {}
-        self._compilers = ThreadPoolExecutor(max(1, len(devices) if self.backend == "cpu" else 4))
+    def __init__(
+        self,
+        devices: Sequence[jax.Device] | None = None,
+        widths: Mapping[Program, int] | None = None,
+        stop_at_nan: bool = True,
+    ) -> None:
+        self.devices = list(devices or jax.devices())
+        self.widths = dict(widths or {})
+        self.stop_at_nan = stop_at_nan
+        self.compilations = 0
+        self.backend = "cpu" if self.devices[0].platform == "cpu" else "gpu"
+        self._programs: dict[tuple[Program, int], Compiled] = {}
+        self._crew = Crew(len(self.devices), self._work, lambda job: job.lanes.program)
 
     def width(self, program: Program) -> int:
         """Cells per group of a program on this backend."""
         return self.widths.get(program) or width_of(program, self.backend)
-
-    def prepare(self, programs: Iterable[Program]) -> None:
-        """Starts compiling programs in the background, in the order in which they will be needed."""
-        for program in programs:
-            if program not in self._programs:
-                self._programs[program] = self._compilers.submit(self._compile, program)
 
     def train(self, batches: Iterable[Lanes]) -> Iterator[tuple[Lanes, np.ndarray, Columns]]:
         """Trains all cells of all batches.
@@ -97,16 +93,7 @@ class Engine:
         Yields:
             For each call the batch, indices into it, and the columns of these cells, in no particular order.
         """
-        waiting: deque[Started] = deque()
-        for lanes in batches:
-            self.prepare([lanes.program])
-            compiled = self._programs[lanes.program].result()
-            for groups in chunks(form_groups(lanes, compiled.width), compiled.capacity * len(self.mesh.devices)):
-                waiting.append(self._start(compiled, lanes, groups))
-                if len(waiting) > IN_FLIGHT:
-                    yield self._finish(waiting.popleft())
-        while waiting:
-            yield self._finish(waiting.popleft())
+        return self._crew.run(job for lanes in batches for job in self._jobs(lanes))
 
     def follow(self, lanes: Lanes) -> Iterator[Epoch]:
         """Trains a single cell epoch by epoch, with the executable that a sweep uses: the same bits.
@@ -114,10 +101,9 @@ class Engine:
         Yields:
             The state at initialisation (epoch 0), then after each epoch until the budget or a NaN ends it.
         """
-        self.prepare([lanes.program])
-        compiled = self._programs[lanes.program].result()
+        compiled = self.compiled(lanes.program)
         steps, per_epoch = lanes.variants[0].steps, lanes.variants[0].steps_per_epoch
-        call = assemble(lanes, [np.array([0])], compiled.width, len(self.mesh.devices), compiled.capacity)
+        call = assemble(lanes, [np.array([0])], compiled.width, compiled.capacity)
         states = compiled.blank._replace(layers=call.layers)
         for number, (start, stop) in enumerate(_epochs(steps, per_epoch)):
             marks, events = advance_marks(steps, start, stop)
@@ -127,7 +113,7 @@ class Engine:
                 marks=np.full_like(call.groups.marks, marks),
                 events=np.full_like(call.groups.events, events),
             )
-            states = self._run(compiled, lanes.program, call.counts, group, states)
+            states = _run(compiled, lanes.program, call.number, group, states)
             host = jax.tree.map(lambda leaf: np.asarray(leaf)[0, :1], states)
             yield Epoch(number, start, stop, host)
             if Events(*host.events[0]).first_nan >= 0:
@@ -136,42 +122,44 @@ class Engine:
             losses[..., Losses._fields.index("epoch")] = 0
             states = states._replace(losses=losses)
 
-    def close(self) -> None:
-        """Gives up compilations that nobody waits for."""
-        self._compilers.shutdown(wait=False, cancel_futures=True)
+    def compiled(self, program: Program, worker: int = 0) -> Compiled:
+        """The program's executable on a device, compiled when it is first asked for."""
+        key = program, worker
+        if key not in self._programs:
+            self._programs[key] = self._compile(program, SingleDeviceSharding(self.devices[worker]))
+            self.compilations += 1
+        return self._programs[key]
 
-    def _start(self, compiled: Compiled, lanes: Lanes, groups: list[np.ndarray]) -> Started:
-        call = assemble(lanes, groups, compiled.width, len(self.mesh.devices), compiled.capacity)
+    def _jobs(self, lanes: Lanes) -> Iterator[Job]:
+        width = self.width(lanes.program)
+        capacity = groups_per_call(lanes.program, self.backend, width)
+        return (Job(lanes, groups) for groups in chunks(form_groups(lanes, width), capacity))
+
+    def _work(self, worker: int, job: Job) -> tuple[Lanes, np.ndarray, Columns]:
+        """One job on one device, in that device's thread."""
+        compiled = self.compiled(job.lanes.program, worker)
+        call = assemble(job.lanes, job.groups, compiled.width, compiled.capacity)
         states = compiled.blank._replace(layers=call.layers)
-        return Started(lanes, call, self._run(compiled, lanes.program, call.counts, call.groups, states))
-
-    def _run(self, compiled: Compiled, program: Program, counts: np.ndarray, groups: Group, states: State) -> State:
-        with jax.enable_x64(program.dtype == "float64"):
-            return compiled.call(*jax.device_put((counts, groups, states), self._sharding))
-
-    @staticmethod
-    def _finish(started: Started) -> tuple[Lanes, np.ndarray, Columns]:
-        lanes, call, states = started
+        states = _run(compiled, job.lanes.program, call.number, call.groups, states)
         cells = call.cells[call.real]
-        records = {name: getattr(states, name) for name in RECORDS}
-        host = jax.tree.map(lambda leaf: np.asarray(leaf)[call.real], records)
-        return lanes, cells, columns_of(lanes, cells, host)
+        records = {name: np.asarray(getattr(states, name))[call.real] for name in RECORDS}
+        return job.lanes, cells, columns_of(job.lanes, cells, records)
 
-    @property
-    def _sharding(self) -> NamedSharding:
-        return NamedSharding(self.mesh, PartitionSpec(AXIS))
-
-    def _compile(self, program: Program) -> Compiled:
+    def _compile(self, program: Program, sharding: SingleDeviceSharding) -> Compiled:
         width = self.width(program)
         capacity = groups_per_call(program, self.backend, width)
         with jax.enable_x64(program.dtype == "float64"):
-            devices = len(self.mesh.devices)
-            groups, states = group_shapes(program, width, devices * capacity, self._sharding)
-            counts = jax.ShapeDtypeStruct((devices,), np.int32, sharding=self._sharding)
-            call = build(program, self.mesh, self.stop_at_nan).lower(counts, groups, states).compile()
-            blank = jax.device_put(jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), states), self._sharding)
-        self.compilations += 1
-        return Compiled(call, blank, width, capacity)
+            groups, states = group_shapes(program, width, capacity, sharding)
+            count = jax.ShapeDtypeStruct((), np.int32, sharding=sharding)
+            call = build(program, self.stop_at_nan).lower(count, groups, states).compile()
+            blank = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), states)
+            return Compiled(call, jax.device_put(blank, sharding), width, capacity, sharding)
+
+
+def _run(compiled: Compiled, program: Program, count: np.int32, groups: Group, states: State) -> State:
+    # 64-bit types are a setting of the thread; without it float64 arrays are cut to float32 on their way.
+    with jax.enable_x64(program.dtype == "float64"):
+        return compiled.call(*jax.device_put((count, groups, states), compiled.sharding))
 
 
 def _epochs(steps: int, per_epoch: int) -> Iterator[tuple[int, int]]:

@@ -66,7 +66,7 @@ def estimate(plan: Plan, engine: Engine) -> Estimate:
     )
     variants = list(plan.variants())
     each = cells / max(1, len(variants))
-    devices = len(engine.mesh.devices)
+    devices = len(engine.devices)
     widths = {variant.program: engine.width(variant.program) for variant in variants}
     seconds = COMPILE_SECONDS * len(widths) / devices
     for variant in variants:

@@ -51,34 +51,31 @@ def advance_marks(steps: int, start: int, stop: int) -> tuple[list[int], list[in
 
 
 class Call(NamedTuple):
-    """What one call of a program takes, as NumPy arrays `[devices · capacity, …]`, and whose cells it holds.
+    """What one call of a program takes, as NumPy arrays `[capacity, …]`, and whose cells it holds.
 
     Attributes:
-        counts: groups per device, int32 `[devices]`.
+        number: how many groups to run.
         groups: the groups' inputs.
-        layers: initial parameters `[devices · capacity, width, …]`.
-        cells: indices into the batch, `[devices · capacity, width]`.
+        layers: initial parameters `[capacity, width, …]`.
+        cells: indices into the batch, `[capacity, width]`.
         real: whether a slot holds a cell, or only repeats one to fill its group.
     """
 
-    counts: np.ndarray
+    number: np.int32
     groups: Group
     layers: Layers
     cells: np.ndarray
     real: np.ndarray
 
 
-def assemble(lanes: Lanes, groups: list[np.ndarray], width: int, devices: int, capacity: int) -> Call:
-    """The arrays of one call. Groups are dealt to the devices in turn; short groups repeat their last cell."""
-    cells: np.ndarray = np.zeros((devices, capacity, width), np.int64)
-    real: np.ndarray = np.zeros(cells.shape, bool)
-    for number, members in enumerate(groups):
-        place = number % devices, number // devices
-        cells[place] = members[-1]
-        cells[place][: len(members)] = members
-        real[place][: len(members)] = True
-    counts = np.array([len(groups[device::devices]) for device in range(devices)], np.int32)
-    cells, real = cells.reshape(-1, width), real.reshape(-1, width)
+def assemble(lanes: Lanes, groups: list[np.ndarray], width: int, capacity: int) -> Call:
+    """The arrays of one call. Short groups repeat their last cell."""
+    cells = np.zeros((capacity, width), np.int64)
+    real = np.zeros((capacity, width), bool)
+    for slot, members in enumerate(groups):
+        cells[slot] = members[-1]
+        cells[slot, : len(members)] = members
+        real[slot, : len(members)] = True
     shared = [_shared(lanes, first) for first in cells[:, 0]]
     tasks, marks, events = zip(*shared, strict=True)
     dtype = np.dtype(lanes.program.dtype)
@@ -91,7 +88,7 @@ def assemble(lanes: Lanes, groups: list[np.ndarray], width: int, devices: int, c
         marks=np.array(marks, np.int32),
         events=np.array(events, np.int32),
     )
-    return Call(counts, group, _layers(lanes, cells, dtype), cells, real)
+    return Call(np.int32(len(groups)), group, _layers(lanes, cells, dtype), cells, real)
 
 
 def _shared(lanes: Lanes, cell: int) -> tuple[Task, list[int], list[int]]:
@@ -137,7 +134,7 @@ def _layers(lanes: Lanes, cells: np.ndarray, dtype: np.dtype) -> Layers:
     which = np.array([number[variant.config.model] for variant in lanes.variants])[lanes.variant[cells]]
     pairs = np.stack([which.ravel(), lanes.seed[cells].ravel()])
     present, inverse = np.unique(pairs, axis=1, return_inverse=True)
-    drawn = [draw_layers(models[model], lanes.program, int(seed)) for model, seed in present.T]
+    drawn = [_drawn(models[model], lanes.program, int(seed)) for model, seed in present.T]
     scale = lanes.numbers["init_scale"][cells][..., None, None]
     offset = lanes.numbers["init_offset"][cells][..., None, None]
     layers: Layers = []
@@ -153,9 +150,13 @@ def _layers(lanes: Lanes, cells: np.ndarray, dtype: np.dtype) -> Layers:
     return layers
 
 
+def _drawn(model: Model, program: Program, seed: int) -> Layers:
+    return initial_layers(model, program, seed) if model.init == "file" else _kept_draw(model, program, seed)
+
+
 @lru_cache(maxsize=1 << 16)
-def draw_layers(model: Model, program: Program, seed: int) -> Layers:
-    """`initial_layers`, kept: shards and calls ask for the same draws again."""
+def _kept_draw(model: Model, program: Program, seed: int) -> Layers:
+    """`initial_layers`, kept: shards and calls ask for the same draws again. A file may change, a draw does not."""
     return initial_layers(model, program, seed)
 
 

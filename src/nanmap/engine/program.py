@@ -1,4 +1,4 @@
-"""One compiled program: groups of lanes, one group after the other on each device, the whole training inside.
+"""One compiled program: groups of lanes, one group after the other, the whole training inside.
 
 A group is `width` cells that share their rows and their order; it is what one pass of the training loop holds in cache.
 """
@@ -10,15 +10,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Sharding
 
 from nanmap.arrays import Array
 from nanmap.model import layer_shapes
 from nanmap.order import epoch_order, replacement_rows
 from nanmap.plan.program import TRACED_NUMBERS, Program
 from nanmap.train import MARKS, Batch, Events, Lane, State, Task, assess, begin, rows_mask, update
-
-AXIS = "devices"
 
 UpdateAll = Callable[[State, Batch, Array], State]
 Carry = tuple[Array, State]
@@ -42,20 +40,16 @@ class Group(NamedTuple):
     events: Array
 
 
-def build(program: Program, mesh: Mesh, stop_at_nan: bool = True) -> Any:
-    """The jitted function `(counts, groups, states) -> states` over a mesh of devices.
+def build(program: Program, stop_at_nan: bool = True) -> Any:
+    """The jitted function `(count, groups, states) -> states` of one device.
 
     Args:
-        counts: number of groups to run on each device, int32 `[devices]`: a loop bound, so that neither a short
-            shard nor another grid size compiles again.
-        groups: a `Group` whose arrays have two more axes in front: groups (split over the devices), then lanes
-            (only below `lanes`).
+        count: number of groups to run: a loop bound, so that neither a short shard nor another grid size compiles again.
+        groups: a `Group` whose arrays have two more axes in front: groups, then lanes (only below `lanes`).
         states: where each lane stands, `[groups, lanes, …]`; of a fresh group only the layers matter.
     """
-    spec = PartitionSpec(AXIS)
 
-    @partial(jax.shard_map, mesh=mesh, in_specs=(spec, spec, spec), out_specs=spec, check_vma=False)
-    def run(counts: Array, groups: Group, states: State) -> State:
+    def run(count: Array, groups: Group, states: State) -> State:
         def one(index: Array, states: State) -> State:
             group, state = jax.tree.map(lambda leaf: leaf[index], (groups, states))
             state = train_group(program, group, state, stop_at_nan)
@@ -63,12 +57,12 @@ def build(program: Program, mesh: Mesh, stop_at_nan: bool = True) -> Any:
                 lambda all_, one: jax.lax.dynamic_update_index_in_dim(all_, one, index, 0), states, state
             )
 
-        return jax.lax.fori_loop(0, counts[0], one, states)
+        return jax.lax.fori_loop(0, count, one, states)
 
     return jax.jit(run)
 
 
-def group_shapes(program: Program, width: int, slots: int, sharding: NamedSharding) -> tuple[Group, State]:
+def group_shapes(program: Program, width: int, slots: int, sharding: Sharding) -> tuple[Group, State]:
     """Shapes of what `slots` groups of `width` cells take, for compiling ahead of any data."""
 
     def array(shape: tuple[int, ...], dtype: str | np.dtype) -> jax.ShapeDtypeStruct:

@@ -53,7 +53,7 @@ class Grid:
     def kept(self, start: int, stop: int) -> np.ndarray:
         """The cell numbers of `start..stop` that `where` keeps."""
         cells = np.arange(start, stop)
-        return cells if self.where is None else cells[self.where(self.columns(cells))]
+        return cells if self.where is None else cells[np.broadcast_to(self.where(self.columns(cells)), cells.shape)]
 
     def settings(self, positions: Mapping[int, int]) -> dict[str, object]:
         """The settings that the given dimensions make at the given positions."""

@@ -122,7 +122,7 @@ def make_sweep(
         made = _axes(axes)
         for axis in made:
             _check_axis(axis, tree)
-        _check_overlap(made)
+        _check_overlap(made, tree)
         groups = tuple(tuple(group) for group in zip)
         dimensions = _dimensions(made, groups)
         condition = parse_where(where, [axis.column for axis in made]) if where else None
@@ -181,13 +181,16 @@ def _explained(error: ValidationError, label: str) -> InputError:
     )
 
 
-def _check_overlap(axes: list[Axis]) -> None:
+def _check_overlap(axes: list[Axis], tree: Mapping[str, Any]) -> None:
+    """No two axes may set the same key, and none a key that another setting replaces."""
     owner: dict[str, str] = {}
+    if (tree.get("optimizer") or {}).get("layer_learning_rates"):
+        owner["optimizer.learning_rate"] = "optimizer.layer_learning_rates of the config"
     for axis in axes:
         for key in axis.keys:
             if key in owner:
                 raise InputError(
-                    "is set by two axes", key=key, value=[owner[key], axis.column], mend="leave it to one of them"
+                    "is set twice", key=key, value=[owner[key], axis.column], mend="leave it to one of them"
                 )
             owner[key] = axis.column
 

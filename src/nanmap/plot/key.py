@@ -17,10 +17,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Transform
 
 from nanmap.plot.paint import Bar, Painting
+from nanmap.plot.text import label_of, wrapped
 from nanmap.plot.theme import Theme
-from nanmap.plot.ticks import label_of
-from nanmap.plot.words import wrapped
 
+BAR_WIDTH = 0.17  # inches
 FEW_DECADES = 1000  # below, powers of ten alone would be too few ticks
 
 LINE: dict[str, Any] = {
@@ -101,7 +101,12 @@ def make_legend(figure: Figure, painting: Painting, expected: np.ndarray, has_li
 def draw_bar(figure: Figure, panels: list[Axes], bar: Bar, inches: float) -> None:
     """Draws the colour bar beside the panels, which are so high together."""
     drawn = figure.colorbar(
-        ScalarMappable(bar.norm, bar.colormap), ax=panels, extend=bar.extend, fraction=0.05, aspect=25, pad=0.015
+        ScalarMappable(bar.norm, bar.colormap),
+        ax=panels,
+        extend=bar.extend,
+        fraction=0.05,
+        aspect=max(5, inches / BAR_WIDTH),
+        pad=0.015,
     )
     drawn.set_label(wrapped(bar.label, max(1.0, inches), 9.5))
     drawn.outline.set_linewidth(0.5)

@@ -9,9 +9,10 @@ from matplotlib.transforms import Bbox
 
 from nanmap.analysis import View
 from nanmap.plot.facts import Facts
+from nanmap.plot.text import wrapped
 from nanmap.plot.theme import Theme
 from nanmap.plot.ticks import Labels
-from nanmap.plot.words import panel_title, wrapped
+from nanmap.plot.words import panel_title
 
 PANEL_WIDTHS = {1: 4.9, 2: 3.1, 3: 2.35, 4: 1.95, 5: 1.7, 6: 1.5}  # by panels in a row: near 900 px at 100 px per inch
 PANEL_HEIGHTS = {1: 3.9, 2: 2.6, 3: 2.1}
@@ -104,7 +105,7 @@ class Sheet:
         figure.text(*place, x, ha="center", va="top", fontsize=NAME)
 
     def _wrap(self, lines: list[str], width: float) -> tuple[str, str, float]:
-        title = wrapped(lines[0], width - 2 * PAD, TITLE)
+        title = wrapped(lines[0], width - 2 * PAD, TITLE, "bold")
         text = "\n".join(wrapped(line, width - 2 * PAD, TEXT) for line in lines[1:])
         heights = LINE_HEIGHTS[TITLE] * len(title.split("\n")), LINE_HEIGHTS[TEXT] * len(text.split("\n"))
         return title, text, sum(heights) + 0.22

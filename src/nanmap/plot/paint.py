@@ -10,8 +10,8 @@ from matplotlib.colors import Colormap, LogNorm, Normalize, SymLogNorm
 from nanmap.analysis import SEVERITY, Kind, Medians, View, count_outcomes, most_common, take_medians
 from nanmap.errors import InputError, did_you_mean
 from nanmap.outcomes import Outcome
+from nanmap.plot.text import label_of
 from nanmap.plot.theme import DIVERGING, MISSING, OUTCOME_COLOURS, SEQUENTIAL, through, to_bytes
-from nanmap.plot.ticks import label_of
 from nanmap.plot.words import percent
 from nanmap.schema import COLUMNS, STEP_COLUMNS, TEXT
 
@@ -37,6 +37,7 @@ LABELS = {
     "dead_fraction_initial": "dead units at the start",
 }
 SPREAD = (2, 98)  # percentiles between which losses are coloured; a single 1e300 must not bleach all others
+DRAWABLE = (1e-280, 1e300)  # matplotlib takes less for 0, and half and twice must be floats too
 BUFFER = 0.2  # the palest of both signs stay apart
 
 
@@ -197,7 +198,7 @@ def _with_kinds(
     for kind, colour in KIND_COLOURS.items():
         image[medians.kinds == kind] = to_bytes(colour)
         if count := medians.tally[kind]:
-            legend.append((colour, f"{words[kind]}: {count:,} trainings · {percent(count, total)}"))
+            legend.append((colour, f"{words[kind]}: {count:,} training{'s' * (count != 1)} · {percent(count, total)}"))
     shared = medians.rows.size and medians.rows.max() > 1
     order = ", ".join(f"“{words[kind]}”" for kind in KIND_COLOURS if medians.tally[kind])
     note = "colour: the median run" + (f", with {order} ranked last" if order and bar else "")
@@ -216,6 +217,7 @@ def _norm(name: str, numbers: np.ndarray) -> tuple[Normalize, str]:
     if not len(positive):
         return Normalize(0, 1), "neither"
     low, high = np.percentile(positive, SPREAD) if NUMERIC[name].unit == "loss" else (positive.min(), positive.max())
+    low, high = np.clip([low, high], *DRAWABLE)
     if low == high:
         low, high = low / 2, high * 2
     extend = {(True, True): "both", (True, False): "min", (False, True): "max"}

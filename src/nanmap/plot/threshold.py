@@ -33,7 +33,7 @@ def stable_rates(result: "Result", facts: Facts) -> np.ndarray | None:
     """
     view = facts.view
     along = [number for number in (-2, -1) if view.shown[number].axis.key == RATE]
-    if not along or not all(set(facts.values(key)) & set(allowed) for key, allowed in PLAIN.items()):
+    if not along or not all(_can_be(facts, key) for key in PLAIN):
         return None
     shape = tuple(np.delete(view.shape, along[0]))
     low, high = np.full(shape, np.inf), np.full(shape, -np.inf)
@@ -51,6 +51,10 @@ def stable_rates(result: "Result", facts: Facts) -> np.ndarray | None:
         single = (low > 0) & np.isfinite(high) & (high - low <= 1e-9 * high)
     rates = np.divide(2, low, out=np.full(shape, np.nan), where=single)
     return rates if single.any() else None
+
+
+def _can_be(facts: Facts, key: str) -> bool:
+    return any(value in PLAIN[key] for value in facts.values(key))
 
 
 def _full_batch_descent(facts: Facts, cells: np.ndarray) -> np.ndarray:

@@ -1,14 +1,13 @@
 """The sentences on a map: what was trained, the budget, what a pixel holds, and the names of axes and columns."""
 
 from pathlib import PurePath
-from textwrap import fill
 
 import numpy as np
 
 from nanmap.analysis import Shown
 from nanmap.config.choices import FILE_KINDS
 from nanmap.plot.facts import Facts
-from nanmap.plot.ticks import label_of
+from nanmap.plot.text import label_of, wrapped
 
 AXIS_NAMES = {
     "learning_rate": "learning rate",
@@ -84,12 +83,6 @@ def describe_map(facts: Facts, rows: np.ndarray, expected: np.ndarray, title: st
     ]
 
 
-def wrapped(text: str, inches: float, size: float = 9) -> str:
-    """A text broken into lines that fit a width, by the mean width of a letter, which is more in (bold) titles."""
-    letter = 0.56 if size < 12 else 0.68
-    return fill(text, max(8, int(inches * 72 / (letter * size))))
-
-
 def describe_training(facts: Facts) -> str:
     """Model, data and optimizer in one line; what changes over the map is left to its axes."""
     return f"{_model(facts)} on {_data(facts)}, {_optimizer(facts)}"
@@ -113,7 +106,8 @@ def describe_budget(facts: Facts) -> str:
             each: [label for label in labels if budgets[axis.labels.tolist().index(label)] == each] for each in kept
         }
         listed = " or ".join(f"{each} ({', '.join(map(label_of, names))})" for each, names in named.items())
-    return f"budget varies with {axis.column if axis else ''}: {listed}"
+    by = "" if axis is None or axis.column == "budget" else f" by {axis.column}"
+    return f"budget{by}: {listed}"
 
 
 def describe_pixel(facts: Facts, rows: np.ndarray) -> str:

@@ -1,0 +1,40 @@
+"""Texts and their size: values as labels, and lines broken where they must be."""
+
+from functools import lru_cache
+
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
+
+
+def label_of(value: object) -> str:
+    """A value as a tick label.
+
+    >>> [label_of(each) for each in (True, 100, 1e-05, 0.30000000000000004, -2.0, "he_normal")]
+    ['true', '100', '1e−5', '0.3', '−2', 'he_normal']
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, int | float):
+        return str(value)
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    mantissa, e, exponent = text.partition("e")
+    return mantissa.replace("-", "−") + (f"e{int(exponent)}".replace("-", "−") if e else "")
+
+
+@lru_cache(maxsize=4096)
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """Width of a line in inches, for a font size in points."""
+    path = TextPath((0, 0), text, size=size, prop=FontProperties(weight=weight))
+    return float(path.get_extents().width) / 72 if text.strip() else 0.0
+
+
+def wrapped(text: str, inches: float, size: float = 9, weight: str = "normal") -> str:
+    """The text in lines that fit a width, broken at blanks."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and text_width(longer, size, weight) > inches:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return "\n".join(lines)

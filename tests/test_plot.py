@@ -1,0 +1,547 @@
+"""Maps: what is drawn is what the rows say, what is written beside it is true, and nothing covers anything else."""
+
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from handmade import BATCH, LINE, RATE, SEED, write_run
+from nanmap.errors import InputError
+from nanmap.outcomes import Outcome
+from nanmap.plot import draw_map
+from nanmap.plot.theme import MISSING, OUTCOME_COLOURS, SEQUENTIAL, THEMES
+from nanmap.result import Result
+
+NAN, INF = np.nan, np.inf
+ONE_BATCH = {"key": "training.batch_size", "values": [32]}
+POINTS = 12  # per side of a pixel that has a core
+
+
+def draw(result: Result, x: str = "learning_rate", y: str = "batch_size", **options: Any) -> Figure:
+    return draw_map(result, x, y, **options)
+
+
+def panels_of(figure: Figure) -> list[Axes]:
+    return [axes for axes in figure.axes if axes.images]
+
+
+def pixels(figure: Figure, rows: int, columns: int, panel: int = 0) -> list[list[str]]:
+    """The colour of each pixel's corner, rows from below; "" where nothing is drawn."""
+    image = np.asarray(panels_of(figure)[panel].images[0].get_array())
+    corners = image[:: image.shape[0] // rows, :: image.shape[1] // columns]
+    return [[to_hex(point[:3] / 255) if point[3] else "" for point in row] for row in corners]
+
+
+def legend_of(figure: Figure) -> list[str]:
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+def head_of(figure: Figure) -> str:
+    """The title and the lines under it, as one line."""
+    return " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
+
+
+def sequential(share: float) -> str:
+    return to_hex(np.array(SEQUENTIAL(float(share), bytes=True)[:3]) / 255)
+
+
+def rates_drawn(axes: Axes) -> np.ndarray:
+    """Where 2/λmax is drawn, for each row of pixels; NaN where it is not."""
+    return np.asarray(axes.lines[0].get_xdata(), float)[::2] if axes.lines else np.array([])
+
+
+class TestOutcomes:
+    def test_each_pixel_has_the_colour_of_its_outcome(self, tmp_path: Path):
+        outcomes = np.resize(np.array(list(Outcome), object), 15)
+        figure = draw(write_run(tmp_path, [BATCH, RATE], {"outcome": outcomes}))
+        wanted = [[OUTCOME_COLOURS[each] for each in row] for row in outcomes.reshape(3, 5)]
+        assert pixels(figure, 3, 5) == wanted
+
+    def test_the_core_is_the_runner_up_and_its_area_is_its_share(self, tmp_path: Path):
+        outcomes = np.full((1, 5, 4), "converged", object)
+        outcomes[0, 2] = ["nan", "converged", "converged", "converged"]
+        outcomes[0, 4] = ["nan", "nan", "dead", "converged"]
+        figure = draw(write_run(tmp_path, [ONE_BATCH, RATE, SEED], {"outcome": outcomes.ravel()}))
+        image = np.asarray(panels_of(figure)[0].images[0].get_array())
+        shares = []
+        for column in range(5):
+            points = image[:, column * POINTS : (column + 1) * POINTS, :3].reshape(-1, 3)
+            colours, counts = np.unique(points, axis=0, return_counts=True)
+            shares.append({to_hex(c / 255): n / POINTS**2 for c, n in zip(colours, counts, strict=True)})
+        converged, nan, dead = (OUTCOME_COLOURS[each] for each in (Outcome.CONVERGED, Outcome.NAN, Outcome.DEAD))
+        assert shares[0] == {converged: 1}
+        assert shares[2] == {converged: 0.75, nan: 0.25}
+        assert shares[4] == {nan: 0.75, dead: 0.25}  # of two equal runners-up the worse
+        assert "core: the runner-up,\narea = its share" in legend_of(figure)
+
+    def test_of_equally_common_outcomes_the_worse_is_shown(self, tmp_path: Path):
+        outcomes = np.tile(["converged", "dead"], 10)
+        figure = draw(write_run(tmp_path, [ONE_BATCH, RATE, SEED], {"outcome": outcomes}))
+        assert pixels(figure, 1, 5) == [[OUTCOME_COLOURS[Outcome.DEAD]] * 5]
+
+    def test_pixels_too_small_for_a_core_mix_both_colours(self, tmp_path: Path):
+        rates = {"key": "optimizer.learning_rate", "log": [1e-3, 10.0], "num": 300}
+        seeds = {"key": "training.seed", "range": [0, 2]}
+        outcomes = np.tile(["converged", "nan"], 300)
+        figure = draw(write_run(tmp_path, [ONE_BATCH, rates, seeds], {"outcome": outcomes}, shard_cells=1000))
+        two = [to_rgb(OUTCOME_COLOURS[each]) for each in (Outcome.CONVERGED, Outcome.NAN)]
+        np.testing.assert_allclose(to_rgb(pixels(figure, 1, 300)[0][7]), np.mean(two, axis=0), atol=0.01)
+
+    def test_the_legend_counts_rows_and_lists_what_occurs_from_good_to_bad(self, tmp_path: Path):
+        outcomes = np.array(["nan"] * 41 + ["stalled"] * 1 + ["converged"] * 18, object)
+        result = write_run(tmp_path, [BATCH, RATE, SEED], {"outcome": outcomes}, where="batch_size != 4 or seed == 0")
+        rows = result.to_pandas().outcome.value_counts().to_dict()
+        assert rows == {"nan": 26, "stalled": 1, "converged": 18}
+        assert legend_of(draw(result))[:3] == ["converged  18 · 40 %", "stalled  1 · 2 %", "nan  26 · 58 %"]
+
+    def test_the_share_that_converged_is_exact(self, tmp_path: Path):
+        converged = np.arange(5)[:, None] > np.arange(4)  # 0, 1, 2, 3, 4 of 4 seeds
+        outcomes = np.where(converged, "converged", "nan").ravel()
+        figure = draw(write_run(tmp_path, [ONE_BATCH, RATE, SEED], {"outcome": outcomes}), value="converged")
+        assert pixels(figure, 1, 5) == [[sequential(share) for share in (0, 0.25, 0.5, 0.75, 1)]]
+        bar = figure.axes[-1]
+        assert [tick.get_text() for tick in bar.get_yticklabels()] == ["0 %", "25 %", "50 %", "75 %", "100 %"]
+        assert bar.get_ylabel().replace("\n", " ") == "share of runs that converged"
+
+
+class TestHoles:
+    def test_excluded_cells_are_told_from_those_not_trained_yet(self, tmp_path: Path):
+        result = write_run(tmp_path, [BATCH, RATE], where="batch_size != 4", shard_cells=5, lost=(2,))
+        figure = draw(result)
+        assert pixels(figure, 3, 5) == [
+            [OUTCOME_COLOURS[Outcome.CONVERGED]] * 5,
+            [THEMES["light"].excluded] * 5,
+            [""] * 5,
+        ]
+        assert panels_of(figure)[0].patch.get_hatch() == "////"
+        assert legend_of(figure) == ["converged  5 · 100 %", "not trained yet", "excluded by `where`"]
+        assert "5 trainings · 50 % of cells done" in head_of(figure)
+
+    def test_a_complete_run_says_nothing_of_it(self, tmp_path: Path):
+        figure = draw(write_run(tmp_path, [BATCH, RATE]))
+        assert "done" not in head_of(figure)
+        assert legend_of(figure) == ["converged  15 · 100 %"]
+
+    def test_a_run_without_rows_is_an_error(self, tmp_path: Path):
+        with pytest.raises(InputError, match="holds no rows yet"):
+            draw(write_run(tmp_path, [BATCH, RATE], shard_cells=15, lost=(0,)))
+
+
+class TestNumbers:
+    def test_nan_and_infinity_have_their_own_colours(self, tmp_path: Path):
+        losses = np.array([1.0, 100.0, INF, NAN, 10.0])
+        figure = draw(write_run(tmp_path, [ONE_BATCH, RATE], {"loss_final": losses}), value="loss_final")
+        (row,) = pixels(figure, 1, 5)
+        assert row[2:4] == [OUTCOME_COLOURS[Outcome.INF], OUTCOME_COLOURS[Outcome.NAN]]
+        assert row[0] == sequential(1.0)  # the least loss is the darkest
+        assert row[1] == sequential(0.0)
+        assert legend_of(figure)[:2] == ["infinite: 1 training · 20 %", "NaN: 1 training · 20 %"]
+
+    def test_a_nan_that_is_in_no_median_is_still_in_the_legend(self, tmp_path: Path):
+        losses = np.tile([1.0, 2.0, 3.0, NAN], 5)
+        figure = draw(write_run(tmp_path, [ONE_BATCH, RATE, SEED], {"loss_final": losses}), value="loss_final")
+        assert OUTCOME_COLOURS[Outcome.NAN] not in pixels(figure, 1, 5)[0]
+        assert "NaN: 5 trainings · 25 %" in legend_of(figure)
+        assert "colour: the median run, with “NaN” ranked last" in head_of(figure)
+
+    def test_never_is_no_step(self, tmp_path: Path):
+        steps = np.array([-1, -1, 100, 10, 0])
+        figure = draw(write_run(tmp_path, [ONE_BATCH, RATE], {"first_nan_step": steps}), value="first_nan_step")
+        (row,) = pixels(figure, 1, 5)
+        assert row[:2] == [MISSING] * 2
+        assert [row[2], row[4]] == [sequential(1.0), sequential(0.0)]
+        assert "never: 2 trainings · 40 %" in legend_of(figure)
+
+    @pytest.mark.parametrize("value", ["val_loss_final", "loss_final", "r2", "measure", "sharpness"])
+    def test_a_column_without_any_number(self, tmp_path: Path, value: str):
+        figure = draw(write_run(tmp_path, [BATCH, RATE]), value=value)
+        colour = OUTCOME_COLOURS[Outcome.NAN] if value == "loss_final" else MISSING
+        assert pixels(figure, 3, 5) == [[colour] * 5] * 3
+        assert len(figure.axes) == 1  # no colour bar: it would have nothing to show
+        assert "15 trainings · 100 %" in legend_of(figure)[0]
+
+    def test_a_loss_of_zero_is_drawn_as_the_least(self, tmp_path: Path):
+        losses = np.array([0.0, 1e-3, 1e-2, 1e-1, 1.0])
+        figure = draw(write_run(tmp_path, [ONE_BATCH, RATE], {"loss_final": losses}), value="loss_final")
+        assert pixels(figure, 1, 5)[0][0] == sequential(1.0)
+
+    def test_equal_losses_are_a_picture_too(self, tmp_path: Path):
+        for number, loss in enumerate((3.0, 0.0, 5e-324, 1.7e308)):
+            result = write_run(tmp_path / str(number), [ONE_BATCH, RATE], {"loss_final": loss})
+            (row,) = pixels(draw(result, value="loss_final"), 1, 5)
+            assert len(set(row)) == 1
+
+    def test_the_measure_is_stretched_by_rank_on_each_side(self, tmp_path: Path):
+        measure = np.array([-400.0, -2.0, -1.0, 1.0, 300.0])
+        figure = draw(write_run(tmp_path, [ONE_BATCH, RATE], {"measure": measure}), value="measure")
+        colours = np.array([to_rgb(each) for each in pixels(figure, 1, 5)[0]])
+        blue = colours[:, 2] > colours[:, 0]
+        assert blue.tolist() == [True, True, True, False, False]
+        light = colours.sum(axis=1)
+        assert light[0] < light[1] < light[2]  # deepest at the edge of trainability
+        assert light[4] < light[3]
+        labels = [tick.get_text() for tick in figure.axes[-1].get_yticklabels()]
+        assert labels == ["−400", "−2", "−1", "1", "300"]
+
+
+class TestAxes:
+    def test_a_log_axis_has_its_edges_halfway_between_the_rates(self, tmp_path: Path):
+        axes = panels_of(draw(write_run(tmp_path, [BATCH, RATE])))[0]
+        assert axes.get_xscale() == "log"
+        np.testing.assert_allclose(axes.get_xlim(), [10**-3.5, 10**1.5])
+        np.testing.assert_allclose(axes.get_xticks(), [1e-3, 1e-2, 1e-1, 1, 10])
+        minors = axes.get_xticks(minor=True)
+        assert np.isclose(minors, 0.02).any()
+        assert len(minors) == 5 * 8  # 2 … 9 in each of five decades
+        left, right = axes.transData.inverted().transform(axes.images[0].get_window_extent())[:, 0]
+        np.testing.assert_allclose([left, right], axes.get_xlim())
+
+    def test_negative_rates_ascend(self, tmp_path: Path):
+        rates = {"key": "optimizer.learning_rate", "log": [-0.01, -10.0], "num": 4}
+        losses = np.array([1.0, 2.0, 4.0, 8.0])  # of −0.01, …, −10
+        figure = draw(write_run(tmp_path, [rates, ONE_BATCH], {"loss_final": losses}), value="loss_final")
+        axes = panels_of(figure)[0]
+        np.testing.assert_allclose(axes.get_xlim(), [-(10**1.5), -(10**-2.5)])
+        np.testing.assert_allclose(np.sort(axes.get_xticks()), [-10, -1, -0.1, -0.01])
+        assert pixels(figure, 1, 4)[0][0] == sequential(0.0)  # the largest loss, of −10, is on the left
+
+    def test_less_than_two_powers_of_ten_are_ticked_at_1_2_5(self, tmp_path: Path):
+        rates = {"key": "optimizer.learning_rate", "log": [0.02, 0.5], "num": 8}
+        axes = panels_of(draw(write_run(tmp_path, [rates, BATCH])))[0]
+        assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0.02", "0.05", "0.1", "0.2", "0.5"]
+
+    def test_values_are_categories_under_their_own_labels(self, tmp_path: Path):
+        bias = {"key": "model.bias", "values": [True, False]}
+        axes = panels_of(draw(write_run(tmp_path, [BATCH, bias]), x="bias"))[0]
+        assert [tick.get_text() for tick in axes.get_yticklabels()] == ["1", "4", "32"]
+        assert [tick.get_text() for tick in axes.get_xticklabels()] == ["true", "false"]
+        assert axes.get_ylim() == (-0.5, 2.5)
+
+    def test_a_label_that_does_not_fit_is_left_out_if_it_is_a_number(self, tmp_path: Path):
+        batches = {"key": "training.batch_size", "values": [10_000 + k * k for k in range(40)]}
+        axes = panels_of(draw(write_run(tmp_path, [batches, SEED]), x="batch_size", y="seed"))[0]
+        labels = [tick.get_text() for tick in axes.get_xticklabels()]
+        assert 5 < len(labels) < 20
+        assert labels[1] == str(10_000 + round(axes.get_xticks()[1]) ** 2)
+
+    def test_names_with_units_and_layers(self, tmp_path: Path):
+        layers = [{"key": f"optimizer.layer_learning_rates.{k}", "log": [1.0, 10.0], "num": 3} for k in (0, 1)]
+        head = head_of(draw(write_run(tmp_path / "a", layers), x="learning_rate_0", y="learning_rate_1"))
+        assert "learning rate of layer 0" in head
+        assert "learning rate of layer 1" in head
+        assert "batch size (rows per update)" in head_of(draw(write_run(tmp_path / "b", [BATCH, RATE])))
+
+
+STARTS = {"key": "model.init", "values": ["zeros", "normal"]}
+
+
+class TestFacets:
+    def test_one_facet_names_its_panels(self, tmp_path: Path):
+        outcomes = np.repeat(["converged", "nan"], 15)
+        figure = draw(write_run(tmp_path, [STARTS, BATCH, RATE], {"outcome": outcomes}), facet="init")
+        assert [axes.get_title() for axes in panels_of(figure)] == ["init = zeros", "init = normal"]
+        assert pixels(figure, 3, 5, panel=0)[0][0] == OUTCOME_COLOURS[Outcome.CONVERGED]
+        assert pixels(figure, 3, 5, panel=1)[0][0] == OUTCOME_COLOURS[Outcome.NAN]
+
+    def test_two_facets_are_rows_and_columns(self, tmp_path: Path):
+        outcomes = np.resize(["converged", "dead", "nan", "inf"], 4 * 2 * 15)  # seed is the fastest axis
+        result = write_run(tmp_path, [BATCH, RATE, STARTS, SEED], {"outcome": outcomes})
+        panels = panels_of(draw(result, facet=["init", "seed"]))
+        assert len(panels) == 8
+        assert [axes.get_title() for axes in panels[:4]] == ["seed = 0", "seed = 1", "seed = 2", "seed = 3"]
+        beside = [text.get_text() for axes in panels for text in axes.texts]
+        assert beside == ["init = zeros", "init = normal"]
+        assert pixels(draw(result, facet=["init", "seed"]), 3, 5, panel=6)[0][0] == OUTCOME_COLOURS[Outcome.NAN]
+
+    def test_too_many_say_how_to_choose(self, tmp_path: Path):
+        seeds = {"key": "training.seed", "range": [0, 40]}
+        result = write_run(tmp_path, [BATCH, RATE, seeds, STARTS], shard_cells=1000)
+        with pytest.raises(InputError, match="40 panels are too many") as caught:
+            draw(result, facet=["seed"])
+        assert "--select" in str(caught.value)
+        with pytest.raises(InputError, match="2 × 40 panels are too many"):
+            draw(result, facet=["init", "seed"])
+        assert len(panels_of(draw(result, facet=["init", "seed"], select={"seed": [1, 2, 39]}))) == 6
+
+    def test_more_than_two_facets(self, tmp_path: Path):
+        scale = {"key": "data.scale_inputs", "values": ["none", "standard"]}
+        result = write_run(tmp_path, [BATCH, RATE, STARTS, SEED, scale], shard_cells=1000)
+        with pytest.raises(InputError, match="more than two axes"):
+            draw(result, facet=["init", "seed", "scale_inputs"])
+
+
+class TestWords:
+    def test_what_was_trained_for_how_long_and_what_a_pixel_is(self, tmp_path: Path):
+        head = head_of(draw(write_run(tmp_path, [ONE_BATCH, RATE, SEED])))
+        assert head.startswith(
+            "handmade: linear model on y = x (20 rows), SGD 10 epochs · float32 · each pixel: 4 seeds · 20 trainings"
+        )
+
+    def test_epochs_and_batches_together_are_explained(self, tmp_path: Path):
+        assert "10 epochs, so smaller batches make more updates" in head_of(draw(write_run(tmp_path, [BATCH, RATE])))
+
+    def test_updates(self, tmp_path: Path):
+        config = {"data": {"kind": "square", "stop": 100}, "training": {"steps": 1000, "dtype": "float64"}}
+        head = head_of(draw(write_run(tmp_path, [BATCH, RATE], config=config)))
+        assert "linear model on x² + 2 (100 rows), SGD 1,000 updates · float64 · 1 training per pixel" in head
+
+    def test_a_budget_that_varies_is_said_for_each_choice(self, tmp_path: Path):
+        advice = {
+            "name": "advice",
+            "choices": {"none": {}, "patience": {"training.epochs": 500}, "zeros": {"model.init": "zeros"}},
+        }
+        result = write_run(tmp_path, [advice, BATCH, RATE])
+        assert "budget by advice: 10 epochs (none, zeros) or 500 epochs (patience)" in head_of(draw(result))
+        titles = [axes.get_title() for axes in panels_of(draw(result, facet="advice"))]
+        assert titles == ["advice = none · 10 epochs", "advice = patience · 500 epochs", "advice = zeros · 10 epochs"]
+
+    def test_pixels_that_hold_fewer_runs_are_admitted(self, tmp_path: Path):
+        result = write_run(tmp_path, [BATCH, RATE, SEED], where="batch_size != 4 or seed == 0")
+        assert "each pixel: up to 4 seeds" in head_of(draw(result))
+
+    def test_what_was_selected_is_said(self, tmp_path: Path):
+        head = head_of(draw(write_run(tmp_path, [BATCH, RATE, SEED]), select={"seed": 2}))
+        assert "15 trainings seed = 2" in head
+
+    def test_titles(self, tmp_path: Path):
+        result = write_run(tmp_path, [BATCH, RATE])
+        assert head_of(draw(result, title="Mine")).startswith("Mine handmade: linear model")
+
+
+class TestThreshold:
+    def drawn(
+        self, tmp_path: Path, axes: list[dict[str, Any]] | None = None, sharpness: Any = 4.0, **options: Any
+    ) -> np.ndarray:
+        result = write_run(tmp_path, axes or [BATCH, RATE], {"sharpness": sharpness}, **options)
+        figure = draw(result)
+        rates = rates_drawn(panels_of(figure)[0])
+        said = any("λ" in text for text in legend_of(figure))
+        assert said == bool(np.isfinite(rates).any())
+        return rates
+
+    def test_only_on_the_rows_that_are_full_batch(self, tmp_path: Path):
+        np.testing.assert_allclose(self.drawn(tmp_path), [NAN, NAN, 0.5])
+
+    def test_follows_the_number_of_rows(self, tmp_path: Path):
+        rows = {"key": "data.n", "values": [10, 20, 40]}
+        sharpness = np.repeat([1.0, 4.0, 16.0], 5)
+        result = write_run(
+            tmp_path,
+            [rows, RATE],
+            {"sharpness": sharpness},
+            config={"data": {"kind": "line"}, "training": {"epochs": 1, "batch_size": 32}},
+        )
+        np.testing.assert_allclose(rates_drawn(panels_of(draw(result, y="n"))[0]), [2.0, 0.5, NAN])
+
+    def test_on_the_vertical_axis(self, tmp_path: Path):
+        result = write_run(tmp_path, [BATCH, RATE], {"sharpness": 4.0})
+        line = panels_of(draw(result, x="batch_size", y="learning_rate"))[0].lines[0]
+        np.testing.assert_allclose(np.asarray(line.get_ydata())[::2], [NAN, NAN, 0.5])
+
+    @pytest.mark.parametrize(
+        "optimizer",
+        [
+            {"kind": "adam"},
+            {"momentum": 0.9},
+            {"clip_value": 1.0},
+            {"schedule": "cosine"},
+            {"layer_learning_rates": [0.1]},
+        ],
+    )
+    def test_not_for_anything_but_plain_descent(self, tmp_path: Path, optimizer: dict[str, Any]):
+        assert not len(self.drawn(tmp_path, config=LINE | {"optimizer": optimizer}))
+
+    def test_not_where_the_curvature_differs_within_the_line(self, tmp_path: Path):
+        assert not len(self.drawn(tmp_path, [BATCH, RATE, SEED], np.resize([4.0, 4.0, 4.0, 5.0], 60)))
+
+    def test_not_where_pixels_hold_minibatches_too(self, tmp_path: Path):
+        result = write_run(tmp_path, [BATCH, RATE, SEED], {"sharpness": 4.0})
+        assert not panels_of(draw(result, y="seed"))[0].lines
+
+    def test_not_outside_of_the_axis(self, tmp_path: Path):
+        assert not np.isfinite(self.drawn(tmp_path, sharpness=1e-6)).any()
+
+    def test_not_without_a_known_number_of_rows(self, tmp_path: Path):
+        config = {"data": {"kind": "csv", "path": "x.csv", "target": "y"}, "training": {"epochs": 1}}
+        assert not len(self.drawn(tmp_path / "a", config=config))
+        np.testing.assert_allclose(self.drawn(tmp_path / "b", config=config, rows=30), [NAN, NAN, 0.5])
+
+
+LONG = {
+    "name": "advice",
+    "choices": {"clip the gradients": {}, "scale inputs and target": {"training.epochs": 200}, "none": {}},
+}
+INIT = {"key": "model.init", "values": ["zeros", "glorot_uniform", "normal"]}
+ROWS = {"key": "data.n", "values": list(range(8, 41))}
+WIDE = {"key": "optimizer.learning_rate", "log": [1e-8, 10.0], "num": 19}
+
+CASES = (
+    ([ONE_BATCH, {"key": "optimizer.learning_rate", "values": [0.1]}], "learning_rate", "batch_size", {}),
+    ([ONE_BATCH, RATE], "learning_rate", "batch_size", {"value": "loss_final"}),
+    ([ONE_BATCH, RATE], "batch_size", "learning_rate", {}),
+    ([ROWS, WIDE, SEED], "learning_rate", "n", {"facet": ["seed"]}),
+    ([ROWS, WIDE, SEED], "n", "learning_rate", {"facet": ["seed"], "value": "loss_final"}),
+    ([INIT, LONG, WIDE, BATCH], "learning_rate", "batch_size", {"facet": ["advice", "init"]}),
+    ([INIT, LONG, WIDE, BATCH], "init", "advice", {"facet": ["batch_size"], "value": "converged", "theme": "dark"}),
+    ([INIT, LONG, WIDE, BATCH], "advice", "init", {"facet": ["batch_size"], "value": "r2"}),
+    ([{"key": "training.batch_size", "values": [2**k for k in range(11)]}, INIT], "batch_size", "init", {}),
+)
+
+
+class TestLayout:
+    """Nothing written lies over anything else that is written, or outside of the picture."""
+
+    @pytest.mark.parametrize(("axes", "x", "y", "options"), CASES)
+    def test_no_text_covers_another(
+        self, tmp_path: Path, axes: list[dict[str, Any]], x: str, y: str, options: dict[str, Any]
+    ):
+        rng = np.random.default_rng(0)
+        size = int(
+            np.prod(
+                [len(a.get("values") or a.get("choices") or range(*a.get("range", (0, a.get("num", 0))))) for a in axes]
+            )
+        )
+        facts = {
+            "outcome": rng.choice(list(Outcome), size).astype(object),
+            "loss_final": rng.choice([1.0, 1e-9, 1e12, NAN, INF], size),
+            "r2": rng.choice([0.5, -3.0, NAN, -INF], size),
+        }
+        figure = draw_map(write_run(tmp_path, axes, facts, shard_cells=size), x, y, **options)
+        boxes = written(figure)
+        assert len(boxes) > 7
+        width, height = figure.bbox.size
+        outside = [text.get_text() for text, box in boxes if min(box.x0, box.y0, width - box.x1, height - box.y1) < 0]
+        assert not outside
+        assert not [(one[0].get_text(), two[0].get_text()) for one, two in combinations(boxes, 2) if collide(one, two)]
+
+    def test_a_small_map_stays_small(self, tmp_path: Path):
+        width, height = draw(write_run(tmp_path, [ONE_BATCH, RATE])).get_size_inches()
+        assert height < 3
+        assert width < 9
+
+
+def written(figure: Figure) -> list[tuple[Text, Any]]:
+    """Every text that is seen on a figure, and its box in dots."""
+    figure.draw_without_rendering()
+    texts = [*figure.texts, *(text for legend in figure.legends for text in [*legend.get_texts(), legend.get_title()])]
+    for axes in figure.axes:
+        texts += [axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts]
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            ticks = zip(axis.get_majorticklocs(), axis.get_major_ticks(), strict=True)
+            texts += [text for place, tick in ticks if low <= place <= high for text in (tick.label1, tick.label2)]
+    return [(text, text.get_window_extent()) for text in texts if text.get_visible() and text.get_text()]
+
+
+def collide(one: tuple[Text, Any], two: tuple[Text, Any]) -> bool:
+    """Whether two texts overlap by more than a dot; slanted ones are parallel, and need a line's distance."""
+    (text, box), (other, other_box) = one, two
+    slant = text.get_rotation()
+    if slant % 90 and slant == other.get_rotation() and text.axes is other.axes:
+        line = text.get_fontsize() / 72 * text.get_figure(root=True).dpi
+        return bool(abs(box.x1 - other_box.x1) * np.sin(np.deg2rad(slant)) < line)
+    across = min(box.x1, other_box.x1) - max(box.x0, other_box.x0)
+    along = min(box.y1, other_box.y1) - max(box.y0, other_box.y0)
+    return bool(min(across, along) > 1)
+
+
+class TestFiles:
+    @pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")])
+    def test_written_into_a_new_folder_and_the_same_each_time(self, tmp_path: Path, suffix: str, start: bytes):
+        result = write_run(tmp_path / "run", [BATCH, RATE, SEED])
+        first, second = tmp_path / "new" / f"a{suffix}", tmp_path / f"b{suffix}"
+        draw(result, out=first)
+        draw(result, out=str(second))
+        assert first.read_bytes().startswith(start)
+        assert first.read_bytes() == second.read_bytes()
+
+    def test_leaves_matplotlib_as_it_was(self, tmp_path: Path):
+        before = dict(matplotlib.rcParams)
+        draw(write_run(tmp_path, [BATCH, RATE]), theme="dark")
+        assert dict(matplotlib.rcParams) == before
+
+    def test_needs_neither_jax_nor_pyplot(self):
+        code = "import nanmap.plot, sys; print({'jax', 'matplotlib.pyplot'} & set(sys.modules))"
+        assert (
+            subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+        )
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("options", "problem", "mend"),
+        [
+            ({"x": "learning_rat"}, "x: no such axis (got 'learning_rat')", "did you mean `learning_rate`?"),
+            ({"y": "learning_rate"}, "y: is x already (got 'learning_rate')", "allowed: batch_size, seed"),
+            ({"facet": "sead"}, "facet: no such axis (got 'sead')", "did you mean `seed`?"),
+            ({"value": "loss_finl"}, "value: cannot be drawn (got 'loss_finl')", "did you mean `loss_final`?"),
+            ({"theme": "drak"}, "theme: no such theme (got 'drak')", "did you mean `dark`?"),
+            ({"select": {"sed": 1}}, "select: no such axis (got 'sed')", "did you mean `seed`?"),
+            ({"select": {"seed": 9}}, "select.seed: is not on the axis (got 9)", "allowed: 0, 1, 2, 3"),
+            ({"out": "map.jpg"}, "out: cannot write this kind of picture (got 'map.jpg')", "allowed: .png, .svg, .pdf"),
+        ],
+    )
+    def test_are_told_with_their_mend(self, tmp_path: Path, options: dict[str, Any], problem: str, mend: str):
+        with pytest.raises(InputError) as caught:
+            draw(write_run(tmp_path, [BATCH, RATE, SEED]), **options)
+        assert problem in str(caught.value)
+        assert mend in str(caught.value)
+
+
+EYES = {
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+    "all colours": np.eye(3).tolist(),
+}
+
+
+class TestColours:
+    """Machado, Oliveira and Fernandes (2009), full strength; distances in CIE Lab, where about 2 can just be seen."""
+
+    @pytest.mark.parametrize("eye", EYES)
+    def test_outcomes_are_told_apart(self, eye: str):
+        seen = [lab(np.clip(np.array(EYES[eye]) @ linear(colour), 0, 1)) for colour in OUTCOME_COLOURS.values()]
+        assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) > 24
+
+    def test_and_in_grey(self):
+        lightness = sorted(lab(linear(colour))[0] for colour in OUTCOME_COLOURS.values())
+        assert min(np.diff(lightness)) > 9
+
+    def test_no_number_looks_like_nan_or_infinity(self):
+        marks = [lab(linear(OUTCOME_COLOURS[each])) for each in (Outcome.NAN, Outcome.INF)]
+        numbers = [lab(linear(sequential(share))) for share in np.linspace(0, 1, 50)]
+        assert min(np.linalg.norm(mark - number) for mark in marks for number in numbers) > 24
+
+
+def linear(colour: str) -> np.ndarray:
+    parts = np.array(to_rgb(colour))
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb: np.ndarray) -> np.ndarray:
+    matrix = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    x, y, z = (matrix @ rgb) / [0.95047, 1, 1.08883]
+    x, y, z = (np.cbrt(v) if v > 0.008856 else 7.787 * v + 16 / 116 for v in (x, y, z))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
