@@ -81,26 +81,16 @@ BACKWARDS = {key: values[::-1] for key, values in reversed(VALUES.items())}
 
 @given(small_grids())
 @example((BACKWARDS, 37, False))
-@example((BACKWARDS | {"optimizer.kind": ["sgd"]}, 37, True))
+@example((BACKWARDS, 37, True))
 def test_any_part_of_the_grid_in_any_order_shard_and_device_count_gives_the_same_bits(
     crowd, grid, engine, lone_engine, part
 ) -> None:
     values, shard_cells, alone = part
-    if alone:  # Adam on one device has a test of its own below
-        values = values | {"optimizer.kind": ["sgd"]}
     rows = rows_by_settings(
         grid(TREE, axes_of(values), shard_cells=shard_cells, engine=lone_engine if alone else engine)
     )
     for settings, row in rows.items():
         assert row == crowd[settings], settings
-
-
-@pytest.mark.xfail(
-    strict=True, reason="with one device XLA fuses Adam otherwise than with two or more, and rounds otherwise"
-)
-def test_adam_gives_the_same_bits_on_one_device(crowd, grid, lone_engine) -> None:
-    rows = rows_by_settings(grid(TREE, axes_of(VALUES | {"optimizer.kind": ["adam"]}), engine=lone_engine))
-    assert rows == {settings: row for settings, row in crowd.items() if settings[0] == "adam"}
 
 
 @pytest.mark.parametrize("rate", [0.3, 3.0, 1e4])

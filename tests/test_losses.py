@@ -49,10 +49,6 @@ FORMULAS: dict[str, tuple[np.ndarray, float, np.ndarray]] = {
         (sigmoid(OUT) - HOT) / HOT.size,
     ),
 }
-BROKEN = pytest.mark.xfail(
-    strict=True, reason="optax's huber_loss takes delta by keyword only: compiling raises TypeError"
-)
-LOSSES = [pytest.param(name, marks=BROKEN) if name == "huber" else name for name in names(LossKind)]
 
 
 def tree_of(npz, loss: str, targets: np.ndarray, **data: Any) -> dict[str, Any]:
@@ -66,7 +62,7 @@ def tree_of(npz, loss: str, targets: np.ndarray, **data: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", names(LossKind))
 def test_value_and_first_step_follow_the_formula(loss: str, npz, train) -> None:
     targets, value, slope = FORMULAS[loss]
     report = train(tree_of(npz, loss, targets))

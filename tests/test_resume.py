@@ -139,9 +139,6 @@ def test_changed_data_is_other_settings(run, tmp_path: Path) -> None:
         run(tmp_path / "run", tree, [])
 
 
-@pytest.mark.xfail(
-    strict=True, reason="rows are cached by their settings: a file changed within the process is not read again"
-)
 def test_changed_data_is_read_again(run, tmp_path: Path) -> None:
     table = tmp_path / "rows.csv"
     tree = {"data": {"kind": "csv", "path": str(table), "target": "y"}, "training": {"steps": 3}}
@@ -181,7 +178,6 @@ def test_fresh_removes_the_run_s_files_and_nothing_else(run, tmp_path: Path) -> 
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-@pytest.mark.xfail(strict=True, reason="a folder without a manifest loses its cells/ and maps/, whoever made them")
 def test_a_folder_that_is_no_run_loses_nothing(run, tmp_path: Path) -> None:
     (tmp_path / "maps").mkdir()
     (tmp_path / "maps" / "mine.txt").write_text("mine")

@@ -125,7 +125,7 @@ def test_choices_set_several_things_at_once() -> None:
         ([{"key": RATE, "values": [1], "log": [1.0, 2.0], "num": 2}], {}, ["one of"]),
         ([{"choices": {"a": {}}}], {}, ["name"]),
         ([axis(RATE, 1), axis(RATE, 2)], {}, ["learning_rate"]),
-        ([axis(RATE, 1), {"name": "fix", "choices": {"a": {RATE: 2}}}], {}, [RATE, "two axes"]),
+        ([axis(RATE, 1), {"name": "fix", "choices": {"a": {RATE: 2}}}], {}, [RATE, "'fix'"]),
         ([{"name": "outcome", "choices": {"a": {RATE: 2}}}], {}, ["axes.outcome"]),
         ([axis(RATE, 1, 2), axis("data.n", 5)], {"zip": [["learning_rate", "n"]]}, ["zip", "same number"]),
         ([axis(RATE, 1, 2)], {"zip": [["learning_rat"]]}, ["zip", "did you mean `learning_rate`?"]),

@@ -102,7 +102,9 @@ def sweep_to_folder(
             str(width): sum(engine.width(p) == width for p in programs) for width in sorted(map(engine.width, programs))
         },
     }
+    rows = {variant.rows.n for variant in plan.variants()}
     manifest = make_manifest(identity) | {"maps": [dict(options) for options in sweep.maps]}
+    manifest["rows"] = rows.pop() if len(rows) == 1 else None
     _make_room(folder, manifest, fresh)
     folder.write_manifest(manifest)
     started = time.perf_counter()
