@@ -1,6 +1,6 @@
 """Two CPU devices, one engine for the whole session (each program compiles once), and short ways to train."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +36,15 @@ Grid = Callable[..., pa.Table]
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
+def engine() -> Engine:
     """Both devices."""
-    made = Engine()
-    yield made
-    made.close()
+    return Engine()
 
 
 @pytest.fixture(scope="session")
-def lone_engine() -> Iterator[Engine]:
+def lone_engine() -> Engine:
     """One device."""
-    made = Engine(devices=jax.devices()[:1])
-    yield made
-    made.close()
+    return Engine(devices=jax.devices()[:1])
 
 
 @pytest.fixture(scope="session")

@@ -106,7 +106,7 @@ def sweep_of(batch_sizes: list[int], **values: list):
 def test_the_backend_compiles_each_program_once_and_nothing_on_later_shards_or_sweeps(
     compiled: list[str], tmp_path
 ) -> None:
-    engine = Engine()
+    engine = Engine(jax.devices()[:1])
     first = sweep_of([4, 5], optimizer_learning_rate=np.geomspace(1e-4, 1.0, 40).tolist())
     sweep_to_folder(first, tmp_path / "a", engine=engine, shard_cells=9)
     assert engine.compilations == 2
@@ -117,7 +117,6 @@ def test_the_backend_compiles_each_program_once_and_nothing_on_later_shards_or_s
     )
     sweep_to_folder(second, tmp_path / "b", engine=engine, shard_cells=5)
     assert (engine.compilations, len(compiled)) == (2, 2)
-    engine.close()
 
 
 def test_a_training_alone_uses_the_program_of_the_sweep(train, engine: Engine, compiled: list[str]) -> None:

@@ -8,10 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from nanmap.config import build_config
 from nanmap.config.choices import OptimizerKind, ScheduleKind, names
-from nanmap.engine import Engine
-from nanmap.plan import make_variant
 from oracles import flat, random_layers, sliced, train_optax
 
 # Optax's own clip_by_global_norm uses a name that optax has deprecated.
@@ -76,14 +73,10 @@ def tree_of(path: tuple[str, str], optimizer: dict[str, Any], **training: Any) -
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> tuple[str, str]:
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     data, start = (str(tmp_path_factory.mktemp("arrays") / name) for name in ("data.npz", "start.npz"))
     np.savez(data, x=X, y=Y)
     np.savez(start, **flat(LAYERS))
-    optimizers = [{"kind": name.split()[0]} | settings for name, (settings, _) in RULES.items()]
-    optimizers += [{"kind": "adam", "schedule": name} | settings for name, (settings, _) in SCHEDULES.items()]
-    trees = [tree_of((data, start), optimizer) for optimizer in optimizers]
-    engine.prepare([make_variant(build_config(tree)).program for tree in trees])  # two at a time, behind the tests
     return data, start
 
 

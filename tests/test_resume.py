@@ -81,9 +81,7 @@ def test_a_finished_run_trains_nothing_again(run, tmp_path: Path) -> None:
         "removed",
         "foreign",
         "one too many",
-        pytest.param(
-            "renamed", marks=pytest.mark.xfail(strict=True, reason="a shard is believed by its number, not by its name")
-        ),
+        "renamed",
     ],
 )
 def test_damaged_shards_are_written_again(damage: bytes | str, run, tmp_path: Path) -> None:

@@ -252,10 +252,7 @@ def test_a_wrong_sweep_file_is_refused_by_name(text: str, words: list[str], swee
     assert all(word in str(error.value) for word in (*words, "s.toml")), str(error.value)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="an axis over learning_rate overwrites the config's layer rates, a config alone ignores it"
-)
-def test_layer_rates_replace_the_learning_rate_of_an_axis_too() -> None:
+def test_an_axis_that_layer_rates_would_replace_is_refused() -> None:
     tree = TREE | {"model": {"hidden": [2]}, "optimizer": {"layer_learning_rates": [0.1, 0.2]}}
-    (lanes,) = Plan(make_sweep(tree, [axis(RATE, 0.5)])).lanes(np.arange(1))
-    assert lanes.rates.tolist() == [[0.1, 0.2]]
+    with pytest.raises(InputError, match="set twice"):
+        make_sweep(tree, [axis(RATE, 0.5)])

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from nanmap.config import Model
-from nanmap.data.tables import file_stamp
+from nanmap.config.load import file_stamp
 from nanmap.errors import InputError
 from nanmap.plan.program import Program
 

@@ -92,5 +92,5 @@ def _clip(gradient: Array, bound: Array) -> Array:
 
 
 def _clip_norm(grads: list, bound: Array) -> list:
-    norm = optax.global_norm(grads)
+    norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(grads)))
     return jax.tree.map(lambda g: jnp.where(norm < bound, g, (g / norm.astype(g.dtype)) * bound.astype(g.dtype)), grads)

@@ -71,9 +71,17 @@ class RunFolder:
                 metadata = pq.read_schema(path).metadata or {}
             except (pa.ArrowInvalid, OSError):
                 continue
-            if metadata.get(HASH, b"").decode() == wanted:
-                found.add(int(metadata[SHARD]))
+            number = int(metadata.get(SHARD, b"-1"))
+            if metadata.get(HASH, b"").decode() == wanted and path == self.shard_file(number):
+                found.add(number)
         return found
+
+    def remove_shards_but(self, numbers: set[int]) -> None:
+        """Removes all other shards, and what an interrupted write left."""
+        kept = {self.shard_file(number) for number in numbers}
+        for path in [*self.cells.glob("part-*.parquet"), *self.cells.glob(".part-*")]:
+            if path not in kept:
+                path.unlink()
 
     def clear(self) -> None:
         """Removes the run's own files, and nothing else that may stand in the folder. No run, nothing to remove."""

@@ -1,9 +1,9 @@
 """Pending shards → engine → store: the only place where compute meets disk."""
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from nanmap.theory import linear_sharpness
 
 SHARD_LIMITS = (1024, 65536)  # cells per shard: few enough to lose little, enough to fill the devices
 SHARDS_WANTED = 16
+WRITES_WAITING = 2  # shards held while the disk is slower than the devices
 
 
 class Observer(Protocol):
@@ -44,14 +45,13 @@ class Silent:
         """Nothing."""
 
 
-@dataclass
 class Shard:
-    """A shard while it fills: its cells, and room for their columns."""
+    """A shard while it fills: its cells, the batches that train them, and room for their columns."""
 
-    number: int
-    cells: np.ndarray
-    missing: int
-    columns: dict[str, np.ndarray]
+    def __init__(self, number: int, cells: np.ndarray, batches: list[Lanes]) -> None:
+        self.number, self.cells, self.batches = number, cells, batches
+        self.missing = len(cells)
+        self.columns: dict[str, np.ndarray] = {}
 
     def put(self, position: np.ndarray, columns: dict[str, np.ndarray]) -> None:
         """Stores the columns of some cells at their places."""
@@ -154,48 +154,47 @@ def _make_room(folder: RunFolder, manifest: dict[str, Any], fresh: bool) -> None
 
 def _train(plan: Plan, folder: RunFolder, engine: Engine, hash: str, size: int, observer: Observer) -> None:
     finished = folder.finished_shards(hash)
-    for path in folder.cells.glob("part-*.parquet"):
-        if path not in {folder.shard_file(number) for number in finished}:
-            path.unlink()
-    numbers = range(-(-plan.grid.size // size))
-    kept = (
-        {number: plan.grid.kept(number * size, min((number + 1) * size, plan.grid.size)) for number in numbers}
-        if plan.grid.where
-        else None
-    )
-    count = lambda number: len(kept[number]) if kept else min(size, plan.grid.size - number * size)  # noqa: E731
-    pending = [number for number in numbers if number not in finished and count(number)]
-    observer.started(sum(map(count, numbers)), sum(count(number) for number in finished))
-    if not pending:
-        return
-    owners: dict[int, Shard] = {}
+    folder.remove_shards_but(finished)
+
+    def cells_of(number: int) -> np.ndarray:
+        return plan.grid.kept(number * size, min((number + 1) * size, plan.grid.size))
+
+    counts = {number: len(cells_of(number)) for number in range(-(-plan.grid.size // size))}
+    pending = [number for number, count in counts.items() if count and number not in finished]
+    observer.started(sum(counts.values()), sum(counts[number] for number in finished))
+    filling: dict[int, Shard] = {}  # by the id of a batch that a filling shard keeps alive
 
     def batches() -> Iterator[Lanes]:
         for number in pending:
-            cells = kept[number] if kept else plan.grid.kept(number * size, min((number + 1) * size, plan.grid.size))
-            shard = Shard(number, cells, len(cells), {})
-            for lanes in plan.lanes(cells):
-                owners[id(lanes)] = shard
-                yield lanes
+            cells = cells_of(number)
+            shard = Shard(number, cells, plan.lanes(cells))
+            filling.update(dict.fromkeys(map(id, shard.batches), shard))
+            yield from shard.batches
 
     sharpness: dict[int, float] = {}
     with ThreadPoolExecutor(1) as writer:
-        writes: list[Future] = []
+        writes: deque[Future] = deque()
         for lanes, index, columns in engine.train(batches()):
-            columns["outcome"], columns["cause"] = classify(columns, columns["ratio"])
-            columns["sharpness"] = _sharpness(lanes, index, sharpness)
-            has_validation = lanes.program.val_rows > 0
-            columns["val_loss_final"] = np.ma.array(
-                columns["val_loss_final"], mask=np.full(len(index), not has_validation)
-            )
-            shard = owners[id(lanes)]
-            shard.put(lanes.position[index], {each.name: columns[each.name] for each in COLUMNS})
+            shard = filling[id(lanes)]
+            shard.put(lanes.position[index], _complete(lanes, index, columns, sharpness))
             observer.advanced(columns["outcome"])
             if not shard.missing:
+                for batch in shard.batches:
+                    del filling[id(batch)]
                 writes.append(writer.submit(_write, plan, folder, hash, shard))
-                writes = [write for write in writes if not write.done() or write.result()]
+            while len(writes) > WRITES_WAITING:
+                writes.popleft().result()
         for write in writes:
             write.result()
+
+
+def _complete(lanes: Lanes, index: np.ndarray, columns: dict, sharpness: dict[int, float]) -> dict[str, np.ndarray]:
+    """The engine's facts with what follows from them: all columns of a row."""
+    columns["outcome"], columns["cause"] = classify(columns, columns["ratio"])
+    columns["sharpness"] = _sharpness(lanes, index, sharpness)
+    without = np.full(len(index), lanes.program.val_rows == 0)
+    columns["val_loss_final"] = np.ma.array(columns["val_loss_final"], mask=without)
+    return {each.name: columns[each.name] for each in COLUMNS}
 
 
 def _write(plan: Plan, folder: RunFolder, hash: str, shard: Shard) -> None:

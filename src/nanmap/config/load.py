@@ -50,6 +50,14 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from None
 
 
+def file_stamp(path: str | None) -> tuple[int, int] | None:
+    """Time of change and size of a file, None if there is none: a key for what is kept of it."""
+    if path is None or not Path(path).is_file():
+        return None
+    status = Path(path).stat()
+    return status.st_mtime_ns, status.st_size
+
+
 def parse_assignment(text: str) -> tuple[str, Any]:
     """Splits `key=value`; the value is read as TOML, or as text if it is none.
 

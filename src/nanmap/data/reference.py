@@ -29,13 +29,15 @@ def affine_floor(rows: Rows, loss: str, delta: float = 1.0) -> float:
 def _best(columns: np.ndarray, target: np.ndarray, loss: str, delta: float) -> float:
     weights = np.ones(len(target))
     least = np.inf
-    for _ in range(1 if loss in ("mse", "half_mse") else 200):
+    for _ in range(1 if loss in ("mse", "half_mse") else 2000):
         root = np.sqrt(weights)
         fit = np.linalg.lstsq(columns * root[:, None], target * root, rcond=None)[0]
         residual = target - columns @ fit
         least = min(least, float(np.mean(_pointwise(residual, loss, delta))))
         size = np.maximum(np.abs(residual), 1e-12 * max(1.0, float(np.abs(target).max())))
-        weights = 1 / size if loss == "mae" else np.minimum(1, delta / size)
+        before, weights = weights, 1 / size if loss == "mae" else np.minimum(1, delta / size)
+        if np.allclose(weights, before, rtol=1e-12, atol=0):
+            break
     return least
 
 

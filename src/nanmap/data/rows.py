@@ -7,8 +7,9 @@ import numpy as np
 
 from nanmap.config import Config, Data
 from nanmap.config.choices import FILE_KINDS
+from nanmap.config.load import file_stamp
 from nanmap.data.scaling import fit_scaling
-from nanmap.data.tables import file_stamp, read_arrays, read_table
+from nanmap.data.tables import read_arrays, read_table
 from nanmap.errors import InputError
 
 

@@ -82,14 +82,6 @@ def read_table(data: Data, one_hot: bool) -> Arrays:
     return np.hstack(parts), targets, [*report, f"target {said}"]
 
 
-def file_stamp(path: str | None) -> tuple[int, int] | None:
-    """Time of change and size of a file, None if there is none: a key for what is kept of it."""
-    if path is None or not Path(path).is_file():
-        return None
-    status = Path(path).stat()
-    return status.st_mtime_ns, status.st_size
-
-
 def _line(data: Data, row: int) -> int:
     """The line of a file in which a row stands, counted from 1; blank lines are no rows but are lines."""
     if data.kind != "csv":

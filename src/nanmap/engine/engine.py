@@ -64,9 +64,6 @@ class Engine:
         devices: the devices to use; all of JAX's default backend if None.
         widths: cells per group by program, for programs whose width was tuned or pinned.
         stop_at_nan: end a group once all its cells have met a NaN; changes no row.
-
-    Attributes:
-        compilations: how many executables were compiled so far.
     """
 
     def __init__(
@@ -78,10 +75,14 @@ class Engine:
         self.devices = list(devices or jax.devices())
         self.widths = dict(widths or {})
         self.stop_at_nan = stop_at_nan
-        self.compilations = 0
         self.backend = "cpu" if self.devices[0].platform == "cpu" else "gpu"
         self._programs: dict[tuple[Program, int], Compiled] = {}
         self._crew = Crew(len(self.devices), self._work, lambda job: job.lanes.program)
+
+    @property
+    def compilations(self) -> int:
+        """How many executables were compiled so far."""
+        return len(self._programs)
 
     def width(self, program: Program) -> int:
         """Cells per group of a program on this backend."""
@@ -127,7 +128,6 @@ class Engine:
         key = program, worker
         if key not in self._programs:
             self._programs[key] = self._compile(program, SingleDeviceSharding(self.devices[worker]))
-            self.compilations += 1
         return self._programs[key]
 
     def _jobs(self, lanes: Lanes) -> Iterator[Job]:
