@@ -105,8 +105,8 @@ def test_the_floor_is_the_best_affine_fit(loss: str, npz) -> None:
             ).fun
             for start in starts
         )
-    # Reweighted least squares comes down to the kink of the absolute value slowly, and from above.
-    assert total / 3 * (1 - 1e-9) <= floor <= total / 3 * (1 + (1e-4 if loss == "mae" else 1e-6))
+    # Nelder-Mead stops a little above the kink of the absolute value.
+    assert total / 3 * (1 - 1e-7) <= floor <= total / 3 * (1 + 1e-6)
 
 
 def test_the_floor_of_rows_with_nan_is_nan_and_so_nothing_converges(npz, train) -> None:
