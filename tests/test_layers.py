@@ -19,7 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "arrays": set(),
     "config": {"errors"},
     "data": {"config", "errors"},
-    "plan": {"config", "data", "errors"},
+    "plan": {"config", "data", "errors", "outcomes", "schema"},
     **{part: {"arrays", "config", "errors", "norm", "plan.program"} for part in PARTS - {"arrays"}},
     "train": {"arrays", "config", "model", "optimizer", "loss", "norm", "plan.program", "outcomes"},
     "engine": {"config", "data", "errors", "plan", "train", *PARTS},

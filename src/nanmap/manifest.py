@@ -10,29 +10,42 @@ from typing import Any
 from nanmap.config import Config
 from nanmap.schema import VERSION
 
-IDENTITY = ("sweep", "data", "shard_cells", "backend", "jaxlib", "widths", "schema")
+IDENTITY = ("sweep", "data", "shard_cells", "backend", "widths", "schema", "versions")
+FILE_SETTINGS = ("path", "init_file")
+SAID_ONLY = ("title", "name")  # of a sweep; change no row
+VERSIONS = ("nanmap", "jax", "jaxlib", "optax", "numpy")  # any of them may change a bit
 
 
 def make_manifest(identity: Mapping[str, Any]) -> dict[str, Any]:
     """A manifest before the run: the identity, its hash, and the versions beside it."""
-    manifest: dict[str, Any] = {"nanmap": version("nanmap"), "schema": VERSION, **_plain(identity)}
-    manifest["hash"] = hashlib.sha256(_canonical({key: manifest[key] for key in IDENTITY}).encode()).hexdigest()[:32]
-    manifest["versions"] = {name: version(name) for name in ("jax", "jaxlib", "optax", "numpy", "pyarrow")}
+    manifest: dict[str, Any] = {
+        "schema": VERSION,
+        "versions": {name: version(name) for name in VERSIONS},
+        **_plain(identity),
+    }
+    manifest["hash"] = hashlib.sha256(_canonical(_identity(manifest)).encode()).hexdigest()[:32]
     manifest["complete"] = False
     return manifest
 
 
-def fingerprint(configs: Iterable[Config]) -> dict[str, str]:
-    """SHA-256 of every file that the configs read, by file name."""
+def fingerprint(configs: Iterable[Config]) -> list[str]:
+    """Name and SHA-256 of every file that the configs read; two files may have the same name."""
     paths = {path for config in configs for path in (config.data.path, config.model.init_file) if path}
-    return {Path(path).name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in sorted(paths)}
+    return sorted(f"{Path(path).name} {hashlib.sha256(Path(path).read_bytes()).hexdigest()}" for path in paths)
 
 
 def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """Which settings differ between two manifests, shortly."""
-    before, after = ({key: manifest.get(key) for key in IDENTITY} for manifest in (old, new))
+    before, after = _identity(old), _identity(new)
     changes = [f"{key} was {_short(was)}, now {_short(now)}" for key, was, now in _differences("", before, after)]
     return "; ".join(changes[:4]) + (f" and {len(changes) - 4} more" if len(changes) > 4 else "")
+
+
+def _identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be equal for rows to be the same."""
+    found = {key: manifest.get(key) for key in IDENTITY}
+    sweep = found["sweep"] or {}
+    return found | {"sweep": {key: value for key, value in sweep.items() if key not in SAID_ONLY}}
 
 
 def _differences(key: str, old: Any, new: Any) -> Iterable[tuple[str, Any, Any]]:
@@ -61,12 +74,11 @@ def _canonical(value: Any) -> str:
     def bare(item: Any) -> Any:
         if isinstance(item, dict):
             return {
-                key: Path(part).name if key in FILES and isinstance(part, str) else bare(part)
+                key: Path(part).name
+                if key.rpartition(".")[2] in FILE_SETTINGS and isinstance(part, str)
+                else bare(part)
                 for key, part in item.items()
             }
         return [bare(part) for part in item] if isinstance(item, list) else item
 
     return json.dumps(bare(value), sort_keys=True, ensure_ascii=False)
-
-
-FILES = ("path", "init_file", "data.path", "model.init_file")

@@ -52,8 +52,8 @@ OUTCOME_SENTENCES = {
     Outcome.CONVERGED: "the loss came down to the floor",
     Outcome.DEAD: "all units of a layer give zero on every training row, so nothing below learns",
     Outcome.DIVERGED: "the loss is finite but ended above where it began",
-    Outcome.PROGRESSING: "the loss was still falling when the budget ended",
-    Outcome.STALLED: "the loss stopped falling before it came down to the floor",
+    Outcome.PROGRESSING: "the loss was still falling",
+    Outcome.STALLED: "the loss fell by less than 1 % over the last tenth of the budget, and is not down at the floor",
 }
 CAUSE_SENTENCES = {
     Cause.NONE: "nothing went wrong",
@@ -66,9 +66,9 @@ CAUSE_SENTENCES = {
     Cause.KILLED: "the steps drove every unit of a layer below zero",
     Cause.BLOWN_UP_THEN_DEAD: "the loss blew up and the layer died",
     Cause.STEPS_TOO_LARGE: "the steps are larger than the loss's curvature allows",
-    Cause.BUDGET_TOO_SHORT: "the budget ended while the loss was still falling",
+    Cause.BUDGET_TOO_SHORT: "the budget ended before it came down to the floor",
     Cause.NO_MOVEMENT: "the loss did not change at all: no gradient reached the parameters, or the steps were too small",
-    Cause.PLATEAU: "the loss changed and came to rest above the floor",
+    Cause.PLATEAU: "it came to rest, or moves too slowly to get there",
 }
 STILL_FALLING = 0.99  # a loss below this share of the one at 90 % of the budget is still falling
 
@@ -91,7 +91,9 @@ def classify(columns: Columns, ratio: np.ndarray | float) -> tuple[np.ndarray, n
     floor = np.asarray(columns["loss_floor"], float)
     has_nan, has_inf = columns["first_nan_step"] >= 0, columns["first_inf_step"] >= 0
     with np.errstate(invalid="ignore", over="ignore"):
-        reached = np.where(first <= floor, final <= first, final - floor <= ratio * (first - floor))
+        reached = np.where(first <= floor, final <= first, final - floor <= ratio * (first - floor)) & np.isfinite(
+            first
+        )
         blown = final > first
         falling = final < STILL_FALLING * late
     outcomes = np.select(

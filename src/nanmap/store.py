@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from nanmap.errors import InputError
 
+SHARD_FILES = "part-" + "[0-9]" * 6 + ".parquet"
 HASH = b"nanmap.hash"
 SHARD = b"nanmap.shard"
 
@@ -41,7 +42,10 @@ class RunFolder:
             InputError: this is no run folder.
         """
         try:
-            return json.loads(self.manifest_file.read_text(encoding="utf-8"))
+            manifest = json.loads(self.manifest_file.read_text(encoding="utf-8"))
+            if not (isinstance(manifest, dict) and {"sweep", "hash"} <= set(manifest)):
+                raise InputError("is no run folder: its manifest.json is not one of nanmap's", file=self.path)
+            return manifest
         except FileNotFoundError:
             problem = "is no run folder: it has no manifest.json" if self.path.is_dir() else "no such folder"
             raise InputError(
@@ -66,7 +70,7 @@ class RunFolder:
     def finished_shards(self, wanted: str) -> set[int]:
         """Numbers of the shards whose hash is `wanted`; others are left out and will be written again."""
         found = set()
-        for path in self.cells.glob("part-*.parquet"):
+        for path in self.cells.glob(SHARD_FILES):
             try:
                 metadata = pq.read_schema(path).metadata or {}
             except (pa.ArrowInvalid, OSError):
@@ -79,9 +83,13 @@ class RunFolder:
     def remove_shards_but(self, numbers: set[int]) -> None:
         """Removes all other shards, and what an interrupted write left."""
         kept = {self.shard_file(number) for number in numbers}
-        for path in [*self.cells.glob("part-*.parquet"), *self.cells.glob(".part-*")]:
+        for path in [*self.cells.glob(SHARD_FILES), *self.cells.glob(f".{SHARD_FILES}.*")]:
             if path not in kept:
                 path.unlink()
+
+    def shard_names(self) -> list[str]:
+        """File names of the shards that are there."""
+        return sorted(path.name for path in self.cells.glob(SHARD_FILES))
 
     def clear(self) -> None:
         """Removes the run's own files, and nothing else that may stand in the folder. No run, nothing to remove."""
@@ -98,19 +106,32 @@ class RunFolder:
             InputError: there are none yet.
         """
         self.read_manifest()
-        files = sorted(self.cells.glob("part-*.parquet"))
+        files = sorted(self.cells.glob(SHARD_FILES))
         if not files:
             raise InputError(
                 "holds no rows yet",
                 file=self.path,
                 mend="run the sweep to its end, or until its first shard is written",
             )
-        return ds.dataset([str(file) for file in files], format="parquet")
+        try:
+            return ds.dataset([str(file) for file in files], format="parquet")
+        except (pa.ArrowInvalid, OSError):
+            raise self._unreadable() from None
 
     def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The rows shard by shard, in order."""
         for fragment in self.dataset().get_fragments():
-            yield fragment.to_table(columns=columns)
+            try:
+                yield fragment.to_table(columns=columns)
+            except (pa.ArrowInvalid, OSError):
+                raise self._unreadable() from None
+
+    def _unreadable(self) -> InputError:
+        return InputError(
+            "holds a file that is not readable Parquet",
+            file=self.cells,
+            mend="run the sweep again: it repairs damaged shards",
+        )
 
 
 def shard_metadata(hash: str, number: int) -> dict[str, str]:

@@ -4,7 +4,6 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -89,33 +88,32 @@ def sweep_to_folder(
     plan, folder = Plan(sweep), RunFolder(out)
     engine = engine or Engine()
     programs = dict.fromkeys(variant.program for variant in plan.variants())
-    if not programs:
-        raise InputError("`where` excludes every cell", file=sweep.file, key="where", value=sweep.where)
     shard_cells = shard_cells or default_shard_cells(sweep.grid.size)
     identity = {
         "sweep": sweep.describe(),
         "data": fingerprint(variant.config for variant in plan.variants()),
         "shard_cells": shard_cells,
         "backend": engine.backend,
-        "jaxlib": version("jaxlib"),
         "widths": {
             str(width): sum(engine.width(p) == width for p in programs) for width in sorted(map(engine.width, programs))
         },
     }
     rows = {variant.rows.n for variant in plan.variants()}
-    manifest = make_manifest(identity) | {"maps": [dict(options) for options in sweep.maps]}
+    manifest = make_manifest(identity) | {"maps": [options.model_dump() for options in sweep.maps]}
     manifest["rows"] = rows.pop() if len(rows) == 1 else None
-    _make_room(folder, manifest, fresh)
-    folder.write_manifest(manifest)
-    started = time.perf_counter()
-    _train(plan, folder, engine, manifest["hash"], shard_cells, observer or Silent())
     manifest["programs"] = len(programs)
-    manifest["compilations"] = engine.compilations
     manifest["device"] = f"{len(engine.devices)} × {engine.devices[0].device_kind}"
-    manifest["timings"] = {"wall_seconds": round(time.perf_counter() - started, 3)}
-    manifest["shards"] = [path.name for path in sorted(folder.cells.glob("part-*.parquet"))]
-    manifest["complete"] = True
+    manifest |= _make_room(folder, manifest, fresh)
     folder.write_manifest(manifest)
+    started, compiled = time.perf_counter(), engine.compilations
+    try:
+        _train(plan, folder, engine, manifest["hash"], shard_cells, observer or Silent())
+        manifest["complete"] = True
+    finally:  # an interrupted run says what it has, too
+        manifest["timings"]["wall_seconds"] += round(time.perf_counter() - started, 3)
+        manifest["compilations"] += engine.compilations - compiled
+        manifest["shards"] = folder.shard_names()
+        folder.write_manifest(manifest)
     return Result(folder.path)
 
 
@@ -129,7 +127,9 @@ def default_shard_cells(size: int) -> int:
     return max(low, min(high, 1 << (max(1, size // SHARDS_WANTED).bit_length())))
 
 
-def _make_room(folder: RunFolder, manifest: dict[str, Any], fresh: bool) -> None:
+def _make_room(folder: RunFolder, manifest: dict[str, Any], fresh: bool) -> dict[str, Any]:
+    """What the manifest carries on from earlier runs into this folder: time spent, programs compiled."""
+    nothing = {"timings": {"wall_seconds": 0.0}, "compilations": 0}
     if not folder.manifest_file.exists() and any(folder.cells.glob("*")):
         raise InputError(
             "has files but no manifest: it is not a run that can be continued",
@@ -139,7 +139,7 @@ def _make_room(folder: RunFolder, manifest: dict[str, Any], fresh: bool) -> None
     if fresh:
         folder.clear()
     if not folder.manifest_file.exists():
-        return
+        return nothing
     old = folder.read_manifest()
     if old.get("hash") != manifest["hash"]:
         changed = describe_changes(old, manifest)
@@ -148,8 +148,7 @@ def _make_room(folder: RunFolder, manifest: dict[str, Any], fresh: bool) -> None
             file=folder.path,
             mend="--fresh replaces them; --out DIR writes elsewhere",
         )
-    if old.get("complete"):
-        manifest |= {key: old[key] for key in ("timings", "device", "compilations") if key in old}
+    return nothing | {key: old[key] for key in nothing if key in old}
 
 
 def _train(plan: Plan, folder: RunFolder, engine: Engine, hash: str, size: int, observer: Observer) -> None:

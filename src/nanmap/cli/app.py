@@ -19,6 +19,7 @@ app = typer.Typer(
     "Start with:  nanmap examples    then    nanmap run CONFIG    or    nanmap sweep SWEEP",
 )
 
+INTERRUPTED = 130
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]  # typer names no public base of its usage errors
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or gpu.", metavar="auto|cpu|gpu")]
@@ -123,10 +124,20 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(2)
     except (typer.Abort, KeyboardInterrupt):
-        sys.exit(_failed("interrupted", 130))
+        sys.exit(_failed("interrupted; a sweep run again continues where it was", INTERRUPTED))
+    except (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        sys.exit(_failed(f"{error.filename}: {error.strerror}", 2))
+    except MemoryError as error:
+        sys.exit(
+            _failed(
+                f"out of memory: {error}\n  mend: fewer rows or a coarser axis; --dry-run tells what a sweep needs", 1
+            )
+        )
     except BrokenPipeError:  # the reader of a pipe left, as `head` does
         sys.stderr.close()
         sys.exit(0)
+    if status == INTERRUPTED:
+        _failed("interrupted; a sweep run again continues where it was", INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -62,7 +62,7 @@ def _epoch_line(number: int, total: int | None, losses: Any) -> str:
 
 def _print_end(report: Any) -> None:
     row = report.row
-    cause = f": {report.cause.sentence}" if report.cause else ""
+    cause = f"; {report.cause.sentence}" if report.cause else ""
     print(f"\noutcome: {report.outcome} — {report.outcome.sentence}{cause}")
     print(
         f"loss: {_show(row['loss_initial'])} at the start, {_show(row['loss_final'])} at the end after {row['steps_run']:,} updates; floor {_show(row['loss_floor'])}"

@@ -1,5 +1,6 @@
 """`nanmap examples`: the configs and sweeps that come with the package."""
 
+import shlex
 import shutil
 import tomllib
 from pathlib import Path
@@ -40,7 +41,7 @@ def show(name: str | None, out: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
         print(target)
-    print(f"next: nanmap {'sweep' if stem in sweeps else 'run'} {targets[needed[0]]}")
+    print(f"next: nanmap {'sweep' if stem in sweeps else 'run'} {shlex.quote(str(targets[needed[0]]))}")
 
 
 def _list(title: str, files: dict[str, Path]) -> None:

@@ -1,5 +1,6 @@
 """`nanmap sweep`: a plan, a progress bar, a summary, the maps."""
 
+import shlex
 import time
 from pathlib import Path
 
@@ -42,4 +43,4 @@ def run_sweep(
         draw_listed(result)
     elif not sweep.maps and len(sweep.grid.axes) > 1:
         x, y = sweep.grid.axes[-1].column, sweep.grid.axes[0].column
-        print(f"next: nanmap map {out} --x {x} --y {y}")
+        print(f"next: nanmap map {shlex.quote(str(out))} --x {x} --y {y}")

@@ -15,6 +15,7 @@ from nanmap.errors import InputError, did_you_mean
 # Setting one of a pair replaces the other: an axis over budgets sets epochs in one choice and steps in the next.
 ALTERNATIVES = {"training.epochs": "training.steps", "training.steps": "training.epochs"}
 PATHS = ("data.path", "model.init_file")
+ABBREVIATIONS = {"lr": "learning_rate", "bs": "batch_size", "wd": "weight_decay"}  # for the "did you mean" alone
 EXPECTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -36,7 +37,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         InputError: the file is missing or is no TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         near = did_you_mean(path.name, [other.name for other in path.parent.glob("*.toml")])
         raise InputError(
@@ -149,7 +150,8 @@ def check_key(key: str, file: Path | None = None) -> None:
     stem, _, last = key.rpartition(".")
     if key in known_keys() or (last.isdigit() and stem == "optimizer.layer_learning_rates"):
         return
-    by_last = [known for known in known_keys() if known.split(".")[1] == key.split(".")[-1]]
+    last = ABBREVIATIONS.get(last, last)
+    by_last = [known for known in known_keys() if known.split(".")[1] == last]
     near = f"did you mean `{by_last[0]}`?" if by_last else did_you_mean(key, known_keys())
     raise InputError("no such setting", file=file, key=key, mend=near or "docs/reference.md lists the settings")
 
@@ -192,6 +194,9 @@ def _explained(error: ValidationError, file: Path | None) -> InputError:
             allowed=("mlp",),
             mend=did_you_mean(str(value), ["mlp"]),
         )
+    if value is None and key.startswith("optimizer.layer_learning_rates."):
+        mend = "let axes set the rate of every layer, or give optimizer.layer_learning_rates in the config"
+        return InputError("is missing", file=file, key=key, mend=mend)
     expected = EXPECTED.get(kind)
     problem = f"expects {expected}" if expected else first["msg"].replace("Input should be", "must be")
     return InputError(problem, file=file, key=key, value=value)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from nanmap.config import choices
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Natural = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=1, lt=2**31)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
@@ -34,7 +34,7 @@ class Data(Settings):
     start: Number = Field(0.0, description="first x")
     stop: Number | None = Field(None, description="end of x: excluded by `range`, included by `linspace`")
     step: Number = Field(1.0, description="distance between x of `range`")
-    n: Natural | None = Field(None, description="number of rows of built-in data")
+    n: Annotated[int, Field(ge=1, le=100_000_000)] | None = Field(None, description="number of rows of built-in data")
     slope: Number = Field(1.0, description="slope of `line`")
     features: Natural = Field(1, description="number of inputs of `gaussian`")
     path: str | None = Field(None, description="file of rows, relative to the config")

@@ -23,7 +23,8 @@ def affine_floor(rows: Rows, loss: str, delta: float = 1.0) -> float:
     if not (np.isfinite(rows.inputs).all() and np.isfinite(rows.targets).all()):
         return float("nan")
     columns = np.hstack([rows.inputs / np.maximum(np.abs(rows.inputs).max(axis=0), 1e-300), np.ones((rows.n, 1))])
-    return float(np.mean([_best(columns, target, loss, delta) for target in rows.targets.T]))
+    with np.errstate(over="ignore"):
+        return float(np.mean([_best(columns, target, loss, delta) for target in rows.targets.T]))
 
 
 def _best(columns: np.ndarray, target: np.ndarray, loss: str, delta: float) -> float:

@@ -21,7 +21,7 @@ class Rows:
         inputs, targets: training rows, float64 `[n, features]` and `[n, outputs]`.
         val_inputs, val_targets: validation rows, possibly none.
         report: one sentence per thing done to a column.
-        target_scale: factor and shift that lead from scaled targets back to the file's units.
+        input_scaling, target_scaling: shift and divisor of each column; `scaled · divisor + shift` leads back.
     """
 
     inputs: np.ndarray
@@ -67,7 +67,7 @@ def _load(data: Data, one_hot: bool, stamp: tuple[int, int] | None) -> Rows:
         )
     inputs, targets = inputs.astype(float), targets.astype(float)
     if data.missing == "mean":
-        report += _fill_with_means(inputs, n)
+        report += _fill_with_means(data, inputs, n)
     shift_x, scale_x = fit_scaling(inputs[:n], data.scale_inputs)
     shift_y, scale_y = fit_scaling(targets[:n], data.scale_targets if data.target_kind == "number" else "none")
     inputs, targets = (inputs - shift_x) / scale_x, (targets - shift_y) / scale_y
@@ -97,12 +97,14 @@ def _axis(data: Data, rng: np.random.Generator) -> np.ndarray:
     return np.arange(data.start, data.stop, data.step)
 
 
-def _fill_with_means(inputs: np.ndarray, n: int) -> list[str]:
+def _fill_with_means(data: Data, inputs: np.ndarray, n: int) -> list[str]:
     """Fills gaps in place with the column means of the training rows; returns what was done."""
     gaps = np.isnan(inputs)
     if not gaps.any():
         return []
     seen = (~gaps[:n]).sum(axis=0)
-    means = np.where(gaps[:n], 0.0, inputs[:n]).sum(axis=0) / np.maximum(seen, 1)
+    if (seen == 0).any():
+        raise InputError("a column has no value in any training row", file=data.path, key="data.missing", value="mean")
+    means = np.where(gaps[:n], 0.0, inputs[:n]).sum(axis=0) / seen
     inputs[gaps] = np.broadcast_to(means, inputs.shape)[gaps]
     return [f"filled {gaps.sum()} missing values with the mean of their column"]

@@ -1,5 +1,6 @@
 """CSV, Parquet and npz files as numeric arrays: text columns encoded, faults named with their column and line."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,14 +104,25 @@ def _frame(data: Data) -> "pd.DataFrame":
 
     path = _existing(data)
     try:
-        table = (
-            pd.read_csv(path, low_memory=False, skipinitialspace=True) if data.kind == "csv" else pd.read_parquet(path)
-        )
-    except (ValueError, OSError, pd.errors.ParserError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut
+            table = _read_csv(path) if data.kind == "csv" else pd.read_parquet(path)
+    except (ValueError, OSError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise InputError(f"cannot be read as {data.kind}: {str(error).strip()}", file=path) from None
+    if len(table.columns) == 1 and ";" in str(table.columns[0]):
+        raise InputError(
+            "separates its columns by semicolons", file=path, mend="save it with commas, and with points in numbers"
+        )
     if table.empty:
         raise InputError("holds no rows", file=path)
     return table
+
+
+def _read_csv(path: Path) -> "pd.DataFrame":
+    import pandas as pd
+
+    # index_col=False: with a row longer than the header pandas would take the first column for row names.
+    return pd.read_csv(path, low_memory=False, skipinitialspace=True, index_col=False)
 
 
 def _encode(data: Data, column: "pd.Series", *, onehot: bool, target: bool = False) -> tuple[np.ndarray, str]:

@@ -1,13 +1,12 @@
 """Chooses and sets up JAX's devices for the command. The library takes whatever devices it finds."""
 
+import contextlib
 import os
 from pathlib import Path
 
 from nanmap.errors import InputError
 
 DEVICES = ("auto", "cpu", "gpu")
-# What would change bits from run to run on a GPU: ordering of atomics, and kernels chosen by timing.
-GPU_FLAGS = "--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0"
 
 
 def cache_folder() -> Path:
@@ -17,7 +16,7 @@ def cache_folder() -> Path:
 
 
 def set_up(device: str = "auto") -> None:
-    """Prepares JAX before its first array: a CPU device per core, exact products, compiled programs kept on disk.
+    """Prepares JAX before its first array: a CPU device per core, compiled programs kept on disk.
 
     Args:
         device: `auto`, `cpu` or `gpu`.
@@ -27,16 +26,12 @@ def set_up(device: str = "auto") -> None:
     """
     if device not in DEVICES:
         raise InputError("is no device", key="--device", value=device, allowed=DEVICES)
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {GPU_FLAGS}".strip()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import jax
 
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
-    jax.config.update(
-        "jax_num_cpu_devices", len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    jax.config.update("jax_default_matmul_precision", "highest")
+    use_all_cores()
     jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
     # The defaults keep only what took a second to compile; a small network's program takes less.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
@@ -49,3 +44,12 @@ def set_up(device: str = "auto") -> None:
             allowed=("auto", "cpu"),
             mend="pip install 'nanmap[cuda]' on a machine with an NVIDIA GPU",
         )
+
+
+def use_all_cores() -> None:
+    """Makes every core a CPU device. JAX allows that only before its first array; later the devices stay as they are."""
+    import jax
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(RuntimeError):
+        jax.config.update("jax_num_cpu_devices", cores)

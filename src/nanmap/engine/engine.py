@@ -10,6 +10,7 @@ from jax.sharding import SingleDeviceSharding
 
 from nanmap.engine.columns import RECORDS, columns_of
 from nanmap.engine.crew import Crew
+from nanmap.engine.devices import use_all_cores
 from nanmap.engine.groups import advance_marks, assemble, chunks, form_groups
 from nanmap.engine.program import Group, build, group_shapes
 from nanmap.engine.width import groups_per_call, width_of
@@ -17,6 +18,9 @@ from nanmap.plan import Lanes, Program
 from nanmap.train import Events, Losses, State
 
 Columns = dict[str, np.ndarray]
+
+# What would change bits from run to run on a GPU: the order of atomic sums, and kernels chosen by timing.
+GPU_OPTIONS = {"xla_gpu_deterministic_ops": True, "xla_gpu_autotune_level": 0}
 
 
 @dataclass
@@ -61,7 +65,7 @@ class Engine:
     is fused differently than on one, and rounds differently (measured with Adam).
 
     Args:
-        devices: the devices to use; all of JAX's default backend if None.
+        devices: the devices to use; all of JAX's default backend if None: every core, unless JAX has started before.
         widths: cells per group by program, for programs whose width was tuned or pinned.
         stop_at_nan: end a group once all its cells have met a NaN; changes no row.
     """
@@ -72,6 +76,7 @@ class Engine:
         widths: Mapping[Program, int] | None = None,
         stop_at_nan: bool = True,
     ) -> None:
+        use_all_cores()
         self.devices = list(devices or jax.devices())
         self.widths = dict(widths or {})
         self.stop_at_nan = stop_at_nan
@@ -148,10 +153,11 @@ class Engine:
     def _compile(self, program: Program, sharding: SingleDeviceSharding) -> Compiled:
         width = self.width(program)
         capacity = groups_per_call(program, self.backend, width)
-        with jax.enable_x64(program.dtype == "float64"):
+        with jax.enable_x64(program.dtype == "float64"), jax.default_matmul_precision("highest"):
             groups, states = group_shapes(program, width, capacity, sharding)
             count = jax.ShapeDtypeStruct((), np.int32, sharding=sharding)
-            call = build(program, self.stop_at_nan).lower(count, groups, states).compile()
+            lowered = build(program, self.stop_at_nan).lower(count, groups, states)
+            call = lowered.compile(compiler_options=GPU_OPTIONS if self.backend == "gpu" else None)
             blank = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), states)
             return Compiled(call, jax.device_put(blank, sharding), width, capacity, sharding)
 

@@ -43,9 +43,17 @@ class Estimate:
         for program, width in self.widths.items():
             net = "–".join(map(str, program.widths))
             lines.append(
-                f"program: {net}, {program.optimizer}, batch {program.batch} of {program.rows} rows, {program.norm} norm, {program.dtype}; {width} cells side by side"
+                f"program: {net}, {program.optimizer}, {_batch(program)}{_norm(program)}, {program.dtype}; {width} cells side by side"
             )
         return lines
+
+
+def _batch(program: Program) -> str:
+    return "full batch" if program.full_batch else f"batch {program.batch}"
+
+
+def _norm(program: Program) -> str:
+    return "" if program.norm == "none" else f", {program.norm} norm"
 
 
 def flops_per_update(program: Program) -> float:
@@ -59,11 +67,7 @@ def flops_per_update(program: Program) -> float:
 def estimate(plan: Plan, engine: Engine) -> Estimate:
     """Expected cost of a sweep on an engine's devices."""
     grid = plan.grid
-    cells = (
-        grid.size
-        if grid.where is None
-        else sum(len(grid.kept(start, min(start + 65536, grid.size))) for start in range(0, grid.size, 65536))
-    )
+    cells = sum(map(len, grid.chunks()))
     variants = list(plan.variants())
     each = cells / max(1, len(variants))
     devices = len(engine.devices)

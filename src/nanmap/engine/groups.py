@@ -79,10 +79,12 @@ def assemble(lanes: Lanes, groups: list[np.ndarray], width: int, capacity: int) 
     shared = [_shared(lanes, first) for first in cells[:, 0]]
     tasks, marks, events = zip(*shared, strict=True)
     dtype = np.dtype(lanes.program.dtype)
-    numbers = {name: lanes.numbers[name][cells].astype(dtype) for name in TRACED_NUMBERS}
+    with np.errstate(over="ignore"):  # a rate beyond float32 becomes an infinity, which is a result
+        numbers = {name: lanes.numbers[name][cells].astype(dtype) for name in TRACED_NUMBERS}
+        rates = lanes.rates[cells].astype(dtype)
     group = Group(
         task=jax.tree.map(lambda *leaves: np.stack(leaves), *tasks),
-        lanes=Lane(numbers, lanes.rates[cells].astype(dtype)),
+        lanes=Lane(numbers, rates),
         fresh=np.ones(len(cells), bool),
         start=np.zeros(len(cells), np.int32),
         marks=np.array(marks, np.int32),
@@ -145,7 +147,8 @@ def _layers(lanes: Lanes, cells: np.ndarray, dtype: np.dtype) -> Layers:
             values = table[inverse.reshape(cells.shape)]
             if name == "kernel":
                 values = np.swapaxes(values, -1, -2) * scale + (offset if index == 0 else 0)
-            layer[name] = values.astype(dtype)
+            with np.errstate(over="ignore"):
+                layer[name] = values.astype(dtype)
         layers.append(layer)
     return layers
 

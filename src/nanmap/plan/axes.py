@@ -24,7 +24,7 @@ class AxisSpec(Settings):
     log: Span | None = None
     linear: Span | None = None
     range: Annotated[tuple[int, ...], Field(strict=False)] | None = None
-    num: Annotated[int, Field(ge=1)] | None = None
+    num: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
@@ -42,6 +42,8 @@ class AxisSpec(Settings):
             raise ValueError("num|`num` belongs to log and linear axes, and they need it")
         if self.range is not None and len(self.range) not in (2, 3):
             raise ValueError("range|a range is [start, stop] or [start, stop, step]")
+        if self.range is not None and len(self.range) == 3 and self.range[2] == 0:
+            raise ValueError("range|a step of 0 gives no range")
         if self.log is not None and not self.log[0] * self.log[1] > 0:
             raise ValueError("log|both ends of a log axis must be positive, or both negative")
         return self

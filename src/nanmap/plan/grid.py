@@ -1,6 +1,6 @@
 """The grid: cells numbered row-major over its dimensions, decoded by arithmetic. Ten million cells cost nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,6 +8,8 @@ import numpy as np
 
 from nanmap.plan.axes import Axis
 from nanmap.plan.where import Condition
+
+CHUNK = 1 << 20  # cells looked at in one go
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,10 @@ class Grid:
         """The cell numbers of `start..stop` that `where` keeps."""
         cells = np.arange(start, stop)
         return cells if self.where is None else cells[np.broadcast_to(self.where(self.columns(cells)), cells.shape)]
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        """All cells that stay, a chunk at a time."""
+        return (self.kept(start, min(start + CHUNK, self.size)) for start in range(0, self.size, CHUNK))
 
     def settings(self, positions: Mapping[int, int]) -> dict[str, object]:
         """The settings that the given dimensions make at the given positions."""

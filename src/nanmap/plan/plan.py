@@ -13,8 +13,6 @@ from nanmap.errors import InputError
 from nanmap.plan.program import LANE_KEYS, NUMBERS, Program, program_of
 from nanmap.plan.sweep import Sweep
 
-CHUNK = 1 << 20  # cells looked at in one go
-
 
 @dataclass(frozen=True, eq=False)
 class Variant:
@@ -115,14 +113,16 @@ class Plan:
 
     def variants(self) -> Iterator[Variant]:
         """Every variant that has a cell which stays."""
-        return (self.variant(index) for index in self._present())
+        present = self._present()
+        if not present:
+            raise InputError("excludes every cell", file=self.sweep.file, key="where", value=self.sweep.where)
+        return (self.variant(index) for index in present)
 
     def _present(self) -> list[int]:
         if self.grid.where is None:
             return list(range(self.variant_count))
         found: set[int] = set()
-        for start in range(0, self.grid.size, CHUNK):
-            cells = self.grid.kept(start, min(start + CHUNK, self.grid.size))
+        for cells in self.grid.chunks():
             found.update(np.unique(self._variant_numbers(self.grid.decode(cells))).tolist())
         return sorted(found)
 
@@ -140,7 +140,8 @@ class Plan:
             return make_variant(build_config(self.sweep.tree, settings))
         except InputError as error:
             shown = {key: value for key, value in settings.items() if _lane_name(key) is None}
-            error.mend = error.mend or f"it arises with {shown}; exclude it with `where` or change an axis"
+            if shown:
+                error.mend = error.mend or f"it arises with {shown}; exclude it with `where` or change an axis"
             raise error.within(self.sweep.file) if self.sweep.file else error from None
 
     def lanes(self, cells: np.ndarray) -> list[Lanes]:
@@ -184,12 +185,20 @@ def make_variant(config: Config) -> Variant:
     per_epoch = 1 if program.full_batch else -(-rows.n // program.batch)
     training = config.training
     floor = config.outcome.floor
+    steps = training.steps or (training.epochs or 0) * per_epoch
+    if steps >= 2**31:
+        raise InputError(
+            "is a budget of too many updates",
+            key="training.epochs",
+            value=f"{steps:,} updates",
+            allowed="less than 2³¹ updates",
+        )
     return Variant(
         config=config,
         program=program,
         rows=rows,
         steps_per_epoch=per_epoch,
-        steps=training.steps or (training.epochs or 0) * per_epoch,
+        steps=steps,
         floor=affine_floor(rows, config.loss.kind, config.loss.delta) if floor == "auto" else float(floor),
         numbers=_numbers(config),
         rates=config.optimizer.layer_learning_rates or (config.optimizer.learning_rate,) * program.layers,

@@ -1,22 +1,24 @@
 """A sweep: a config plus axes, as it stands in a TOML file."""
 
-import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from nanmap.config import build_config, parse_assignment, read_toml
-from nanmap.config.load import PATHS, anchored, check_key, with_settings
+from nanmap.config import build_config
+from nanmap.config.load import ALTERNATIVES, check_key
 from nanmap.errors import InputError, did_you_mean
-from nanmap.plan.axes import FORMS, Axis, AxisSpec, column_names, find_axis
+from nanmap.plan.axes import Axis, AxisSpec, column_names
 from nanmap.plan.grid import Grid
+from nanmap.plan.spec import MapSpec, explained
 from nanmap.plan.where import parse_where
+from nanmap.schema import COLUMNS
 
-KEYS = ("title", "config", "axes", "zip", "where", "record", "maps")
-RESERVED = ("cell", "outcome", "cause")
+RESERVED = ("cell", *(column.name for column in COLUMNS))
+LAYER_RATES = "optimizer.layer_learning_rates"
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Sweep:
     title: str = ""
     zip: tuple[tuple[str, ...], ...] = ()
     where: str | None = None
-    maps: tuple[Mapping[str, Any], ...] = ()
+    maps: tuple[MapSpec, ...] = ()
 
     def describe(self) -> dict[str, Any]:
         """The resolved sweep as plain data, for the manifest."""
@@ -53,54 +55,6 @@ class Sweep:
         }
 
 
-def load_sweep(path: str | Path, overrides: Iterable[str] = ()) -> Sweep:
-    """Reads a sweep file and the config that it names.
-
-    Args:
-        path: the sweep's TOML file.
-        overrides: `key=value` texts; `axes.learning_rate.num=128` changes an axis, other keys the config.
-
-    Raises:
-        InputError: for whatever is wrong in the sweep, its config or an override.
-    """
-    path = Path(path)
-    tree = read_toml(path)
-    if "axes" not in tree and "config" not in tree:
-        raise InputError("this is a config, not a sweep: it has no axes", file=path, mend=f"nanmap run {path}")
-    for key in tree:
-        if key not in KEYS:
-            raise InputError("unknown key", file=path, key=key, allowed=KEYS, mend=did_you_mean(key, KEYS))
-    if not isinstance(tree.get("config"), str):
-        raise InputError("is missing", file=path, key="config", mend='config = "../configs/name.toml"')
-    config_path = (path.parent / tree["config"]).resolve()
-    try:
-        config = anchored(read_toml(config_path), config_path.parent)
-    except InputError as error:
-        raise (
-            error
-            if config_path.exists()
-            else InputError("names no file", file=path, key="config", value=tree["config"], mend=error.mend)
-        ) from None
-    axes = _anchored_axes(copy.deepcopy(tree.get("axes", [])), config_path.parent)
-    settings: dict[str, Any] = {f"record.{key}": value for key, value in tree.get("record", {}).items()}
-    for key, value in map(parse_assignment, overrides):
-        if key.startswith("axes."):
-            _override_axis(axes, key.removeprefix("axes."), value, path)
-        else:
-            settings[key] = value
-    build_config(config, settings, file=config_path)
-    return make_sweep(
-        with_settings(config, settings, config_path),
-        axes,
-        name=path.stem,
-        file=path,
-        title=tree.get("title", ""),
-        zip=tree.get("zip", ()),
-        where=tree.get("where"),
-        maps=tuple(tree.get("maps", ())),
-    )
-
-
 def make_sweep(
     tree: Mapping[str, Any],
     axes: list[dict[str, Any]],
@@ -110,7 +64,7 @@ def make_sweep(
     title: str = "",
     zip: Iterable[Iterable[str]] = (),
     where: str | None = None,
-    maps: tuple[Mapping[str, Any], ...] = (),
+    maps: tuple[MapSpec, ...] = (),
 ) -> Sweep:
     """A sweep from plain tables: the config's, and one table per axis as in a sweep file.
 
@@ -134,18 +88,6 @@ def make_sweep(
     return Sweep(name, file, tree, axes, grid, title, groups, where, maps)
 
 
-def _override_axis(axes: list[dict[str, Any]], key: str, value: Any, file: Path) -> None:
-    """Sets one field of an axis; giving its values in another form replaces the form it had."""
-    name, _, field = key.rpartition(".")
-    table = find_axis(name, axes, file)
-    if field in FORMS:
-        for other in (*FORMS, "choices"):
-            table.pop(other, None)
-        if field in ("values", "range"):
-            table.pop("num", None)
-    table[field] = value
-
-
 def _axes(tables: list[dict[str, Any]]) -> list[Axis]:
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise InputError("expects [[axes]] tables", key="axes", value=tables)
@@ -155,7 +97,7 @@ def _axes(tables: list[dict[str, Any]]) -> list[Axis]:
         try:
             specs.append(AxisSpec.model_validate(table))
         except ValidationError as error:
-            raise _explained(error, label) from None
+            raise explained(error, label, AxisSpec) from None
         if specs[-1].key:
             check_key(str(specs[-1].key))
     columns = column_names(specs)
@@ -167,32 +109,19 @@ def _axes(tables: list[dict[str, Any]]) -> list[Axis]:
     return [Axis(spec, column) for spec, column in zip(specs, columns, strict=True)]
 
 
-def _explained(error: ValidationError, label: str) -> InputError:
-    first = error.errors(include_url=False)[0]
-    inner = ".".join(map(str, first["loc"]))
-    if first["type"] == "value_error":
-        inner, _, message = str(first["ctx"]["error"]).partition("|")
-        return InputError(message, key=f"{label}.{inner}" if inner else label)
-    if first["type"] == "extra_forbidden":
-        known = list(AxisSpec.model_fields)
-        return InputError("unknown key", key=f"{label}.{inner}", allowed=known, mend=did_you_mean(inner, known))
-    return InputError(
-        first["msg"].replace("Input should be", "must be"), key=f"{label}.{inner}", value=first.get("input")
-    )
-
-
 def _check_overlap(axes: list[Axis], tree: Mapping[str, Any]) -> None:
-    """No two axes may set the same key, and none a key that another setting replaces."""
-    owner: dict[str, str] = {}
-    if (tree.get("optimizer") or {}).get("layer_learning_rates"):
-        owner["optimizer.learning_rate"] = "optimizer.layer_learning_rates of the config"
-    for axis in axes:
-        for key in axis.keys:
-            if key in owner:
-                raise InputError(
-                    "is set twice", key=key, value=[owner[key], axis.column], mend="leave it to one of them"
-                )
-            owner[key] = axis.column
+    """No two axes may set the same thing, and none a rate that the layers' own rates replace."""
+    fixed = [LAYER_RATES] if (tree.get("optimizer") or {}).get("layer_learning_rates") else []
+    setters = [("the config", fixed), *((axis.column, axis.keys) for axis in axes)]
+    for (one, keys), (other, others) in combinations(setters, 2):
+        for a, b in product(keys, others):
+            if _clash(a, b):
+                raise InputError("is set twice", key=b, value=[one, other], mend="leave it to one of them")
+
+
+def _clash(a: str, b: str) -> bool:
+    rates = "optimizer.learning_rate" in (a, b) and any(key.startswith(LAYER_RATES) for key in (a, b))
+    return a == b or ALTERNATIVES.get(a) == b or rates
 
 
 def _check_axis(axis: Axis, tree: Mapping[str, Any]) -> None:
@@ -229,15 +158,3 @@ def _dimensions(axes: list[Axis], groups: tuple[tuple[str, ...], ...]) -> tuple[
             raise InputError("zipped axes need the same number of values", key="zip", value=lengths)
     dimensions = {grouped.get(axis.column, (axis.column,)): None for axis in axes}
     return tuple(tuple(by_column[name] for name in group) for group in dimensions)
-
-
-def _anchored_axes(axes: Any, folder: Path) -> Any:
-    """Axes over file names are relative to the config's folder, as the config's own are."""
-    for table in axes if isinstance(axes, list) else ():
-        if table.get("key") in PATHS and isinstance(table.get("values"), list):
-            table["values"] = [str((folder / value).resolve()) for value in table["values"]]
-        for settings in (table.get("choices") or {}).values():
-            for key in PATHS:
-                if isinstance(settings, dict) and isinstance(settings.get(key), str):
-                    settings[key] = str((folder / settings[key]).resolve())
-    return axes

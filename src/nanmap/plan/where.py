@@ -3,6 +3,7 @@
 import ast
 import operator
 from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def parse_where(text: str, columns: Iterable[str]) -> Condition:
     array([ True, False])
     """
     try:
-        tree = ast.parse(text, mode="eval").body
+        tree = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
         raise _outside(text, f"not understood at column {error.offset}") from None
     condition = _condition(tree, text, list(columns))
@@ -44,7 +45,7 @@ def _condition(node: ast.expr, text: str, columns: list[str]) -> Callable[[Colum
     if isinstance(node, ast.BoolOp):
         parts = [_condition(part, text, columns) for part in node.values]
         join = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
-        return lambda values: join.reduce([part(values) for part in parts])
+        return lambda values: reduce(join, (part(values) for part in parts))
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         inner = _condition(node.operand, text, columns)
         return lambda values: np.logical_not(inner(values))
@@ -62,7 +63,14 @@ def _comparison(node: ast.Compare, text: str, columns: list[str]) -> Callable[[C
         left = _term(node.left, text, columns)
         options = [_constant(item, text) for item in node.comparators[0].elts]
         inverted = isinstance(node.ops[0], ast.NotIn)
-        return lambda values: np.isin(left(values), options, invert=inverted)
+
+        def member(values: Columns) -> Any:
+            found = left(values)
+            if any(_is_text(option) != _is_text(found) for option in options):
+                raise _outside(text, f"`{ast.unparse(node)}` compares a number with a text")
+            return np.isin(found, options, invert=inverted)
+
+        return member
     terms = [_term(term, text, columns) for term in (node.left, *node.comparators)]
     for op in node.ops:
         if type(op) not in COMPARISONS:
@@ -71,12 +79,15 @@ def _comparison(node: ast.Compare, text: str, columns: list[str]) -> Callable[[C
 
     def holds(values: Columns) -> Any:
         made = [term(values) for term in terms]
-        try:
-            return np.logical_and.reduce([op(a, b) for op, a, b in zip(compare, made, made[1:], strict=False)])
-        except TypeError:
-            raise _outside(text, f"`{ast.unparse(node)}` compares a number with a text") from None
+        if len({_is_text(value) for value in made}) > 1:
+            raise _outside(text, f"`{ast.unparse(node)}` compares a number with a text")
+        return reduce(np.logical_and, (op(a, b) for op, a, b in zip(compare, made, made[1:], strict=False)))
 
     return holds
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, np.ndarray) and value.dtype.kind in "OU")
 
 
 def _term(node: ast.expr, text: str, columns: list[str]) -> Callable[[Columns], Any]:

@@ -1,0 +1,5 @@
+"""`python -m nanmap` is the command."""
+
+from nanmap.cli import main
+
+main()

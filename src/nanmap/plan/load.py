@@ -1,0 +1,139 @@
+"""Reads a sweep's file and the config that it names, with overrides laid over both."""
+
+import copy
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from nanmap.config import build_config, parse_assignment, read_toml
+from nanmap.config.load import PATHS, anchored, check_key, with_settings
+from nanmap.errors import InputError, did_you_mean
+from nanmap.outcomes import Outcome
+from nanmap.plan.axes import FORMS, find_axis
+from nanmap.plan.spec import SweepFile, explained
+from nanmap.plan.sweep import Sweep, make_sweep
+from nanmap.schema import COLUMNS
+
+
+def load_sweep(path: str | Path, overrides: Iterable[str] = ()) -> Sweep:
+    """Reads a sweep file and the config that it names.
+
+    Args:
+        path: the sweep's TOML file.
+        overrides: `key=value` texts; `axes.learning_rate.num=128` changes an axis, other keys the config.
+
+    Raises:
+        InputError: for whatever is wrong in the sweep, its config or an override.
+    """
+    path = Path(path)
+    tree = read_toml(path)
+    if "axes" not in tree and "config" not in tree:
+        raise InputError("this is a config, not a sweep: it has no axes", file=path, mend=f"nanmap run {path}")
+    config_settings, axis_settings = {}, {}
+    for key, value in map(parse_assignment, overrides):
+        if key in SweepFile.model_fields and key not in ("axes", "maps"):
+            tree[key] = value
+        elif key.startswith("axes."):
+            axis_settings[key.removeprefix("axes.")] = value
+        else:
+            check_key(key)
+            config_settings[key] = value
+    try:
+        spec = SweepFile.model_validate(tree)
+    except ValidationError as error:
+        raise explained(error, "", SweepFile).within(path) from None
+    config_path = (path.parent / spec.config).resolve()
+    try:
+        config = anchored(read_toml(config_path), config_path.parent)
+    except InputError as error:
+        raise (
+            error
+            if config_path.exists()
+            else InputError("names no file", file=path, key="config", value=spec.config, mend=error.mend)
+        ) from None
+    axes = _anchored_axes(copy.deepcopy(spec.axes), config_path.parent)
+    for key, value in axis_settings.items():
+        _override_axis(axes, key, value, path)
+    try:
+        settings = {f"record.{key}": value for key, value in spec.record.items()} | config_settings
+        build_config(config, settings, file=config_path)
+        config = with_settings(config, settings)
+    except InputError as error:
+        recorded = error.key is not None and error.key.removeprefix("record.") in spec.record
+        error.file = path if recorded else error.file
+        raise error from None
+    sweep = make_sweep(
+        config,
+        axes,
+        name=path.stem,
+        file=path,
+        title=spec.title,
+        zip=spec.zip,
+        where=spec.where or None,
+        maps=tuple(spec.maps),
+    )
+    _check_maps(sweep)
+    return sweep
+
+
+def _check_maps(sweep: Sweep) -> None:
+    """A map that names no axis is told before anything is trained."""
+    columns = [axis.column for axis in sweep.grid.axes]
+    values = [column.name for column in COLUMNS] + list(Outcome)
+    for number, drawn in enumerate(sweep.maps, 1):
+        key = f"maps.{number}"
+        for name in (drawn.x, drawn.y, *drawn.facet, *drawn.select):
+            if name not in columns:
+                raise InputError(
+                    "names no axis",
+                    file=sweep.file,
+                    key=key,
+                    value=name,
+                    allowed=columns,
+                    mend=did_you_mean(name, columns),
+                )
+        if drawn.value not in values:
+            raise InputError(
+                "can be drawn by no such value",
+                file=sweep.file,
+                key=key,
+                value=drawn.value,
+                allowed=values,
+                mend=did_you_mean(drawn.value, values),
+            )
+
+
+def _override_axis(axes: list[dict[str, Any]], key: str, value: Any, file: Path) -> None:
+    """Sets one field of an axis; giving its values in another form replaces the form it had."""
+    name, _, field = key.rpartition(".")
+    if not name:
+        raise InputError(
+            "expects axes.AXIS.FIELD", key=f"--set axes.{key}", value=value, mend=f"--set axes.{key}.num=64"
+        )
+    table = find_axis(name, axes, file)
+    if field in FORMS:
+        for other in (*FORMS, "choices"):
+            table.pop(other, None)
+        if field in ("values", "range"):
+            table.pop("num", None)
+    table[field] = value
+
+
+def _anchored_axes(axes: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """Axes over file names are relative to the config's folder, as the config's own are."""
+    for table in axes:
+        if table.get("key") in PATHS and isinstance(table.get("values"), list):
+            table["values"] = [_anchored(value, folder) for value in table["values"]]
+        choices = table.get("choices")
+        for settings in choices.values() if isinstance(choices, dict) else ():
+            for key in PATHS if isinstance(settings, dict) else ():
+                if key in settings:
+                    settings[key] = _anchored(settings[key], folder)
+    return axes
+
+
+def _anchored(value: Any, folder: Path) -> Any:
+    """A file name made absolute; whatever is no text is left for the validation to refuse."""
+    return str((folder / value).resolve()) if isinstance(value, str) else value
