@@ -133,7 +133,7 @@ def test_changed_data_is_other_settings(run, tmp_path: Path) -> None:
     tree = {"data": {"kind": "csv", "path": str(table), "target": "y"}, "training": {"steps": 3}}
     run(tmp_path / "run", tree, [])
     table.write_text("a,y\n1,2\n2,3\n3,6\n")
-    with pytest.raises(InputError, match=r"data\.rows\.csv"):
+    with pytest.raises(InputError, match=r"the content of rows\.csv changed"):
         run(tmp_path / "run", tree, [])
 
 

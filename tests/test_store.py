@@ -41,7 +41,7 @@ def facts() -> dict[str, np.ndarray]:
 def written(folder: Path) -> RunFolder:
     """Two shards of hostile rows behind a manifest."""
     run = RunFolder(folder)
-    run.write_manifest({"complete": True})
+    run.write_manifest({"sweep": {}, "complete": True})
     for number in range(2):
         cells = np.arange(ROWS) + number * ROWS
         run.write_shard(number, make_table(cells, AXES, facts(), shard_metadata("abc", number)))
@@ -201,5 +201,8 @@ def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         RunFolder(tmp_path).read_manifest()
     RunFolder(tmp_path).write_manifest({})
+    with pytest.raises(InputError, match="not one of nanmap's"):
+        RunFolder(tmp_path).read_manifest()
+    RunFolder(tmp_path).write_manifest({"sweep": {}})
     with pytest.raises(InputError, match="no rows"):
         RunFolder(tmp_path).dataset()

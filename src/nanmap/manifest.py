@@ -37,8 +37,14 @@ def fingerprint(configs: Iterable[Config]) -> list[str]:
 def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """Which settings differ between two manifests, shortly."""
     before, after = _identity(old), _identity(new)
-    changes = [f"{key} was {_short(was)}, now {_short(now)}" for key, was, now in _differences("", before, after)]
+    changes = [_change(*each) for each in _differences("", before, after)]
     return "; ".join(changes[:4]) + (f" and {len(changes) - 4} more" if len(changes) > 4 else "")
+
+
+def _change(key: str, was: Any, now: Any) -> str:
+    if key.startswith("data") and isinstance(now, str):
+        return f"the content of {now.partition(' ')[0]} changed"
+    return f"{key} was {_short(was)}, now {_short(now)}"
 
 
 def _identity(manifest: Mapping[str, Any]) -> dict[str, Any]:

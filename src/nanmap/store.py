@@ -43,7 +43,7 @@ class RunFolder:
         """
         try:
             manifest = json.loads(self.manifest_file.read_text(encoding="utf-8"))
-            if not (isinstance(manifest, dict) and {"sweep", "hash"} <= set(manifest)):
+            if not (isinstance(manifest, dict) and "sweep" in manifest):
                 raise InputError("is no run folder: its manifest.json is not one of nanmap's", file=self.path)
             return manifest
         except FileNotFoundError:

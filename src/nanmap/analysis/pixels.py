@@ -14,7 +14,7 @@ import pyarrow as pa
 from nanmap.analysis.view import View, load_grid
 from nanmap.outcomes import Outcome
 from nanmap.plan.grid import Grid
-from nanmap.schema import COLUMNS, TEXT
+from nanmap.schema import COLUMNS, STEP_COLUMNS, TEXT
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -30,7 +30,7 @@ SEVERITY = (
     Outcome.INF,
     Outcome.NAN,
 )
-HIGHER_IS_BETTER = ("r2",)  # for every other column the worst runs are the largest
+HIGHER_IS_BETTER = ("r2", *STEP_COLUMNS)  # for every other column the worst runs are the largest
 
 
 class Kind(IntEnum):
@@ -116,8 +116,8 @@ def most_common(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def take_medians(result: "Result", view: View, name: str) -> Medians:
     """The median run of each pixel for a numeric column.
 
-    Runs are ordered from best to worst: numbers, then infinity, NaN, and a missing value last; the middle one is
-    shown, of two middle ones their mean, or the worse where one is no number. So NaN is shown where at least half of
+    Runs are ordered from best to worst: numbers, then infinity, NaN, and a missing value last (of the first step of
+    an event it comes first: never is best, and early is worse than late); the middle one is shown, of two middle ones their mean, or the worse where one is no number. So NaN is shown where at least half of
     the runs are NaN, and no NaN is dropped to make room for a number.
     """
     sign = -1.0 if name in HIGHER_IS_BETTER else 1.0
@@ -126,13 +126,15 @@ def take_medians(result: "Result", view: View, name: str) -> Medians:
     for pixel, layer, column in _placed(result, view, name):
         values[pixel, layer], kinds[pixel, layer] = _numbers(column)
     tally = {kind: int((kinds == kind).sum()) for kind in Kind}
-    middle, kind = (values[:, 0], kinds[:, 0]) if view.depth == 1 else _middle(sign * values, kinds, sign)
+    middle, kind = (
+        (values[:, 0], kinds[:, 0]) if view.depth == 1 else _middle(sign * values, kinds, sign, name in STEP_COLUMNS)
+    )
     middle = np.where(kind == Kind.NUMBER, middle, np.nan)
     rows = (kinds != Kind.EMPTY).sum(axis=1)
     return Medians(middle.reshape(view.shape), kind.reshape(view.shape), rows.reshape(view.shape), tally)
 
 
-def _middle(values: np.ndarray, kinds: np.ndarray, sign: float) -> tuple[np.ndarray, np.ndarray]:
+def _middle(values: np.ndarray, kinds: np.ndarray, sign: float, missing_is_best: bool) -> tuple[np.ndarray, np.ndarray]:
     """Median along the last axis. np.sort puts −inf first and NaN last, which is the order wanted."""
     ordered = np.sort(values, axis=1)
     real = ((kinds == Kind.NUMBER) | (kinds == Kind.INF)).sum(axis=1)
@@ -140,10 +142,12 @@ def _middle(values: np.ndarray, kinds: np.ndarray, sign: float) -> tuple[np.ndar
     total = (kinds != Kind.EMPTY).sum(axis=1)
     low, high = np.maximum(total - 1, 0) // 2, np.maximum(total, 1) // 2
     high = np.minimum(high, np.maximum(total - 1, 0))
+    if missing_is_best:  # positions among those that are there; below 0 stand the missing ones
+        low, high = low - (total - rated), high - (total - rated)
     rows = np.arange(len(ordered))
     with np.errstate(invalid="ignore"):
-        middle = ordered[rows, low] / 2 + ordered[rows, high] / 2
-    tests = [total == 0, high >= rated, high >= real, ~np.isfinite(middle)]
+        middle = ordered[rows, np.where(low < 0, high, low)] / 2 + ordered[rows, high] / 2
+    tests = [total == 0, (high < 0) | (high >= rated), high >= real, ~np.isfinite(middle)]
     return sign * middle, np.select(tests, [Kind.EMPTY, Kind.MISSING, Kind.NAN, Kind.INF], Kind.NUMBER).astype(np.uint8)
 
 

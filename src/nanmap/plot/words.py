@@ -105,9 +105,15 @@ def describe_budget(facts: Facts) -> str:
         named = {
             each: [label for label in labels if budgets[axis.labels.tolist().index(label)] == each] for each in kept
         }
-        listed = " or ".join(f"{each} ({', '.join(map(label_of, names))})" for each, names in named.items())
+        listed = " or ".join(f"{each}{_labelled(each, names)}" for each, names in named.items())
     by = "" if axis is None or axis.column == "budget" else f" by {axis.column}"
     return f"budget{by}: {listed}"
+
+
+def _labelled(budget: str, labels: list) -> str:
+    """The labels that stand for a budget, unless the one label already says it."""
+    said = ", ".join(map(label_of, labels))
+    return "" if said.replace(",", "") == budget.replace(",", "") else f" ({said})"
 
 
 def describe_pixel(facts: Facts, rows: np.ndarray) -> str:
