@@ -7,6 +7,7 @@ from pathlib import Path
 from nanmap.errors import InputError
 
 DEVICES = ("auto", "cpu", "gpu")
+JAX_DEFAULT = -1  # jax_num_cpu_devices as JAX starts with it
 
 
 def cache_folder() -> Path:
@@ -47,9 +48,15 @@ def set_up(device: str = "auto") -> None:
 
 
 def use_all_cores() -> None:
-    """Makes every core a CPU device. JAX allows that only before its first array; later the devices stay as they are."""
+    """Makes every core a CPU device, unless a number was chosen already.
+
+    JAX allows that only before its first array; later the devices stay as they are.
+    """
     import jax
 
+    chosen = jax.config.jax_num_cpu_devices  # type: ignore[attr-defined]
+    if chosen != JAX_DEFAULT or "host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
+        return
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with contextlib.suppress(RuntimeError):
         jax.config.update("jax_num_cpu_devices", cores)
