@@ -1,8 +1,10 @@
 """The command as a user meets it: exit codes, messages, JSON, nothing written on a mistake."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -184,3 +186,21 @@ def test_the_wheel_works_elsewhere(tmp_path: Path) -> None:
     run(tmp_path / "venv/bin/python", "-c", code)
     assert (tmp_path / "mine/sweeps/square_sgd.toml").exists()
     assert (tmp_path / "mine/configs/square_sgd.toml").exists()
+
+
+def test_an_interrupted_sweep_says_so_and_continues(folder: Path) -> None:
+    arguments = ["sweep", "grid.toml", "--out", "out", "--no-maps", "--set", "axes.learning_rate.num=20000"]
+    arguments += ["--set", "training.epochs=400"]
+    command = [sys.executable, "-c", "from nanmap.cli import main; main()", *arguments]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as sweep:
+        while not list(folder.glob("out/cells/part-*")) and sweep.poll() is None:
+            time.sleep(0.02)
+        sweep.send_signal(signal.SIGINT)
+        _, errors = sweep.communicate(timeout=60)
+    assert sweep.returncode == 130, errors
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+    again = nanmap(*arguments, cwd=folder)
+    assert again.returncode == 0, again.stderr
+    assert "of 40,000 cells are done already" in again.stdout
+    assert sorted(pd.read_parquet(folder / "out" / "cells").cell) == list(range(40_000))

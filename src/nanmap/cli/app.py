@@ -1,8 +1,9 @@
 """The commands and their help. Each body is short: what it does lives in the library."""
 
+import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -124,7 +125,7 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(2)
     except (typer.Abort, KeyboardInterrupt):
-        sys.exit(_failed("interrupted; a sweep run again continues where it was", INTERRUPTED))
+        _leave_interrupted()
     except (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
         sys.exit(_failed(f"{error.filename}: {error.strerror}", 2))
     except MemoryError as error:
@@ -137,8 +138,16 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(0)
     if status == INTERRUPTED:
-        _failed("interrupted; a sweep run again continues where it was", INTERRUPTED)
+        _leave_interrupted()
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _leave_interrupted() -> NoReturn:
+    """Leaves at once: devices may be busy for a while yet, and what is on disk is whole at any moment."""
+    _failed("interrupted; a sweep run again continues where it was", INTERRUPTED)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)
 
 
 def _failed(message: str, status: int) -> int:

@@ -30,21 +30,21 @@ class Crew(Generic[Job, Done]):
         idle = set(range(self.workers))
         running: dict[Future[Done], int] = {}
         pending: deque[Job] = deque()
-        with ThreadPoolExecutor(self.workers) as pool:
-            try:
-                while True:
-                    pending.extend(islice(jobs, LOOKAHEAD * self.workers - len(pending)))
-                    while idle and pending:
-                        worker = min(idle)
-                        idle.remove(worker)
-                        running[pool.submit(self.work, worker, self._choose(worker, pending))] = worker
-                    if not running:
-                        return
-                    done, _ = wait(running, return_when=FIRST_COMPLETED)
-                    idle.update(running.pop(future) for future in done)
-                    yield from (future.result() for future in done)
-            finally:
-                pool.shutdown(cancel_futures=True)
+        pool = ThreadPoolExecutor(self.workers)
+        try:
+            while True:
+                pending.extend(islice(jobs, LOOKAHEAD * self.workers - len(pending)))
+                while idle and pending:
+                    worker = min(idle)
+                    idle.remove(worker)
+                    running[pool.submit(self.work, worker, self._choose(worker, pending))] = worker
+                if not running:
+                    return
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                idle.update(running.pop(future) for future in done)
+                yield from (future.result() for future in done)
+        finally:  # after an interruption nobody waits for the jobs that are under way
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _choose(self, worker: int, pending: deque[Job]) -> Job:
         """The first job this worker is set up for, else the first nobody is set up for, else the first."""
