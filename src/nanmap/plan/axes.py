@@ -1,6 +1,7 @@
 """Axes: a named list of values for a config key, or of bundles of settings. Values are made once, cells never."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -78,7 +79,7 @@ class Axis:
     def __len__(self) -> int:
         return len(self.settings)
 
-    @property
+    @cached_property
     def keys(self) -> tuple[str, ...]:
         """The config keys that this axis sets, in order of first mention."""
         return tuple(dict.fromkeys(key for settings in self.settings for key in settings))
