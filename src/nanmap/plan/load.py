@@ -31,15 +31,7 @@ def load_sweep(path: str | Path, overrides: Iterable[str] = ()) -> Sweep:
     tree = read_toml(path)
     if "axes" not in tree and "config" not in tree:
         raise InputError("this is a config, not a sweep: it has no axes", file=path, mend=f"nanmap run {path}")
-    config_settings, axis_settings = {}, {}
-    for key, value in map(parse_assignment, overrides):
-        if key in SweepFile.model_fields and key not in ("axes", "maps"):
-            tree[key] = value
-        elif key.startswith("axes."):
-            axis_settings[key.removeprefix("axes.")] = value
-        else:
-            check_key(key)
-            config_settings[key] = value
+    config_settings, axis_settings = _split_overrides(tree, overrides)
     try:
         spec = SweepFile.model_validate(tree)
     except ValidationError as error:
@@ -76,6 +68,20 @@ def load_sweep(path: str | Path, overrides: Iterable[str] = ()) -> Sweep:
     )
     _check_maps(sweep)
     return sweep
+
+
+def _split_overrides(tree: dict[str, Any], overrides: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Overrides of the config and of axes; those of the sweep's own keys are laid over `tree` at once."""
+    config_settings, axis_settings = {}, {}
+    for key, value in map(parse_assignment, overrides):
+        if key in SweepFile.model_fields and key not in ("axes", "maps"):
+            tree[key] = value
+        elif key.startswith("axes."):
+            axis_settings[key.removeprefix("axes.")] = value
+        else:
+            check_key(key)
+            config_settings[key] = value
+    return config_settings, axis_settings
 
 
 def _check_maps(sweep: Sweep) -> None:
