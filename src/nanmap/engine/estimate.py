@@ -12,7 +12,8 @@ COMPILE_SECONDS = 1.2  # per program, one core, cold cache; measured 0.6 to 2.5 
 # Updates of small programs are bounded by the loop around them, those of larger ones by arithmetic.
 # Measured on two cores of an AMD EPYC (Zen 4): what one CPU device does.
 LOOP_SECONDS = {"cpu": 3e-6, "gpu": 1e-4}
-FLOPS_PER_SECOND = {"cpu": 15e9, "gpu": 2e12}
+FLOPS_PER_SECOND = {"cpu": 20e9, "gpu": 2e12}
+NORM_SLOWDOWN = 5  # sums over the units of a row vectorise badly; measured 3 to 6
 BYTES_PER_ROW = 60  # of a Parquet row, compressed; measured 40 to 75 over the shipped sweeps
 
 
@@ -75,7 +76,9 @@ def estimate(plan: Plan, engine: Engine) -> Estimate:
     seconds = COMPILE_SECONDS * len(widths) / devices
     for variant in variants:
         program, width = variant.program, widths[variant.program]
-        update = max(LOOP_SECONDS[engine.backend], width * flops_per_update(program) / FLOPS_PER_SECOND[engine.backend])
+        slowdown = 1 if program.norm == "none" else NORM_SLOWDOWN
+        arithmetic = width * flops_per_update(program) * slowdown / FLOPS_PER_SECOND[engine.backend]
+        update = max(LOOP_SECONDS[engine.backend], arithmetic)
         seconds += np.ceil(each / width) * variant.steps * update / devices
     memory = max(
         devices * groups_per_call(p, engine.backend, w) * w * (4 * p.parameters * 8 + 512) + devices * w * lane_bytes(p)
