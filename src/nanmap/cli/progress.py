@@ -72,10 +72,16 @@ class BarProgress(PlainProgress):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import BarColumn, Progress, TextColumn
+        from rich.table import Column
 
-        text = TextColumn("{task.fields[state]}")
-        self.bar = Progress(TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), text)
+        def text(field: str, **layout: Any) -> TextColumn:
+            return TextColumn(field, table_column=Column(no_wrap=True, **layout))
+
+        # On a narrow terminal the tally is cut, never the count of cells.
+        done = text("{task.completed:,.0f}/{task.total:,.0f}", min_width=17)
+        state = text("{task.fields[state]}", ratio=1, overflow="ellipsis")
+        self.bar = Progress(text("{task.description}"), BarColumn(bar_width=20), done, state, expand=True)
         self.task: Any = None
 
     def __enter__(self) -> Self:
