@@ -8,13 +8,13 @@ from nanmap.engine.engine import Engine
 from nanmap.engine.width import groups_per_call, lane_bytes
 from nanmap.plan import Plan, Program
 
-COMPILE_SECONDS = 1.2  # per program, one core, cold cache; measured 0.6 to 2.5 over the shipped sweeps
+COMPILE_SECONDS = 1.2  # per program, one core, cold cache; measured 0.6 to 1.8 over the shipped sweeps
 # Updates of small programs are bounded by the loop around them, those of larger ones by arithmetic.
-# Measured on two cores of an AMD EPYC (Zen 4): what one CPU device does.
+# Fitted to the shipped sweeps on one core of an AMD EPYC (Zen 4); the GPU's figures are guesses, not measured.
 LOOP_SECONDS = {"cpu": 3e-6, "gpu": 1e-4}
 FLOPS_PER_SECOND = {"cpu": 20e9, "gpu": 2e12}
-NORM_SLOWDOWN = 5  # sums over the units of a row vectorise badly; measured 3 to 6
-BYTES_PER_ROW = 60  # of a Parquet row, compressed; measured 40 to 75 over the shipped sweeps
+NORM_SLOWDOWN = 5  # sums over the units of a row vectorise badly; measured 2 to 6 on relu_double
+BYTES_PER_ROW = 30  # of a Parquet row, compressed; measured 17 to 33 over the shipped sweeps
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def estimate(plan: Plan, engine: Engine) -> Estimate:
         len(variants),
         float(seconds),
         memory,
-        cells * (BYTES_PER_ROW + 2 * len(grid.axes)),
+        cells * BYTES_PER_ROW,
         widths,
     )
 
