@@ -4,6 +4,7 @@ The engine decides which rows an update sees and runs these functions for many c
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -80,7 +81,7 @@ class Assessment(NamedTuple):
 
 
 class Events(NamedTuple):
-    """First steps of events (NEVER until then), and how many losses `Losses` sums."""
+    """First steps of events (NEVER until then), and how many full-batch losses `Losses` sums."""
 
     first_inf: Array
     first_nan: Array
@@ -110,18 +111,14 @@ class Losses(NamedTuple):
 class State(NamedTuple):
     """Everything that changes while a cell trains.
 
-    Records are packed into three arrays: each array costs a kernel to compile and a call per step, each entry nothing.
-
     Attributes:
-        events: `Events`, int32 `[3]`.
-        losses: `Losses`, at least float32 `[7]`.
         marks: an `Assessment` per mark, of the losses' dtype `[MARKS, 6]`.
     """
 
     layers: Layers
     optimizer: optax.OptState
-    events: Array
-    losses: Array
+    events: Events
+    losses: Losses
     marks: Array
 
 
@@ -131,8 +128,8 @@ def begin(program: Program, lane: Lane, layers: Layers) -> State:
     return State(
         layers=layers,
         optimizer=make_optimizer(program, lane.numbers, lane.rates).init(layers),
-        events=jnp.array(Events(NEVER, NEVER, 0), jnp.int32),
-        losses=jnp.array(Losses(jnp.nan, 0, jnp.nan, 0, 0, 0, jnp.inf), wide),
+        events=Events(*(jnp.int32(start) for start in (NEVER, NEVER, 0))),
+        losses=Losses(*(jnp.asarray(start, wide) for start in (jnp.nan, 0, jnp.nan, 0, 0, 0, jnp.inf))),
         marks=jnp.full((MARKS, len(Assessment._fields)), jnp.nan, wide),
     )
 
@@ -144,7 +141,7 @@ def update(program: Program, lane: Lane, task: Task, state: State, batch: Batch,
     loss, grads = _loss_and_gradient(program, lane, state.layers, batch)
     steps, optimizer_state = optimizer.update(grads, state.optimizer, state.layers)
     layers = optax.apply_updates(state.layers, steps)
-    events, losses = Events(*state.events), Losses(*state.losses)
+    events, losses = state.events, state.losses
     alive = events.first_nan < 0
     recorded = losses._replace(batch=loss, epoch=losses.epoch + loss * batch.count.astype(loss.dtype))
     if program.full_loss:
@@ -153,15 +150,10 @@ def update(program: Program, lane: Lane, task: Task, state: State, batch: Batch,
     events = Events(
         first_inf=_latched(events.first_inf, alive & _any(jnp.isinf, loss, layers), step),
         first_nan=_latched(events.first_nan, _any(jnp.isnan, loss, layers), step),
-        counted=events.counted + alive,
+        counted=events.counted + alive if program.full_loss else events.counted,
     )
-    return State(
-        layers=layers,
-        optimizer=optimizer_state,
-        events=jnp.stack(events),
-        losses=jnp.where(alive, jnp.stack(recorded), state.losses),
-        marks=state.marks,
-    )
+    losses = jax.tree.map(partial(jnp.where, alive), recorded, losses)
+    return State(layers, optimizer_state, events, losses, state.marks)
 
 
 def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, event: Array) -> State:
@@ -183,13 +175,13 @@ def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, 
     found = jnp.stack(
         [jnp.asarray(each, loss.dtype) for each in Assessment(loss, val_loss, squared, share, dead, infinite)]
     )
-    events = Events(*state.events)
+    events = state.events
     counts, alive = event >= 0, events.first_nan < 0
     events = events._replace(
         first_inf=_latched(events.first_inf, alive & counts & jnp.isinf(loss), event),
         first_nan=_latched(events.first_nan, counts & jnp.isnan(loss), event),
     )
-    return state._replace(events=jnp.stack(events), marks=state.marks.at[mark].set(found))
+    return state._replace(events=events, marks=state.marks.at[mark].set(found))
 
 
 def full_loss(program: Program, lane: Lane, layers: Layers, x: Array, y: Array, n: Array) -> Array:
