@@ -12,7 +12,8 @@ import optax
 
 from nanmap.arrays import Array
 from nanmap.loss import batch_loss
-from nanmap.model import Layers, dead_units, forward
+from nanmap.model import Layers, dead_units, forward, trained, with_running
+from nanmap.norm import Moments
 from nanmap.optimizer import Numbers, make_optimizer, scheduled
 from nanmap.plan.program import Program
 
@@ -113,6 +114,7 @@ class State(NamedTuple):
     Records are packed into three arrays: each array costs a kernel to compile and a call per step, each entry nothing.
 
     Attributes:
+        layers: the parameters, and batch norm's running statistics beside them.
         events: `Events`, int32 `[3]`.
         losses: `Losses`, at least float32 `[7]`.
         marks: an `Assessment` per mark, of the losses' dtype `[MARKS, 6]`.
@@ -130,7 +132,7 @@ def begin(program: Program, lane: Lane, layers: Layers) -> State:
     wide = jnp.promote_types(program.dtype, jnp.float32)
     return State(
         layers=layers,
-        optimizer=make_optimizer(program, lane.numbers, lane.rates).init(layers),
+        optimizer=make_optimizer(program, lane.numbers, lane.rates).init(trained(layers)),
         events=jnp.array(Events(NEVER, NEVER, 0), jnp.int32),
         losses=jnp.array(Losses(jnp.nan, 0, jnp.nan, 0, 0, 0, jnp.inf), wide),
         marks=jnp.full((MARKS, len(Assessment._fields)), jnp.nan, wide),
@@ -141,14 +143,17 @@ def update(program: Program, lane: Lane, task: Task, state: State, batch: Batch,
     """One update on one batch, and what it did to the records."""
     rates = lane.rates * scheduled(program, lane.numbers, step, task.steps)
     optimizer = make_optimizer(program, lane.numbers, rates)
-    loss, grads = _loss_and_gradient(program, lane, state.layers, batch)
-    steps, optimizer_state = optimizer.update(grads, state.optimizer, state.layers)
-    layers = optax.apply_updates(state.layers, steps)
+    weights = trained(state.layers)
+    loss, grads, moments = _loss_and_gradient(program, lane, weights, batch)
+    steps, optimizer_state = optimizer.update(grads, state.optimizer, weights)
+    layers = with_running(optax.apply_updates(weights, steps), state.layers, moments)
     events, losses = Events(*state.events), Losses(*state.losses)
     alive = events.first_nan < 0
     recorded = losses._replace(batch=loss, epoch=losses.epoch + loss * batch.count.astype(loss.dtype))
     if program.full_loss:
-        everything = loss if program.full_batch else full_loss(program, lane, state.layers, task.x, task.y, task.n)
+        # Under batch norm a batch's loss comes from its own statistics, even if it holds all rows.
+        same = program.full_batch and program.norm != "batch"
+        everything = loss if same else full_loss(program, lane, state.layers, task.x, task.y, task.n)
         recorded = _measured(recorded, everything, events.counted, task.steps)
     events = Events(
         first_inf=_latched(events.first_inf, alive & _any(jnp.isinf, loss, layers), step),
@@ -171,7 +176,7 @@ def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, 
         event: the step at which a non-finite loss counts as an event, or NEVER if it does not.
     """
     mask = rows_mask(program.rows, task.n)
-    output, pre_activations = forward(program, state.layers, lane.numbers["gain"], task.x, mask)
+    output, pre_activations, _ = forward(program, state.layers, lane.numbers["gain"], task.x, mask)
     loss = batch_loss(program.loss, output, task.y, lane.numbers["delta"], task.n, mask)
     error = jnp.where(mask, output - task.y, 0).astype(loss.dtype)
     val_loss: Array = jnp.nan
@@ -195,7 +200,7 @@ def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, 
 def full_loss(program: Program, lane: Lane, layers: Layers, x: Array, y: Array, n: Array) -> Array:
     """Loss over the first `n` of the given rows."""
     mask = rows_mask(x.shape[1], n)
-    output, _ = forward(program, layers, lane.numbers["gain"], x, mask)
+    output = forward(program, layers, lane.numbers["gain"], x, mask).output
     return batch_loss(program.loss, output, y, lane.numbers["delta"], n, mask)
 
 
@@ -204,17 +209,23 @@ def rows_mask(rows: int, n: Array) -> Array:
     return jnp.arange(rows) < n
 
 
-def _loss_and_gradient(program: Program, lane: Lane, layers: Layers, batch: Batch) -> tuple[Array, Layers]:
-    output, pull_back = jax.vjp(
-        lambda layers: forward(program, layers, lane.numbers["gain"], batch.x, batch.mask)[0], layers
-    )
+def _loss_and_gradient(
+    program: Program, lane: Lane, weights: Layers, batch: Batch
+) -> tuple[Array, Layers, list[Moments]]:
+    """The batch's loss, its gradient with respect to the trained parameters, and batch norm's moments."""
+
+    def run(weights: Layers) -> tuple[Array, list[Moments]]:
+        made = forward(program, weights, lane.numbers["gain"], batch.x, batch.mask, training=True)
+        return made.output, made.moments
+
+    output, pull_back, moments = jax.vjp(run, weights, has_aux=True)
     loss, output_gradient = jax.value_and_grad(
         lambda output: batch_loss(program.loss, output, batch.y, lane.numbers["delta"], batch.count, batch.mask)
     )(output)
     if program.clip_output_gradient:
         bound = lane.numbers["clip_output_gradient"]
         output_gradient = jnp.clip(output_gradient, -bound, bound)
-    return loss, pull_back(output_gradient)[0]
+    return loss, pull_back(output_gradient)[0], moments
 
 
 def _measured(losses: Losses, loss: Array, counted: Array, steps: Array) -> Losses:
@@ -235,5 +246,5 @@ def _latched(first: Array, happens: Array, step: Array) -> Array:
 
 
 def _any(test: Callable[[Array], Array], loss: Array, layers: Layers) -> Array:
-    """Whether the loss or any parameter passes `test`."""
+    """Whether the loss, any parameter or any running statistic passes `test`."""
     return jnp.any(jnp.stack([test(loss), *(jnp.any(test(leaf)) for leaf in jax.tree.leaves(layers))]))

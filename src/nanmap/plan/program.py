@@ -90,7 +90,7 @@ class Program:
     @property
     def parameters(self) -> int:
         """Number of trainable parameters."""
-        norms = {"none": 0, "rms": 1, "layer": 2}[self.norm]
+        norms = {"none": 0, "rms": 1, "layer": 2, "batch": 2}[self.norm]
         dense = sum((a + self.bias) * b for a, b in zip(self.widths, self.widths[1:], strict=False))
         return dense + norms * sum(self.hidden)
 
