@@ -38,7 +38,8 @@ class TrainingReport:
         outcome, cause: as in a row.
         row: every fact a sweep's row would hold.
         epochs: losses per epoch, up to the first NaN.
-        params: arrays by name (`layers.0.kernel` `[inputs, units]`, …), None for 1000 parameters or more.
+        params: arrays by name (`layers.0.kernel` `[inputs, units]`, …; under batch norm the running statistics among
+            them), at least float32; None for 1000 parameters or more.
         predictions: one output per input that was asked for, in the units of the data.
         report: what was done to the columns of a file.
     """
@@ -127,6 +128,8 @@ def _named(state: State) -> dict[str, np.ndarray]:
     for index, layer in enumerate(state.layers):
         for name in sorted(layer, key=["kernel", "bias", *START].index):
             values = layer[name][0]
+            if values.dtype.itemsize == 2:  # float32 holds every 16-bit number, and NumPy knows no bfloat16
+                values = values.astype(np.float32)
             named[f"layers.{index}.{name}"] = values.T if name == "kernel" else values
     return named
 

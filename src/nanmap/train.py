@@ -24,7 +24,10 @@ MARKS = 3  # assessments per advance: initial, at 90 % of the budget, final
 
 
 class Batch(NamedTuple):
-    """Rows of one update: `x` `[features, rows]`, `y` `[outputs, rows]`, how many count, and which (None = all)."""
+    """Rows of one update: `x` `[features, rows]`, `y` `[outputs, rows]`, how many count, and which (None = all).
+
+    Inputs are of the training's dtype, targets of the losses': at least float32.
+    """
 
     x: Array
     y: Array
@@ -55,7 +58,7 @@ class Task(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """Numbers of one cell: hyperparameters as scalars, and a learning rate per layer."""
+    """Numbers of one cell: hyperparameters as scalars, and a learning rate per layer; at least float32."""
 
     numbers: Numbers
     rates: Array
@@ -129,13 +132,12 @@ class State(NamedTuple):
 
 def begin(program: Program, lane: Lane, layers: Layers) -> State:
     """The state before the first update."""
-    wide = jnp.promote_types(program.dtype, jnp.float32)
     return State(
         layers=layers,
         optimizer=make_optimizer(program, lane.numbers, lane.rates).init(trained(layers)),
         events=jnp.array(Events(NEVER, NEVER, 0), jnp.int32),
-        losses=jnp.array(Losses(jnp.nan, 0, jnp.nan, 0, 0, 0, jnp.inf), wide),
-        marks=jnp.full((MARKS, len(Assessment._fields)), jnp.nan, wide),
+        losses=jnp.array(Losses(jnp.nan, 0, jnp.nan, 0, 0, 0, jnp.inf), program.wide),
+        marks=jnp.full((MARKS, len(Assessment._fields)), jnp.nan, program.wide),
     )
 
 
