@@ -178,7 +178,7 @@ def outcome_of(row: Mapping[str, Any], ratio: float) -> str:
     if first <= floor:
         if final <= first:
             return "converged"
-    elif final - floor <= ratio * (first - floor):
+    elif np.isfinite(first) and final - floor <= ratio * (first - floor):  # every end is near, seen from infinity
         return "converged"
     if row["dead_at_end"]:
         return "dead"

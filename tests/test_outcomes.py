@@ -48,6 +48,7 @@ TRAININGS: dict[tuple[str, str], Any] = {
     },
     ("nan", "gradient_ascent"): lambda npz: {**SCALED, **rate(-0.5), **steps(300)},
     ("inf", "overflow"): lambda npz: {"data": LINE, **rate(0.1), **steps(18)},
+    ("inf", "float16_range"): lambda npz: {"data": LINE, **rate(0.1), "training": {"steps": 3, "dtype": "float16"}},
     ("inf", "start_not_finite"): lambda npz: {"data": LINE, "model": {"init": "ones", "init_scale": 1e30}, **steps(3)},
     ("converged", ""): lambda npz: {**SCALED, **rate(0.1), **steps(100)},
     ("dead", "dead_at_init"): lambda npz: {**relu_net(npz, [-50.0, -60.0]), **steps(5)},
@@ -87,16 +88,17 @@ ROW = st.fixed_dictionaries(
         "dead_at_end": st.booleans(),
         "dead_at_init": st.booleans(),
         "data_nan": st.booleans(),
+        "float16": st.booleans(),
         "rate": st.sampled_from([-0.1, -0.0, 0.0, 0.1]),
     }
 )
 PLAIN = {
     "loss_initial": 1.0, "loss_late": 1.0, "loss_final": 1.0, "loss_floor": 0.0, "first_nan_step": -1, "first_inf_step": -1,
-    "ends_infinite": False, "dead_at_end": False, "dead_at_init": False, "data_nan": False, "rate": 0.1,
+    "ends_infinite": False, "dead_at_end": False, "dead_at_init": False, "data_nan": False, "float16": False, "rate": 0.1,
 }  # fmt: skip
 POSSIBLE = {
-    "nan": {"nan_in_data", "start_not_finite", "overflow", "nan_without_inf", "gradient_ascent"},
-    "inf": {"nan_in_data", "start_not_finite", "overflow", "nan_without_inf", "gradient_ascent"},
+    "nan": {"nan_in_data", "start_not_finite", "overflow", "float16_range", "nan_without_inf", "gradient_ascent"},
+    "inf": {"nan_in_data", "start_not_finite", "overflow", "float16_range", "nan_without_inf", "gradient_ascent"},
     "converged": {""},
     "dead": {"dead_at_init", "killed", "blown_up_then_dead"},
     "diverged": {"steps_too_large", "gradient_ascent"},
@@ -126,6 +128,8 @@ def test_columns_are_classified_as_the_table_reads_for_each_cell(rows: list[dict
         ({"first_nan_step": 5, "first_inf_step": 4}, "overflow"),
         ({"first_nan_step": 5, "first_inf_step": 6}, "nan_without_inf"),
         ({"first_nan_step": 5}, "nan_without_inf"),
+        ({"first_nan_step": 5, "first_inf_step": 4, "float16": True}, "float16_range"),
+        ({"first_nan_step": 5, "float16": True}, "nan_without_inf"),
         ({"first_nan_step": 0, "data_nan": True, "rate": -1.0}, "nan_in_data"),
         ({"first_nan_step": 5, "loss_initial": np.inf, "rate": -1.0}, "start_not_finite"),
         ({"ends_infinite": True, "first_inf_step": 3, "rate": -1.0}, "gradient_ascent"),

@@ -9,6 +9,7 @@ import numpy as np
 from nanmap.config import Model
 from nanmap.config.load import file_stamp
 from nanmap.errors import InputError
+from nanmap.norm import NAMES, START
 from nanmap.plan.program import Program
 
 Layer = dict[str, np.ndarray]
@@ -16,7 +17,7 @@ TRUNCATION = 0.87962566103423978  # standard deviation of a unit normal cut at Â
 
 
 def initial_layers(model: Model, program: Program, seed: int) -> list[Layer]:
-    """One dict of float32 arrays per layer: `kernel` `[inputs, units]`, and `bias`, `scale`, `offset` where used.
+    """One dict of float32 arrays per layer: `kernel` `[inputs, units]`, and `bias` and the norm's arrays where used.
 
     Each layer has its own stream of random numbers, so a change of one layer leaves the others' draws alone.
     `init_scale` and `init_offset` are not applied here: they are numbers of a lane.
@@ -33,10 +34,8 @@ def initial_layers(model: Model, program: Program, seed: int) -> list[Layer]:
         if program.bias:
             kind = model.bias_init or ("torch_linear" if model.init == "torch_linear" else "zeros")
             layer["bias"] = draw(kind, (fan_in, fan_out), bias_rng)[0]
-        if index < len(program.hidden) and program.norm != "none":
-            layer["scale"] = np.ones(fan_out, np.float32)
-            if program.norm == "layer":
-                layer["offset"] = np.zeros(fan_out, np.float32)
+        if index < len(program.hidden):
+            layer |= {name: np.full(fan_out, START[name], np.float32) for name in NAMES[program.norm]}
         layers.append(layer)
     return _from_file(model, program, layers) if model.init == "file" else layers
 

@@ -1,6 +1,7 @@
 """The network of one cell, as a pure function. Rows lie on the minor axis: `[features, rows]` in, `[outputs, rows]` out."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import numpy as np
 
 from nanmap.arrays import Array
 from nanmap.config.choices import FLAT_BELOW_ZERO
-from nanmap.norm import along_units, normalise
+from nanmap.norm import NAMES, RUNNING, Moments, along_units, batch_moments, counted, normalise, running
 from nanmap.plan.program import Program
 
 Layers = list[dict[str, Array]]
@@ -37,29 +38,54 @@ def layer_shapes(program: Program) -> list[dict[str, tuple[int, ...]]]:
     for index, (fan_in, units) in enumerate(zip(program.widths, program.widths[1:], strict=False)):
         names = ["bias"] if program.bias else []
         if index < program.layers - 1:
-            names += {"none": [], "rms": ["scale"], "layer": ["scale", "offset"]}[program.norm]
+            names += NAMES[program.norm]
         shapes.append({"kernel": (units, fan_in), **dict.fromkeys(names, (units,))})
     return shapes
 
 
-def forward(program: Program, layers: Layers, gain: Array, x: Array, mask: Array | None) -> tuple[Array, list[Array]]:
-    """Outputs, and the pre-activations of every layer.
+class Pass(NamedTuple):
+    """What came of one pass through the network.
+
+    Attributes:
+        output: `[outputs, rows]`.
+        pre_activations: one `[units, rows]` array per layer.
+        moments: per layer the batch's mean and variance that batch norm used in training; else nothing.
+    """
+
+    output: Array
+    pre_activations: list[Array]
+    moments: list[Moments]
+
+
+def trained(layers: Layers) -> Layers:
+    """The parameters that an optimizer moves: all but batch norm's running statistics."""
+    return [{name: values for name, values in layer.items() if name not in RUNNING} for layer in layers]
+
+
+def with_running(layers: Layers, before: Layers, moments: list[Moments]) -> Layers:
+    """Trained parameters together with the running statistics that follow from those `before` and the batch's moments."""
+    return [new | running(old, moment) for new, old, moment in zip(layers, before, moments, strict=True)]
+
+
+def forward(
+    program: Program, layers: Layers, gain: Array, x: Array, mask: Array | None, *, training: bool = False
+) -> Pass:
+    """One pass through the network.
 
     Inside, rows or units lie on the minor axis, whichever vectorises better for this batch (`program.rows_minor`).
 
     Args:
-        layers: per layer `kernel` `[units, inputs]`, `bias` `[units]` and the norm's parameters.
+        layers: per layer `kernel` `[units, inputs]`, `bias` `[units]` and the norm's arrays.
         gain: factor on hidden pre-activations, inside the activation.
         x: `[features, rows]`.
         mask: which rows count, or None for all. Rows that do not count are cut off before every non-linearity:
             an infinite weight would make NaN of their zeros, and the gradient of a NaN survives a later `where`.
-
-    Returns:
-        Outputs `[outputs, rows]` and one `[units, rows]` array per layer.
+        training: whether batch norm uses the moments of these rows, or the running statistics.
     """
     rows_minor = program.rows_minor
     hidden = x if rows_minor else x.T
-    pre_activations = []
+    pre_activations: list[Array] = []
+    moments: list[Moments] = []
     for index, layer in enumerate(layers):
         last = index == program.layers - 1
         norm = "none" if last else program.norm
@@ -69,12 +95,16 @@ def forward(program: Program, layers: Layers, gain: Array, x: Array, mask: Array
         z = _product(kernel, hidden, rows_minor)
         if bias is not None:
             z = z + along_units(bias, rows_minor)
-        z = _counted(z, mask, rows_minor)
+        z = counted(z, mask, rows_minor)
+        seen: Moments = {}
+        if norm == "batch":
+            seen = batch_moments(z, mask, rows_minor) if training else {name: layer[name] for name in RUNNING}
         if norm != "none":
-            z = _counted(normalise(norm, layer, z, rows_minor), mask, rows_minor) * gain
+            z = counted(normalise(norm, layer, z, seen, rows_minor), mask, rows_minor) * gain
+        moments.append(seen)
         pre_activations.append(z if rows_minor else z.T)
         hidden = ACTIVATIONS[program.output_activation if last else program.activation](z)
-    return hidden if rows_minor else hidden.T, pre_activations
+    return Pass(hidden if rows_minor else hidden.T, pre_activations, moments)
 
 
 def dead_units(program: Program, pre_activations: list[Array], mask: Array | None) -> tuple[Array, Array]:
@@ -110,7 +140,3 @@ def _product(kernel: Array, hidden: Array, rows_minor: bool) -> Array:
     if kernel.shape[1] > 1 or rows > SCALED_BELOW:
         return kernel @ hidden if rows_minor else hidden @ kernel.T
     return kernel * hidden if rows_minor else hidden * kernel[:, 0]
-
-
-def _counted(z: Array, mask: Array | None, rows_minor: bool) -> Array:
-    return z if mask is None else jnp.where(mask if rows_minor else mask[:, None], z, 0)

@@ -92,5 +92,6 @@ def _clip(gradient: Array, bound: Array) -> Array:
 
 
 def _clip_norm(grads: list, bound: Array) -> list:
-    norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(grads)))
+    wide = [g.astype(jnp.promote_types(g.dtype, jnp.float32)) for g in jax.tree.leaves(grads)]
+    norm = jnp.sqrt(sum(jnp.sum(g * g) for g in wide))
     return jax.tree.map(lambda g: jnp.where(norm < bound, g, (g / norm.astype(g.dtype)) * bound.astype(g.dtype)), grads)

@@ -30,6 +30,7 @@ class Cause(StrEnum):
     DATA_NAN = "nan_in_data"
     START_NOT_FINITE = "start_not_finite"
     OVERFLOW = "overflow"
+    FLOAT16_RANGE = "float16_range"
     NAN_WITHOUT_INF = "nan_without_inf"
     GRADIENT_ASCENT = "gradient_ascent"
     DEAD_AT_INIT = "dead_at_init"
@@ -60,6 +61,7 @@ CAUSE_SENTENCES = {
     Cause.DATA_NAN: "the rows hold NaN, so the very first loss is NaN",
     Cause.START_NOT_FINITE: "the loss at initialisation is already not finite",
     Cause.OVERFLOW: "loss or parameters grew step by step until they overflowed",
+    Cause.FLOAT16_RANGE: "a number passed 65504, the largest that float16 holds; bfloat16 and float32 hold far larger ones",
     Cause.NAN_WITHOUT_INF: "a NaN arose without an infinity before it",
     Cause.GRADIENT_ASCENT: "a negative learning rate climbs the loss instead of descending it",
     Cause.DEAD_AT_INIT: "the layer was dead before the first step",
@@ -80,7 +82,7 @@ def classify(columns: Columns, ratio: np.ndarray | float) -> tuple[np.ndarray, n
 
     Args:
         columns: arrays `[cells]`: `first_inf_step` and `first_nan_step` (-1 = never), `ends_infinite`, `dead_at_end`,
-            `dead_at_init`, `data_nan` (bool), `loss_initial`, `loss_late` (at ⌊0.9·steps⌋), `loss_final`,
+            `dead_at_init`, `data_nan`, `float16` (bool), `loss_initial`, `loss_late` (at ⌊0.9·steps⌋), `loss_final`,
             `loss_floor`, `rate` (the smallest learning rate of any layer).
         ratio: `outcome.ratio`, one for all cells or one each.
 
@@ -111,6 +113,7 @@ def classify(columns: Columns, ratio: np.ndarray | float) -> tuple[np.ndarray, n
             bad & columns["data_nan"],
             bad & starts_bad,
             ascends,
+            bad & overflowed & columns["float16"],
             bad & overflowed,
             bad,
             (outcomes == Outcome.DEAD) & columns["dead_at_init"],
@@ -125,6 +128,7 @@ def classify(columns: Columns, ratio: np.ndarray | float) -> tuple[np.ndarray, n
             Cause.DATA_NAN,
             Cause.START_NOT_FINITE,
             Cause.GRADIENT_ASCENT,
+            Cause.FLOAT16_RANGE,
             Cause.OVERFLOW,
             Cause.NAN_WITHOUT_INF,
             Cause.DEAD_AT_INIT,

@@ -13,6 +13,7 @@ from nanmap.engine.columns import RECORDS, columns_of
 from nanmap.engine.groups import late_step
 from nanmap.errors import InputError
 from nanmap.model import forward
+from nanmap.norm import START
 from nanmap.outcomes import Cause, Outcome, classify
 from nanmap.plan import Lanes, Plan, Variant, make_sweep
 from nanmap.train import Assessment, Events, Losses, State
@@ -37,7 +38,8 @@ class TrainingReport:
         outcome, cause: as in a row.
         row: every fact a sweep's row would hold.
         epochs: losses per epoch, up to the first NaN.
-        params: arrays by name (`layers.0.kernel` `[inputs, units]`, …), None for 1000 parameters or more.
+        params: arrays by name (`layers.0.kernel` `[inputs, units]`, …; under batch norm the running statistics among
+            them), at least float32; None for 1000 parameters or more.
         predictions: one output per input that was asked for, in the units of the data.
         report: what was done to the columns of a file.
     """
@@ -124,8 +126,10 @@ def _epoch_loss(variant: Variant, epoch: Epoch) -> EpochLoss:
 def _named(state: State) -> dict[str, np.ndarray]:
     named = {}
     for index, layer in enumerate(state.layers):
-        for name in sorted(layer, key=["kernel", "bias", "scale", "offset"].index):
+        for name in sorted(layer, key=["kernel", "bias", *START].index):
             values = layer[name][0]
+            if values.dtype.itemsize == 2:  # float32 holds every 16-bit number, and NumPy knows no bfloat16
+                values = values.astype(np.float32)
             named[f"layers.{index}.{name}"] = values.T if name == "kernel" else values
     return named
 
@@ -151,6 +155,6 @@ def _predict(lanes: Lanes, variant: Variant, state: State, inputs: Sequence[floa
         x = np.asarray((np.asarray(inputs, float) - shift) / divisor, dtype)[:, None]
         layers = [{name: values[0] for name, values in layer.items()} for layer in state.layers]
         gain = np.asarray(lanes.numbers["gain"][0], dtype)
-        output = np.asarray(forward(lanes.program, layers, gain, x, None)[0])[:, 0]
+        output = np.asarray(forward(lanes.program, layers, gain, x, None).output)[:, 0]
     values = (output.astype(float) * out_divisor + out_shift).tolist()
     return values[0] if len(values) == 1 else values

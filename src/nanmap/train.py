@@ -13,7 +13,8 @@ import optax
 
 from nanmap.arrays import Array
 from nanmap.loss import batch_loss
-from nanmap.model import Layers, dead_units, forward
+from nanmap.model import Layers, dead_units, forward, trained, with_running
+from nanmap.norm import Moments
 from nanmap.optimizer import Numbers, make_optimizer, scheduled
 from nanmap.plan.program import Program
 
@@ -24,7 +25,10 @@ MARKS = 3  # assessments per advance: initial, at 90 % of the budget, final
 
 
 class Batch(NamedTuple):
-    """Rows of one update: `x` `[features, rows]`, `y` `[outputs, rows]`, how many count, and which (None = all)."""
+    """Rows of one update: `x` `[features, rows]`, `y` `[outputs, rows]`, how many count, and which (None = all).
+
+    Inputs are of the training's dtype, targets of the losses': at least float32.
+    """
 
     x: Array
     y: Array
@@ -55,7 +59,7 @@ class Task(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """Numbers of one cell: hyperparameters as scalars, and a learning rate per layer."""
+    """Numbers of one cell: hyperparameters as scalars, and a learning rate per layer; at least float32."""
 
     numbers: Numbers
     rates: Array
@@ -112,6 +116,7 @@ class State(NamedTuple):
     """Everything that changes while a cell trains.
 
     Attributes:
+        layers: the parameters, and batch norm's running statistics beside them.
         marks: an `Assessment` per mark, of the losses' dtype `[MARKS, 6]`.
     """
 
@@ -124,13 +129,12 @@ class State(NamedTuple):
 
 def begin(program: Program, lane: Lane, layers: Layers) -> State:
     """The state before the first update."""
-    wide = jnp.promote_types(program.dtype, jnp.float32)
     return State(
         layers=layers,
-        optimizer=make_optimizer(program, lane.numbers, lane.rates).init(layers),
+        optimizer=make_optimizer(program, lane.numbers, lane.rates).init(trained(layers)),
         events=Events(*(jnp.int32(start) for start in (NEVER, NEVER, 0))),
-        losses=Losses(*(jnp.asarray(start, wide) for start in (jnp.nan, 0, jnp.nan, 0, 0, 0, jnp.inf))),
-        marks=jnp.full((MARKS, len(Assessment._fields)), jnp.nan, wide),
+        losses=Losses(*(jnp.asarray(start, program.wide) for start in (jnp.nan, 0, jnp.nan, 0, 0, 0, jnp.inf))),
+        marks=jnp.full((MARKS, len(Assessment._fields)), jnp.nan, program.wide),
     )
 
 
@@ -138,14 +142,17 @@ def update(program: Program, lane: Lane, task: Task, state: State, batch: Batch,
     """One update on one batch, and what it did to the records."""
     rates = lane.rates * scheduled(program, lane.numbers, step, task.steps)
     optimizer = make_optimizer(program, lane.numbers, rates)
-    loss, grads = _loss_and_gradient(program, lane, state.layers, batch)
-    steps, optimizer_state = optimizer.update(grads, state.optimizer, state.layers)
-    layers = optax.apply_updates(state.layers, steps)
+    weights = trained(state.layers)
+    loss, grads, moments = _loss_and_gradient(program, lane, weights, batch)
+    steps, optimizer_state = optimizer.update(grads, state.optimizer, weights)
+    layers = with_running(optax.apply_updates(weights, steps), state.layers, moments)
     events, losses = state.events, state.losses
     alive = events.first_nan < 0
     recorded = losses._replace(batch=loss, epoch=losses.epoch + loss * batch.count.astype(loss.dtype))
     if program.full_loss:
-        everything = loss if program.full_batch else full_loss(program, lane, state.layers, task.x, task.y, task.n)
+        # Under batch norm a batch's loss comes from its own statistics, even if it holds all rows.
+        same = program.full_batch and program.norm != "batch"
+        everything = loss if same else full_loss(program, lane, state.layers, task.x, task.y, task.n)
         recorded = _measured(recorded, everything, events.counted, task.steps)
     events = Events(
         first_inf=_latched(events.first_inf, alive & _any(jnp.isinf, loss, layers), step),
@@ -163,7 +170,7 @@ def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, 
         event: the step at which a non-finite loss counts as an event, or NEVER if it does not.
     """
     mask = rows_mask(program.rows, task.n)
-    output, pre_activations = forward(program, state.layers, lane.numbers["gain"], task.x, mask)
+    output, pre_activations, _ = forward(program, state.layers, lane.numbers["gain"], task.x, mask)
     loss = batch_loss(program.loss, output, task.y, lane.numbers["delta"], task.n, mask)
     error = jnp.where(mask, output - task.y, 0).astype(loss.dtype)
     val_loss: Array = jnp.nan
@@ -187,7 +194,7 @@ def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, 
 def full_loss(program: Program, lane: Lane, layers: Layers, x: Array, y: Array, n: Array) -> Array:
     """Loss over the first `n` of the given rows."""
     mask = rows_mask(x.shape[1], n)
-    output, _ = forward(program, layers, lane.numbers["gain"], x, mask)
+    output = forward(program, layers, lane.numbers["gain"], x, mask).output
     return batch_loss(program.loss, output, y, lane.numbers["delta"], n, mask)
 
 
@@ -196,17 +203,23 @@ def rows_mask(rows: int, n: Array) -> Array:
     return jnp.arange(rows) < n
 
 
-def _loss_and_gradient(program: Program, lane: Lane, layers: Layers, batch: Batch) -> tuple[Array, Layers]:
-    output, pull_back = jax.vjp(
-        lambda layers: forward(program, layers, lane.numbers["gain"], batch.x, batch.mask)[0], layers
-    )
+def _loss_and_gradient(
+    program: Program, lane: Lane, weights: Layers, batch: Batch
+) -> tuple[Array, Layers, list[Moments]]:
+    """The batch's loss, its gradient with respect to the trained parameters, and batch norm's moments."""
+
+    def run(weights: Layers) -> tuple[Array, list[Moments]]:
+        made = forward(program, weights, lane.numbers["gain"], batch.x, batch.mask, training=True)
+        return made.output, made.moments
+
+    output, pull_back, moments = jax.vjp(run, weights, has_aux=True)
     loss, output_gradient = jax.value_and_grad(
         lambda output: batch_loss(program.loss, output, batch.y, lane.numbers["delta"], batch.count, batch.mask)
     )(output)
     if program.clip_output_gradient:
         bound = lane.numbers["clip_output_gradient"]
         output_gradient = jnp.clip(output_gradient, -bound, bound)
-    return loss, pull_back(output_gradient)[0]
+    return loss, pull_back(output_gradient)[0], moments
 
 
 def _measured(losses: Losses, loss: Array, counted: Array, steps: Array) -> Losses:
@@ -227,5 +240,5 @@ def _latched(first: Array, happens: Array, step: Array) -> Array:
 
 
 def _any(test: Callable[[Array], Array], loss: Array, layers: Layers) -> Array:
-    """Whether the loss or any parameter passes `test`."""
+    """Whether the loss, any parameter or any running statistic passes `test`."""
     return jnp.any(jnp.stack([test(loss), *(jnp.any(test(leaf)) for leaf in jax.tree.leaves(layers))]))

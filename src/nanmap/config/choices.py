@@ -27,7 +27,7 @@ InitKind = Literal[
     "file",
 ]
 BiasInitKind = Literal["zeros", "ones", "normal", "uniform", "torch_linear"]
-NormKind = Literal["none", "layer", "rms"]
+NormKind = Literal["none", "layer", "rms", "batch"]
 Parametrization = Literal["standard", "mean_field", "ntk"]
 LossKind = Literal["mse", "half_mse", "mae", "huber", "softmax_cross_entropy", "sigmoid_cross_entropy"]
 OptimizerKind = Literal[
@@ -35,7 +35,7 @@ OptimizerKind = Literal[
 ]
 ScheduleKind = Literal["constant", "inverse_time", "exponential", "cosine", "linear"]
 OrderKind = Literal["sequential", "shuffle", "replacement"]
-DtypeKind = Literal["float32", "float64"]
+DtypeKind = Literal["float32", "float64", "bfloat16", "float16"]
 
 CROSS_ENTROPIES = ("softmax_cross_entropy", "sigmoid_cross_entropy")
 FLAT_BELOW_ZERO = ("relu", "relu6")  # activations whose gradient is exactly 0 wherever the pre-activation is <= 0

@@ -61,6 +61,7 @@ def columns_of(lanes: Lanes, cells: np.ndarray, records: Mapping[str, Any]) -> d
         "dead_at_end": marks.dead_layer[:, FINAL] > 0,
         "ends_infinite": marks.infinite[:, FINAL] > 0,
         "data_nan": of["gaps"],
+        "float16": np.full(len(cells), lanes.program.dtype == "float16"),
         "rate": lanes.rates[cells].min(axis=1),
         "ratio": lanes.numbers["ratio"][cells],
     }

@@ -21,6 +21,8 @@ Columns = dict[str, np.ndarray]
 
 # What would change bits from run to run on a GPU: the order of atomic sums, and kernels chosen by timing.
 GPU_OPTIONS = {"xla_gpu_deterministic_ops": True, "xla_gpu_autotune_level": 0}
+# Else XLA skips roundings to 16 bits between operations that it fuses, and with them the overflows that are looked for.
+NARROW_OPTIONS = {"xla_allow_excess_precision": False}
 
 
 @dataclass
@@ -157,7 +159,8 @@ class Engine:
             groups, states = group_shapes(program, width, capacity, sharding)
             count = jax.ShapeDtypeStruct((), np.int32, sharding=sharding)
             lowered = build(program, self.stop_at_nan).lower(count, groups, states)
-            call = lowered.compile(compiler_options=GPU_OPTIONS if self.backend == "gpu" else None)
+            options = (GPU_OPTIONS if self.backend == "gpu" else {}) | (NARROW_OPTIONS if program.narrow else {})
+            call = lowered.compile(compiler_options=options or None)
             blank = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), states)
             return Compiled(call, jax.device_put(blank, sharding), width, capacity, sharding)
 

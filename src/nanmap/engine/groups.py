@@ -80,8 +80,8 @@ def assemble(lanes: Lanes, groups: list[np.ndarray], width: int, capacity: int) 
     tasks, marks, events = zip(*shared, strict=True)
     dtype = np.dtype(lanes.program.dtype)
     with np.errstate(over="ignore"):  # a rate beyond float32 becomes an infinity, which is a result
-        numbers = {name: lanes.numbers[name][cells].astype(dtype) for name in TRACED_NUMBERS}
-        rates = lanes.rates[cells].astype(dtype)
+        numbers = {name: lanes.numbers[name][cells].astype(lanes.program.wide) for name in TRACED_NUMBERS}
+        rates = lanes.rates[cells].astype(lanes.program.wide)
     group = Group(
         task=jax.tree.map(lambda *leaves: np.stack(leaves), *tasks),
         lanes=Lane(numbers, rates),
@@ -113,19 +113,19 @@ def _shared(lanes: Lanes, cell: int) -> tuple[Task, list[int], list[int]]:
 
 @lru_cache(maxsize=512)
 def _padded(program: Program, rows: Rows) -> tuple[np.ndarray, ...]:
-    """Rows on the minor axis, zeros behind them, in the program's dtype."""
+    """Rows on the minor axis, zeros behind them: inputs in the program's dtype, targets in the losses'."""
 
-    def pad(values: np.ndarray, capacity: int) -> np.ndarray:
-        filled = np.zeros((values.shape[1], capacity), program.dtype)
+    def pad(values: np.ndarray, capacity: int, dtype: str) -> np.ndarray:
+        filled = np.zeros((values.shape[1], capacity), dtype)
         with np.errstate(over="ignore"):
             filled[:, : len(values)] = values.T
         return filled
 
     return (
-        pad(rows.inputs, program.rows),
-        pad(rows.targets, program.rows),
-        pad(rows.val_inputs, program.val_rows),
-        pad(rows.val_targets, program.val_rows),
+        pad(rows.inputs, program.rows, program.dtype),
+        pad(rows.targets, program.rows, program.wide),
+        pad(rows.val_inputs, program.val_rows, program.dtype),
+        pad(rows.val_targets, program.val_rows, program.wide),
     )
 
 

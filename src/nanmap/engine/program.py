@@ -65,27 +65,24 @@ def build(program: Program, stop_at_nan: bool = True) -> Any:
 def group_shapes(program: Program, width: int, slots: int, sharding: Sharding) -> tuple[Group, State]:
     """Shapes of what `slots` groups of `width` cells take, for compiling ahead of any data."""
 
-    def array(shape: tuple[int, ...], dtype: str | np.dtype) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct((slots, *shape), dtype, sharding=sharding)
-
-    def rows(size: int, count: int) -> jax.ShapeDtypeStruct:
-        return array((size, count), program.dtype)
+    def array(shape: tuple[int, ...], dtype: str | np.dtype, weak: bool = False) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((slots, *shape), dtype, sharding=sharding, weak_type=weak)
 
     scalar = array((), "int32")
     task = Task(
-        x=rows(program.features, program.rows),
-        y=rows(program.outputs, program.rows),
+        x=array((program.features, program.rows), program.dtype),
+        y=array((program.outputs, program.rows), program.wide),
         n=scalar,
-        val_x=rows(program.features, program.val_rows),
-        val_y=rows(program.outputs, program.val_rows),
+        val_x=array((program.features, program.val_rows), program.dtype),
+        val_y=array((program.outputs, program.val_rows), program.wide),
         val_n=scalar,
         steps_per_epoch=scalar,
         steps=scalar,
         order_key=array((2,), "uint32"),
     )
-    lane = Lane(
-        {name: array((width,), program.dtype) for name in TRACED_NUMBERS}, array((width, program.layers), program.dtype)
-    )
+    # Weak: beside 16-bit arrays a hyperparameter acts as a Python number does. 1 − 0.999 is 0.001 then, not 0.
+    numbers = {name: array((width,), program.wide, weak=program.narrow) for name in TRACED_NUMBERS}
+    lane = Lane(numbers, array((width, program.layers), program.wide))
     layers = [
         {name: array((width, *shape), program.dtype) for name, shape in layer.items()}
         for layer in layer_shapes(program)

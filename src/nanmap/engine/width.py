@@ -11,8 +11,7 @@ CALL_BYTES = 256 * 1024**2
 
 def lane_bytes(program: Program) -> int:
     """Bytes that one cell keeps in cache during an update: three arrays per layer and row, four per parameter."""
-    size = 8 if program.dtype == "float64" else 4
-    return size * (3 * program.batch * sum(program.widths[1:]) + 4 * program.parameters)
+    return program.item_bytes * (3 * program.batch * sum(program.widths[1:]) + 4 * program.parameters)
 
 
 def width_of(program: Program, backend: str) -> int:
@@ -24,7 +23,7 @@ def width_of(program: Program, backend: str) -> int:
 
 def groups_per_call(program: Program, backend: str, width: int) -> int:
     """Groups that one call hands to each device. Does not touch the bits."""
-    size = 8 if program.dtype == "float64" else 4
+    size = program.item_bytes
     shared = size * (program.rows + program.val_rows) * (program.features + program.outputs)
     per_group = shared + width * size * (4 * program.parameters + 64)
     return max(1, min(CALL_LANES[backend] // width, CALL_BYTES // per_group))

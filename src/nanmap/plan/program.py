@@ -83,6 +83,21 @@ class Program:
         return len(self.hidden) + 1
 
     @property
+    def wide(self) -> str:
+        """The dtype of losses, records, targets and hyperparameters: at least float32."""
+        return "float64" if self.dtype == "float64" else "float32"
+
+    @property
+    def narrow(self) -> bool:
+        """Whether numbers have 16 bits."""
+        return self.item_bytes == 2
+
+    @property
+    def item_bytes(self) -> int:
+        """Bytes of one number of `dtype`."""
+        return {"float64": 8, "float32": 4}.get(self.dtype, 2)
+
+    @property
     def rows_minor(self) -> bool:
         """Whether rows rather than units lie on the minor axis: measured faster from 48 rows on (CPU, 128 units)."""
         return self.batch > UNITS_MINOR_BELOW or self.batch >= max(self.hidden, default=0)
@@ -90,7 +105,7 @@ class Program:
     @property
     def parameters(self) -> int:
         """Number of trainable parameters."""
-        norms = {"none": 0, "rms": 1, "layer": 2}[self.norm]
+        norms = {"none": 0, "rms": 1, "layer": 2, "batch": 2}[self.norm]
         dense = sum((a + self.bias) * b for a, b in zip(self.widths, self.widths[1:], strict=False))
         return dense + norms * sum(self.hidden)
 
