@@ -14,7 +14,9 @@ from nanmap.plan.program import Program
 
 Layers = list[dict[str, Array]]
 
-SCALED_BELOW = 32  # rows up to which a product with one input is a multiplication: 10 rows 1.7 times faster, 100 rows slower
+SCALED_BELOW = (
+    32  # rows up to which a product with one input is a multiplication: 10 rows 1.7 times faster, 100 rows slower
+)
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "linear": lambda z: z,

@@ -54,7 +54,14 @@ COLUMNS = (
         "First step (from 0) whose batch loss, or whose parameters after the update, hold a NaN.",
         "never",
     ),
-    Column("steps_run", pa.int64(), "steps", "Updates made: the budget, or first_nan_step + 1."),
+    Column(
+        "stopped_step",
+        pa.int64(),
+        "steps",
+        "Step before whose update `training.stop_above` or `training.stop_converged` ended the training.",
+        "not ended so",
+    ),
+    Column("steps_run", pa.int64(), "steps", "Updates made: the budget, or first_nan_step + 1, or until stopped_step."),
     Column("loss_initial", pa.float64(), "loss", "Loss over all training rows at initialisation."),
     Column(
         "loss_final",
@@ -83,7 +90,7 @@ COLUMNS = (
         pa.float64(),
         "1",
         "Sohl-Dickstein's measure (arXiv 2402.06184): −Σ v/v₀ if the mean of the last 20 is below 1, else Σ v₀/v.",
-        "full-batch losses were not recorded",
+        "full-batch losses were not recorded, or not to the end",
     ),
     Column(
         "sharpness",
@@ -103,7 +110,7 @@ COLUMNS = (
         "dead_fraction", pa.float64(), "share", "The same after the last update.", "no layer can die, or a NaN appeared"
     ),
 )
-STEP_COLUMNS = ("first_inf_step", "first_nan_step")
+STEP_COLUMNS = ("first_inf_step", "first_nan_step", "stopped_step")
 NULL_FOR_NAN = ("r2", "measure", "sharpness", "dead_fraction_initial", "dead_fraction")
 
 

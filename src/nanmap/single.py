@@ -9,14 +9,14 @@ import numpy as np
 
 from nanmap.config import Config
 from nanmap.engine import Engine, Epoch
-from nanmap.engine.columns import RECORDS, columns_of
-from nanmap.engine.groups import late_step
+from nanmap.engine.columns import FINAL, RECORDS, columns_of
+from nanmap.engine.program import Packed
 from nanmap.errors import InputError
 from nanmap.model import forward
 from nanmap.norm import START
 from nanmap.outcomes import Cause, Outcome, classify
 from nanmap.plan import Lanes, Plan, Variant, make_sweep
-from nanmap.train import Assessment, Events, Losses, State
+from nanmap.train import Assessment, Events, Losses
 
 FEW_PARAMETERS = 1000  # parameters are reported below this number
 
@@ -75,18 +75,13 @@ def run(
     (lanes,) = Plan(make_sweep(config.model_dump(mode="python"), [])).lanes(np.arange(1))
     variant = lanes.variants[0]
     _check_inputs(predict, variant)
-    marks: dict[int, np.ndarray] = {}
     losses: list[EpochLoss] = []
-    late = late_step(variant.steps)
     for epoch in (engine or Engine()).follow(lanes):
-        marks[epoch.stop] = epoch.state.marks[:, 2]
-        if epoch.start < late <= epoch.stop:
-            marks[late] = epoch.state.marks[:, 0]
         if epoch.number:
             losses.append(_epoch_loss(variant, epoch))
             if on_epoch:
                 on_epoch(epoch.number, losses[-1])
-    state = _whole(epoch.state, marks, variant.steps)
+    state = epoch.state
     columns = columns_of(lanes, np.array([0]), {name: getattr(state, name) for name in RECORDS})
     outcome, cause = classify(columns, columns["ratio"])
     return TrainingReport(
@@ -101,13 +96,6 @@ def run(
     )
 
 
-def _whole(state: State, marks: dict[int, np.ndarray], steps: int) -> State:
-    """The last state with the marks of a whole training; a mark after the NaN repeats the last one that was seen."""
-    last = marks[max(marks)]
-    wanted = [marks[0], marks.get(late_step(steps), last), marks.get(steps, last)]
-    return state._replace(marks=np.stack(wanted, axis=1))
-
-
 def _epoch_loss(variant: Variant, epoch: Epoch) -> EpochLoss:
     """Keras's figures. Batches after the cell's NaN were not run, but would be NaN: so is their mean."""
     batch = variant.program.batch
@@ -116,14 +104,16 @@ def _epoch_loss(variant: Variant, epoch: Epoch) -> EpochLoss:
     if variant.program.order == "replacement":
         sizes = [batch] * len(sizes)
     events, losses = Events(*epoch.state.events[0]), Losses(*epoch.state.losses[0])
+    if events.stopped >= 0:
+        sizes = sizes[: int(events.stopped) - epoch.start]
     nan_step = int(events.first_nan)
     cut_short = 0 <= nan_step < epoch.stop - 1
-    mean = np.nan if cut_short else losses.epoch.item() / sum(sizes)
-    val = Assessment(*epoch.state.marks[0, 2]).val_loss.item() if len(variant.rows.val_inputs) else None
+    mean = np.nan if cut_short else losses.epoch.item() / sum(sizes) if sizes else np.nan
+    val = Assessment(*epoch.state.marks[0, FINAL]).val_loss.item() if len(variant.rows.val_inputs) else None
     return EpochLoss(mean, np.nan if cut_short else losses.batch.item(), val)
 
 
-def _named(state: State) -> dict[str, np.ndarray]:
+def _named(state: Packed) -> dict[str, np.ndarray]:
     named = {}
     for index, layer in enumerate(state.layers):
         for name in sorted(layer, key=["kernel", "bias", *START].index):
@@ -146,7 +136,7 @@ def _check_inputs(predict: Sequence[Sequence[float]], variant: Variant) -> None:
             )
 
 
-def _predict(lanes: Lanes, variant: Variant, state: State, inputs: Sequence[float]) -> Any:
+def _predict(lanes: Lanes, variant: Variant, state: Packed, inputs: Sequence[float]) -> Any:
     """The trained model's output for one row, scaled as the data was."""
     shift, divisor = variant.rows.input_scaling
     out_shift, out_divisor = variant.rows.target_scaling

@@ -85,10 +85,16 @@ class Assessment(NamedTuple):
 
 
 class Events(NamedTuple):
-    """First steps of events (NEVER until then), and how many full-batch losses `Losses` sums."""
+    """First steps of events (NEVER until then).
+
+    Attributes:
+        stopped: the step before whose update one of the stops that were asked for ended the training.
+        counted: how many full-batch losses `Losses` sums.
+    """
 
     first_inf: Array
     first_nan: Array
+    stopped: Array
     counted: Array
 
 
@@ -132,7 +138,7 @@ def begin(program: Program, lane: Lane, layers: Layers) -> State:
     return State(
         layers=layers,
         optimizer=make_optimizer(program, lane.numbers, lane.rates).init(trained(layers)),
-        events=Events(*(jnp.int32(start) for start in (NEVER, NEVER, 0))),
+        events=Events(*(jnp.int32(start) for start in (NEVER, NEVER, NEVER, 0))),
         losses=Losses(*(jnp.asarray(start, program.wide) for start in (jnp.nan, 0, jnp.nan, 0, 0, 0, jnp.inf))),
         marks=jnp.full((MARKS, len(Assessment._fields)), jnp.nan, program.wide),
     )
@@ -149,18 +155,25 @@ def update(program: Program, lane: Lane, task: Task, state: State, batch: Batch,
     events, losses = state.events, state.losses
     alive = events.first_nan < 0
     recorded = losses._replace(batch=loss, epoch=losses.epoch + loss * batch.count.astype(loss.dtype))
+    watched = loss
     if program.full_loss:
         # Under batch norm a batch's loss comes from its own statistics, even if it holds all rows.
         same = program.full_batch and program.norm != "batch"
-        everything = loss if same else full_loss(program, lane, state.layers, task.x, task.y, task.n)
-        recorded = _measured(recorded, everything, events.counted, task.steps)
-    events = Events(
+        watched = loss if same else full_loss(program, lane, state.layers, task.x, task.y, task.n)
+        recorded = _measured(recorded, watched, events.counted, task.steps)
+    events = events._replace(
         first_inf=_latched(events.first_inf, alive & _any(jnp.isinf, loss, layers), step),
         first_nan=_latched(events.first_nan, _any(jnp.isnan, loss, layers), step),
         counted=events.counted + alive if program.full_loss else events.counted,
     )
     losses = jax.tree.map(partial(jnp.where, alive), recorded, losses)
-    return State(layers, optimizer_state, events, losses, state.marks)
+    made = State(layers, optimizer_state, events, losses, state.marks)
+    return _unless_stopped(program, lane, state, made, loss, watched, step) if program.stops else made
+
+
+def running(events: Events) -> Array:
+    """Whether a cell still trains: no NaN yet, and not stopped."""
+    return (events.first_nan < 0) & (events.stopped < 0)
 
 
 def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, event: Array) -> State:
@@ -183,10 +196,10 @@ def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, 
         [jnp.asarray(each, loss.dtype) for each in Assessment(loss, val_loss, squared, share, dead, infinite)]
     )
     events = state.events
-    counts, alive = event >= 0, events.first_nan < 0
+    counts, alive = event >= 0, running(events)
     events = events._replace(
         first_inf=_latched(events.first_inf, alive & counts & jnp.isinf(loss), event),
-        first_nan=_latched(events.first_nan, counts & jnp.isnan(loss), event),
+        first_nan=_latched(events.first_nan, alive & counts & jnp.isnan(loss), event),
     )
     return state._replace(events=events, marks=state.marks.at[mark].set(found))
 
@@ -220,6 +233,31 @@ def _loss_and_gradient(
         bound = lane.numbers["clip_output_gradient"]
         output_gradient = jnp.clip(output_gradient, -bound, bound)
     return loss, pull_back(output_gradient)[0], moments
+
+
+def _unless_stopped(
+    program: Program, lane: Lane, state: State, made: State, loss: Array, watched: Array, step: Array
+) -> State:
+    """The updated state, or the state before if one of the stops that were asked for ends the training here.
+
+    Args:
+        loss: of the batch. An infinite one is an event even if the update is not made.
+        watched: the full loss if it is recorded, else the batch's.
+    """
+    events, initial = state.events, Assessment(*state.marks[0]).loss
+    stop = jnp.zeros((), bool)
+    if program.stop_above:
+        stop = stop | (watched > lane.numbers["stop_above"] * initial)
+    if program.stop_converged:
+        floor = lane.numbers["floor"]
+        stop = stop | (watched - floor <= lane.numbers["ratio"] * (initial - floor))
+    going = running(events)
+    kept = jax.tree.map(partial(jnp.where, going & ~stop), made, state)
+    latched = kept.events._replace(
+        first_inf=_latched(kept.events.first_inf, going & jnp.isinf(loss), step),
+        stopped=_latched(events.stopped, going & stop, step),
+    )
+    return kept._replace(events=latched)
 
 
 def _measured(losses: Losses, loss: Array, counted: Array, steps: Array) -> Losses:

@@ -162,6 +162,10 @@ class Training(Settings):
     order: choices.OrderKind = Field("shuffle", description="order of the rows; each epoch's last short batch is kept")
     seed: Seed = Field(0, description="seed of initialisation and order")
     dtype: choices.DtypeKind = Field("float32", description="number format of parameters, activations, gradients")
+    stop_above: Positive | None = Field(
+        None, description="end a cell once its loss exceeds this multiple of its initial loss; off if absent"
+    )
+    stop_converged: bool = Field(False, description="end a cell once its loss over all rows counts as converged")
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:

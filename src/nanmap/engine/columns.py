@@ -35,8 +35,9 @@ def columns_of(lanes: Lanes, cells: np.ndarray, records: Mapping[str, Any]) -> d
     losses = Losses(*records["losses"].astype(np.float64).T)
     marks = Assessment(*np.moveaxis(records["marks"].astype(np.float64), -1, 0))
     nan_step = events.first_nan
-    finished = nan_step >= 0
+    finished, stopped = nan_step >= 0, events.stopped >= 0
     initial, late, final = marks.loss[:, [INITIAL, LATE, FINAL]].T
+    late = np.where(np.isnan(late) & stopped, final, late)  # a stopped cell stays as it is
     late_seen = ~finished | (nan_step >= of["steps"] * 9 // 10)
     late, final = np.where(late_seen, late, np.nan), np.where(finished, np.nan, final)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
@@ -44,7 +45,8 @@ def columns_of(lanes: Lanes, cells: np.ndarray, records: Mapping[str, Any]) -> d
     return {
         "first_inf_step": events.first_inf,
         "first_nan_step": nan_step,
-        "steps_run": np.where(finished, nan_step + 1, of["steps"]),
+        "stopped_step": events.stopped,
+        "steps_run": np.select([finished, stopped], [nan_step + 1, events.stopped], of["steps"]),
         "loss_initial": initial,
         "loss_late": late,
         "loss_final": final,
@@ -52,14 +54,14 @@ def columns_of(lanes: Lanes, cells: np.ndarray, records: Mapping[str, Any]) -> d
         "loss_best": _least(initial, late, final, losses.best),
         "val_loss_final": np.where(finished, np.nan, marks.val_loss[:, FINAL]),
         "r2": np.where(finished | (of["spread"] == 0), np.nan, r2),
-        "measure": _measure(losses, events.counted, of["steps"])
+        "measure": np.where(stopped, np.nan, _measure(losses, events.counted, of["steps"]))
         if lanes.program.full_loss
         else np.full(len(cells), np.nan),
         "dead_fraction_initial": marks.dead_fraction[:, INITIAL],
         "dead_fraction": np.where(finished, np.nan, marks.dead_fraction[:, FINAL]),
         "dead_at_init": marks.dead_layer[:, INITIAL] > 0,
-        "dead_at_end": marks.dead_layer[:, FINAL] > 0,
-        "ends_infinite": marks.infinite[:, FINAL] > 0,
+        "dead_at_end": ~finished & (marks.dead_layer[:, FINAL] > 0),
+        "ends_infinite": ~finished & (marks.infinite[:, FINAL] > 0),
         "data_nan": of["gaps"],
         "float16": np.full(len(cells), lanes.program.dtype == "float16"),
         "rate": lanes.rates[cells].min(axis=1),

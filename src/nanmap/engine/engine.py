@@ -1,8 +1,10 @@
 """The engine: compiles each program once per device, keeps every device busy, gives back columns over cells. No disk."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import partial
+from threading import Lock
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,11 +13,12 @@ from jax.sharding import SingleDeviceSharding
 from nanmap.engine.columns import RECORDS, columns_of
 from nanmap.engine.crew import Crew
 from nanmap.engine.devices import use_all_cores
-from nanmap.engine.groups import advance_marks, assemble, chunks, form_groups
-from nanmap.engine.program import Group, build, group_shapes
+from nanmap.engine.groups import Advance, Call, assemble, chunks, form_groups, start_layers
+from nanmap.engine.job import Job, train_job
+from nanmap.engine.program import Packed, build, group_shapes
 from nanmap.engine.width import groups_per_call, width_of
 from nanmap.plan import Lanes, Program
-from nanmap.train import Events, Losses, State
+from nanmap.train import Events, Losses, running
 
 Columns = dict[str, np.ndarray]
 
@@ -25,29 +28,29 @@ GPU_OPTIONS = {"xla_gpu_deterministic_ops": True, "xla_gpu_autotune_level": 0}
 NARROW_OPTIONS = {"xla_allow_excess_precision": False}
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether JAX failed because a device, or the host, had no room."""
+    return "RESOURCE_EXHAUSTED" in str(error) or "out of memory" in str(error).lower()
+
+
 @dataclass
 class Compiled:
     """A program ready to run on one device.
 
     Attributes:
+        program: what was compiled.
         call: the executable, `(count, groups, states) -> states`.
         blank: states of zeros on the device, in the shapes that a call takes; its layers are replaced per call.
         width, capacity: cells per group, and groups per call.
         sharding: where its arrays live.
     """
 
+    program: Program
     call: Any
-    blank: State
+    blank: Packed
     width: int
     capacity: int
     sharding: SingleDeviceSharding
-
-
-class Job(NamedTuple):
-    """Groups of a batch that one call trains."""
-
-    lanes: Lanes
-    groups: list[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Epoch:
     number: int
     start: int
     stop: int
-    state: State
+    state: Packed
 
 
 class Engine:
@@ -69,27 +72,37 @@ class Engine:
     Args:
         devices: the devices to use; all of JAX's default backend if None: every core, unless JAX has started before.
         widths: cells per group by program, for programs whose width was tuned or pinned.
-        stop_at_nan: end a group once all its cells have met a NaN; changes no row.
+        stop_early: spend no time on cells that met a NaN; changes no row.
+        notify: told in a sentence when a device has no room and the engine goes on with less.
+
+    Attributes:
+        narrowed: programs that had to be given a smaller width than theirs, which changes the last bits: old and new.
     """
 
     def __init__(
         self,
         devices: Sequence[jax.Device] | None = None,
         widths: Mapping[Program, int] | None = None,
-        stop_at_nan: bool = True,
+        stop_early: bool = True,
+        notify: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         use_all_cores()
         self.devices = list(devices or jax.devices())
         self.widths = dict(widths or {})
-        self.stop_at_nan = stop_at_nan
+        self.stop_early = stop_early
+        self.notify = notify
+        self.narrowed: dict[Program, tuple[int, int]] = {}
         self.backend = "cpu" if self.devices[0].platform == "cpu" else "gpu"
         self._programs: dict[tuple[Program, int], Compiled] = {}
+        self._compiled = 0
+        self._groups: dict[Program, int] = {}  # per call, where memory allowed only so many
+        self._lock = Lock()
         self._crew = Crew(len(self.devices), self._work, lambda job: job.lanes.program)
 
     @property
     def compilations(self) -> int:
         """How many executables were compiled so far."""
-        return len(self._programs)
+        return self._compiled
 
     def width(self, program: Program) -> int:
         """Cells per group of a program on this backend."""
@@ -111,20 +124,17 @@ class Engine:
         """
         compiled = self.compiled(lanes.program)
         steps, per_epoch = lanes.variants[0].steps, lanes.variants[0].steps_per_epoch
-        call = assemble(lanes, [np.array([0])], compiled.width, compiled.capacity)
-        states = compiled.blank._replace(layers=call.layers)
+        states = compiled.blank
         for number, (start, stop) in enumerate(_epochs(steps, per_epoch)):
-            marks, events = advance_marks(steps, start, stop)
-            group = call.groups._replace(
-                fresh=np.full_like(call.groups.fresh, number == 0),
-                start=np.full_like(call.groups.start, start),
-                marks=np.full_like(call.groups.marks, marks),
-                events=np.full_like(call.groups.events, events),
-            )
-            states = _run(compiled, lanes.program, call.number, group, states)
+            part = Advance(start, stop, always=True)
+            groups = [np.array([0])]
+            call = assemble(lanes, groups, compiled.width, compiled.capacity, partial(_always, part), number == 0)
+            if number == 0:
+                states = states._replace(layers=start_layers(lanes, call.cells))
+            states = _run(compiled, call, states)
             host = jax.tree.map(lambda leaf: np.asarray(leaf)[0, :1], states)
             yield Epoch(number, start, stop, host)
-            if Events(*host.events[0]).first_nan >= 0:
+            if not running(Events(*host.events[0])):
                 return
             losses = np.array(states.losses)
             losses[..., Losses._fields.index("epoch")] = 0
@@ -133,42 +143,76 @@ class Engine:
     def compiled(self, program: Program, worker: int = 0) -> Compiled:
         """The program's executable on a device, compiled when it is first asked for."""
         key = program, worker
-        if key not in self._programs:
-            self._programs[key] = self._compile(program, SingleDeviceSharding(self.devices[worker]))
-        return self._programs[key]
+        made = self._programs.get(key)
+        if made is None or (made.width, made.capacity) != self._shape(program):
+            self._programs.pop(key, None)  # frees its memory before the next one takes some
+            self._programs[key] = made = self._compile(program, SingleDeviceSharding(self.devices[worker]))
+            self._compiled += 1
+        return made
+
+    def _shape(self, program: Program) -> tuple[int, int]:
+        """Cells per group, and groups per call."""
+        width = self.width(program)
+        return width, self._groups.get(program) or groups_per_call(program, self.backend, width)
 
     def _jobs(self, lanes: Lanes) -> Iterator[Job]:
-        width = self.width(lanes.program)
-        capacity = groups_per_call(lanes.program, self.backend, width)
-        return (Job(lanes, groups) for groups in chunks(form_groups(lanes, width), capacity))
+        width, capacity = self._shape(lanes.program)
+        groups = form_groups(lanes, width, np.arange(len(lanes)))
+        return (Job(lanes, np.concatenate(some)) for some in chunks(groups, capacity))
 
     def _work(self, worker: int, job: Job) -> tuple[Lanes, np.ndarray, Columns]:
-        """One job on one device, in that device's thread."""
-        compiled = self.compiled(job.lanes.program, worker)
-        call = assemble(job.lanes, job.groups, compiled.width, compiled.capacity)
-        states = compiled.blank._replace(layers=call.layers)
-        states = _run(compiled, job.lanes.program, call.number, call.groups, states)
-        cells = call.cells[call.real]
-        records = {name: np.asarray(getattr(states, name))[call.real] for name in RECORDS}
-        return job.lanes, cells, columns_of(job.lanes, cells, records)
+        """One job on one device, in that device's thread; with less at a time if the device has no room."""
+        while True:
+            shape = self._shape(job.lanes.program)
+            try:
+                compiled = self.compiled(job.lanes.program, worker)
+                states = train_job(
+                    job, compiled.width, compiled.capacity, compiled.blank, partial(_run, compiled), self.stop_early
+                )
+                records = {name: getattr(states, name) for name in RECORDS}
+                return job.lanes, job.cells, columns_of(job.lanes, job.cells, records)
+            except (jax.errors.JaxRuntimeError, MemoryError) as error:
+                if not (isinstance(error, MemoryError) or is_out_of_memory(error)) or shape == (1, 1):
+                    raise
+                self._take_less(job.lanes.program, shape)
+
+    def _take_less(self, program: Program, failed: tuple[int, int]) -> None:
+        """Half the groups per call, which no row can tell; half the width only when one group is too much."""
+        with self._lock:
+            if self._shape(program) != failed:
+                return  # another device's thread did it
+            width, groups = failed
+            self._groups[program] = max(1, groups // 2)
+            if groups == 1:
+                first, _ = self.narrowed.get(program, failed)
+                self.widths[program] = width // 2
+                self.narrowed[program] = first, width // 2
+        now = self._shape(program)
+        self.notify(
+            f"out of memory: going on with {now[1]:,} × {now[0]:,} cells per call instead of {groups:,} × {width:,}"
+            + ("; the narrower groups change last digits" if now[0] != width else "")
+        )
 
     def _compile(self, program: Program, sharding: SingleDeviceSharding) -> Compiled:
-        width = self.width(program)
-        capacity = groups_per_call(program, self.backend, width)
+        width, capacity = self._shape(program)
         with jax.enable_x64(program.dtype == "float64"), jax.default_matmul_precision("highest"):
             groups, states = group_shapes(program, width, capacity, sharding)
             count = jax.ShapeDtypeStruct((), np.int32, sharding=sharding)
-            lowered = build(program, self.stop_at_nan).lower(count, groups, states)
+            lowered = build(program, self.stop_early).lower(count, groups, states)
             options = (GPU_OPTIONS if self.backend == "gpu" else {}) | (NARROW_OPTIONS if program.narrow else {})
             call = lowered.compile(compiler_options=options or None)
             blank = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), states)
-            return Compiled(call, jax.device_put(blank, sharding), width, capacity, sharding)
+            return Compiled(program, call, jax.device_put(blank, sharding), width, capacity, sharding)
 
 
-def _run(compiled: Compiled, program: Program, count: np.int32, groups: Group, states: State) -> State:
+def _run(compiled: Compiled, call: Call, states: Packed) -> Packed:
     # 64-bit types are a setting of the thread; without it float64 arrays are cut to float32 on their way.
-    with jax.enable_x64(program.dtype == "float64"):
-        return compiled.call(*jax.device_put((count, groups, states), compiled.sharding))
+    with jax.enable_x64(compiled.program.dtype == "float64"):
+        return compiled.call(*jax.device_put((call.number, call.groups, states), compiled.sharding))
+
+
+def _always(part: Advance, steps: int) -> Advance:
+    return part
 
 
 def _epochs(steps: int, per_epoch: int) -> Iterator[tuple[int, int]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nanmap.engine.engine import Engine
-from nanmap.engine.width import groups_per_call, lane_bytes
+from nanmap.engine.width import flops_per_update, groups_per_call, lane_bytes
 from nanmap.plan import Plan, Program
 
 COMPILE_SECONDS = 1.2  # per program, one core, cold cache; measured 0.6 to 1.8 over the shipped sweeps
@@ -55,14 +55,6 @@ def _batch(program: Program) -> str:
 
 def _norm(program: Program) -> str:
     return "" if program.norm == "none" else f", {program.norm} norm"
-
-
-def flops_per_update(program: Program) -> float:
-    """Floating-point operations of one update of one cell: products forward, and twice that backward."""
-    products = sum(a * b for a, b in zip(program.widths, program.widths[1:], strict=False))
-    first = program.widths[0] * program.widths[1]
-    activations = 10 * sum(program.hidden) + 6 * program.outputs
-    return program.batch * (6 * products - 2 * first + activations) + 8 * program.parameters
 
 
 def estimate(plan: Plan, engine: Engine) -> Estimate:

@@ -1,6 +1,6 @@
 """Host side of a call: cells sorted into groups that share their rows, and the arrays that the program takes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -12,30 +12,30 @@ from nanmap.data import Rows
 from nanmap.engine.program import Group
 from nanmap.init import initial_layers
 from nanmap.model import Layers
-from nanmap.plan import Lanes, Program, Variant
-from nanmap.plan.program import TRACED_NUMBERS
+from nanmap.plan import Lanes, Program
 from nanmap.train import NEVER, Lane, Task
 
 
-def form_groups(lanes: Lanes, width: int) -> list[np.ndarray]:
+def form_groups(lanes: Lanes, width: int, cells: np.ndarray, last: np.ndarray | None = None) -> list[np.ndarray]:
     """Cells that share rows, order and budget, cut into pieces of at most `width`; indices into `lanes`.
 
     Pieces follow the numbering of the cells, so that neighbours on the map, which tend to share their fate,
     share a group.
+
+    Args:
+        cells: which cells, indices into `lanes`.
+        last: cells that are true here stand behind the others.
     """
     rows = {id(variant.rows): index for index, variant in enumerate(lanes.variants)}
-    row_id = np.array([rows[id(variant.rows)] for variant in lanes.variants])[lanes.variant]
-    steps = np.array([variant.steps for variant in lanes.variants])[lanes.variant]
-    seed = lanes.seed if lanes.program.order != "sequential" else np.zeros_like(lanes.seed)
-    order = np.lexsort((lanes.position, seed, row_id, steps))
+    row_id = np.array([rows[id(variant.rows)] for variant in lanes.variants])[lanes.variant[cells]]
+    steps = np.array([variant.steps for variant in lanes.variants])[lanes.variant[cells]]
+    seed = lanes.seed[cells] if lanes.program.order != "sequential" else np.zeros_like(cells)
+    behind = np.zeros(len(cells), bool) if last is None else last
+    order = np.lexsort((lanes.position[cells], behind, seed, row_id, steps))
     keys = np.stack([steps, row_id, seed])[:, order]
     borders = np.flatnonzero((keys[:, 1:] != keys[:, :-1]).any(axis=0)) + 1
-    return [piece[start : start + width] for piece in np.split(order, borders) for start in range(0, len(piece), width)]
-
-
-def marks_of(variant: Variant) -> tuple[list[int], list[int]]:
-    """After which updates a whole training is assessed, and the steps at which that counts as an event."""
-    return [0, late_step(variant.steps), variant.steps], [0, NEVER, variant.steps - 1]
+    pieces = np.split(cells[order], borders)
+    return [piece[start : start + width] for piece in pieces for start in range(0, len(piece), width)]
 
 
 def late_step(steps: int) -> int:
@@ -43,11 +43,22 @@ def late_step(steps: int) -> int:
     return steps * 9 // 10
 
 
-def advance_marks(steps: int, start: int, stop: int) -> tuple[list[int], list[int]]:
-    """Marks and events of a part of a training, so that all parts together assess what `marks_of` does."""
-    late = late_step(steps)
-    marks = [late if start < late <= stop else stop, stop, stop]
-    return marks, [NEVER, 0 if stop == 0 else NEVER, steps - 1 if stop == steps else NEVER]
+class Advance(NamedTuple):
+    """A part of a training, in updates: where it starts and stops, and whether its end is assessed in any case.
+
+    All parts together assess what a whole training does: at its start, at 90 % and at its end.
+    """
+
+    start: int
+    stop: int
+    always: bool = False
+
+    def marks(self, steps: int) -> tuple[list[int], list[bool], list[int]]:
+        """For a budget of `steps`: where to pause, whether to assess there, the step at which that is an event."""
+        late, ends = late_step(steps), self.stop == steps
+        within = self.start < late <= self.stop or self.start == late == 0
+        pauses = [self.start, min(max(late, self.start), self.stop), self.stop]
+        return pauses, [self.start == 0, within, ends or self.always], [0, NEVER, steps - 1 if ends else NEVER]
 
 
 class Call(NamedTuple):
@@ -56,48 +67,60 @@ class Call(NamedTuple):
     Attributes:
         number: how many groups to run.
         groups: the groups' inputs.
-        layers: initial parameters `[capacity, width, …]`.
         cells: indices into the batch, `[capacity, width]`.
         real: whether a slot holds a cell, or only repeats one to fill its group.
     """
 
     number: np.int32
     groups: Group
-    layers: Layers
     cells: np.ndarray
     real: np.ndarray
 
 
-def assemble(lanes: Lanes, groups: list[np.ndarray], width: int, capacity: int) -> Call:
-    """The arrays of one call. Short groups repeat their last cell."""
+def assemble(
+    lanes: Lanes, groups: list[np.ndarray], width: int, capacity: int, advance: Callable[[int], Advance], fresh: bool
+) -> Call:
+    """The arrays of one call. Short groups repeat their last cell.
+
+    Args:
+        advance: from a budget to the part of it that the call trains.
+        fresh: whether the cells start from their initial layers.
+    """
     cells = np.zeros((capacity, width), np.int64)
     real = np.zeros((capacity, width), bool)
     for slot, members in enumerate(groups):
         cells[slot] = members[-1]
         cells[slot, : len(members)] = members
         real[slot, : len(members)] = True
-    shared = [_shared(lanes, first) for first in cells[:, 0]]
-    tasks, marks, events = zip(*shared, strict=True)
-    dtype = np.dtype(lanes.program.dtype)
+    cells[len(groups) :] = cells[0]
+    firsts = cells[:, 0]
+    _, some, which = np.unique(
+        np.stack([lanes.variant[firsts], lanes.seed[firsts]]), axis=1, return_index=True, return_inverse=True
+    )
+    tasks = [_task(lanes, cell) for cell in firsts[some]]
+    parts = [advance(int(task.steps)) for task in tasks]
+    pauses = [part.marks(int(task.steps)) for part, task in zip(parts, tasks, strict=True)]
+    marks, record, events = zip(*pauses, strict=True)
     with np.errstate(over="ignore"):  # a rate beyond float32 becomes an infinity, which is a result
-        numbers = {name: lanes.numbers[name][cells].astype(lanes.program.wide) for name in TRACED_NUMBERS}
+        numbers = {name: lanes.numbers[name][cells].astype(lanes.program.wide) for name in lanes.program.numbers}
         rates = lanes.rates[cells].astype(lanes.program.wide)
     group = Group(
-        task=jax.tree.map(lambda *leaves: np.stack(leaves), *tasks),
+        task=jax.tree.map(lambda *leaves: np.stack(leaves)[which], *tasks),
         lanes=Lane(numbers, rates),
-        fresh=np.ones(len(cells), bool),
-        start=np.zeros(len(cells), np.int32),
-        marks=np.array(marks, np.int32),
-        events=np.array(events, np.int32),
+        fresh=np.full(capacity, fresh),
+        start=np.array([part.start for part in parts], np.int32)[which],
+        marks=np.array(marks, np.int32)[which],
+        record=np.array(record)[which],
+        events=np.array(events, np.int32)[which],
     )
-    return Call(np.int32(len(groups)), group, _layers(lanes, cells, dtype), cells, real)
+    return Call(np.int32(len(groups)), group, cells, real)
 
 
-def _shared(lanes: Lanes, cell: int) -> tuple[Task, list[int], list[int]]:
-    """The task, the marks and the events of the group that this cell stands in."""
+def _task(lanes: Lanes, cell: int) -> Task:
+    """What the group that this cell stands in shares."""
     variant, seed = lanes.variants[lanes.variant[cell]], int(lanes.seed[cell])
     x, y, val_x, val_y = _padded(lanes.program, variant.rows)
-    task = Task(
+    return Task(
         x=x,
         y=y,
         n=np.int32(variant.rows.n),
@@ -108,7 +131,6 @@ def _shared(lanes: Lanes, cell: int) -> tuple[Task, list[int], list[int]]:
         steps=np.int32(variant.steps),
         order_key=np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32),
     )
-    return task, *marks_of(variant)
 
 
 @lru_cache(maxsize=512)
@@ -129,8 +151,9 @@ def _padded(program: Program, rows: Rows) -> tuple[np.ndarray, ...]:
     )
 
 
-def _layers(lanes: Lanes, cells: np.ndarray, dtype: np.dtype) -> Layers:
-    """Initial layers `[slots, width, …]`: one draw per initialiser and seed, scaled per cell. Kernels transposed."""
+def start_layers(lanes: Lanes, cells: np.ndarray) -> Layers:
+    """Initial layers of cells `[…]`: one draw per initialiser and seed, scaled per cell. Kernels transposed."""
+    dtype = np.dtype(lanes.program.dtype)
     models = list(dict.fromkeys(variant.config.model for variant in lanes.variants))
     number = {model: index for index, model in enumerate(models)}
     which = np.array([number[variant.config.model] for variant in lanes.variants])[lanes.variant[cells]]

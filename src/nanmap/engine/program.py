@@ -10,16 +10,17 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax.sharding import Sharding
 
 from nanmap.arrays import Array
 from nanmap.model import Layers, layer_shapes
 from nanmap.order import epoch_order, replacement_rows
-from nanmap.plan.program import TRACED_NUMBERS, Program
-from nanmap.train import MARKS, Batch, Events, Lane, Losses, State, Task, assess, begin, rows_mask, update
+from nanmap.plan.program import Program
+from nanmap.train import MARKS, Batch, Events, Lane, Losses, State, Task, assess, begin, rows_mask, running, update
 
-UpdateAll = Callable[[State, Batch, Array], State]
-Carry = tuple[Array, State]
+UpdateAll = Callable[[Any, Batch, Array], Any]
+Carry = tuple[Array, Any]  # the updates made, and a state as the loop carries it
 
 
 class Group(NamedTuple):
@@ -28,7 +29,8 @@ class Group(NamedTuple):
     Attributes:
         fresh: whether the state is only initial parameters.
         start: updates made so far.
-        marks: updates after which the model is assessed, ascending, int32 `[MARKS]`; the last one ends the advance.
+        marks: where to pause, in updates, ascending, int32 `[MARKS]`; the last one ends the advance.
+        record: whether the model is assessed there, bool `[MARKS]`.
         events: for each mark the step at which a non-finite loss counts as an event, or -1.
     """
 
@@ -37,22 +39,33 @@ class Group(NamedTuple):
     fresh: Array
     start: Array
     marks: Array
+    record: Array
     events: Array
 
 
-def build(program: Program, stop_at_nan: bool = True) -> Any:
+class Packed(NamedTuple):
+    """A `State` whose records are one array each: `events` `[…, 4]`, `losses` `[…, 7]`, `marks` `[…, MARKS, 6]`."""
+
+    layers: Layers
+    optimizer: optax.OptState
+    events: Array
+    losses: Array
+    marks: Array
+
+
+def build(program: Program, stop_early: bool = True) -> Any:
     """The jitted function `(count, groups, states) -> states` of one device.
 
     Args:
         count: number of groups to run: a loop bound, so that neither a short shard nor another grid size compiles again.
         groups: a `Group` whose arrays have two more axes in front: groups, then lanes (only below `lanes`).
-        states: where each lane stands, `[groups, lanes, …]`; of a fresh group only the layers matter.
+        states: where each lane stands, `Packed`, `[groups, lanes, …]`; of a fresh group only the layers matter.
     """
 
-    def run(count: Array, groups: Group, states: State) -> State:
-        def one(index: Array, states: State) -> State:
+    def run(count: Array, groups: Group, states: Packed) -> Packed:
+        def one(index: Array, states: Packed) -> Packed:
             group, state = jax.tree.map(lambda leaf: leaf[index], (groups, states))
-            state = packed(train_group(program, group, unpacked(state), stop_at_nan))
+            state = packed(train_group(program, group, unpacked(state), stop_early))
             return jax.tree.map(
                 lambda all_, one: jax.lax.dynamic_update_index_in_dim(all_, one, index, 0), states, state
             )
@@ -62,7 +75,7 @@ def build(program: Program, stop_at_nan: bool = True) -> Any:
     return jax.jit(run)
 
 
-def group_shapes(program: Program, width: int, slots: int, sharding: Sharding) -> tuple[Group, State]:
+def group_shapes(program: Program, width: int, slots: int, sharding: Sharding) -> tuple[Group, Packed]:
     """Shapes of what `slots` groups of `width` cells take, for compiling ahead of any data."""
 
     def array(shape: tuple[int, ...], dtype: str | np.dtype, weak: bool = False) -> jax.ShapeDtypeStruct:
@@ -81,25 +94,26 @@ def group_shapes(program: Program, width: int, slots: int, sharding: Sharding) -
         order_key=array((2,), "uint32"),
     )
     # Weak: beside 16-bit arrays a hyperparameter acts as a Python number does. 1 − 0.999 is 0.001 then, not 0.
-    numbers = {name: array((width,), program.wide, weak=program.narrow) for name in TRACED_NUMBERS}
+    numbers = {name: array((width,), program.wide, weak=program.narrow) for name in program.numbers}
     lane = Lane(numbers, array((width, program.layers), program.wide))
     layers = [
         {name: array((width, *shape), program.dtype) for name, shape in layer.items()}
         for layer in layer_shapes(program)
     ]
 
-    def one(lane: Lane, layers: Layers) -> State:
+    def one(lane: Lane, layers: Layers) -> Packed:
         return packed(jax.vmap(jax.vmap(partial(begin, program)))(lane, layers))
 
     state = jax.tree.map(lambda leaf: array(leaf.shape[1:], leaf.dtype), jax.eval_shape(one, lane, layers))
     marks = array((MARKS,), "int32")
-    return Group(task, lane, fresh=array((), "bool"), start=scalar, marks=marks, events=marks), state
+    record = array((MARKS,), "bool")
+    return Group(task, lane, fresh=array((), "bool"), start=scalar, marks=marks, record=record, events=marks), state
 
 
-def train_group(program: Program, group: Group, state: State, stop_at_nan: bool = True) -> State:
+def train_group(program: Program, group: Group, state: State, stop_early: bool = True) -> State:
     """Advances one group from `start` through its marks.
 
-    With `stop_at_nan` it ends once every lane has met a NaN: nothing is recorded after that, so no row can tell.
+    With `stop_early` it ends once every lane is finished: nothing is recorded after that, so no row can tell.
     """
     task, lanes = group.task, group.lanes
     begin_all = jax.vmap(partial(begin, program))
@@ -108,9 +122,11 @@ def train_group(program: Program, group: Group, state: State, stop_at_nan: bool 
     state = jax.lax.cond(group.fresh, lambda: begin_all(lanes, state.layers), lambda: state)
 
     # Packing spares a network kernels to compile; in a model of a few numbers it doubles the time of an update.
+    carried: Callable[[State], Any]
+    opened: Callable[[Any], State]
     carried, opened = (packed, unpacked) if program.hidden else (_as_is, _as_is)
 
-    def one(state: State, batch: Batch, step: Array) -> State:
+    def one(state: Any, batch: Batch, step: Array) -> Any:
         return carried(update_all(lanes, task, opened(state), batch, step))
 
     def to_mark(index: Array, carry: Carry) -> Carry:
@@ -119,24 +135,30 @@ def train_group(program: Program, group: Group, state: State, stop_at_nan: bool 
 
         def unfinished(carry: Carry) -> Array:
             step, state = carry
-            alive = jnp.any(opened(state).events.first_nan < 0) if stop_at_nan else True
-            return (step < stop) & alive
+            going = jnp.any(running(opened(state).events)) if stop_early else True
+            return (step < stop) & going
 
         _, state = jax.lax.while_loop(unfinished, partial(several, program, task, one, stop), carry)
-        return stop, carried(assess_all(lanes, task, opened(state), index, group.events[index]))
+        assessed = jax.lax.cond(
+            group.record[index],
+            lambda: carried(assess_all(lanes, task, opened(state), index, group.events[index])),
+            lambda: state,
+        )
+        return stop, assessed
 
     return opened(jax.lax.fori_loop(0, MARKS, to_mark, (group.start, carried(state)))[1])
 
 
-def packed(state: State) -> State:
-    """A state whose records are one array each, `[…, 3]` and `[…, 7]`, which costs fewer kernels."""
-    return state._replace(events=jnp.stack(state.events, -1), losses=jnp.stack(state.losses, -1))
+def packed(state: State) -> Packed:
+    """A state with fewer arrays: each one in a loop costs a kernel."""
+    records = {"events": jnp.stack(state.events, -1), "losses": jnp.stack(state.losses, -1)}
+    return Packed(**(state._asdict() | records))
 
 
-def unpacked(state: State) -> State:
+def unpacked(state: Packed) -> State:
     """The inverse of `packed`."""
     events, losses = (jnp.moveaxis(records, -1, 0) for records in (state.events, state.losses))
-    return state._replace(events=Events(*events), losses=Losses(*losses))
+    return State(**(state._asdict() | {"events": Events(*events), "losses": Losses(*losses)}))
 
 
 def _as_is(state: State) -> State:

@@ -5,8 +5,17 @@ from nanmap.plan.program import Program
 # CPU figures fitted on an AMD EPYC (Zen 4); the GPU figures are guesses, not measured.
 CACHE_BYTES = {"cpu": 384 * 1024, "gpu": 256 * 1024**2}  # what one group's activations may fill
 LIMITS = {"cpu": (4, 256), "gpu": (64, 65536)}
-CALL_LANES = {"cpu": 4096, "gpu": 1 << 18}  # cells per device and call: bounds memory, and lets progress be told
+CALL_FLOPS = {"cpu": 2.5e7, "gpu": 1e11}  # per update of all cells of a call: a call shall last some tenths of a second
+CALL_LANES = {"cpu": 16384, "gpu": 1 << 18}  # cells per device and call: bounds memory, and lets progress be told
 CALL_BYTES = 256 * 1024**2
+
+
+def flops_per_update(program: Program) -> float:
+    """Floating-point operations of one update of one cell: products forward, and twice that backward."""
+    products = sum(a * b for a, b in zip(program.widths, program.widths[1:], strict=False))
+    first = program.widths[0] * program.widths[1]
+    activations = 10 * sum(program.hidden) + 6 * program.outputs
+    return program.batch * (6 * products - 2 * first + activations) + 8 * program.parameters
 
 
 def lane_bytes(program: Program) -> int:
@@ -26,4 +35,5 @@ def groups_per_call(program: Program, backend: str, width: int) -> int:
     size = program.item_bytes
     shared = size * (program.rows + program.val_rows) * (program.features + program.outputs)
     per_group = shared + width * size * (4 * program.parameters + 64)
-    return max(1, min(CALL_LANES[backend] // width, CALL_BYTES // per_group))
+    lanes = min(CALL_LANES[backend], CALL_FLOPS[backend] / flops_per_update(program))
+    return int(max(1, min(lanes // width, CALL_BYTES // per_group)))

@@ -184,7 +184,15 @@ def make_variant(config: Config) -> Variant:
     program = program_of(config, rows)
     per_epoch = 1 if program.full_batch else -(-rows.n // program.batch)
     training = config.training
+    if training.stop_converged and not program.full_loss:
+        raise InputError(
+            "needs the loss over all rows at every step, which minibatches do not give",
+            key="training.stop_converged",
+            value=True,
+            mend="set [record] full_loss = true, which costs a pass over all rows per update",
+        )
     floor = config.outcome.floor
+    floor = affine_floor(rows, config.loss.kind, config.loss.delta) if floor == "auto" else float(floor)
     steps = training.steps or (training.epochs or 0) * per_epoch
     if steps >= 2**31:
         raise InputError(
@@ -199,8 +207,8 @@ def make_variant(config: Config) -> Variant:
         rows=rows,
         steps_per_epoch=per_epoch,
         steps=steps,
-        floor=affine_floor(rows, config.loss.kind, config.loss.delta) if floor == "auto" else float(floor),
-        numbers=_numbers(config),
+        floor=floor,
+        numbers=_numbers(config) | {"floor": floor},
         rates=config.optimizer.layer_learning_rates or (config.optimizer.learning_rate,) * program.layers,
     )
 

@@ -26,11 +26,18 @@ LANE_KEYS = {
     "model.init_offset": "init_offset",
     "loss.delta": "delta",
     "training.seed": "seed",
+    "training.stop_above": "stop_above",
     "outcome.ratio": "ratio",
 }
 
-NUMBERS = (*(name for name in LANE_KEYS.values() if name not in ("seed", "learning_rate")), "warmup_steps")
-TRACED_NUMBERS = tuple(name for name in NUMBERS if name not in ("init_scale", "init_offset", "ratio"))  # the rest: host
+NUMBERS = (*(name for name in LANE_KEYS.values() if name not in ("seed", "learning_rate")), "warmup_steps", "floor")
+OPTIMIZER_NUMBERS = {  # besides the momentum and the clips, which have flags of their own
+    "sgd": (),
+    "rmsprop": ("rho", "eps"),
+    "adagrad": ("eps",),
+    "lion": ("b1", "b2"),
+}
+MOMENT_NUMBERS = ("b1", "b2", "eps")  # of all others
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,8 @@ class Program:
     order: str
     dtype: str
     full_loss: bool
+    stop_above: bool = False
+    stop_converged: bool = False
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -96,6 +105,28 @@ class Program:
     def item_bytes(self) -> int:
         """Bytes of one number of `dtype`."""
         return {"float64": 8, "float32": 4}.get(self.dtype, 2)
+
+    @property
+    def stops(self) -> bool:
+        """Whether a cell may end before its budget without a NaN."""
+        return self.stop_above or self.stop_converged
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The lane numbers that the compiled program reads; the others are the host's, or nobody's."""
+        flagged = {
+            "momentum": self.momentum,
+            "weight_decay": self.weight_decay,
+            "warmup_steps": self.warmup,
+            "clip_value": self.clip_value,
+            "clip_norm": self.clip_norm,
+            "clip_output_gradient": self.clip_output_gradient,
+            "stop_above": self.stop_above,
+            "floor": self.stop_converged,
+            "ratio": self.stop_converged,
+        }
+        rule = OPTIMIZER_NUMBERS.get(self.optimizer, MOMENT_NUMBERS)
+        return ("gain", "delta", "decay", *rule, *(name for name, used in flagged.items() if used))
 
     @property
     def rows_minor(self) -> bool:
@@ -143,6 +174,8 @@ def program_of(config: Config, rows: Rows) -> Program:
         order="sequential" if full else training.order,
         dtype=training.dtype,
         full_loss=full or config.record.full_loss,
+        stop_above=training.stop_above is not None,
+        stop_converged=training.stop_converged,
     )
 
 
