@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from nanmap.outcomes import Cause, Outcome
 
-VERSION = 1
+VERSION = 2
 
 TEXT = pa.dictionary(pa.int16(), pa.string())
 
@@ -89,8 +89,50 @@ COLUMNS = (
         "sharpness",
         pa.float64(),
         "1",
-        "Largest eigenvalue of the Hessian of the training loss at initialisation.",
-        "not a linear model with a squared loss",
+        "Largest eigenvalue λmax of the Hessian of the training loss (all rows) at initialisation.",
+        "a network, or another loss, without `[record] sharpness`; or not resolved",
+    ),
+    Column(
+        "sharpness_final",
+        pa.float64(),
+        "1",
+        "The same after the last update.",
+        "as for `sharpness`; with `start` no network has it; a NaN appeared",
+    ),
+    Column(
+        "predicted_gd",
+        pa.float64(),
+        "learning rate",
+        "Full-batch descent on a linear model with a squared loss is unstable above: 2/λmax, with momentum β 2(1 + β)/λmax, in Nesterov's form (2 + 2β)/((1 + 2β)λmax).",
+        "does not hold: a network, another loss or rule, minibatches",
+    ),
+    Column(
+        "predicted_mean_square",
+        pa.float64(),
+        "learning rate",
+        "Minibatch descent on a linear model with a squared loss: above, the mean over all draws of the batches is unbounded.",
+        "does not hold: as above, momentum, batches in a fixed order, full batch",
+    ),
+    Column(
+        "predicted_typical",
+        pa.float64(),
+        "learning rate",
+        "The same: above, a typical run grows (Lyapunov exponent), with shuffled, drawn or ordered batches as trained.",
+        "does not hold, or rounding decides",
+    ),
+    Column(
+        "predicted_catapult",
+        pa.float64(),
+        "learning rate",
+        "2/λmax of a network at the start, full-batch descent: above, the loss may rise before it falls; no edge.",
+        "not such a training, or no `sharpness`",
+    ),
+    Column(
+        "overflow_step_predicted",
+        pa.float64(),
+        "steps",
+        "Step at which the loss should overflow, from its growth along the top eigenvector; to compare with first_inf_step.",
+        "does not hold, or not within the budget",
     ),
     Column(
         "dead_fraction_initial",
@@ -104,7 +146,16 @@ COLUMNS = (
     ),
 )
 STEP_COLUMNS = ("first_inf_step", "first_nan_step")
-NULL_FOR_NAN = ("r2", "measure", "sharpness", "dead_fraction_initial", "dead_fraction")
+THEORY_COLUMNS = (
+    "sharpness",
+    "sharpness_final",
+    "predicted_gd",
+    "predicted_mean_square",
+    "predicted_typical",
+    "predicted_catapult",
+    "overflow_step_predicted",
+)
+NULL_FOR_NAN = ("r2", "measure", *THEORY_COLUMNS, "dead_fraction_initial", "dead_fraction")
 
 
 def axis_type(labels: np.ndarray) -> pa.DataType:

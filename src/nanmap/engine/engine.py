@@ -17,7 +17,7 @@ from nanmap.engine.width import groups_per_call, width_of
 from nanmap.plan import Lanes, Program
 from nanmap.train import Events, Losses, State
 
-Columns = dict[str, np.ndarray]
+Columns = dict[str, Any]  # arrays `[cells]`; `layers`, where a program hands them out, is a tree of them
 
 # What would change bits from run to run on a GPU: the order of atomic sums, and kernels chosen by timing.
 GPU_OPTIONS = {"xla_gpu_deterministic_ops": True, "xla_gpu_autotune_level": 0}
@@ -148,7 +148,10 @@ class Engine:
         states = _run(compiled, job.lanes.program, call.number, call.groups, states)
         cells = call.cells[call.real]
         records = {name: np.asarray(getattr(states, name))[call.real] for name in RECORDS}
-        return job.lanes, cells, columns_of(job.lanes, cells, records)
+        columns = columns_of(job.lanes, cells, records)
+        if job.lanes.program.final_layers:
+            columns["layers"] = jax.tree.map(lambda leaf: np.asarray(leaf)[call.real], states.layers)
+        return job.lanes, cells, columns
 
     def _compile(self, program: Program, sharding: SingleDeviceSharding) -> Compiled:
         width = self.width(program)

@@ -90,7 +90,7 @@ def assemble(lanes: Lanes, groups: list[np.ndarray], width: int, capacity: int) 
         marks=np.array(marks, np.int32),
         events=np.array(events, np.int32),
     )
-    return Call(np.int32(len(groups)), group, _layers(lanes, cells, dtype), cells, real)
+    return Call(np.int32(len(groups)), group, start_layers(lanes, cells), cells, real)
 
 
 def _shared(lanes: Lanes, cell: int) -> tuple[Task, list[int], list[int]]:
@@ -129,8 +129,9 @@ def _padded(program: Program, rows: Rows) -> tuple[np.ndarray, ...]:
     )
 
 
-def _layers(lanes: Lanes, cells: np.ndarray, dtype: np.dtype) -> Layers:
-    """Initial layers `[slots, width, …]`: one draw per initialiser and seed, scaled per cell. Kernels transposed."""
+def start_layers(lanes: Lanes, cells: np.ndarray) -> Layers:
+    """Initial layers of cells `[…]`: one draw per initialiser and seed, scaled per cell. Kernels transposed."""
+    dtype = np.dtype(lanes.program.dtype)
     models = list(dict.fromkeys(variant.config.model for variant in lanes.variants))
     number = {model: index for index, model in enumerate(models)}
     which = np.array([number[variant.config.model] for variant in lanes.variants])[lanes.variant[cells]]

@@ -43,6 +43,7 @@ class Program:
         full_batch: every update sees all rows; their order does not matter then.
         masked: some update sees fewer than `batch` rows.
         momentum … clip_output_gradient: whether the setting is used; its value belongs to the lane.
+        final_layers: whether the parameters at the end are handed out, for the sharpness there.
     """
 
     features: int
@@ -71,6 +72,7 @@ class Program:
     order: str
     dtype: str
     full_loss: bool
+    final_layers: bool = False
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -128,6 +130,7 @@ def program_of(config: Config, rows: Rows) -> Program:
         order="sequential" if full else training.order,
         dtype=training.dtype,
         full_loss=full or config.record.full_loss,
+        final_layers=config.record.sharpness is True,
     )
 
 
