@@ -166,9 +166,9 @@ def axis_type(labels: np.ndarray) -> pa.DataType:
 
 def arrow_schema(axes: Mapping[str, pa.DataType], metadata: Mapping[str, str]) -> pa.Schema:
     """The schema of a shard: `cell`, one column per axis, then `COLUMNS`; units and meanings in the fields' metadata."""
-    fields = [_field("cell", pa.int64(), "number", "Number of the cell, row-major over the axes, from 0.")]
-    fields += [_field(name, kind, "axis", f"Value of the axis `{name}`.") for name, kind in axes.items()]
-    fields += [_field(each.name, each.type, each.unit, each.meaning, each.absent) for each in COLUMNS]
+    fields = [field_of("cell", pa.int64(), "number", "Number of the cell, row-major over the axes, from 0.")]
+    fields += [field_of(name, kind, "axis", f"Value of the axis `{name}`.") for name, kind in axes.items()]
+    fields += [field_of(each.name, each.type, each.unit, each.meaning, each.absent) for each in COLUMNS]
     return pa.schema(fields, metadata=dict(metadata))
 
 
@@ -190,16 +190,17 @@ def make_table(
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def reference_table() -> str:
-    """The Markdown table of the columns, for the docs."""
+def reference_table(columns: tuple[Column, ...] = COLUMNS) -> str:
+    """The Markdown table of columns, for the docs."""
     lines = ["| column | type | unit | meaning | missing means |", "|---|---|---|---|---|"]
-    for each in COLUMNS:
+    for each in columns:
         kind = "text" if each.type == TEXT else str(each.type)
         lines.append(f"| `{each.name}` | {kind} | {each.unit} | {each.meaning} | {each.absent or '–'} |")
     return "\n".join(lines)
 
 
-def _field(name: str, kind: pa.DataType, unit: str, meaning: str, absent: str = "") -> pa.Field:
+def field_of(name: str, kind: pa.DataType, unit: str, meaning: str, absent: str = "") -> pa.Field:
+    """An Arrow field that says its unit and its meaning."""
     said = {"unit": unit, "meaning": meaning} | ({"missing_means": absent} if absent else {})
     return pa.field(name, kind, metadata=said)
 
@@ -217,7 +218,10 @@ def _fact(column: Column, values: Any) -> pa.Array:
 
 
 def _array(values: np.ndarray, kind: pa.DataType) -> pa.Array:
-    if kind != TEXT:
-        return pa.array(values, kind, from_pandas=False)
+    return text_array(values) if kind == TEXT else pa.array(values, kind, from_pandas=False)
+
+
+def text_array(values: np.ndarray) -> pa.Array:
+    """Texts, each stored once."""
     names, codes = np.unique(values.astype(str), return_inverse=True)
     return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int16()), pa.array(names, pa.string()))

@@ -112,7 +112,7 @@ def sweep_to_folder(
     finally:  # an interrupted run says what it has, too
         manifest["timings"]["wall_seconds"] += round(time.perf_counter() - started, 3)
         manifest["compilations"] += engine.compilations - compiled
-        manifest["shards"] = folder.shard_names()
+        manifest["shards"] = folder.shards.names()
         folder.write_manifest(manifest)
     return Result(folder.path)
 
@@ -152,8 +152,8 @@ def _make_room(folder: RunFolder, manifest: dict[str, Any], fresh: bool) -> dict
 
 
 def _train(plan: Plan, folder: RunFolder, engine: Engine, hash: str, size: int, observer: Observer) -> None:
-    finished = folder.finished_shards(hash)
-    folder.remove_shards_but(finished)
+    finished = folder.shards.finished(hash)
+    folder.shards.remove_but(finished)
 
     def cells_of(number: int) -> np.ndarray:
         return plan.grid.kept(number * size, min((number + 1) * size, plan.grid.size))
@@ -198,4 +198,4 @@ def _complete(lanes: Lanes, index: np.ndarray, columns: dict, forecaster: Foreca
 
 def _write(plan: Plan, folder: RunFolder, hash: str, shard: Shard) -> None:
     table = make_table(shard.cells, plan.grid.columns(shard.cells), shard.columns, shard_metadata(hash, shard.number))
-    folder.write_shard(shard.number, table)
+    folder.shards.write(shard.number, table)
