@@ -9,6 +9,7 @@ from nanmap.config import Config
 from nanmap.data import Rows
 
 CURVATURE = {"mse": 2.0, "half_mse": 1.0}  # second derivative of the loss of one output
+NULL = 1e-12  # eigenvalues below this share of the largest count as none
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,12 @@ class LinearProblem:
     def sharpness(self) -> float:
         """λmax of the training loss."""
         return float(self.spectrum[0][-1])
+
+    @cached_property
+    def active(self) -> np.ndarray:
+        """The columns in the Hessian's eigenbasis, without its null space, in which nothing ever moves: `[n, rank]`."""
+        values, vectors = self.spectrum
+        return self.columns @ vectors[:, values > NULL * values[-1]]
 
     @cached_property
     def optimum(self) -> np.ndarray:

@@ -12,9 +12,9 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from nanmap.theory.linear import LinearProblem
 
-NULL = 1e-12  # eigenvalues below this share of the largest are the null space: nothing moves there
 DENSE = 16  # up to this many parameters the d² × d² matrix is written out
 REPLICAS, STEPS, ALIGNING = 192, 320, 80  # 46,080 counted updates: the edge of a line comes out to about 1 %
+NORMALISED = 4  # updates between two normalisations: few enough that nothing overflows
 ROUNDS, RATES = 3, 9  # rates tried at once, and how often the bracket is cut into as many pieces
 MOST_PARAMETERS, MOST_BATCHES = 64, 4096  # beyond, a prediction would cost more than the trainings it explains
 AGREEMENT = 0.01  # an edge that the arithmetic moves by more is not trusted
@@ -34,10 +34,9 @@ def mean_square_edge(problem: LinearProblem, batch: int, replacement: bool) -> f
     """
     n = problem.n
     p = 1 / batch if replacement else (n - batch) / (batch * max(n - 1, 1))
-    values, vectors = problem.spectrum
-    kept = values > NULL * values[-1]
-    values, rows = values[kept], problem.columns @ vectors[:, kept]
-    size = len(values)
+    rows = problem.active
+    size = rows.shape[1]
+    values = problem.spectrum[0][-size:]
     root = np.sqrt((values[:, None] + values[None, :]) / 2)
     weight = p * problem.curvature**2 / n
 
@@ -93,18 +92,16 @@ def lyapunov_exponents(
 ) -> np.ndarray:
     """Mean growth of the logarithm of the error per update `[rates]`, once it has found its direction."""
     rng = np.random.default_rng(0)
-    shape = (len(rates), REPLICAS, problem.columns.shape[1])
-    error = np.broadcast_to(rng.standard_normal(shape[1:]), shape).copy()
-    velocity = np.zeros(shape)
+    error = np.repeat(rng.standard_normal((REPLICAS, problem.active.shape[1], 1)), len(rates), axis=2)
+    velocity = np.zeros_like(error)
     total = np.zeros(len(rates))
-    steps = rates[:, None, None]
-    for step, hessians in enumerate(_drawn_hessians(problem, batch, replacement, rng)):
-        error, velocity = _advance(error, velocity, hessians, steps, momentum, nesterov)
-        size = np.sqrt((error**2 + (steps * velocity) ** 2).sum(axis=2, keepdims=True))
-        size = np.maximum(size, np.finfo(float).tiny)
-        error, velocity = error / size, velocity / size
-        if step >= ALIGNING:
-            total += np.log(size[..., 0]).mean(axis=1)
+    for step, hessians in enumerate(_drawn_hessians(problem, batch, replacement, rng), 1):
+        error, velocity = _advance(error, velocity, hessians, rates, momentum, nesterov)
+        if step % NORMALISED == 0:
+            size = np.sqrt((error**2 + (rates * velocity) ** 2).sum(axis=1, keepdims=True))
+            size = np.maximum(size, np.finfo(float).tiny)
+            error, velocity = error / size, velocity / size
+            total += np.log(size[:, 0]).mean(axis=0) if step > ALIGNING else 0
     return total / (STEPS - ALIGNING)
 
 
@@ -138,34 +135,40 @@ def _pass_radius(
     problem: LinearProblem, rates: np.ndarray, batch: int, momentum: float, nesterov: bool, kind: type
 ) -> np.ndarray:
     """Spectral radius of one pass in order `[rates]`, multiplied in the given precision."""
-    columns = problem.columns.astype(kind)
+    active = problem.active
+    # In the parameters that are trained, so that their rounding is met; a null space would have radius 1 at any rate.
+    columns = (problem.columns if active.shape == problem.columns.shape else active).astype(kind)
     size = columns.shape[1]
     unit = np.broadcast_to(np.eye(2 * size, dtype=kind), (len(rates), 2 * size, 2 * size))
-    error, velocity = unit[..., :size].copy(), unit[..., size:].copy()  # `[rates, start, d]`: a pass from each unit vector
+    error, velocity = unit[:, :size].copy(), unit[:, size:].copy()  # `[rates, d, 2d]`: a pass from each unit vector
     steps = rates.astype(kind)[:, None, None]
-    for start in range(0, problem.n, batch):
-        rows = columns[start : start + batch]
-        hessian = (rows.T @ rows) * kind(problem.curvature) / kind(len(rows))
-        error, velocity = _advance(error, velocity, hessian, steps, momentum, nesterov)
-    passed = np.concatenate([error, velocity], axis=2).astype(np.float64)
-    if not momentum:  # the velocity is forgotten at every step: only the error's block says anything
-        passed = passed[:, :size, :size]
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # far above the edge a pass overflows
+        for start in range(0, problem.n, batch):
+            rows = columns[start : start + batch]
+            hessian = (rows.T @ rows) * kind(problem.curvature) / kind(len(rows))
+            error, velocity = _advance(error, velocity, hessian, steps, kind(momentum), nesterov)
+        passed = np.concatenate([error, velocity], axis=1).astype(np.float64)
+        if not momentum:  # the velocity is forgotten at every step: only the error's block says anything
+            passed = passed[:, :size, :size]
         finite = np.isfinite(passed).all(axis=(1, 2))
         radius = np.abs(np.linalg.eigvals(np.where(finite[:, None, None], passed, 0))).max(axis=1)
     return np.where(finite, radius, np.inf)
 
 
 def _advance(
-    error: np.ndarray, velocity: np.ndarray, hessians: np.ndarray, steps: np.ndarray, momentum: float, nesterov: bool
+    error: np.ndarray,
+    velocity: np.ndarray,
+    hessians: np.ndarray,
+    steps: np.ndarray,
+    momentum: float | np.floating,
+    nesterov: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One update of the error and of the momentum's trace, both `[rates, replicas, d]`, in optax's form."""
-    gradient = (error[..., None, :] @ hessians)[..., 0, :]
+    """One update of the error and of the momentum's trace, both `[…, d, columns]`, in optax's form."""
+    gradient = hessians @ error
     if not momentum:
         return error - steps * gradient, velocity
-    velocity = type(steps.flat[0])(momentum) * velocity + gradient
-    moved = gradient + type(steps.flat[0])(momentum) * velocity if nesterov else velocity
-    return error - steps * moved, velocity
+    velocity = momentum * velocity + gradient
+    return error - steps * (gradient + momentum * velocity if nesterov else velocity), velocity
 
 
 def _drawn_hessians(
@@ -182,5 +185,5 @@ def _drawn_hessians(
                 order, place = rng.permuted(order, axis=1), 0
             chosen = order[:, place : place + batch]
             place += batch
-        rows = problem.columns[chosen]
+        rows = problem.active[chosen]
         yield np.swapaxes(rows, 1, 2) @ rows * (problem.curvature / chosen.shape[1])
