@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "store": {"errors"},
     "manifest": {"config", "schema"},
     "theory": {"arrays", "config", "data", "model", "plan.program", "train"},
-    "forecast": {"engine", "plan", "theory"},
+    "forecast": {"data", "engine", "plan", "theory"},
     "result": {"store", "schema", "analysis", "plot", "report"},
     "sweeping": {"config", "engine", "errors", "manifest", "outcomes", "plan", "result", "schema", "store"}
     | {"forecast"},

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from nanmap.data import Rows
 from nanmap.engine.groups import start_layers
 from nanmap.plan import Lanes, Variant
 from nanmap.theory import PREDICTIONS, linear_problem, predict
@@ -48,24 +49,29 @@ class Forecaster:
     def _sharpness(self, lanes: Lanes, cells: np.ndarray) -> np.ndarray:
         """λmax at the start: exact on linear models with a squared loss, else by Lanczos where it is asked for."""
         found = np.full(len(cells), np.nan)
+        networks: dict[Rows, list[np.ndarray]] = {}
         for variant, mine in _by_variant(lanes, cells):
             problem = linear_problem(variant.config, variant.rows)
             if problem is not None:
                 found[mine] = problem.sharpness
             elif self.always or variant.config.record.sharpness:
-                found[mine] = self._at_start(lanes, variant, cells[mine])
+                networks.setdefault(variant.rows, []).append(mine)
+        for rows, places in networks.items():
+            mine = np.concatenate(places)
+            found[mine] = self._at_start(lanes, rows, cells[mine])
         return found
 
-    def _at_start(self, lanes: Lanes, variant: Variant, cells: np.ndarray) -> np.ndarray:
+    def _at_start(self, lanes: Lanes, rows: Rows, cells: np.ndarray) -> np.ndarray:
         from nanmap.theory.sharpness import sharpness
 
-        shared = variant.rows, variant.config.model, variant.config.loss.kind, lanes.program.dtype
+        models = [lanes.variants[each].config.model for each in lanes.variant[cells]]
         numbers = [lanes.seed[cells].tolist(), *(lanes.numbers[name][cells].tolist() for name in START_NUMBERS)]
-        keys = [(*shared, *each) for each in zip(*numbers, strict=True)]
+        shared = rows, lanes.program.loss, lanes.program.dtype
+        keys = [(*shared, *each) for each in zip(models, *numbers, strict=True)]
         new = {key: cell for key, cell in zip(keys, cells, strict=True) if key not in self._starts}
         if new:
             some = np.array(list(new.values()))
-            found = sharpness(lanes.program, variant.rows, start_layers(lanes, some), _numbers(lanes, some))
+            found = sharpness(lanes.program, rows, start_layers(lanes, some), _numbers(lanes, some))
             self._starts.update(zip(new, found.tolist(), strict=True))
         return np.array([self._starts[key] for key in keys])
 

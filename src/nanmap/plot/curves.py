@@ -58,7 +58,7 @@ def find_curves(result: "Result", facts: Facts) -> list[Curve]:
         "predicted_gd": _gd_label(facts),
         "predicted_mean_square": _mean_square_label(facts),
         "predicted_typical": _typical_label(facts),
-        "predicted_catapult": "2/λ$_0$ at the start (full batch):\nmay catapult above, no edge",
+        "predicted_catapult": "2/λ$_0$ at the start (full batch,\nmedian): above, may catapult",
     }
     known = set(result.folder.dataset().schema.names)
     found = [Curve(name, label, _predicted(result, lines, name)) for name, label in named.items() if name in known]
@@ -82,12 +82,17 @@ class _Lines:
 
 
 def _predicted(result: "Result", lines: _Lines, name: str) -> np.ndarray:
-    """One rate per line where all its cells agree; of the start of networks, which differ by seed, the median."""
+    """One rate per line where all its cells agree; of the start of networks, which differ by seed, the median.
+
+    A network that is dead at the start has no curvature there, and no say.
+    """
     places, values = [], []
-    for table in result.folder.tables(["cell", name]):
+    for table in result.folder.tables(["cell", name, "sharpness"]):
         place, kept = lines.place(table["cell"].to_numpy())
-        places.append(place)
-        values.append(table[name].to_numpy().astype(float)[kept])
+        sharpness, rates = (table[each].to_numpy().astype(float)[kept] for each in ("sharpness", name))
+        alive = ~(sharpness <= 0)
+        places.append(place[alive])
+        values.append(rates[alive])
     place, value = np.concatenate(places), np.concatenate(values)
     middle, low, high = _spread(place, value, int(np.prod(lines.shape, dtype=int)))
     if name != "predicted_catapult":

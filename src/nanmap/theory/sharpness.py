@@ -4,6 +4,7 @@ On all rows, never on a minibatch, whose noise would drown it; many cells at onc
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +16,7 @@ from jax.flatten_util import ravel_pytree
 from nanmap.arrays import Array
 from nanmap.data import Rows
 from nanmap.model import Layers
-from nanmap.plan.program import TRACED_NUMBERS, Program
+from nanmap.plan.program import ROW_BLOCK, TRACED_NUMBERS, Program
 from nanmap.train import Lane, full_loss
 
 ITERATIONS = 32  # products with the Hessian; each costs about four gradients
@@ -36,7 +37,10 @@ def sharpness(program: Program, rows: Rows, layers: Layers, numbers: Mapping[str
         layers: parameters as the network holds them, with the cells in front.
         numbers: the lanes' numbers `[cells]`, as the engine takes them.
     """
-    x, y = (np.ascontiguousarray(values.T.astype(program.dtype)) for values in (rows.inputs, rows.targets))
+    if not (np.isfinite(rows.inputs).all() and np.isfinite(rows.targets).all()):
+        return np.full(len(numbers["gain"]), np.nan)
+    plain = _without_training(program)
+    x, y = (_padded(values, plain) for values in (rows.inputs, rows.targets))
     cells = len(numbers["gain"])
     found = []
     with jax.enable_x64(program.dtype == "float64"), jax.default_matmul_precision("highest"):
@@ -44,8 +48,33 @@ def sharpness(program: Program, rows: Rows, layers: Layers, numbers: Mapping[str
             index = np.minimum(np.arange(start, start + CELLS), cells - 1)
             taken = {name: numbers[name] for name in TRACED_NUMBERS}, layers
             taken = jax.tree.map(lambda leaf, index=index: np.asarray(leaf)[index].astype(program.dtype), taken)
-            found += _largest(*(np.asarray(each, float) for each in _compiled(program)(*taken, x, y)))
-    return np.array(found[:cells])
+            krylov = _compiled(plain)(*taken, x, y, np.int32(rows.n))
+            found.append(_largest(*(np.asarray(each, float) for each in krylov)))
+    return np.concatenate(found)[:cells] if found else np.zeros(0)
+
+
+def _without_training(program: Program) -> Program:
+    """The program with everything at one value that the loss of all rows does not depend on: compiled once for all."""
+    rows = -(-program.rows // ROW_BLOCK) * ROW_BLOCK
+    return replace(
+        program,
+        **dict.fromkeys(("momentum", "nesterov", "weight_decay", "warmup", "masked", "full_loss", "final_layers"), False),
+        **dict.fromkeys(("clip_value", "clip_norm", "clip_output_gradient"), False),
+        optimizer="sgd",
+        schedule="constant",
+        order="sequential",
+        full_batch=True,
+        batch=rows,
+        rows=rows,
+        val_rows=0,
+    )
+
+
+def _padded(values: np.ndarray, program: Program) -> np.ndarray:
+    filled = np.zeros((values.shape[1], program.rows), program.dtype)
+    with np.errstate(over="ignore"):
+        filled[:, : len(values)] = values.T
+    return filled
 
 
 def lanczos(product: Any, size: int, dtype: str, iterations: int = ITERATIONS) -> tuple[Array, Array]:
@@ -80,27 +109,31 @@ def lanczos(product: Any, size: int, dtype: str, iterations: int = ITERATIONS) -
 
 @lru_cache(maxsize=256)
 def _compiled(program: Program) -> Any:
-    def one(numbers: dict[str, Array], layers: Layers, x: Array, y: Array) -> tuple[Array, Array]:
+    def one(numbers: dict[str, Array], layers: Layers, x: Array, y: Array, n: Array) -> tuple[Array, Array]:
         flat, rebuild = ravel_pytree(layers)
         lane = Lane(numbers, jnp.zeros(program.layers, program.dtype))
-        gradient = jax.grad(lambda vector: full_loss(program, lane, rebuild(vector), x, y, jnp.int32(x.shape[1])))
+        gradient = jax.grad(lambda vector: full_loss(program, lane, rebuild(vector), x, y, n))
         return lanczos(lambda vector: jax.jvp(gradient, (flat,), (vector,))[1], flat.size, program.dtype)
 
-    return jax.jit(jax.vmap(one, in_axes=(0, 0, None, None)))
+    return jax.jit(jax.vmap(one, in_axes=(0, 0, None, None, None)))
 
 
-def _largest(diagonal: np.ndarray, beside: np.ndarray) -> list[float]:
-    """Largest eigenvalue of each tridiagonal matrix; NaN where its residual is too large."""
-    return [_largest_of(*each) for each in zip(diagonal, beside, strict=True)]
-
-
-def _largest_of(diagonal: np.ndarray, beside: np.ndarray) -> float:
-    if not (np.isfinite(diagonal).all() and np.isfinite(beside).all()):
-        return float("nan")
-    scale = max(np.abs(diagonal).max(), beside.max(), np.finfo(float).tiny)
-    ends = np.flatnonzero(beside < EXHAUSTED * scale)
-    size = int(ends[0]) + 1 if len(ends) else len(diagonal)
-    matrix = np.diag(diagonal[:size]) + np.diag(beside[: size - 1], 1) + np.diag(beside[: size - 1], -1)
+def _largest(diagonal: np.ndarray, beside: np.ndarray) -> np.ndarray:
+    """Largest eigenvalue of each tridiagonal matrix `[cells, k]`; NaN where its residual is too large."""
+    count = diagonal.shape[1]
+    finite = (np.isfinite(diagonal) & np.isfinite(beside)).all(axis=1)
+    diagonal, beside = (np.where(finite[:, None], each, 0) for each in (diagonal, beside))
+    scale = np.maximum(np.abs(diagonal).max(axis=1), beside.max(axis=1))
+    ended = beside <= EXHAUSTED * scale[:, None]
+    last = np.where(ended.any(axis=1), np.argmax(ended, axis=1), count - 1)
+    place = np.arange(count)
+    inside = place <= last[:, None]
+    matrix = np.zeros((len(diagonal), count, count))
+    matrix[:, place, place] = np.where(inside, diagonal, -scale[:, None])  # what follows the end must not be the largest
+    joined = np.where(place[1:] <= last[:, None], beside[:, :-1], 0)
+    matrix[:, place[1:], place[:-1]] = matrix[:, place[:-1], place[1:]] = joined
     values, vectors = np.linalg.eigh(matrix)
-    residual = beside[size - 1] * abs(vectors[-1, -1])
-    return float(values[-1]) if residual <= ACCURACY * abs(values[-1]) else float("nan")
+    cells = np.arange(len(values))
+    residual = beside[cells, last] * np.abs(vectors[cells, last, -1])
+    trusted = finite & (residual <= ACCURACY * np.abs(values[:, -1]))
+    return np.where(trusted, values[:, -1], np.nan)
