@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -112,7 +112,10 @@ class TestFullBatch:
         assert not table.reentrant.any()
 
     def test_momentum_and_nesterov_turn_where_their_companion_matrices_do(self, npz, engine, tmp_path: Path):
-        axes = [{"key": "optimizer.momentum", "values": [0.5, 0.9]}, {"key": "optimizer.nesterov", "values": [False, True]}]
+        axes = [
+            {"key": "optimizer.momentum", "values": [0.5, 0.9]},
+            {"key": "optimizer.nesterov", "values": [False, True]},
+        ]
         table = measured(engine, tmp_path, regression(npz(x=X, y=Y)), [*axes, RATES])
         for row in table.itertuples():
             closed = critical_rates(CURVATURE, row.momentum)["nesterov" if row.nesterov else "heavy_ball"]
@@ -121,7 +124,9 @@ class TestFullBatch:
 
     def test_a_short_budget_does_not_move_the_edge_of_the_tail(self, npz, engine, tmp_path: Path):
         axes = [{"key": "training.steps", "values": [3, 10, 2000]}]
-        table = measured(engine, tmp_path, regression(npz(x=X, y=Y), training={"batch_size": 12, "dtype": "float64"}), [*axes, RATES])
+        table = measured(
+            engine, tmp_path, regression(npz(x=X, y=Y), training={"batch_size": 12, "dtype": "float64"}), [*axes, RATES]
+        )
         np.testing.assert_allclose(table.edge_learning_rate, 2 / CURVATURE, rtol=1e-4)
         assert table.horizon.tolist() == [600, 600, 2000]
 
@@ -143,17 +148,21 @@ class TestFullBatch:
 
 
 class TestByOutcome:
-    TREE = {
+    TREE: ClassVar = {
         "data": {"kind": "gaussian", "n": 24, "features": 4},
         "model": {"hidden": [6], "activation": "tanh", "init": "normal"},
         "training": {"steps": 60, "batch_size": 8},
     }
 
     def test_the_bracket_is_what_single_trainings_say(self, engine, train, tmp_path: Path):
-        table = measured(engine, tmp_path, self.TREE, [{"key": "training.seed", "range": [0, 3]}, RATES], tolerance=1e-3)
+        table = measured(
+            engine, tmp_path, self.TREE, [{"key": "training.seed", "range": [0, 3]}, RATES], tolerance=1e-3
+        )
         row = table.iloc[1]
         outcomes = [
-            train(self.TREE | {"optimizer": {"learning_rate": rate}, "training": self.TREE["training"] | {"seed": 1}}).outcome
+            train(
+                self.TREE | {"optimizer": {"learning_rate": rate}, "training": self.TREE["training"] | {"seed": 1}}
+            ).outcome
             for rate in (row.bracket_low, row.bracket_high)
         ]
         broken = [outcome in ("nan", "inf", "diverged", "dead") for outcome in outcomes]
@@ -182,13 +191,20 @@ class TestByOutcome:
     def test_a_rate_of_one_layer_can_be_searched_and_its_islands_are_flagged(self, engine, tmp_path: Path):
         tree = {
             "data": {"kind": "gaussian", "n": 24, "features": 16},
-            "model": {"hidden": [16], "activation": "tanh", "bias": False, "init": "normal", "parametrization": "mean_field", "gain": 2**0.5},
+            "model": {
+                "hidden": [16],
+                "activation": "tanh",
+                "bias": False,
+                "init": "normal",
+                "parametrization": "mean_field",
+                "gain": 2**0.5,
+            },
             "optimizer": {"layer_learning_rates": [1.0, 1.0]},
             "training": {"steps": 60, "batch_size": 24, "dtype": "float64"},
         }
         layers = [{"key": f"optimizer.layer_learning_rates.{k}", "log": [1e-3, 1e6], "num": 12} for k in (0, 1)]
         table = measured(engine, tmp_path, tree, layers, along="learning_rate_1", tolerance=1e-2)
-        assert list(table)[0] == "learning_rate_0"
+        assert table.columns[0] == "learning_rate_0"
         assert table.edge_learning_rate.notna().sum() > 4
         assert (table.reentrant == (table.last_stable_rate > 1.1 * table.bracket_high)).all()
 
@@ -196,11 +212,16 @@ class TestByOutcome:
 class TestRows:
     def test_excluded_combinations_have_no_row(self, engine, tmp_path: Path):
         axes = [{"key": "training.batch_size", "values": [4, 8, 24]}, {"key": "training.seed", "range": [0, 2]}, RATES]
-        table = measured(engine, tmp_path, TestByOutcome.TREE, axes, where="batch_size == 8 or seed == 0", tolerance=0.05)
+        table = measured(
+            engine, tmp_path, TestByOutcome.TREE, axes, where="batch_size == 8 or seed == 0", tolerance=0.05
+        )
         assert sorted(zip(table.batch_size, table.seed, strict=True)) == [(4, 0), (8, 0), (8, 1), (24, 0)]
 
     def test_more_than_a_thousand_rows_at_the_cost_of_few_columns(self, engine, tmp_path: Path):
-        tree = {"data": {"kind": "line", "n": 20, "slope": 0.5, "start": 1}, "training": {"epochs": 500, "batch_size": 64}}
+        tree = {
+            "data": {"kind": "line", "n": 20, "slope": 0.5, "start": 1},
+            "training": {"epochs": 500, "batch_size": 64},
+        }
         axes = [
             {"key": "data.n", "range": [8, 40]},
             {"key": "model.init_scale", "values": [0.5, 1.0, 2.0, 4.0]},
@@ -253,7 +274,11 @@ class TestRows:
 
 
 class TestFolder:
-    AXES = [{"key": "training.seed", "range": [0, 2]}, {"key": "training.batch_size", "values": [4, 8, 24]}, RATES]
+    AXES: ClassVar = [
+        {"key": "training.seed", "range": [0, 2]},
+        {"key": "training.batch_size", "values": [4, 8, 24]},
+        RATES,
+    ]
 
     def edge(self, engine, folder: Path, **options: Any) -> nanmap.Result:
         sweep = make_sweep(TestByOutcome.TREE, self.AXES)

@@ -107,7 +107,9 @@ class TestMeanSquare:
         d = (1 - p) * np.kron(mean, mean) + p * moments
         c = (np.kron(mean, np.eye(20)) + np.kron(np.eye(20), mean)) / 2
         expected = 2 / float(np.linalg.eigvals(np.linalg.solve(c, d)).real.max())
-        assert mean_square_edge(LinearProblem(columns, columns[:, :1], 1.0), 7, False) == pytest.approx(expected, rel=1e-6)
+        assert mean_square_edge(LinearProblem(columns, columns[:, :1], 1.0), 7, False) == pytest.approx(
+            expected, rel=1e-6
+        )
         assert few > expected  # a part of the parameters is steeper in no direction
 
     def test_all_rows_at_once_are_gradient_descent(self):
@@ -237,7 +239,8 @@ class TestWhatHolds:
 
     def test_badly_scaled_rows_in_order_say_that_rounding_decides(self):
         found = predicted(
-            data={"n": 100, "scale_inputs": "none"}, training={"order": "sequential", "batch_size": 1, "dtype": "float64"}
+            data={"n": 100, "scale_inputs": "none"},
+            training={"order": "sequential", "batch_size": 1, "dtype": "float64"},
         )
         assert found["typical"] == (False, ILL_CONDITIONED)
 

@@ -1,6 +1,6 @@
 """Predictions against the engine: edges of minibatch descent, sharpness of networks, the step of the overflow."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +39,8 @@ def losses(columns, tree: dict[str, Any], rates: np.ndarray, seeds: int) -> dict
 
 
 @pytest.mark.parametrize(
-    ("batch", "order"), [(1, "shuffle"), (3, "shuffle"), (8, "shuffle"), (15, "shuffle"), (1, "replacement"), (4, "replacement")]
+    ("batch", "order"),
+    [(1, "shuffle"), (3, "shuffle"), (8, "shuffle"), (15, "shuffle"), (1, "replacement"), (4, "replacement")],
 )
 def test_typical_runs_turn_where_the_lyapunov_exponent_does(batch: int, order: str, npz, columns) -> None:
     """The median run of 12: the logarithm of its loss falls below the edge and rises above."""
@@ -94,7 +95,7 @@ def _second_moment(columns: np.ndarray, moment: np.ndarray, rate: float, batch: 
 
 
 class TestSharpness:
-    TREE = {
+    TREE: ClassVar = {
         "data": {"kind": "gaussian", "n": 24, "features": 3},
         "model": {"hidden": [5], "activation": "tanh", "init": "normal", "gain": 1.3},
         "optimizer": {"learning_rate": 0.05},

@@ -19,7 +19,6 @@ from nanmap.plan import Plan, Sweep
 from nanmap.result import Result
 from nanmap.store import RunFolder, shard_metadata
 from nanmap.theory import PREDICTIONS
-from nanmap.theory.predict import ILL_CONDITIONED
 
 BLOCK = 2048  # rows that are searched together and written as one file
 TOLERANCES = (1e-9, 0.1)
@@ -92,7 +91,9 @@ def edges_to_folder(
     engine = engine or Engine()
     low, high = rows.span
     if low >= high:
-        raise InputError("has a single rate: no range to search", file=sweep.file, key=f"axes.{rows.rate and rows.rate.column}")
+        raise InputError(
+            "has a single rate: no range to search", file=sweep.file, key=f"axes.{rows.rate and rows.rate.column}"
+        )
     manifest = _manifest(sweep, plan, engine, {"along": along, "tolerance": tolerance, "block": block})
     _make_room(folder, manifest, fresh)
     told = observer or Silent()

@@ -72,7 +72,7 @@ class EdgeRows:
         if self.rate is not None:
             number = next(n for n, axes in enumerate(self.grid.dimensions) if self.rate in axes)
             places[number] = position
-        return np.ravel_multi_index(tuple(places), self.grid.shape) if len(places) else np.zeros(len(rows), np.int64)
+        return np.asarray(np.ravel_multi_index(tuple(places), self.grid.shape)) if len(places) else np.zeros_like(rows)
 
     def columns(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Values of the other axes, `[rows]` per column."""
@@ -100,7 +100,7 @@ def _rate_axis(sweep: Sweep, along: str | None) -> Axis | None:
                 "gives every layer a rate of its own, and none is an axis",
                 file=sweep.file,
                 key="optimizer.layer_learning_rates",
-                mend="make one of them an axis: key = \"optimizer.layer_learning_rates.0\"",
+                mend='make one of them an axis: key = "optimizer.layer_learning_rates.0"',
             )
         return None
     _check_axis(sweep, axis)
@@ -117,7 +117,9 @@ def _check_axis(sweep: Sweep, axis: Axis) -> None:
             mend="give the learning rate an axis of its own, or none",
         )
     if any(len(group) > 1 for group in sweep.grid.dimensions if axis in group):
-        raise InputError("is zipped with another axis", file=sweep.file, key=f"axes.{axis.column}", mend="leave it alone")
+        raise InputError(
+            "is zipped with another axis", file=sweep.file, key=f"axes.{axis.column}", mend="leave it alone"
+        )
     if axis.labels.min() <= 0:
         raise InputError(
             "an edge is searched among positive rates",

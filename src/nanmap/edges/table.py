@@ -84,7 +84,9 @@ EDGE_COLUMNS = (
 )
 
 
-def edge_table(axes: Mapping[str, np.ndarray], facts: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> pa.Table:
+def edge_table(
+    axes: Mapping[str, np.ndarray], facts: Mapping[str, np.ndarray], metadata: Mapping[str, str]
+) -> pa.Table:
     """Rows of edges as an Arrow table: one column per axis, then `EDGE_COLUMNS`; NaN becomes null, as no edge is NaN.
 
     Args:
@@ -92,7 +94,9 @@ def edge_table(axes: Mapping[str, np.ndarray], facts: Mapping[str, np.ndarray], 
         facts: one array `[rows]` per name in `EDGE_COLUMNS`.
         metadata: of the file.
     """
-    fields = [field_of(name, axis_type(values), "axis", f"Value of the axis `{name}`.") for name, values in axes.items()]
+    fields = [
+        field_of(name, axis_type(values), "axis", f"Value of the axis `{name}`.") for name, values in axes.items()
+    ]
     fields += [field_of(each.name, each.type, each.unit, each.meaning, each.absent) for each in EDGE_COLUMNS]
     schema = pa.schema(fields, metadata=dict(metadata))
     columns = {**axes, **{each.name: facts[each.name] for each in EDGE_COLUMNS}}

@@ -112,7 +112,10 @@ def _spread(place: np.ndarray, value: np.ndarray, count: int) -> tuple[np.ndarra
     first = np.where(present, first, 0)
     pick = lambda index: value[index] if len(value) else np.full(count, np.nan)  # noqa: E731
     whole = present & np.isfinite(pick(last))
-    return tuple(np.where(whole, pick(index), np.nan) for index in ((first + last) // 2, first, last))  # type: ignore[return-value]
+    low, below, above, high = (
+        np.where(whole, pick(index), np.nan) for index in (first, (first + last) // 2, (first + last + 1) // 2, last)
+    )
+    return np.sqrt(below) * np.sqrt(above), low, high
 
 
 def _measured(result: "Result", facts: Facts, lines: _Lines) -> np.ndarray | None:
@@ -135,7 +138,7 @@ def _measured(result: "Result", facts: Facts, lines: _Lines) -> np.ndarray | Non
                 found = np.array([where.get(label, -1) for label in table[axis.column].tolist()])
                 positions[number] = np.maximum(found, 0)
                 on_grid &= found >= 0
-    cells = np.ravel_multi_index(tuple(positions), grid.shape)
+    cells = np.asarray(np.ravel_multi_index(tuple(positions), grid.shape))
     place, kept = lines.place(cells[on_grid])
     value = table.edge_learning_rate.to_numpy()[on_grid][kept]
     return _spread(place, value, int(np.prod(lines.shape, dtype=int)))[0].reshape(lines.shape)

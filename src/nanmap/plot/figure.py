@@ -78,9 +78,7 @@ def draw_map(
     text = describe_map(facts, painting.rows, expected, title, painting.note)
     with matplotlib.style.context("default"), matplotlib.rc_context(look.rc):
         figure = Figure(layout="constrained", dpi=DPI, facecolor=look.background)
-        sheet = Sheet(
-            figure, make_legend(figure, painting, expected, curves, look), painting.bar is None
-        )
+        sheet = Sheet(figure, make_legend(figure, painting, expected, curves, look), painting.bar is None)
         names = name_axis(view.x.column), name_axis(view.y.column)
         size = panel_size(view, rows, columns)
         labels = fit_labels(view.x, "x", size[0]), fit_labels(view.y, "y", size[1])

@@ -24,6 +24,7 @@ from nanmap.plot.theme import Theme
 BAR_WIDTH = 0.17  # inches
 FEW_DECADES = 1000  # below, powers of ten alone would be too few ticks
 
+
 def line_of(curve: Curve) -> dict[str, Any]:
     """How a curve is drawn, so that it is seen on every colour: white edged in black, the measured one the reverse."""
     ink, halo = ("black", "white") if curve.measured else ("white", "black")

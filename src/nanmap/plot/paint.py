@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 NUMERIC = {each.name: each for each in COLUMNS if each.type != TEXT}
 VALUES = ("outcome", *Outcome, *NUMERIC)
 LATER = (*STEP_COLUMNS, "overflow_step_predicted")
-MORE_IS_DARK = ("r2", "steps_run", *LATER, "predicted_gd", "predicted_mean_square", "predicted_typical")  # dark is good throughout: low losses, late accidents
+MORE_IS_DARK = (
+    "r2",
+    "steps_run",
+    *LATER,
+    "predicted_gd",
+    "predicted_mean_square",
+    "predicted_typical",
+)  # dark is good throughout: low losses, late accidents
 KIND_COLOURS = {Kind.INF: OUTCOME_COLOURS[Outcome.INF], Kind.NAN: OUTCOME_COLOURS[Outcome.NAN], Kind.MISSING: MISSING}
 LABELS = {
     "first_inf_step": "first step with an infinity",
@@ -160,7 +167,9 @@ def _paint_numbers(medians: Medians, name: str) -> Painting:
     colormap = SEQUENTIAL if name in MORE_IS_DARK else SEQUENTIAL.reversed()
     norm, extend = _norm(name, numbers)
     share = NUMERIC[name].unit == "share"
-    bar = Bar(colormap, norm, LABELS.get(name, name.replace("_", " ")), extend, *(_percent_ticks() if share else (None, None)))
+    bar = Bar(
+        colormap, norm, LABELS.get(name, name.replace("_", " ")), extend, *(_percent_ticks() if share else (None, None))
+    )
     places = lambda values: np.ma.filled(norm(np.maximum(values, norm.vmin or 0)), 0)  # noqa: E731
     return _with_kinds(medians, name, colormap, places, bar if len(numbers) else None)
 

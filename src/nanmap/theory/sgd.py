@@ -6,6 +6,7 @@ the batches come in a fixed order, does one pass shrink it (spectral radius).
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
@@ -118,7 +119,7 @@ def in_order_edge(
     return exact if abs(rounded - exact) <= AGREEMENT * exact else float("nan")
 
 
-def _in_order(problem: LinearProblem, batch: int, momentum: float, nesterov: bool, kind: type) -> float:
+def _in_order(problem: LinearProblem, batch: int, momentum: float, nesterov: bool, kind: Any) -> float:
     low = sufficient_rate(problem, batch) / 4
     rates = low * 2.0 ** (np.arange(96) / 8)  # an eighth of an octave: islands narrower than that are overlooked
     for _ in range(6):
@@ -132,7 +133,7 @@ def _in_order(problem: LinearProblem, batch: int, momentum: float, nesterov: boo
 
 
 def _pass_radius(
-    problem: LinearProblem, rates: np.ndarray, batch: int, momentum: float, nesterov: bool, kind: type
+    problem: LinearProblem, rates: np.ndarray, batch: int, momentum: float, nesterov: bool, kind: Any
 ) -> np.ndarray:
     """Spectral radius of one pass in order `[rates]`, multiplied in the given precision."""
     active = problem.active
@@ -150,7 +151,7 @@ def _pass_radius(
         passed = np.concatenate([error, velocity], axis=1).astype(np.float64)
         if not momentum:  # the velocity is forgotten at every step: only the error's block says anything
             passed = passed[:, :size, :size]
-        finite = np.isfinite(passed).all(axis=(1, 2))
+        finite = np.asarray(np.isfinite(passed).all(axis=(1, 2)))
         radius = np.abs(np.linalg.eigvals(np.where(finite[:, None, None], passed, 0))).max(axis=1)
     return np.where(finite, radius, np.inf)
 
@@ -160,7 +161,7 @@ def _advance(
     velocity: np.ndarray,
     hessians: np.ndarray,
     steps: np.ndarray,
-    momentum: float | np.floating,
+    momentum: Any,
     nesterov: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
     """One update of the error and of the momentum's trace, both `[…, d, columns]`, in optax's form."""

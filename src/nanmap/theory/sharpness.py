@@ -21,6 +21,18 @@ from nanmap.train import Lane, full_loss
 
 ITERATIONS = 32  # products with the Hessian; each costs about four gradients
 CELLS = 16  # cells per call, whatever their number: the same arithmetic for a cell alone and in a crowd
+UNUSED = (
+    "momentum",
+    "nesterov",
+    "weight_decay",
+    "warmup",
+    "masked",
+    "full_loss",
+    "final_layers",
+    "clip_value",
+    "clip_norm",
+    "clip_output_gradient",
+)
 EXHAUSTED = 1e-6  # of the operator's size: the Krylov space is complete, what follows is noise
 ACCURACY = 0.01  # an eigenvalue whose residual is a larger share of it is not reported
 
@@ -39,7 +51,7 @@ def sharpness(program: Program, rows: Rows, layers: Layers, numbers: Mapping[str
     """
     if not (np.isfinite(rows.inputs).all() and np.isfinite(rows.targets).all()):
         return np.full(len(numbers["gain"]), np.nan)
-    plain = _without_training(program)
+    plain = _without_training(program, rows.n)
     x, y = (_padded(values, plain) for values in (rows.inputs, rows.targets))
     cells = len(numbers["gain"])
     found = []
@@ -53,13 +65,13 @@ def sharpness(program: Program, rows: Rows, layers: Layers, numbers: Mapping[str
     return np.concatenate(found)[:cells] if found else np.zeros(0)
 
 
-def _without_training(program: Program) -> Program:
+def _without_training(program: Program, n: int) -> Program:
     """The program with everything at one value that the loss of all rows does not depend on: compiled once for all."""
-    rows = -(-program.rows // ROW_BLOCK) * ROW_BLOCK
+    rows = -(-n // ROW_BLOCK) * ROW_BLOCK
+    off: Any = dict.fromkeys(UNUSED, False)
     return replace(
         program,
-        **dict.fromkeys(("momentum", "nesterov", "weight_decay", "warmup", "masked", "full_loss", "final_layers"), False),
-        **dict.fromkeys(("clip_value", "clip_norm", "clip_output_gradient"), False),
+        **off,
         optimizer="sgd",
         schedule="constant",
         order="sequential",
@@ -129,7 +141,9 @@ def _largest(diagonal: np.ndarray, beside: np.ndarray) -> np.ndarray:
     place = np.arange(count)
     inside = place <= last[:, None]
     matrix = np.zeros((len(diagonal), count, count))
-    matrix[:, place, place] = np.where(inside, diagonal, -scale[:, None])  # what follows the end must not be the largest
+    matrix[:, place, place] = np.where(
+        inside, diagonal, -scale[:, None]
+    )  # what follows the end must not be the largest
     joined = np.where(place[1:] <= last[:, None], beside[:, :-1], 0)
     matrix[:, place[1:], place[:-1]] = matrix[:, place[:-1], place[1:]] = joined
     values, vectors = np.linalg.eigh(matrix)
