@@ -15,7 +15,7 @@ from nanmap.outcomes import Cause, Outcome
 from nanmap.schema import reference_table
 
 TARGET = Path(__file__).with_name("reference.md")
-COMMANDS = ("run", "sweep", "map", "info", "examples")
+COMMANDS = ("run", "sweep", "map", "edge", "info", "examples")
 
 AXES = """A sweep names a config, then `[[axes]]` tables; the first one is the slowest. Cells are numbered row-major from 0.
 

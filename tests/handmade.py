@@ -59,7 +59,7 @@ def write_run(
         if number in lost or not len(cells):
             continue
         rows = {name: values[cells] for name, values in columns.items()}
-        folder.write_shard(number, make_table(cells, grid.columns(cells), rows, shard_metadata("hash", number)))
+        folder.shards.write(number, make_table(cells, grid.columns(cells), rows, shard_metadata("hash", number)))
     return Result(path)
 
 

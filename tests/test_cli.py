@@ -59,7 +59,7 @@ def test_help_imports_neither_jax_nor_pandas(tmp_path: Path) -> None:
     assert done.stdout.strip().endswith("[]")
 
 
-@pytest.mark.parametrize("name", ["run", "sweep", "map", "info", "examples"])
+@pytest.mark.parametrize("name", ["run", "sweep", "map", "edge", "info", "examples"])
 def test_every_command_helps_with_an_example(name: str, tmp_path: Path) -> None:
     done = nanmap(name, "--help", cwd=tmp_path)
     assert done.returncode == 0

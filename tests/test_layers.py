@@ -26,9 +26,11 @@ ALLOWED: dict[str, set[str]] = {
     "schema": {"outcomes"},
     "store": {"errors"},
     "manifest": {"config", "schema"},
-    "theory": {"config", "data", "model", "loss", "errors"},
+    "theory": {"arrays", "config", "data", "model", "plan.program", "train"},
+    "forecast": {"data", "engine", "plan", "theory"},
     "result": {"store", "schema", "analysis", "plot", "report"},
-    "sweeping": {"config", "engine", "errors", "manifest", "outcomes", "plan", "result", "schema", "store", "theory"},
+    "sweeping": {"config", "engine", "errors", "manifest", "outcomes", "plan", "result", "schema", "store"}
+    | {"forecast"},
     "single": {"config", "engine", "errors", "model", "norm", "outcomes", "plan", "train"},
     "edges": EVERYTHING - {"cli"},
     # Looking at rows needs the arithmetic of the axes and the settings' defaults, never the engine.

@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
@@ -15,11 +16,14 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from handmade import BATCH, LINE, RATE, SEED, write_run
+from nanmap.edges import edges_to_folder
 from nanmap.errors import InputError
 from nanmap.outcomes import Outcome
+from nanmap.plan import make_sweep
 from nanmap.plot import draw_map
 from nanmap.plot.theme import MISSING, OUTCOME_COLOURS, SEQUENTIAL, THEMES
 from nanmap.result import Result
+from nanmap.sweeping import sweep_to_folder
 
 NAN, INF = np.nan, np.inf
 ONE_BATCH = {"key": "training.batch_size", "values": [32]}
@@ -52,11 +56,6 @@ def head_of(figure: Figure) -> str:
 
 def sequential(share: float) -> str:
     return to_hex(np.array(SEQUENTIAL(float(share), bytes=True)[:3]) / 255)
-
-
-def rates_drawn(axes: Axes) -> np.ndarray:
-    """Where 2/λmax is drawn, for each row of pixels; NaN where it is not."""
-    return np.asarray(axes.lines[0].get_xdata(), float)[::2] if axes.lines else np.array([])
 
 
 class TestOutcomes:
@@ -317,63 +316,108 @@ class TestWords:
         assert head_of(draw(result, title="Mine")).startswith("Mine handmade: linear model")
 
 
-class TestThreshold:
-    def drawn(
-        self, tmp_path: Path, axes: list[dict[str, Any]] | None = None, sharpness: Any = 4.0, **options: Any
-    ) -> np.ndarray:
-        result = write_run(tmp_path, axes or [BATCH, RATE], {"sharpness": sharpness}, **options)
-        figure = draw(result)
-        rates = rates_drawn(panels_of(figure)[0])
-        said = any("λ" in text for text in legend_of(figure))
-        assert said == bool(np.isfinite(rates).any())
-        return rates
+CURVES = {
+    "predicted_gd": "2/λ",
+    "predicted_mean_square": "safe",
+    "predicted_typical": "typical",
+    "predicted_catapult": "catapult",
+}
 
-    def test_only_on_the_rows_that_are_full_batch(self, tmp_path: Path):
-        np.testing.assert_allclose(self.drawn(tmp_path), [NAN, NAN, 0.5])
 
-    def test_follows_the_number_of_rows(self, tmp_path: Path):
-        rows = {"key": "data.n", "values": [10, 20, 40]}
-        sharpness = np.repeat([1.0, 4.0, 16.0], 5)
-        result = write_run(
-            tmp_path,
-            [rows, RATE],
-            {"sharpness": sharpness},
-            config={"data": {"kind": "line"}, "training": {"epochs": 1, "batch_size": 32}},
+class TestCurves:
+    def drawn(self, result: Result, **options: Any) -> list[np.ndarray]:
+        """Where each curve of the first panel is drawn, for each row of pixels."""
+        figure = draw(result, **options)
+        axes = panels_of(figure)[0]
+        assert len([text for text in legend_of(figure) if "\n" in text or "λ" in text or "edge" in text]) >= len(
+            axes.lines
         )
-        np.testing.assert_allclose(rates_drawn(panels_of(draw(result, y="n"))[0]), [2.0, 0.5, NAN])
+        return [np.asarray(line.get_xdata(), float)[::2] for line in axes.lines]
+
+    def test_each_row_of_pixels_has_its_own_rate(self, tmp_path: Path):
+        gd = np.repeat([NAN, NAN, 0.5], 5)
+        safe, typical = np.repeat([0.02, 0.1, NAN], 5), np.repeat([0.05, 0.2, NAN], 5)
+        facts = {"predicted_gd": gd, "predicted_mean_square": safe, "predicted_typical": typical}
+        lines = self.drawn(write_run(tmp_path, [BATCH, RATE], facts))
+        np.testing.assert_allclose(lines, [gd[::5], safe[::5], typical[::5]])
+
+    @pytest.mark.parametrize("name", CURVES)
+    def test_the_legend_says_what_a_curve_assumes(self, tmp_path: Path, name: str):
+        figure = draw(write_run(tmp_path, [BATCH, RATE], {name: 0.5}))
+        (said,) = [text for text in legend_of(figure) if CURVES[name] in text]
+        assert {
+            "predicted_gd": "full batch",
+            "predicted_mean_square": "without replacement",
+            "predicted_typical": "shuffled",
+            "predicted_catapult": "at the start",
+        }[name] in said
+        assert "will" not in said
+
+    @pytest.mark.parametrize(
+        ("config", "name", "said"),
+        [
+            ({"optimizer": {"momentum": 0.9}}, "predicted_gd", "heavy ball"),
+            ({"optimizer": {"momentum": 0.9, "nesterov": True}}, "predicted_gd", "Nesterov"),
+            ({"training": {"epochs": 1, "order": "sequential"}}, "predicted_typical", "in order"),
+            ({"training": {"epochs": 1, "order": "replacement"}}, "predicted_typical", "independent draws"),
+            ({"training": {"epochs": 1, "order": "replacement"}}, "predicted_mean_square", "with replacement"),
+        ],
+    )
+    def test_and_of_the_rule_and_the_order_at_hand(self, tmp_path: Path, config: dict[str, Any], name: str, said: str):
+        assert any(
+            said in text
+            for text in legend_of(draw(write_run(tmp_path, [BATCH, RATE], {name: 0.5}, config=LINE | config)))
+        )
+
+    def test_curves_differ_in_more_than_colour(self, tmp_path: Path):
+        figure = draw(write_run(tmp_path, [BATCH, RATE], dict.fromkeys(CURVES, 0.5)))
+        dashes = [str(line.get_linestyle()) + str(line._dash_pattern) for line in panels_of(figure)[0].lines]
+        assert len(set(dashes)) == len(CURVES)
 
     def test_on_the_vertical_axis(self, tmp_path: Path):
-        result = write_run(tmp_path, [BATCH, RATE], {"sharpness": 4.0})
+        result = write_run(tmp_path, [BATCH, RATE], {"predicted_gd": np.repeat([NAN, NAN, 0.5], 5)})
         line = panels_of(draw(result, x="batch_size", y="learning_rate"))[0].lines[0]
         np.testing.assert_allclose(np.asarray(line.get_ydata())[::2], [NAN, NAN, 0.5])
 
-    @pytest.mark.parametrize(
-        "optimizer",
-        [
-            {"kind": "adam"},
-            {"momentum": 0.9},
-            {"clip_value": 1.0},
-            {"schedule": "cosine"},
-            {"layer_learning_rates": [0.1]},
-        ],
-    )
-    def test_not_for_anything_but_plain_descent(self, tmp_path: Path, optimizer: dict[str, Any]):
-        assert not len(self.drawn(tmp_path, config=LINE | {"optimizer": optimizer}))
+    def test_in_facets_each_panel_has_its_own(self, tmp_path: Path):
+        rates = np.repeat([0.1, 1.0], 15)
+        figure = draw(write_run(tmp_path, [STARTS, BATCH, RATE], {"predicted_gd": rates}), facet="init")
+        assert [axes.lines[0].get_xdata()[0] for axes in panels_of(figure)] == pytest.approx([0.1, 1.0])
 
-    def test_not_where_the_curvature_differs_within_the_line(self, tmp_path: Path):
-        assert not len(self.drawn(tmp_path, [BATCH, RATE, SEED], np.resize([4.0, 4.0, 4.0, 5.0], 60)))
+    def test_not_where_the_runs_of_a_line_disagree(self, tmp_path: Path):
+        rates = np.resize([0.5, 0.5, 0.5, 0.4], 60)
+        assert not self.drawn(write_run(tmp_path, [BATCH, RATE, SEED], {"predicted_gd": rates}))
 
-    def test_not_where_pixels_hold_minibatches_too(self, tmp_path: Path):
-        result = write_run(tmp_path, [BATCH, RATE, SEED], {"sharpness": 4.0})
-        assert not panels_of(draw(result, y="seed"))[0].lines
+    def test_not_where_some_of_them_have_none(self, tmp_path: Path):
+        rates = np.repeat([NAN, NAN, 0.5], 20)
+        assert not self.drawn(write_run(tmp_path, [BATCH, RATE, SEED], {"predicted_gd": rates}), y="seed")
+
+    def test_of_the_starts_the_median_and_the_dead_have_no_say(self, tmp_path: Path):
+        rates = np.resize([0.1, 0.3, 0.4, NAN], 60)
+        facts = {"predicted_catapult": rates, "sharpness": np.where(np.isnan(rates), 0.0, 2 / rates)}
+        np.testing.assert_allclose(self.drawn(write_run(tmp_path, [BATCH, RATE, SEED], facts)), [[0.3] * 3])
 
     def test_not_outside_of_the_axis(self, tmp_path: Path):
-        assert not np.isfinite(self.drawn(tmp_path, sharpness=1e-6)).any()
+        assert not self.drawn(write_run(tmp_path, [BATCH, RATE], {"predicted_gd": 1e6}))
 
-    def test_not_without_a_known_number_of_rows(self, tmp_path: Path):
-        config = {"data": {"kind": "csv", "path": "x.csv", "target": "y"}, "training": {"epochs": 1}}
-        assert not len(self.drawn(tmp_path / "a", config=config))
-        np.testing.assert_allclose(self.drawn(tmp_path / "b", config=config, rows=30), [NAN, NAN, 0.5])
+    def test_not_over_a_map_without_learning_rates(self, tmp_path: Path):
+        assert not self.drawn(write_run(tmp_path, [BATCH, RATE, SEED], {"predicted_gd": 0.5}), x="seed")
+
+    def test_a_run_without_such_columns_is_drawn_without_curves(self, tmp_path: Path):
+        result = write_run(tmp_path, [BATCH, RATE], shard_cells=15)
+        file = result.folder.shards.file(0)
+        pq.write_table(pq.read_table(file).drop_columns(list(CURVES)), file)
+        assert not self.drawn(result)
+
+    def test_the_measured_edge_is_drawn_where_it_was_searched(self, engine, tmp_path: Path):
+        sweep = make_sweep(LINE | {"model": {"init": "zeros"}}, [SEED, BATCH, RATE])
+        result = sweep_to_folder(sweep, tmp_path, engine=engine)
+        edges_to_folder(sweep, tmp_path, engine=engine, tolerance=0.01)
+        figure = draw(result)
+        assert legend_of(figure)[-1] == "measured edge (bisection)"
+        line = np.asarray(panels_of(figure)[0].lines[-1].get_xdata(), float)[::2]
+        edges = result.edge()
+        np.testing.assert_allclose(line, edges.groupby("batch_size").edge_learning_rate.median(), rtol=0.01)
 
 
 LONG = {

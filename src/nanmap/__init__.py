@@ -15,6 +15,7 @@ _HOMES = {
     "load": "nanmap.api",
     "run": "nanmap.api",
     "sweep": "nanmap.api",
+    "edge": "nanmap.api",
     "Result": "nanmap.result",
     "Config": "nanmap.config",
     "Sweep": "nanmap.plan",

@@ -1,10 +1,11 @@
-"""The library's front door: `load`, `run`, `sweep`. The command parses, calls these, and prints."""
+"""The library's front door: `load`, `run`, `sweep`, `edge`. The command parses, calls these, and prints."""
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from nanmap.config import Config, build_config, load_config, read_toml
+from nanmap.edges import edges_to_folder
 from nanmap.plan import Sweep, load_sweep
 from nanmap.result import Result
 from nanmap.single import TrainingReport
@@ -48,3 +49,13 @@ def sweep(sweep: Sweep | str | Path, out: str | Path | None = None, **options: A
     if not isinstance(sweep, Sweep):
         sweep = load_sweep(sweep)
     return sweep_to_folder(sweep, out or Path("results") / sweep.name, **options)
+
+
+def edge(sweep: Sweep | str | Path, out: str | Path | None = None, **options: Any) -> Result:
+    """Measures the critical learning rate along every other axis of a sweep, into `results/<name>` unless told otherwise.
+
+    Options as in `nanmap.edges.edges_to_folder`; the table is `Result.edge()`.
+    """
+    if not isinstance(sweep, Sweep):
+        sweep = load_sweep(sweep)
+    return edges_to_folder(sweep, out or Path("results") / sweep.name, **options)

@@ -41,6 +41,14 @@ class Result:
 
         return to_xarray(self)
 
+    def edge(self) -> "pd.DataFrame":
+        """The critical learning rates that `nanmap edge` measured: one row per combination of the other axes.
+
+        Raises:
+            InputError: none were measured yet.
+        """
+        return self.folder.edge_rows().to_pandas()
+
     def map(self, x: str, y: str, **options: Any) -> Any:
         """Draws a stability map; see `nanmap.plot.draw_map` for the options. Returns a matplotlib figure."""
         from nanmap.plot import draw_map

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from nanmap.outcomes import Cause, Outcome
 
-VERSION = 1
+VERSION = 2
 
 TEXT = pa.dictionary(pa.int16(), pa.string())
 
@@ -96,8 +96,50 @@ COLUMNS = (
         "sharpness",
         pa.float64(),
         "1",
-        "Largest eigenvalue of the Hessian of the training loss at initialisation.",
-        "not a linear model with a squared loss",
+        "Largest eigenvalue λmax of the Hessian of the training loss (all rows) at initialisation.",
+        "a network, or another loss, without `[record] sharpness`; or not resolved",
+    ),
+    Column(
+        "sharpness_final",
+        pa.float64(),
+        "1",
+        "The same after the last update.",
+        "as for `sharpness`; with `start` no network has it; a NaN appeared",
+    ),
+    Column(
+        "predicted_gd",
+        pa.float64(),
+        "learning rate",
+        "Full-batch descent on a linear model with a squared loss is unstable above: 2/λmax, with momentum β 2(1 + β)/λmax, in Nesterov's form (2 + 2β)/((1 + 2β)λmax).",
+        "does not hold: a network, another loss or rule, minibatches",
+    ),
+    Column(
+        "predicted_mean_square",
+        pa.float64(),
+        "learning rate",
+        "Minibatch descent on a linear model with a squared loss: above, the mean over all draws of the batches is unbounded.",
+        "does not hold: as above, momentum, batches in a fixed order, full batch",
+    ),
+    Column(
+        "predicted_typical",
+        pa.float64(),
+        "learning rate",
+        "The same: above, a typical run grows (Lyapunov exponent), with shuffled, drawn or ordered batches as trained.",
+        "does not hold, or rounding decides",
+    ),
+    Column(
+        "predicted_catapult",
+        pa.float64(),
+        "learning rate",
+        "2/λmax of a network at the start, full-batch descent: above, the loss may rise before it falls; no edge.",
+        "not such a training, or no `sharpness`",
+    ),
+    Column(
+        "overflow_step_predicted",
+        pa.float64(),
+        "steps",
+        "Step at which the loss should overflow, from its growth along the top eigenvector; to compare with first_inf_step.",
+        "does not hold, or not within the budget",
     ),
     Column(
         "dead_fraction_initial",
@@ -111,7 +153,16 @@ COLUMNS = (
     ),
 )
 STEP_COLUMNS = ("first_inf_step", "first_nan_step", "stopped_step")
-NULL_FOR_NAN = ("r2", "measure", "sharpness", "dead_fraction_initial", "dead_fraction")
+THEORY_COLUMNS = (
+    "sharpness",
+    "sharpness_final",
+    "predicted_gd",
+    "predicted_mean_square",
+    "predicted_typical",
+    "predicted_catapult",
+    "overflow_step_predicted",
+)
+NULL_FOR_NAN = ("r2", "measure", *THEORY_COLUMNS, "dead_fraction_initial", "dead_fraction")
 
 
 def axis_type(labels: np.ndarray) -> pa.DataType:
@@ -122,9 +173,9 @@ def axis_type(labels: np.ndarray) -> pa.DataType:
 
 def arrow_schema(axes: Mapping[str, pa.DataType], metadata: Mapping[str, str]) -> pa.Schema:
     """The schema of a shard: `cell`, one column per axis, then `COLUMNS`; units and meanings in the fields' metadata."""
-    fields = [_field("cell", pa.int64(), "number", "Number of the cell, row-major over the axes, from 0.")]
-    fields += [_field(name, kind, "axis", f"Value of the axis `{name}`.") for name, kind in axes.items()]
-    fields += [_field(each.name, each.type, each.unit, each.meaning, each.absent) for each in COLUMNS]
+    fields = [field_of("cell", pa.int64(), "number", "Number of the cell, row-major over the axes, from 0.")]
+    fields += [field_of(name, kind, "axis", f"Value of the axis `{name}`.") for name, kind in axes.items()]
+    fields += [field_of(each.name, each.type, each.unit, each.meaning, each.absent) for each in COLUMNS]
     return pa.schema(fields, metadata=dict(metadata))
 
 
@@ -146,16 +197,17 @@ def make_table(
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def reference_table() -> str:
-    """The Markdown table of the columns, for the docs."""
+def reference_table(columns: tuple[Column, ...] = COLUMNS) -> str:
+    """The Markdown table of columns, for the docs."""
     lines = ["| column | type | unit | meaning | missing means |", "|---|---|---|---|---|"]
-    for each in COLUMNS:
+    for each in columns:
         kind = "text" if each.type == TEXT else str(each.type)
         lines.append(f"| `{each.name}` | {kind} | {each.unit} | {each.meaning} | {each.absent or '–'} |")
     return "\n".join(lines)
 
 
-def _field(name: str, kind: pa.DataType, unit: str, meaning: str, absent: str = "") -> pa.Field:
+def field_of(name: str, kind: pa.DataType, unit: str, meaning: str, absent: str = "") -> pa.Field:
+    """An Arrow field that says its unit and its meaning."""
     said = {"unit": unit, "meaning": meaning} | ({"missing_means": absent} if absent else {})
     return pa.field(name, kind, metadata=said)
 
@@ -173,7 +225,10 @@ def _fact(column: Column, values: Any) -> pa.Array:
 
 
 def _array(values: np.ndarray, kind: pa.DataType) -> pa.Array:
-    if kind != TEXT:
-        return pa.array(values, kind, from_pandas=False)
+    return text_array(values) if kind == TEXT else pa.array(values, kind, from_pandas=False)
+
+
+def text_array(values: np.ndarray) -> pa.Array:
+    """Texts, each stored once."""
     names, codes = np.unique(values.astype(str), return_inverse=True)
     return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int16()), pa.array(names, pa.string()))

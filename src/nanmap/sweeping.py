@@ -11,13 +11,13 @@ import numpy as np
 
 from nanmap.engine import Engine
 from nanmap.errors import InputError
+from nanmap.forecast import Forecaster
 from nanmap.manifest import describe_changes, fingerprint, make_manifest
 from nanmap.outcomes import classify
 from nanmap.plan import Lanes, Plan, Sweep
 from nanmap.result import Result
 from nanmap.schema import COLUMNS, make_table
 from nanmap.store import RunFolder, shard_metadata
-from nanmap.theory import linear_sharpness
 
 SHARD_LIMITS = (1024, 65536)  # cells per shard: few enough to lose little, enough to fill the devices
 SHARDS_WANTED = 16
@@ -112,7 +112,7 @@ def sweep_to_folder(
     finally:  # an interrupted run says what it has, too
         manifest["timings"]["wall_seconds"] += round(time.perf_counter() - started, 3)
         manifest["compilations"] += engine.compilations - compiled
-        manifest["shards"] = folder.shard_names()
+        manifest["shards"] = folder.shards.names()
         folder.write_manifest(manifest)
     return Result(folder.path)
 
@@ -152,8 +152,8 @@ def _make_room(folder: RunFolder, manifest: dict[str, Any], fresh: bool) -> dict
 
 
 def _train(plan: Plan, folder: RunFolder, engine: Engine, hash: str, size: int, observer: Observer) -> None:
-    finished = folder.finished_shards(hash)
-    folder.remove_shards_but(finished)
+    finished = folder.shards.finished(hash)
+    folder.shards.remove_but(finished)
 
     def cells_of(number: int) -> np.ndarray:
         return plan.grid.kept(number * size, min((number + 1) * size, plan.grid.size))
@@ -170,12 +170,12 @@ def _train(plan: Plan, folder: RunFolder, engine: Engine, hash: str, size: int, 
             filling.update(dict.fromkeys(map(id, shard.batches), shard))
             yield from shard.batches
 
-    sharpness: dict[int, float] = {}
+    forecaster = Forecaster()
     with ThreadPoolExecutor(1) as writer:
         writes: deque[Future] = deque()
         for lanes, index, columns in engine.train(batches()):
             shard = filling[id(lanes)]
-            shard.put(lanes.position[index], _complete(lanes, index, columns, sharpness))
+            shard.put(lanes.position[index], _complete(lanes, index, columns, forecaster))
             observer.advanced(columns["outcome"])
             if not shard.missing:
                 for batch in shard.batches:
@@ -187,10 +187,10 @@ def _train(plan: Plan, folder: RunFolder, engine: Engine, hash: str, size: int, 
             write.result()
 
 
-def _complete(lanes: Lanes, index: np.ndarray, columns: dict, sharpness: dict[int, float]) -> dict[str, np.ndarray]:
+def _complete(lanes: Lanes, index: np.ndarray, columns: dict, forecaster: Forecaster) -> dict[str, np.ndarray]:
     """The engine's facts with what follows from them: all columns of a row."""
     columns["outcome"], columns["cause"] = classify(columns, columns["ratio"])
-    columns["sharpness"] = _sharpness(lanes, index, sharpness)
+    columns |= forecaster.columns(lanes, index, columns.get("layers"))
     without = np.full(len(index), lanes.program.val_rows == 0)
     columns["val_loss_final"] = np.ma.array(columns["val_loss_final"], mask=without)
     return {each.name: columns[each.name] for each in COLUMNS}
@@ -198,11 +198,4 @@ def _complete(lanes: Lanes, index: np.ndarray, columns: dict, sharpness: dict[in
 
 def _write(plan: Plan, folder: RunFolder, hash: str, shard: Shard) -> None:
     table = make_table(shard.cells, plan.grid.columns(shard.cells), shard.columns, shard_metadata(hash, shard.number))
-    folder.write_shard(shard.number, table)
-
-
-def _sharpness(lanes: Lanes, index: np.ndarray, known: dict[int, float]) -> np.ndarray:
-    for variant in lanes.variants:
-        if id(variant) not in known:
-            known[id(variant)] = linear_sharpness(variant.config, variant.rows)
-    return np.array([known[id(variant)] for variant in lanes.variants])[lanes.variant[index]]
+    folder.shards.write(shard.number, table)

@@ -93,6 +93,30 @@ def map_(
     mapping.draw(run, x, y, facet or [], value, select or [], theme, out)
 
 
+@app.command(epilog="Example:  nanmap edge sweeps/keras_line.toml --set axes.n.range=[8,41] --out results/keras_line")
+def edge(
+    sweep: Annotated[Path, typer.Argument(help="A sweep file (sweeps/*.toml).", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; results/<sweep> unless given.", show_default=False)
+    ] = None,
+    set_: Set = None,
+    along: Annotated[
+        str | None, typer.Option(metavar="AXIS", help="The axis of rates, where there are several.", show_default=False)
+    ] = None,
+    tolerance: Annotated[float, typer.Option(help="How far the edge may be from the truth, relative.")] = 1e-4,
+    device: Device = "auto",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Search again, replacing the edges that are there.")] = False,
+) -> None:
+    """Measure the critical learning rate along every other axis of a sweep, beside what theory predicts.
+
+    Each combination of the other axes is a row of RUN/edges: the rate at which training turns unstable, found by
+    bisection between the ends of the sweep's axis of learning rates. Maps of RUN show the edges from then on.
+    """
+    from nanmap.cli import edging
+
+    edging.run_edges(sweep, out, set_ or [], along, tolerance, device, fresh=fresh)
+
+
 @app.command(epilog="Example:  nanmap info")
 def info() -> None:
     """Versions, devices, caches, and the measured peak of a matrix product."""

@@ -187,6 +187,10 @@ class Record(Settings):
     """What is recorded beside the outcome."""
 
     full_loss: bool = Field(False, description="loss over all rows at every step, for `measure` of minibatch trainings")
+    sharpness: bool | Annotated[str, Field(pattern="^start$")] = Field(
+        False,
+        description="λmax of networks at the start and at the end, by Lanczos on all rows; `start` leaves out the end",
+    )
 
 
 class Config(Settings):

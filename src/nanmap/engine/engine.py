@@ -20,7 +20,7 @@ from nanmap.engine.width import groups_per_call, width_of
 from nanmap.plan import Lanes, Program
 from nanmap.train import Events, Losses, running
 
-Columns = dict[str, np.ndarray]
+Columns = dict[str, Any]  # arrays `[cells]`; `layers`, where a program hands them out, is a tree of them
 
 # What would change bits from run to run on a GPU: the order of atomic sums, and kernels chosen by timing.
 GPU_OPTIONS = {"xla_gpu_deterministic_ops": True, "xla_gpu_autotune_level": 0}
@@ -157,7 +157,7 @@ class Engine:
 
     def _jobs(self, lanes: Lanes) -> Iterator[Job]:
         width, capacity = self._shape(lanes.program)
-        groups = form_groups(lanes, width, np.arange(len(lanes)))
+        groups = form_groups(lanes, width)
         return (Job(lanes, np.concatenate(some)) for some in chunks(groups, capacity))
 
     def _work(self, worker: int, job: Job) -> tuple[Lanes, np.ndarray, Columns]:
@@ -170,7 +170,10 @@ class Engine:
                     job, compiled.width, compiled.capacity, compiled.blank, partial(_run, compiled), self.stop_early
                 )
                 records = {name: getattr(states, name) for name in RECORDS}
-                return job.lanes, job.cells, columns_of(job.lanes, job.cells, records)
+                columns = columns_of(job.lanes, job.cells, records)
+                if job.lanes.program.final_layers:
+                    columns["layers"] = states.layers
+                return job.lanes, job.cells, columns
             except (jax.errors.JaxRuntimeError, MemoryError) as error:
                 if not (isinstance(error, MemoryError) or is_out_of_memory(error)) or shape == (1, 1):
                     raise

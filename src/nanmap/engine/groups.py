@@ -16,16 +16,19 @@ from nanmap.plan import Lanes, Program
 from nanmap.train import NEVER, Lane, Task
 
 
-def form_groups(lanes: Lanes, width: int, cells: np.ndarray, last: np.ndarray | None = None) -> list[np.ndarray]:
+def form_groups(
+    lanes: Lanes, width: int, cells: np.ndarray | None = None, last: np.ndarray | None = None
+) -> list[np.ndarray]:
     """Cells that share rows, order and budget, cut into pieces of at most `width`; indices into `lanes`.
 
     Pieces follow the numbering of the cells, so that neighbours on the map, which tend to share their fate,
     share a group.
 
     Args:
-        cells: which cells, indices into `lanes`.
+        cells: which cells, indices into `lanes`; all if None.
         last: cells that are true here stand behind the others.
     """
+    cells = np.arange(len(lanes)) if cells is None else cells
     rows = {id(variant.rows): index for index, variant in enumerate(lanes.variants)}
     row_id = np.array([rows[id(variant.rows)] for variant in lanes.variants])[lanes.variant[cells]]
     steps = np.array([variant.steps for variant in lanes.variants])[lanes.variant[cells]]

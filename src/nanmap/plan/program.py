@@ -50,6 +50,7 @@ class Program:
         full_batch: every update sees all rows; their order does not matter then.
         masked: some update sees fewer than `batch` rows.
         momentum … clip_output_gradient: whether the setting is used; its value belongs to the lane.
+        final_layers: whether the parameters at the end are handed out, for the sharpness there.
     """
 
     features: int
@@ -80,6 +81,7 @@ class Program:
     full_loss: bool
     stop_above: bool = False
     stop_converged: bool = False
+    final_layers: bool = False
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -176,6 +178,7 @@ def program_of(config: Config, rows: Rows) -> Program:
         full_loss=full or config.record.full_loss,
         stop_above=training.stop_above is not None,
         stop_converged=training.stop_converged,
+        final_layers=config.record.sharpness is True,
     )
 
 

@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 
 from nanmap.analysis import View, load_grid, make_view
 from nanmap.errors import InputError
+from nanmap.plot.curves import RATE, Curve, find_curves
 from nanmap.plot.facts import Facts
-from nanmap.plot.key import LINE, draw_bar, make_legend
+from nanmap.plot.key import draw_bar, line_of, make_legend
 from nanmap.plot.layout import Sheet, name_panels, panel_size
 from nanmap.plot.paint import Painting, expand, paint
 from nanmap.plot.scale import coordinate, edges, to_scale
 from nanmap.plot.theme import Theme, find_theme, to_bytes
-from nanmap.plot.threshold import RATE, stable_rates
 from nanmap.plot.ticks import Labels, fit_labels, set_up
 from nanmap.plot.words import describe_map, name_axis
 
@@ -73,20 +73,18 @@ def draw_map(
     look, view = find_theme(theme), make_view(load_grid(result.manifest), x, y, facet, select)
     rows, columns = _panel_grid(view)
     painting, facts = paint(result, view, value), Facts(result.manifest, view)
-    rates = stable_rates(result, facts)
+    curves = [curve for curve in find_curves(result, facts) if _on_axis(view, curve)]
     expected = painting.rows if not _has_holes(painting, result) else view.expected()
     text = describe_map(facts, painting.rows, expected, title, painting.note)
     with matplotlib.style.context("default"), matplotlib.rc_context(look.rc):
         figure = Figure(layout="constrained", dpi=DPI, facecolor=look.background)
-        sheet = Sheet(
-            figure, make_legend(figure, painting, expected, _on_axis(view, rates), look), painting.bar is None
-        )
+        sheet = Sheet(figure, make_legend(figure, painting, expected, curves, look), painting.bar is None)
         names = name_axis(view.x.column), name_axis(view.y.column)
         size = panel_size(view, rows, columns)
         labels = fit_labels(view.x, "x", size[0]), fit_labels(view.y, "y", size[1])
         sheet.lay_out(text, names, labels, size, (rows, columns), look)
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-        drawn = _fill(panels, view, painting, expected, rates, labels, look)
+        drawn = _fill(panels, view, painting, expected, curves, labels, look)
         name_panels(figure, panels, facts)
         if painting.bar is not None:
             draw_bar(figure, drawn, painting.bar, rows * size[1])
@@ -133,7 +131,7 @@ def _fill(
     view: View,
     painting: Painting,
     expected: np.ndarray,
-    rates: np.ndarray | None,
+    curves: list[Curve],
     labels: tuple[Labels, Labels],
     look: Theme,
 ) -> list[Axes]:
@@ -149,8 +147,8 @@ def _fill(
         set_up(axes, "y", view.y, labels[1])
         axes.patch.set(hatch="////", edgecolor=look.hatch)  # seen through where a cell has no row yet
         _draw_pixels(axes, view, painting, panel)
-        if rates is not None:
-            _draw_line(axes, view, rates[panel])
+        for curve in curves:
+            _draw_curve(axes, view, curve, panel)
     return drawn
 
 
@@ -172,17 +170,17 @@ def _draw_pixels(axes: Axes, view: View, painting: Painting, panel: tuple[int, .
     axes.set(xlim=edges(view.x)[[0, -1]], ylim=edges(view.y)[[0, -1]])
 
 
-def _draw_line(axes: Axes, view: View, rates: np.ndarray) -> None:
+def _draw_curve(axes: Axes, view: View, curve: Curve, panel: tuple[int, ...]) -> None:
     """A staircase: one step per line of pixels, broken where the rate is not known or not on the axis."""
     across = view.x.axis.key == RATE
     rate_axis, other = (view.x, view.y) if across else (view.y, view.x)
-    places = np.repeat(coordinate(rate_axis, rates), 2)
+    places = np.repeat(coordinate(rate_axis, curve.rates[panel]), 2)
     borders = np.repeat(edges(other), 2)[1:-1]
     points = (places, borders) if across else (borders, places)
-    axes.plot(*points, scalex=False, scaley=False, **LINE)
+    axes.plot(*points, scalex=False, scaley=False, **line_of(curve))
 
 
-def _on_axis(view: View, rates: np.ndarray | None) -> bool:
-    """Whether any of the rates is on the map."""
-    shown = [each for each in (view.x, view.y) if each.axis.key == RATE]
-    return rates is not None and bool(np.isfinite(coordinate(shown[0], rates)).any())
+def _on_axis(view: View, curve: Curve) -> bool:
+    """Whether any of the curve's rates is on the map."""
+    rate_axis = next(each for each in (view.x, view.y) if each.axis.key == RATE)
+    return bool(np.isfinite(coordinate(rate_axis, curve.rates)).any())

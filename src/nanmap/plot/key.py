@@ -16,6 +16,7 @@ from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Transform
 
+from nanmap.plot.curves import STYLES, Curve
 from nanmap.plot.paint import Bar, Painting
 from nanmap.plot.text import label_of, wrapped
 from nanmap.plot.theme import Theme
@@ -23,13 +24,19 @@ from nanmap.plot.theme import Theme
 BAR_WIDTH = 0.17  # inches
 FEW_DECADES = 1000  # below, powers of ten alone would be too few ticks
 
-LINE: dict[str, Any] = {
-    "color": "white",
-    "linewidth": 1.1,
-    "solid_joinstyle": "miter",
-    "path_effects": [Stroke(linewidth=2.3, foreground="black"), Normal()],  # seen on every colour
-    "zorder": 4,
-}
+
+def line_of(curve: Curve) -> dict[str, Any]:
+    """How a curve is drawn, so that it is seen on every colour: white edged in black, the measured one the reverse."""
+    ink, halo = ("black", "white") if curve.measured else ("white", "black")
+    return {
+        "color": ink,
+        "linewidth": 1.1,
+        "linestyle": STYLES[curve.name],
+        "dash_capstyle": "butt",
+        "solid_joinstyle": "miter",
+        "path_effects": [Stroke(linewidth=2.4, foreground=halo), Normal()],
+        "zorder": 4,
+    }
 
 
 class CorePatch(Patch):
@@ -58,14 +65,16 @@ class CoreHandler(HandlerPatch):
         return [outer, inner]
 
 
-def make_legend(figure: Figure, painting: Painting, expected: np.ndarray, has_line: bool, look: Theme) -> Legend | None:
+def make_legend(
+    figure: Figure, painting: Painting, expected: np.ndarray, curves: list[Curve], look: Theme
+) -> Legend | None:
     """The legend of every colour that occurs and is not on the colour bar, still without a place.
 
     Args:
         figure: where it will stand.
         painting: the painted map.
         expected: rows per pixel once the run is complete.
-        has_line: whether 2/λmax is drawn.
+        curves: those that are on the map.
         look: the theme.
     """
     handles: list[Any] = [
@@ -77,8 +86,7 @@ def make_legend(figure: Figure, painting: Painting, expected: np.ndarray, has_li
         handles.append(Patch(facecolor=look.background, edgecolor=look.hatch, hatch="////", label="not trained yet"))
     if (expected == 0).any():
         handles.append(Patch(facecolor=look.excluded, edgecolor=look.muted, linewidth=0.5, label="excluded by `where`"))
-    if has_line:
-        handles.append(Line2D([], [], **LINE, label=r"2/λ$_\mathrm{max}$ (full batch)"))
+    handles += [Line2D([], [], **line_of(curve), label=curve.label) for curve in curves]
     if not handles:
         return None
     legend = figure.legend(
@@ -86,7 +94,7 @@ def make_legend(figure: Figure, painting: Painting, expected: np.ndarray, has_li
         title=painting.heading or None,
         ncols=1 if painting.bar is None else min(3, len(handles)),
         frameon=False,
-        handlelength=1.3,
+        handlelength=1.3 if not curves else 2.2,  # room for a dash and its gap
         handleheight=1.1,
         labelspacing=0.55,
         borderaxespad=0,

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
 NUMERIC = {each.name: each for each in COLUMNS if each.type != TEXT}
 VALUES = ("outcome", *Outcome, *NUMERIC)
-MORE_IS_DARK = ("r2", "steps_run", *STEP_COLUMNS)  # dark is good throughout: low losses, late accidents
+LATER = (*STEP_COLUMNS, "overflow_step_predicted")
+MORE_IS_DARK = (
+    "r2",
+    "steps_run",
+    *LATER,
+    "predicted_gd",
+    "predicted_mean_square",
+    "predicted_typical",
+)  # dark is good throughout: low losses, late accidents
 KIND_COLOURS = {Kind.INF: OUTCOME_COLOURS[Outcome.INF], Kind.NAN: OUTCOME_COLOURS[Outcome.NAN], Kind.MISSING: MISSING}
 LABELS = {
     "first_inf_step": "first step with an infinity",
@@ -33,6 +41,12 @@ LABELS = {
     "val_loss_final": "validation loss at the end",
     "r2": "R²: share of the variance explained",
     "sharpness": "sharpness λmax at the start",
+    "sharpness_final": "sharpness λmax at the end",
+    "predicted_gd": "critical rate of full-batch descent",
+    "predicted_mean_square": "critical rate of the mean square",
+    "predicted_typical": "critical rate of a typical run",
+    "predicted_catapult": "2/λ₀: rate above which it may catapult",
+    "overflow_step_predicted": "step of the first overflow, as forecast",
     "dead_fraction": "dead units at the end",
     "dead_fraction_initial": "dead units at the start",
 }
@@ -153,7 +167,9 @@ def _paint_numbers(medians: Medians, name: str) -> Painting:
     colormap = SEQUENTIAL if name in MORE_IS_DARK else SEQUENTIAL.reversed()
     norm, extend = _norm(name, numbers)
     share = NUMERIC[name].unit == "share"
-    bar = Bar(colormap, norm, LABELS[name], extend, *(_percent_ticks() if share else (None, None)))
+    bar = Bar(
+        colormap, norm, LABELS.get(name, name.replace("_", " ")), extend, *(_percent_ticks() if share else (None, None))
+    )
     places = lambda values: np.ma.filled(norm(np.maximum(values, norm.vmin or 0)), 0)  # noqa: E731
     return _with_kinds(medians, name, colormap, places, bar if len(numbers) else None)
 
@@ -210,7 +226,7 @@ def _norm(name: str, numbers: np.ndarray) -> tuple[Normalize, str]:
         return Normalize(0, 1), "min" if (numbers < 0).any() else "neither"
     if NUMERIC[name].unit == "share":
         return Normalize(0, 1), "neither"
-    if name in STEP_COLUMNS:
+    if name in LATER:
         start, end = numbers.min(initial=0 if not len(numbers) else np.inf), max(2, numbers.max(initial=1))
         return (LogNorm(start, end) if 1 <= start < end else SymLogNorm(1, vmin=0, vmax=end)), "neither"
     positive = numbers[numbers > 0]

@@ -1,0 +1,127 @@
+"""Trains rows at given rates and decides which of them are stable.
+
+Linear models with a squared loss under full-batch descent are decided by the tail of the loss: unstable where the loss
+over the last tenth of the horizon grows. Their outcome at the end of a short budget would be biased: a growing mode that
+began small is still hidden. All other trainings are decided by their outcome at the end of the sweep's own budget.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from nanmap.edges.rows import EdgeRows
+from nanmap.engine import Engine
+from nanmap.engine.groups import form_groups
+from nanmap.outcomes import Cause, Outcome, classify
+from nanmap.plan import Lanes, Plan, Variant
+from nanmap.theory import linear_problem
+from nanmap.theory.predict import why_not_linear_descent
+
+TAIL_STEPS = 600  # least horizon of a decision by the tail: modes near the largest have mostly died out by then
+ROUNDING = 64  # units in the last place by which a loss must grow to count as growing
+BROKEN = (Outcome.NAN, Outcome.INF, Outcome.DIVERGED)
+BROKEN_BY_STEPS = (Cause.KILLED, Cause.BLOWN_UP_THEN_DEAD)  # a layer dead at initialisation was not broken by the rate
+TAIL, OUTCOME = "tail", "outcome"
+MOST_AHEAD = 3
+
+
+class Prober:
+    """Answers which rates are stable, for the rows of a block.
+
+    Args:
+        plan: of the sweep.
+        edges: its rows.
+        engine: trains.
+        rows: the rows of this block.
+        advanced: told how many trainings were made.
+
+    Attributes:
+        by_tail: rows that are decided by the tail, bool `[rows]`.
+        horizon: updates of each row's trainings, before any stretching, int64 `[rows]`.
+        cost: lane-updates spent, those of lanes that only fill their group among them.
+    """
+
+    def __init__(
+        self, plan: Plan, edges: EdgeRows, engine: Engine, rows: np.ndarray, advanced: Callable[[int], None]
+    ) -> None:
+        self.plan, self.edges, self.engine, self.rows, self.advanced = plan, edges, engine, rows, advanced
+        self.by_tail, self.horizon = np.zeros(len(rows), bool), np.zeros(len(rows), np.int64)
+        self.cells = edges.cells(rows)
+        for lanes in plan.lanes(self.cells):
+            self.by_tail[lanes.position] = np.array([decided_by_tail(each) for each in lanes.variants])[lanes.variant]
+            self.horizon[lanes.position] = np.array([horizon(each) for each in lanes.variants])[lanes.variant]
+        self.cost = 0
+
+    def __call__(self, rows: np.ndarray, rates: np.ndarray, stretch: np.ndarray) -> np.ndarray:
+        """Which rates are stable, bool `[probes]`; rows count within the block."""
+        stable = np.zeros(len(rows), bool)
+        self.cost += sum(_cost(self.engine, lanes) for lanes in self._lanes(rows, rates, stretch))
+        for lanes, index, columns in self.engine.train(self._lanes(rows, rates, stretch)):
+            stable[lanes.position[index]] = _stable(lanes, index, columns, self.by_tail[rows[lanes.position[index]]])
+            self.advanced(len(index))
+        return stable
+
+    def column_cost(self) -> int:
+        """Lane-updates of one column of a map: every row once, at the horizons used here."""
+        once = np.arange(len(self.rows))
+        return sum(_cost(self.engine, lanes) for lanes in self._lanes(once, np.ones(len(once)), np.ones(len(once))))
+
+    def ahead(self) -> int:
+        """How many bisections one call may make without costing more than one of them."""
+        once = np.arange(len(self.rows))
+        fullest = 0.0
+        for lanes in self._lanes(once, np.ones(len(once)), np.ones(len(once))):
+            width = self.engine.width(lanes.program)
+            fullest = max(fullest, *(len(group) / width for group in form_groups(lanes, width)))
+        return next((depth for depth in range(MOST_AHEAD, 1, -1) if fullest * ((1 << depth) - 1) <= 1), 1)
+
+    def _lanes(self, rows: np.ndarray, rates: np.ndarray, stretch: np.ndarray) -> Iterator[Lanes]:
+        """Batches of the rows at these rates, with their horizons in place of the sweep's budget."""
+        steps = (self.horizon[rows] * stretch).astype(np.int64)
+        for lanes in self.plan.lanes(self.cells[rows]):
+            mine = lanes.position
+            keys, variant = np.unique(np.stack([lanes.variant, steps[mine]]), axis=1, return_inverse=True)
+            made = tuple(replace(lanes.variants[number], steps=int(budget)) for number, budget in keys.T)
+            rate = lanes.rates.copy()
+            if self.edges.layer is None:
+                rate[:] = rates[mine, None]
+            else:
+                rate[:, self.edges.layer] = rates[mine]
+            yield replace(lanes, variants=made, variant=variant.reshape(-1), rates=rate)
+
+
+def decided_by_tail(variant: Variant) -> bool:
+    """Whether the loss of this training is a sum of powers of its step, so that its tail says whether it is stable."""
+    return variant.program.full_batch and not why_not_linear_descent(variant.config, variant.rows)
+
+
+def horizon(variant: Variant) -> int:
+    """Updates of a probe: the sweep's budget, or what the tail needs."""
+    return max(variant.steps, TAIL_STEPS) if decided_by_tail(variant) else variant.steps
+
+
+def _stable(lanes: Lanes, index: np.ndarray, columns: dict, by_tail: np.ndarray) -> np.ndarray:
+    outcome, cause = classify(columns, columns["ratio"])
+    broken = np.isin(outcome, BROKEN) | np.isin(cause, BROKEN_BY_STEPS)
+    blown = (columns["first_inf_step"] >= 0) | (columns["first_nan_step"] >= 0)
+    return ~np.where(by_tail, blown | _tail_grows(lanes, index, columns), broken)
+
+
+def _tail_grows(lanes: Lanes, index: np.ndarray, columns: dict) -> np.ndarray:
+    """Whether the loss ended above where it stood at nine tenths, by more than rounding."""
+    unit = ROUNDING * float(np.finfo(lanes.program.dtype).eps)
+    size = np.array([_target_size(each) for each in lanes.variants])[lanes.variant[index]]
+    with np.errstate(invalid="ignore"):
+        noise = unit**2 * np.maximum(size, columns["loss_initial"])  # a run that has converged wanders at this level
+        return ~(columns["loss_final"] <= np.maximum(columns["loss_late"] * (1 + unit), noise))
+
+
+def _target_size(variant: Variant) -> float:
+    problem = linear_problem(variant.config, variant.rows)
+    return float((problem.targets**2).sum(axis=1).mean()) if problem is not None else 0.0
+
+
+def _cost(engine: Engine, lanes: Lanes) -> int:
+    width = engine.width(lanes.program)
+    return sum(width * lanes.variants[lanes.variant[group[0]]].steps for group in form_groups(lanes, width))

@@ -1,0 +1,96 @@
+"""What is exact about linear models with a squared loss: their Hessian is the same at every parameter."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from nanmap.config import Config
+from nanmap.data import Rows
+
+CURVATURE = {"mse": 2.0, "half_mse": 1.0}  # second derivative of the loss of one output
+NULL = 1e-12  # eigenvalues below this share of the largest count as none
+
+
+@dataclass(frozen=True, eq=False)
+class LinearProblem:
+    """A linear model with a squared loss, as columns of the parameters of one output.
+
+    Attributes:
+        columns: float64 `[n, d]`: inputs times the parametrization's factor, and a 1 for the bias.
+        targets: float64 `[n, outputs]`.
+        curvature: second derivative of the loss with respect to one output, divided by the number of outputs.
+    """
+
+    columns: np.ndarray
+    targets: np.ndarray
+    curvature: float
+
+    @property
+    def n(self) -> int:
+        """Training rows."""
+        return len(self.columns)
+
+    @cached_property
+    def spectrum(self) -> tuple[np.ndarray, np.ndarray]:
+        """Eigenvalues `[d]`, ascending, and eigenvectors `[d, d]` of the Hessian `c/n · Σ x̃ x̃ᵀ` of one output."""
+        values, vectors = np.linalg.eigh(self.columns.T @ self.columns * (self.curvature / self.n))
+        return values, vectors
+
+    @property
+    def sharpness(self) -> float:
+        """λmax of the training loss."""
+        return float(self.spectrum[0][-1])
+
+    @cached_property
+    def active(self) -> np.ndarray:
+        """The columns in the Hessian's eigenbasis, without its null space, in which nothing ever moves: `[n, rank]`."""
+        values, vectors = self.spectrum
+        return self.columns @ vectors[:, values > NULL * values[-1]]
+
+    @cached_property
+    def optimum(self) -> np.ndarray:
+        """Parameters `[d, outputs]` of least loss; of several the smallest."""
+        return np.linalg.lstsq(self.columns, self.targets, rcond=None)[0]
+
+
+def linear_problem(config: Config, rows: Rows) -> LinearProblem | None:
+    """The problem that a config poses, or None where the model or the loss makes it another one.
+
+    The same object for equal settings, so that what is computed from it can be kept.
+    """
+    straight = not config.model.hidden and config.model.output_activation == "linear"
+    if not straight or config.loss.kind not in CURVATURE:
+        return None
+    return _make_problem(rows, config.model.bias, config.model.parametrization, CURVATURE[config.loss.kind])
+
+
+@lru_cache(maxsize=4096)
+def _make_problem(rows: Rows, bias: bool, parametrization: str, curvature: float) -> LinearProblem | None:
+    if not (np.isfinite(rows.inputs).all() and np.isfinite(rows.targets).all()):
+        return None
+    columns = rows.inputs * kernel_factor(parametrization, rows.inputs.shape[1])
+    if bias:
+        columns = np.hstack([columns, np.ones((rows.n, 1))])
+    return LinearProblem(columns, rows.targets, curvature / rows.targets.shape[1])
+
+
+def kernel_factor(parametrization: str, fan_in: int) -> float:
+    """What a parametrization multiplies the kernel of a linear model with."""
+    return {"standard": 1.0, "mean_field": 1 / fan_in, "ntk": fan_in**-0.5}[parametrization]
+
+
+def linear_sharpness(config: Config, rows: Rows) -> float:
+    """Largest eigenvalue of the Hessian of the training loss of a linear model with a squared loss, in float64.
+
+    NaN for other models and losses.
+
+    >>> from nanmap.config import build_config
+    >>> from nanmap.data import load_rows
+    >>> tree = {"data": {"kind": "line", "start": 1, "n": 20}, "training": {"epochs": 1}}
+    >>> config = build_config(tree)
+    >>> round(2 / linear_sharpness(config, load_rows(config)), 6)  # the critical learning rate of gradient descent
+    0.006931
+    """
+    problem = linear_problem(config, rows)
+    return float("nan") if problem is None else problem.sharpness

@@ -1,0 +1,155 @@
+"""Sharpness of any model: the largest eigenvalue of the Hessian of the full-batch loss, by Lanczos, matrix-free.
+
+On all rows, never on a minibatch, whose noise would drown it; many cells at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from nanmap.arrays import Array
+from nanmap.data import Rows
+from nanmap.model import Layers
+from nanmap.plan.program import ROW_BLOCK, Program
+from nanmap.train import Lane, full_loss
+
+ITERATIONS = 32  # products with the Hessian; each costs about four gradients
+CELLS = 16  # cells per call, whatever their number: the same arithmetic for a cell alone and in a crowd
+UNUSED = (
+    "momentum",
+    "nesterov",
+    "weight_decay",
+    "warmup",
+    "masked",
+    "full_loss",
+    "final_layers",
+    "stop_above",
+    "stop_converged",
+    "clip_value",
+    "clip_norm",
+    "clip_output_gradient",
+)
+EXHAUSTED = 1e-6  # of the operator's size: the Krylov space is complete, what follows is noise
+ACCURACY = 0.01  # an eigenvalue whose residual is a larger share of it is not reported
+
+
+def sharpness(program: Program, rows: Rows, layers: Layers, numbers: Mapping[str, np.ndarray]) -> np.ndarray:
+    """λmax of the training loss at the given parameters, float64 `[cells]`; NaN where it is no number or not resolved.
+
+    The Hessian-vector product is forward over reverse (Pearlmutter 1994), in the training's number format; the basis is
+    kept orthogonal in full, so no eigenvalue appears twice.
+
+    Args:
+        program: the model and the loss.
+        rows: the training rows.
+        layers: parameters as the network holds them, with the cells in front.
+        numbers: the lanes' numbers `[cells]`, as the engine takes them.
+    """
+    if not (np.isfinite(rows.inputs).all() and np.isfinite(rows.targets).all()):
+        return np.full(len(numbers["gain"]), np.nan)
+    plain = _without_training(program, rows.n)
+    x, y = (_padded(values, plain) for values in (rows.inputs, rows.targets))
+    cells = len(numbers["gain"])
+    found = []
+    with jax.enable_x64(program.dtype == "float64"), jax.default_matmul_precision("highest"):
+        for start in range(0, cells, CELLS):
+            index = np.minimum(np.arange(start, start + CELLS), cells - 1)
+            taken = {name: numbers[name] for name in plain.numbers}, layers
+            taken = jax.tree.map(lambda leaf, index=index: np.asarray(leaf)[index].astype(program.dtype), taken)
+            krylov = _compiled(plain)(*taken, x, y, np.int32(rows.n))
+            found.append(_largest(*(np.asarray(each, float) for each in krylov)))
+    return np.concatenate(found)[:cells] if found else np.zeros(0)
+
+
+def _without_training(program: Program, n: int) -> Program:
+    """The program with everything at one value that the loss of all rows does not depend on: compiled once for all."""
+    rows = -(-n // ROW_BLOCK) * ROW_BLOCK
+    off: Any = dict.fromkeys(UNUSED, False)
+    return replace(
+        program,
+        **off,
+        optimizer="sgd",
+        schedule="constant",
+        order="sequential",
+        full_batch=True,
+        batch=rows,
+        rows=rows,
+        val_rows=0,
+    )
+
+
+def _padded(values: np.ndarray, program: Program) -> np.ndarray:
+    filled = np.zeros((values.shape[1], program.rows), program.dtype)
+    with np.errstate(over="ignore"):
+        filled[:, : len(values)] = values.T
+    return filled
+
+
+def lanczos(product: Any, size: int, dtype: str, iterations: int = ITERATIONS) -> tuple[Array, Array]:
+    """The tridiagonal matrix of a symmetric operator in a Krylov space: its diagonal `[k]`, and the entries beside it.
+
+    Args:
+        product: the operator, `[size]` to `[size]`.
+        size: its dimension.
+        dtype: number format.
+        iterations: k; at most `size`.
+
+    Returns:
+        `[k]` and `[k]`; the last entry beside the diagonal is the residual's size.
+    """
+    count = min(iterations, size)
+    start = jax.random.normal(jax.random.key(0), (size,), dtype)
+
+    def extend(index: Array, carry: tuple) -> tuple:
+        basis, diagonal, beside, vector = carry
+        basis = basis.at[index].set(vector)
+        image = product(vector)
+        diagonal = diagonal.at[index].set(vector @ image)
+        for _ in range(2):  # twice is enough (Giraud, Langou & Rozložník 2005)
+            image = image - basis.T @ (basis @ image)
+        length = jnp.linalg.norm(image)
+        return basis, diagonal, beside.at[index].set(length), image / jnp.maximum(length, jnp.finfo(dtype).tiny)
+
+    blank = jnp.zeros((count, size), dtype), jnp.zeros(count, dtype), jnp.zeros(count, dtype)
+    _, diagonal, beside, _ = jax.lax.fori_loop(0, count, extend, (*blank, start / jnp.linalg.norm(start)))
+    return diagonal, beside
+
+
+@lru_cache(maxsize=256)
+def _compiled(program: Program) -> Any:
+    def one(numbers: dict[str, Array], layers: Layers, x: Array, y: Array, n: Array) -> tuple[Array, Array]:
+        flat, rebuild = ravel_pytree(layers)
+        lane = Lane(numbers, jnp.zeros(program.layers, program.dtype))
+        gradient = jax.grad(lambda vector: full_loss(program, lane, rebuild(vector), x, y, n))
+        return lanczos(lambda vector: jax.jvp(gradient, (flat,), (vector,))[1], flat.size, program.dtype)
+
+    return jax.jit(jax.vmap(one, in_axes=(0, 0, None, None, None)))
+
+
+def _largest(diagonal: np.ndarray, beside: np.ndarray) -> np.ndarray:
+    """Largest eigenvalue of each tridiagonal matrix `[cells, k]`; NaN where its residual is too large."""
+    count = diagonal.shape[1]
+    finite = (np.isfinite(diagonal) & np.isfinite(beside)).all(axis=1)
+    diagonal, beside = (np.where(finite[:, None], each, 0) for each in (diagonal, beside))
+    scale = np.maximum(np.abs(diagonal).max(axis=1), beside.max(axis=1))
+    ended = beside <= EXHAUSTED * scale[:, None]
+    last = np.where(ended.any(axis=1), np.argmax(ended, axis=1), count - 1)
+    place = np.arange(count)
+    inside = place <= last[:, None]
+    matrix = np.zeros((len(diagonal), count, count))
+    matrix[:, place, place] = np.where(
+        inside, diagonal, -scale[:, None]
+    )  # what follows the end must not be the largest
+    joined = np.where(place[1:] <= last[:, None], beside[:, :-1], 0)
+    matrix[:, place[1:], place[:-1]] = matrix[:, place[:-1], place[1:]] = joined
+    values, vectors = np.linalg.eigh(matrix)
+    cells = np.arange(len(values))
+    residual = beside[cells, last] * np.abs(vectors[cells, last, -1])
+    trusted = finite & (residual <= ACCURACY * np.abs(values[:, -1]))
+    return np.where(trusted, values[:, -1], np.nan)

@@ -1,0 +1,253 @@
+"""Every prediction against something that does not know it: an exact recursion, an enumeration, or the engine itself."""
+
+from itertools import combinations, product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nanmap.config import build_config
+from nanmap.data import load_rows
+from nanmap.theory import bounds, predict
+from nanmap.theory.linear import LinearProblem, linear_problem
+from nanmap.theory.predict import (
+    CLIPPING,
+    DATA,
+    FULL_BATCH,
+    ILL_CONDITIONED,
+    IN_ORDER,
+    LAYERS,
+    LOSS,
+    MINIBATCH,
+    MOMENTUM,
+    NONLINEAR,
+    RULE,
+    SCHEDULE,
+)
+from nanmap.theory.sgd import (
+    in_order_edge,
+    lyapunov_exponents,
+    mean_square_edge,
+    sufficient_rate,
+    typical_edge,
+)
+
+rng = np.random.default_rng(11)
+X = rng.standard_normal((12, 2)) * [1.0, 0.8]
+PROBLEM = LinearProblem(np.hstack([X, np.ones((12, 1))]), X @ [[2.0], [-1.0]] + 0.3, 2.0)
+GROWING = LinearProblem(np.stack([np.arange(20.0), np.ones(20)], axis=1), np.zeros((20, 1)), 2.0)
+
+
+def radius(matrix: np.ndarray) -> float:
+    return float(np.abs(np.linalg.eigvals(matrix)).max())
+
+
+def turn(grows: Any, low: float, high: float) -> float:
+    """Where a monotone test turns true, by bisection."""
+    for _ in range(60):
+        middle = np.sqrt(low * high)
+        low, high = (low, middle) if grows(middle) else (middle, high)
+    return float(np.sqrt(low * high))
+
+
+class TestBounds:
+    @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9, 0.99])
+    def test_momentum_by_its_companion_matrix(self, momentum: float):
+        curvature = 3.7
+
+        def grows(rate: float, nesterov: bool) -> bool:
+            step = rate * (1 + momentum) if nesterov else rate
+            carried = rate * momentum**2 if nesterov else rate * momentum
+            return radius(np.array([[1 - step * curvature, -carried], [curvature, momentum]])) > 1
+
+        heavy = turn(lambda rate: grows(rate, False), 1e-3, 1e3)
+        nesterov = turn(lambda rate: grows(rate, True), 1e-3, 1e3)
+        assert bounds.heavy_ball(curvature, momentum) == pytest.approx(heavy, rel=1e-9)
+        assert bounds.nesterov(curvature, momentum) == pytest.approx(nesterov, rel=1e-9)
+        assert bounds.descent(curvature, momentum, True) == pytest.approx(nesterov, rel=1e-9)
+
+    @pytest.mark.parametrize("b1", [0.0, 0.5, 0.9])
+    def test_adam_with_its_preconditioner_held_fixed(self, b1: float):
+        hessian = rng.standard_normal((4, 4))
+        hessian = hessian @ hessian.T
+        scale = np.array([0.5, 2.0, 1.0, 0.1])  # P
+
+        def grows(rate: float) -> bool:
+            moment = np.hstack([(1 - b1) * hessian, b1 * np.eye(4)])  # m ← b1·m + (1 − b1)·g
+            moved = np.hstack([np.eye(4), np.zeros((4, 4))]) - rate * moment / scale[:, None]
+            return radius(np.vstack([moved, moment])) > 1
+
+        sharpness = float(np.linalg.eigvals(hessian / scale[:, None]).real.max())
+        assert bounds.adam(sharpness, b1) == pytest.approx(turn(grows, 1e-4, 1e4), rel=1e-9)
+
+
+class TestMeanSquare:
+    @pytest.mark.parametrize("batch", [1, 2, 3, 5])
+    @pytest.mark.parametrize("replacement", [False, True])
+    def test_by_enumerating_every_batch(self, batch: int, replacement: bool):
+        problem = LinearProblem(PROBLEM.columns[:6], PROBLEM.targets[:6], 2.0)
+        batches = list(product(range(6), repeat=batch) if replacement else combinations(range(6), batch))
+        hessians = [2 * problem.columns[list(b)].T @ problem.columns[list(b)] / batch for b in batches]
+
+        def grows(rate: float) -> bool:
+            steps = np.eye(3) - rate * np.array(hessians)
+            return radius(np.einsum("bij,bkl->ikjl", steps, steps).reshape(9, 9) / len(steps)) > 1
+
+        found = mean_square_edge(problem, batch, replacement)
+        assert found == pytest.approx(turn(grows, found / 3, found * 3), rel=1e-9)
+        assert sufficient_rate(problem, batch) <= found * (1 + 1e-12)
+
+    def test_of_many_parameters_without_writing_the_matrix(self):
+        columns = rng.standard_normal((60, 20))
+        few = mean_square_edge(LinearProblem(columns[:, :16], columns[:, :1], 1.0), 7, False)
+        hessians = np.einsum("ni,nj->nij", columns, columns)
+        mean = hessians.mean(axis=0)
+        p = (60 - 7) / (7 * 59)
+        moments = np.einsum("nij,nkl->ikjl", hessians, hessians).reshape(400, 400) / 60
+        d = (1 - p) * np.kron(mean, mean) + p * moments
+        c = (np.kron(mean, np.eye(20)) + np.kron(np.eye(20), mean)) / 2
+        expected = 2 / float(np.linalg.eigvals(np.linalg.solve(c, d)).real.max())
+        assert mean_square_edge(LinearProblem(columns, columns[:, :1], 1.0), 7, False) == pytest.approx(
+            expected, rel=1e-6
+        )
+        assert few > expected  # a part of the parameters is steeper in no direction
+
+    def test_all_rows_at_once_are_gradient_descent(self):
+        assert mean_square_edge(PROBLEM, 12, False) == pytest.approx(2 / PROBLEM.sharpness, rel=1e-12)
+
+    def test_a_column_that_repeats_another_changes_nothing(self):
+        doubled = np.hstack([X[:, :1], X[:, :1]]) / np.sqrt(2)
+        one, two = (LinearProblem(columns, X[:, :1], 2.0) for columns in (X[:, :1], doubled))
+        for edge in (lambda p: mean_square_edge(p, 3, False), lambda p: in_order_edge(p, 3)):
+            assert edge(two) == pytest.approx(edge(one), rel=1e-6)
+        assert typical_edge(two, 3, False) == pytest.approx(typical_edge(one, 3, False), rel=0.02)
+
+
+class TestTypical:
+    def test_one_parameter_drawn_one_row_at_a_time_is_a_mean_of_logarithms(self):
+        columns = np.array([[0.5], [1.0], [1.7], [2.0]])
+        problem = LinearProblem(columns, columns, 2.0)
+        rates = np.array([0.2, 0.35, 0.6])
+        expected = np.log(np.abs(1 - rates * 2 * columns**2)).mean(axis=0)
+        np.testing.assert_allclose(lyapunov_exponents(problem, rates, 1, True), expected, atol=0.02)
+        edge = turn(lambda rate: np.log(np.abs(1 - rate * 2 * columns**2)).mean() > 0, 0.3, 3.0)
+        assert typical_edge(problem, 1, True) == pytest.approx(edge, rel=0.02)
+
+    def test_shuffled_passes_of_two_rows_are_a_product_over_both_orders(self):
+        columns = np.array([[1.0, 0.2], [0.3, 1.5]])
+        problem = LinearProblem(columns, columns[:, :1], 2.0)
+        steps = lambda rate: [np.eye(2) - rate * 2 * np.outer(row, row) for row in columns]  # noqa: E731
+        generator = np.random.default_rng(5)
+
+        def grows(rate: float) -> bool:
+            one, two = steps(rate)
+            vector, total = np.ones(2), 0.0
+            for coin in generator.random(4000) < 0.5:
+                vector = one @ two @ vector if coin else two @ one @ vector
+                total += np.log(np.linalg.norm(vector))
+                vector = vector / np.linalg.norm(vector)
+            return total > 0
+
+        found = typical_edge(problem, 1, False)
+        assert found == pytest.approx(turn(grows, found / 1.5, found * 1.5), rel=0.03)
+
+    @pytest.mark.parametrize("batch", [1, 2, 5, 10])
+    def test_a_typical_run_survives_where_the_mean_square_explodes(self, batch: int):
+        assert typical_edge(GROWING, batch, True) > mean_square_edge(GROWING, batch, True)
+
+
+class TestInOrder:
+    @pytest.mark.parametrize("batch", [1, 5, 7])
+    @pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.6, False), (0.6, True)])
+    def test_by_multiplying_one_pass(self, batch: int, momentum: float, nesterov: bool):
+        found = in_order_edge(PROBLEM, batch, momentum, nesterov)
+
+        def passed(rate: float) -> np.ndarray:
+            whole = np.eye(6)
+            for start in range(0, 12, batch):
+                rows = PROBLEM.columns[start : start + batch]
+                hessian = 2 * rows.T @ rows / len(rows)
+                trace = np.hstack([hessian, momentum * np.eye(3)])
+                gradient = np.hstack([hessian, np.zeros((3, 3))])
+                step = gradient + momentum * trace if nesterov else trace
+                whole = np.vstack([np.hstack([np.eye(3), np.zeros((3, 3))]) - rate * step, trace]) @ whole
+            return whole
+
+        assert radius(passed(found * (1 - 1e-5))) < 1 < radius(passed(found * (1 + 1e-5)))
+
+    def test_is_not_trusted_where_rounding_decides(self):
+        wide = np.stack([np.arange(100.0), np.ones(100)], axis=1)
+        problem = LinearProblem(wide, wide[:, :1], 1.0)
+        assert np.isnan(in_order_edge(problem, 1))
+        assert np.isfinite(in_order_edge(LinearProblem(wide / [99, 1], wide[:, :1], 1.0), 1))
+
+
+LINE = {
+    "data": {"kind": "line", "n": 20, "scale_inputs": "standard"},
+    "training": {"steps": 50, "batch_size": 4},
+}
+
+
+def predicted(**tables: dict[str, Any]) -> dict[str, tuple[bool, str]]:
+    tree = {name: LINE.get(name, {}) | tables.get(name, {}) for name in LINE | tables}
+    config = build_config(tree)
+    return {name: (np.isfinite(each.rate), each.absent) for name, each in predict(config, load_rows(config)).items()}
+
+
+class TestWhatHolds:
+    def test_minibatches_have_both_curves_and_full_batches_one(self):
+        assert predicted() == {"gd": (False, MINIBATCH), "mean_square": (True, ""), "typical": (True, "")}
+        full = predicted(training={"batch_size": 20})
+        assert full == {"gd": (True, ""), "mean_square": (False, FULL_BATCH), "typical": (False, FULL_BATCH)}
+
+    def test_batches_in_order_are_not_drawn(self):
+        found = predicted(training={"order": "sequential"})
+        assert found["mean_square"] == (False, IN_ORDER)
+        assert found["typical"] == (True, "")
+
+    def test_momentum_has_no_mean_square_formula(self):
+        found = predicted(optimizer={"momentum": 0.5})
+        assert found["mean_square"] == (False, MOMENTUM)
+        assert found["typical"] == (True, "")
+
+    @pytest.mark.parametrize(
+        ("tables", "reason"),
+        [
+            ({"model": {"hidden": [3]}}, NONLINEAR),
+            ({"model": {"output_activation": "relu"}}, NONLINEAR),
+            ({"loss": {"kind": "mae"}}, LOSS),
+            ({"optimizer": {"kind": "adam"}}, RULE),
+            ({"optimizer": {"clip_value": 1.0}}, CLIPPING),
+            ({"optimizer": {"clip_output_gradient": 1.0}}, CLIPPING),
+            ({"optimizer": {"schedule": "cosine"}}, SCHEDULE),
+            ({"optimizer": {"warmup_steps": 5}}, SCHEDULE),
+            ({"optimizer": {"layer_learning_rates": [0.1]}}, LAYERS),
+        ],
+    )
+    def test_nothing_else_is_predicted(self, tables: dict[str, Any], reason: str):
+        assert set(predicted(**tables).values()) == {(False, reason)}
+
+    def test_rows_with_nan_are_no_problem_of_regression(self, npz):
+        x = X.copy()
+        x[0, 0] = np.nan
+        path = npz(x=x, y=X[:, :1])
+        data = {"kind": "npz", "path": path, "missing": "keep"}
+        tree = {"data": data, "training": {"steps": 1, "batch_size": 64}}
+        config = build_config(tree)
+        assert {each.absent for each in predict(config, load_rows(config)).values()} == {DATA}
+        assert linear_problem(config, load_rows(config)) is None
+
+    def test_badly_scaled_rows_in_order_say_that_rounding_decides(self):
+        found = predicted(
+            data={"n": 100, "scale_inputs": "none"},
+            training={"order": "sequential", "batch_size": 1, "dtype": "float64"},
+        )
+        assert found["typical"] == (False, ILL_CONDITIONED)
+
+    def test_float32_trusts_less_than_float64(self):
+        tables = {"data": {"n": 60, "scale_inputs": "none"}}
+        found = [
+            predicted(**tables, training={"order": "sequential", "batch_size": 1, "dtype": dtype})["typical"][0]
+            for dtype in ("float64", "float32")
+        ]
+        assert found == [True, False]
