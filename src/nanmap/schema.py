@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from nanmap.outcomes import Cause, Outcome
 
-VERSION = 1
+VERSION = 2
 
 TEXT = pa.dictionary(pa.int16(), pa.string())
 
@@ -76,7 +76,21 @@ COLUMNS = (
         pa.float64(),
         "1",
         "1 − squared error / variance of the targets, on training rows after the last update.",
-        "a NaN appeared, or the target is constant",
+        "a NaN appeared, the target is constant, or the targets are classes",
+    ),
+    Column(
+        "accuracy",
+        pa.float64(),
+        "share",
+        "Share of the training rows that are classified right after the last update.",
+        "a NaN appeared, or the loss is no cross-entropy",
+    ),
+    Column(
+        "val_accuracy",
+        pa.float64(),
+        "share",
+        "The same of the validation rows.",
+        "a NaN appeared, the loss is no cross-entropy, or there are no validation rows",
     ),
     Column(
         "measure",
@@ -104,7 +118,7 @@ COLUMNS = (
     ),
 )
 STEP_COLUMNS = ("first_inf_step", "first_nan_step")
-NULL_FOR_NAN = ("r2", "measure", "sharpness", "dead_fraction_initial", "dead_fraction")
+NULL_FOR_NAN = ("r2", "accuracy", "val_accuracy", "measure", "sharpness", "dead_fraction_initial", "dead_fraction")
 
 
 def axis_type(labels: np.ndarray) -> pa.DataType:

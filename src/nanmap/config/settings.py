@@ -52,7 +52,11 @@ class Data(Settings):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.kind in choices.FILE_KINDS:
+        from_file = self.kind in choices.FILE_KINDS
+        _require(
+            from_file or self.target_kind == "number", "target_kind", "classes come from files: csv, parquet or npz"
+        )
+        if from_file:
             _require(self.path is not None, "path", f"`{self.kind}` data needs a file: set data.path")
             needs_target = self.kind != "npz"
             _require(self.target is not None or not needs_target, "target", "name the column to predict: data.target")

@@ -15,7 +15,7 @@ from nanmap.engine.groups import advance_marks, assemble, chunks, form_groups
 from nanmap.engine.program import Group, build, group_shapes
 from nanmap.engine.width import groups_per_call, width_of
 from nanmap.plan import Lanes, Program
-from nanmap.train import Events, Losses, State
+from nanmap.train import EPOCH_SUMS, Events, Losses, State
 
 Columns = dict[str, np.ndarray]
 
@@ -127,7 +127,7 @@ class Engine:
             if Events(*host.events[0]).first_nan >= 0:
                 return
             losses = np.array(states.losses)
-            losses[..., Losses._fields.index("epoch")] = 0
+            losses[..., [Losses._fields.index(name) for name in EPOCH_SUMS]] = 0
             states = states._replace(losses=losses)
 
     def compiled(self, program: Program, worker: int = 0) -> Compiled:

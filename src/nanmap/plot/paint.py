@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 NUMERIC = {each.name: each for each in COLUMNS if each.type != TEXT}
 VALUES = ("outcome", *Outcome, *NUMERIC)
-MORE_IS_DARK = ("r2", "steps_run", *STEP_COLUMNS)  # dark is good throughout: low losses, late accidents
+MORE_IS_DARK = (
+    "r2",
+    "accuracy",
+    "val_accuracy",
+    "steps_run",
+    *STEP_COLUMNS,
+)  # dark is good throughout: low losses, late accidents
 KIND_COLOURS = {Kind.INF: OUTCOME_COLOURS[Outcome.INF], Kind.NAN: OUTCOME_COLOURS[Outcome.NAN], Kind.MISSING: MISSING}
 LABELS = {
     "first_inf_step": "first step with an infinity",
@@ -32,6 +38,8 @@ LABELS = {
     "loss_best": "least loss",
     "val_loss_final": "validation loss at the end",
     "r2": "R²: share of the variance explained",
+    "accuracy": "rows classified right at the end",
+    "val_accuracy": "validation rows classified right at the end",
     "sharpness": "sharpness λmax at the start",
     "dead_fraction": "dead units at the end",
     "dead_fraction_initial": "dead units at the start",
