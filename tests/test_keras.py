@@ -33,7 +33,7 @@ TARGETS: dict[str, np.ndarray] = {
     "sigmoid_cross_entropy": (LABELS == 1)[:, None] * 1.0,
 }
 # Keras's arguments are called as the settings are, but for these.
-NAMES = {"rho": "rho", "b1": "beta_1", "b2": "beta_2", "eps": "epsilon"}
+NAMES = {"rho": "rho", "b1": "beta_1", "b2": "beta_2", "eps": "epsilon", "clip_norm": "global_clipnorm"}
 
 
 def case(
@@ -68,11 +68,12 @@ CASES = {
     "momentum": case(momentum=0.9),
     "nesterov": case(momentum=0.9, nesterov=True),
     "adam": case("adam"),
-    "adamw": case("adamw", weight_decay=0.1),
+    # Neither decay nor the norm that is clipped may see the running statistics.
+    "adamw batch norm": case("adamw", weight_decay=0.1, norm="batch", bias=False),
     "rmsprop": case("rmsprop", momentum=0.5, rho=0.8),
     "adagrad": case("adagrad", rate=0.1),
     "layer norm": case(norm="layer"),
-    "batch norm": case(norm="batch"),
+    "batch norm": case(norm="batch", clip_norm=3.0),
     # A bias under batch norm has no gradient but rounding errors, and Adam makes whole steps of them.
     "batch norm adam": case("adam", norm="batch", hidden=(5, 4), bias=False),
     "float64 adam": case("adam", dtype="float64", eps=1e-30),

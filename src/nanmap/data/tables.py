@@ -125,20 +125,27 @@ def _frame(data: Data) -> "pd.DataFrame":
     import pandas as pd
 
     path = _existing(data)
+    if data.kind == "csv":
+        _refuse_separators(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut
             table = _read_csv(path) if data.kind == "csv" else pd.read_parquet(path)
     except (ValueError, OSError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise InputError(f"cannot be read as {data.kind}: {str(error).strip()}", file=path) from None
-    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
-        if len(table.columns) == 1 and mark in str(table.columns[0]):
-            raise InputError(
-                f"separates its columns by {name}", file=path, mend="save it with commas, and with points in numbers"
-            )
     if table.empty:
         raise InputError("holds no rows", file=path)
     return table
+
+
+def _refuse_separators(path: Path) -> None:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        header = file.readline()
+    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
+        if mark in header and "," not in header:
+            raise InputError(
+                f"separates its columns by {name}", file=path, mend="save it with commas, and with points in numbers"
+            )
 
 
 def _read_csv(path: Path) -> "pd.DataFrame":
