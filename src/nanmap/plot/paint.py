@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 NUMERIC = {each.name: each for each in COLUMNS if each.type != TEXT}
 VALUES = ("outcome", *Outcome, *NUMERIC)
 ACCURACIES = ("accuracy", "val_accuracy")
-MORE_IS_DARK = (
-    "r2",
-    *ACCURACIES,
-    "steps_run",
-    *STEP_COLUMNS,
-)  # dark is good throughout: low losses, late accidents
+MORE_IS_DARK = ("r2", *ACCURACIES, "steps_run", *STEP_COLUMNS)  # dark is good throughout: low losses, late accidents
 KIND_COLOURS = {Kind.INF: OUTCOME_COLOURS[Outcome.INF], Kind.NAN: OUTCOME_COLOURS[Outcome.NAN], Kind.MISSING: MISSING}
 LABELS = {
     "first_inf_step": "first step with an infinity",
