@@ -26,7 +26,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints
 	@touch $@
 
 .venv/developing: .venv/installed
-	@$(INSTALL) -e '.[dev]'
+	@$(INSTALL) -e '.[dev,keras]'
 	@touch $@
 
 sweep: .venv/installed

@@ -13,7 +13,6 @@ import numpy as np
 
 NORMS = {
     "layer": lambda: keras.layers.LayerNormalization(),
-    "rms": lambda: keras.layers.RMSNormalization(),
     "batch": lambda: keras.layers.BatchNormalization(),
 }
 OPTIMIZERS = {

@@ -155,6 +155,98 @@ def test_two_classes_are_one_column_and_three_are_one_hot(csv) -> None:
     assert rows_of("softmax_cross_entropy", **three).targets.tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1]]
 
 
+def test_labels_in_arrays_are_encoded_too(npz) -> None:
+    x = np.arange(4.0)[:, None]
+    rows = rows_of("softmax_cross_entropy", kind="npz", path=npz(x=x, y=["b", "a", "b", "c"]), target_kind="class")
+    assert rows.targets.tolist() == [[0, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    assert rows.classes == ("a", "b", "c")
+    rows = rows_of("sigmoid_cross_entropy", kind="npz", path=npz(x=x, y=[7, 5, 7, 5]), target_kind="class")
+    assert rows.targets.tolist() == [[1], [0], [1], [0]]
+    assert rows.classes == ("5", "7")
+    shares = np.array([[0.5, 0.5], [1, 0], [0, 1], [0.25, 0.75]])
+    rows = rows_of("softmax_cross_entropy", kind="npz", path=npz(x=x, y=shares), target_kind="class")
+    assert rows.targets.tolist() == shares.tolist()
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "said"),
+    [
+        ("softmax_cross_entropy", np.ones(4), "single output is always 1"),
+        ("softmax_cross_entropy", np.ones((4, 2)), "the share of each class"),
+        ("sigmoid_cross_entropy", np.arange(4.0), "from 0 to 1"),
+    ],
+)
+def test_targets_that_a_cross_entropy_has_no_floor_for_are_refused(loss: str, y: np.ndarray, said: str, npz) -> None:
+    with pytest.raises(InputError, match=said):
+        rows_of(loss, kind="npz", path=npz(x=np.ones((4, 1)), y=y))
+
+
+def test_true_and_false_stay_one_column_even_with_gaps(csv, tmp_path: Path) -> None:
+    import pandas as pd
+
+    data = csv("flag,price\nTrue,1\n,2\nFalse,3\n", missing="keep")
+    rows = rows_of(**data)
+    np.testing.assert_array_equal(rows.inputs.ravel(), [1, np.nan, 0])
+    assert "flag: true and false as 1 and 0, 1 missing" in rows.report
+    pd.DataFrame({"flag": pd.array([True, None, False], "boolean"), "price": [1, 2, 3]}).to_parquet(
+        tmp_path / "b.parquet"
+    )
+    other = rows_of(**data | {"kind": "parquet", "path": str(tmp_path / "b.parquet")})
+    np.testing.assert_array_equal(other.inputs, rows.inputs)
+
+
+def test_parquet_has_kinds_of_its_own(tmp_path: Path) -> None:
+    import decimal
+
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {
+        "amount": pa.array([decimal.Decimal("1.50"), decimal.Decimal("2.25"), None]),
+        "zip": pa.array(["0150", "3012", "0150"]).dictionary_encode(),
+        "count": pa.array([1, None, 3], pa.int64()),
+        "price": pa.array([1.0, 2.0, 3.0]),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "own.parquet")
+    rows = rows_of(kind="parquet", path=str(tmp_path / "own.parquet"), target="price", missing="keep")
+    np.testing.assert_array_equal(rows.inputs, [[1.5, 1, 0, 1], [2.25, 0, 1, np.nan], [np.nan, 1, 0, 3]])
+    assert rows.features == ("amount", "zip=0150", "zip=3012", "count")
+    odd = {
+        "numbers stored as text": pd.Series(["1", "2", "3"]),
+        "holds dates": pd.to_datetime(pd.Series(["2020-01-02", "2020-02-02", "2021-01-02"])),
+        "holds times": pd.to_timedelta(pd.Series([1, 2, 3]), unit="D"),
+        "holds bytes": pd.Series([b"a", b"b", b"a"]),
+    }
+    for said, column in odd.items():
+        pd.DataFrame({"odd": column, "price": [1, 2, 3]}).to_parquet(tmp_path / "odd.parquet")
+        with pytest.raises(InputError, match=said) as error:
+            rows_of(kind="parquet", path=str(tmp_path / "odd.parquet"), target="price")
+        assert "mend:" in str(error.value)
+
+
+def test_the_report_tells_each_column_its_filling_its_scaling_and_the_split(csv) -> None:
+    text = "size,town,same,price\n1,Oslo,5,10\n,Bern,5,20\n3,Oslo,5,30\n100,Bern,5,40\n"
+    rows = rows_of(**csv(text, missing="mean", scale_inputs="standard", scale_targets="maxabs", validation_split=0.25))
+    report = "\n".join(rows.report)
+    for said in (
+        "size: number, 1 missing",
+        "town: 2 categories one-hot: Bern, Oslo",
+        "same: number, constant 5",
+        "target price: number",
+        "filled missing values with the mean of the 3 training rows: size 1 times 2",
+        "scaled (standard, fitted on the 3 training rows): size (x − 2)",
+        "same (x − 5) / 1",
+        "scaled (maxabs, fitted on the 3 training rows): target price (x − 0) / 30",
+        "4 rows: 3 train; the last 1 validate",
+    ):
+        assert said in report, report
+    codes = "\n".join(rows_of(**csv(text, missing="mean", categorical="codes")).report)
+    assert "town: 2 categories as codes: Bern = 0, Oslo = 1" in codes
+    classes = rows_of("sigmoid_cross_entropy", **csv("a,price\n1,yes\n2,no\n", target_kind="class"))
+    assert "target price: 2 classes, no = 0 and yes = 1" in classes.report
+
+
 def test_equal_settings_share_one_object_whatever_the_model() -> None:
     assert rows_of(kind="line", n=5) is rows_of("mae", kind="line", n=5)
 
@@ -163,6 +255,23 @@ FAULTS = {
     "stray text": ("a,price\n1,2\n2,3\nx7,4\n", {}, ["`a`", "line 4", "x7"]),
     "text target": ("a,price\n1,low\n2,high\n", {}, ["`price`", "target", "class"]),
     "dates": ("a,price\n2020-01-02,1\n2020-01-03,2\n", {}, ["`a`", "dates"]),
+    "dates of another country": ("a,price\n31.12.2020,1\n01.02.2021,2\n", {}, ["`a`", "dates", "days since"]),
+    "months": ("a,price\nJan 2020,1\nFeb 2020,2\n", {}, ["`a`", "dates"]),
+    "times": ("a,price\n12:30,1\n08:15,2\n", {}, ["`a`", "times", "seconds"]),
+    "decimal commas": ('a,price\n"1,5",1\n"2,5",2\n"1,5",3\n', {}, ["`a`", "line 2", "'1,5'", "decimal point"]),
+    "some decimal commas": ('a,price\n"1,5",1\n2,2\n"1,5",3\n', {}, ["`a`", "line 2", "'1,5'", "decimal point"]),
+    "thousands": ('a,price\n"1,234",1\n"2,500",2\n', {}, ["`a`", "'1,234'", "plain numbers"]),
+    "currency": ("a,price\n$12,1\n$15,2\n", {}, ["`a`", "'$12'"]),
+    "per cent": ("a,price\n12%,1\n15 %,2\n", {}, ["`a`", "'12%'"]),
+    "target with commas": ('a,price\n1,"1,5"\n2,"2,5"\n', {}, ["`price`", "'1,5'", "decimal point"]),
+    "semicolons": ("a;price\n1,5;2\n2,5;3\n", {}, ["semicolons", "commas"]),
+    "tabs": ("a\tprice\n1\t2\n", {}, ["tabs", "commas"]),
+    "an empty column": ("a,b,price\n,1,1\n,2,2\n", {"missing": "mean"}, ["`a`", "empty", "data.columns"]),
+    "too many classes": (
+        "a,price\n" + "".join(f"{i},{i / 7}\n" for i in range(50)),
+        {"target_kind": "class"},
+        ["`price`", "50 different values", 'data.target_kind = "number"'],
+    ),
     "free text": ("a,price\n" + "".join(f"word {i},1\n" for i in range(40)), {}, ["`a`", "40 different texts"]),
     "infinity": ("a,price\n1,2\ninf,3\n", {}, ["`a`", "infinity", "line 3"]),
     "no rows": ("a,price\n", {}, ["no rows"]),

@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "result": {"store", "schema", "analysis", "plot", "report"},
     "sweeping": {"config", "engine", "errors", "manifest", "outcomes", "plan", "result", "schema", "store"}
     | {"forecast"},
-    "single": {"config", "engine", "errors", "model", "norm", "outcomes", "plan", "train"},
+    "single": {"config", "data", "engine", "errors", "model", "norm", "outcomes", "plan", "train"},
     "edges": EVERYTHING - {"cli"},
     # Looking at rows needs the arithmetic of the axes and the settings' defaults, never the engine.
     "analysis": {"errors", "schema", "store", "outcomes", "plan.axes", "plan.grid", "plan.where", "result"},

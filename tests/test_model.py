@@ -32,6 +32,8 @@ NORMS = {
     "none": lambda z: z,
     "layer": lambda z: (z - z.mean(axis=1, keepdims=True)) / np.sqrt(z.var(axis=1, keepdims=True) + 1e-3),
     "rms": lambda z: z / np.sqrt((z**2).mean(axis=1, keepdims=True) + 1e-6),
+    "batch": lambda z: (z - z.mean(axis=0)) / np.sqrt(z.var(axis=0) + 1e-3),
+    "batch at the start": lambda z: z / np.sqrt(1 + 1e-3),  # running statistics: mean 0, variance 1
 }
 FACTORS = {
     "standard": lambda fan_in, last: 1.0,
@@ -91,7 +93,7 @@ def assert_learns(report, loss: Any) -> None:
 
 def test_every_choice_of_the_config_stands_in_these_tables() -> None:
     assert set(ACTIVATIONS) == set(names(ActivationKind))
-    assert set(NORMS) == set(names(NormKind))
+    assert set(NORMS) - {"batch at the start"} == set(names(NormKind))
     assert set(FACTORS) == set(names(Parametrization))
 
 
@@ -124,3 +126,70 @@ def test_without_biases_there_are_none(npz, train) -> None:
     assert set(report.params) == set(kernels)
     bare = [{**layer, "bias": 0 * layer["bias"]} for layer in LAYERS]
     assert report.row["loss_initial"] == pytest.approx(mse(output(bare, "tanh")), rel=1e-11)
+
+
+def batch_norm_tree(npz, **model: Any) -> dict[str, Any]:
+    return tree_of(npz, activation="tanh", norm="batch", **model)
+
+
+def test_batch_norm_learns_from_the_batch_and_is_assessed_by_its_running_statistics(npz, train) -> None:
+    report = train(batch_norm_tree(npz))
+    assert report.row["loss_initial"] == pytest.approx(mse(output(LAYERS, "tanh", "batch at the start")), rel=1e-11)
+    assert report.epochs[0].mean_loss == pytest.approx(mse(output(LAYERS, "tanh", "batch")), rel=1e-11)
+    step = report.params["layers.0.kernel"] - LAYERS[0]["kernel"]
+    slope = finite_difference(lambda layers: mse(output(layers, "tanh", "batch")))
+    np.testing.assert_allclose(step, -1e-3 * slope, rtol=1e-5, atol=1e-11)
+
+
+def test_running_statistics_follow_the_moments_of_the_rows_that_count(npz, train) -> None:
+    tree = batch_norm_tree(npz)  # 11 rows, compiled for 16
+    tree["training"] |= {"steps": 3, "batch_size": 4, "order": "sequential"}
+    tree["optimizer"]["learning_rate"] = 0.0
+    params = train(tree).params
+    mean, variance = np.zeros(4), np.ones(4)
+    for rows in (slice(0, 4), slice(4, 8), slice(8, 11)):  # the last batch has three rows
+        z = X[rows] @ LAYERS[0]["kernel"] + LAYERS[0]["bias"]
+        mean, variance = 0.99 * mean + 0.01 * z.mean(axis=0), 0.99 * variance + 0.01 * z.var(axis=0)
+    np.testing.assert_allclose(params["layers.0.running_mean"], mean, rtol=1e-11)
+    np.testing.assert_allclose(params["layers.0.running_variance"], variance, rtol=1e-11)
+    assert params["layers.0.scale"].tolist() == [1.0] * 4
+
+
+def test_a_model_with_running_statistics_goes_on_from_a_file_of_its_parameters(npz, train) -> None:
+    tree = batch_norm_tree(npz)
+    first = train(tree | {"training": tree["training"] | {"steps": 20}}, predict=[X[2].tolist()])
+    assert {"layers.1.running_mean", "layers.1.running_variance"} <= set(first.params)
+    again = train(batch_norm_tree(npz, init_file=npz(**first.params)))
+    assert again.row["loss_initial"] == first.row["loss_final"]
+    trained = [
+        {name: first.params[f"layers.{index}.{name}"] for name in ("kernel", "bias")} for index in range(len(LAYERS))
+    ]
+    x = X[2]
+    for index, layer in enumerate(trained):
+        x = x @ layer["kernel"] + layer["bias"]
+        if index < 2:
+            mean, variance, scale, offset = (
+                first.params[f"layers.{index}.{name}"]
+                for name in ("running_mean", "running_variance", "scale", "offset")
+            )
+            x = np.tanh((x - mean) / np.sqrt(variance + 1e-3) * scale + offset)
+    assert first.predictions[0] == pytest.approx(x.tolist(), rel=1e-10)
+
+
+def test_a_running_variance_that_overflows_is_an_event_though_loss_and_parameters_stay_finite(npz, train) -> None:
+    tree = batch_norm_tree(npz, init_scale=1e20)  # 10²⁰ squared is beyond float32
+    tree["training"] |= {"dtype": "float32", "steps": 2}
+    tree["optimizer"]["learning_rate"] = 0.0
+    report = train(tree)
+    assert np.isfinite(report.epochs[-1].mean_loss)
+    assert (report.outcome, report.row["first_inf_step"]) == ("inf", 0)
+    assert np.isinf(report.params["layers.0.running_variance"]).any()
+
+
+def test_measure_under_batch_norm_follows_the_loss_over_all_rows(npz, train) -> None:
+    tree = batch_norm_tree(npz)
+    tree["optimizer"]["learning_rate"] = 0.05
+    rows = [train(tree | {"training": tree["training"] | {"steps": steps}}).row for steps in (1, 2, 3)]
+    losses = np.array([rows[0]["loss_initial"], rows[0]["loss_final"], rows[1]["loss_final"]])  # before each update
+    assert rows[2]["measure"] == pytest.approx(-np.sum(losses / losses[0]), rel=1e-12)
+    assert rows[2]["loss_best"] == min(*losses, rows[2]["loss_final"])

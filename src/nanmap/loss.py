@@ -42,3 +42,20 @@ def batch_loss(kind: str, output: Array, target: Array, delta: Array, count: Arr
     if mask is not None:
         each = jnp.where(mask, each, 0)
     return jnp.sum(each) / (count.astype(wide) * output.shape[0])
+
+
+def correct_rows(output: Array, target: Array, mask: Array | None) -> Array:
+    """How many of the rows that count are classified right, float32.
+
+    Keras's accuracies: one output says yes above the logit 0, a probability of one half; of several the largest wins,
+    and the first of equals.
+
+    Args:
+        output, target: logits and classes `[outputs, rows]`.
+        mask: which rows count, or None for all.
+    """
+    if output.shape[0] == 1:
+        right = (output[0] > 0) == (target[0] > 0.5)
+    else:
+        right = jnp.argmax(output, axis=0) == jnp.argmax(target, axis=0)
+    return jnp.sum((right if mask is None else right & mask).astype(jnp.float32))

@@ -44,14 +44,14 @@ COLUMNS = (
         "first_inf_step",
         pa.int64(),
         "steps",
-        "First step (from 0) whose batch loss, or whose parameters after the update, hold an infinity.",
+        "First step (from 0) whose batch loss, or whose parameters or running statistics after it, hold an infinity.",
         "never",
     ),
     Column(
         "first_nan_step",
         pa.int64(),
         "steps",
-        "First step (from 0) whose batch loss, or whose parameters after the update, hold a NaN.",
+        "First step (from 0) whose batch loss, or whose parameters or running statistics after it, hold a NaN.",
         "never",
     ),
     Column(
@@ -83,7 +83,21 @@ COLUMNS = (
         pa.float64(),
         "1",
         "1 − squared error / variance of the targets, on training rows after the last update.",
-        "a NaN appeared, or the target is constant",
+        "a NaN appeared, the target is constant, or the targets are classes",
+    ),
+    Column(
+        "accuracy",
+        pa.float64(),
+        "share",
+        "Share of the training rows that are classified right after the last update.",
+        "a NaN appeared, or the loss is no cross-entropy",
+    ),
+    Column(
+        "val_accuracy",
+        pa.float64(),
+        "share",
+        "The same of the validation rows.",
+        "a NaN appeared, the loss is no cross-entropy, or there are no validation rows",
     ),
     Column(
         "measure",
@@ -162,7 +176,7 @@ THEORY_COLUMNS = (
     "predicted_catapult",
     "overflow_step_predicted",
 )
-NULL_FOR_NAN = ("r2", "measure", *THEORY_COLUMNS, "dead_fraction_initial", "dead_fraction")
+NULL_FOR_NAN = ("r2", "accuracy", "val_accuracy", "measure", *THEORY_COLUMNS, "dead_fraction_initial", "dead_fraction")
 
 
 def axis_type(labels: np.ndarray) -> pa.DataType:

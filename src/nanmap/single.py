@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from nanmap.config import Config
+from nanmap.data.columns import listed
 from nanmap.engine import Engine, Epoch
 from nanmap.engine.columns import FINAL, RECORDS, columns_of
 from nanmap.engine.program import Packed
@@ -23,11 +24,19 @@ FEW_PARAMETERS = 1000  # parameters are reported below this number
 
 @dataclass(frozen=True)
 class EpochLoss:
-    """Losses of one epoch: mean over its batches weighted by rows, of the last batch, and over the validation rows."""
+    """What Keras prints for one epoch.
+
+    Attributes:
+        mean_loss, last_loss: mean over its batches weighted by rows, and of its last batch.
+        val_loss: over the validation rows after it, None without any.
+        mean_accuracy, val_accuracy: the same of the share of rows that are classified right; None for numbers.
+    """
 
     mean_loss: float
     last_loss: float
-    val_loss: float | None
+    val_loss: float | None = None
+    mean_accuracy: float | None = None
+    val_accuracy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,8 @@ class TrainingReport:
         epochs: losses per epoch, up to the first NaN.
         params: arrays by name (`layers.0.kernel` `[inputs, units]`, …; under batch norm the running statistics among
             them), at least float32; None for 1000 parameters or more.
-        predictions: one output per input that was asked for, in the units of the data.
+        predictions: one output per input that was asked for, in the units of the data; of classes the likeliest, as
+            `{"class": name, "probability": p}`.
         report: what was done to the columns of a file.
     """
 
@@ -108,9 +118,16 @@ def _epoch_loss(variant: Variant, epoch: Epoch) -> EpochLoss:
         sizes = sizes[: int(events.stopped) - epoch.start]
     nan_step = int(events.first_nan)
     cut_short = 0 <= nan_step < epoch.stop - 1
-    mean = np.nan if cut_short else losses.epoch.item() / sum(sizes) if sizes else np.nan
-    val = Assessment(*epoch.state.marks[0, FINAL]).val_loss.item() if len(variant.rows.val_inputs) else None
-    return EpochLoss(mean, np.nan if cut_short else losses.batch.item(), val)
+    assessed = Assessment(*epoch.state.marks[0, FINAL].tolist())
+    validated, classifies = len(variant.rows.val_inputs) > 0, variant.program.classifies
+    rows = sum(sizes) if sizes and not cut_short else np.nan
+    return EpochLoss(
+        mean_loss=losses.epoch.item() / rows,
+        last_loss=np.nan if cut_short else losses.batch.item(),
+        val_loss=assessed.val_loss if validated else None,
+        mean_accuracy=losses.correct.item() / rows if classifies else None,
+        val_accuracy=assessed.val_accuracy if validated and classifies else None,
+    )
 
 
 def _named(state: Packed) -> dict[str, np.ndarray]:
@@ -132,12 +149,12 @@ def _check_inputs(predict: Sequence[Sequence[float]], variant: Variant) -> None:
                 "has the wrong number of inputs",
                 key="--predict",
                 value=list(inputs),
-                allowed=f"{features} numbers, separated by commas",
+                allowed=f"{features} numbers, separated by commas: {listed(variant.rows.features)}",
             )
 
 
 def _predict(lanes: Lanes, variant: Variant, state: Packed, inputs: Sequence[float]) -> Any:
-    """The trained model's output for one row, scaled as the data was."""
+    """What the trained model says to one row, scaled as the data was: a number per output, or a class."""
     shift, divisor = variant.rows.input_scaling
     out_shift, out_divisor = variant.rows.target_scaling
     dtype = lanes.program.dtype
@@ -146,5 +163,17 @@ def _predict(lanes: Lanes, variant: Variant, state: Packed, inputs: Sequence[flo
         layers = [{name: values[0] for name, values in layer.items()} for layer in state.layers]
         gain = np.asarray(lanes.numbers["gain"][0], dtype)
         output = np.asarray(forward(lanes.program, layers, gain, x, None).output)[:, 0]
+    if variant.rows.classes:
+        return _named_class(variant, output.astype(float))
     values = (output.astype(float) * out_divisor + out_shift).tolist()
     return values[0] if len(values) == 1 else values
+
+
+def _named_class(variant: Variant, logits: np.ndarray) -> dict[str, Any]:
+    """The likeliest class, and what the loss takes its probability for."""
+    if len(logits) == 1:  # the sigmoid of one logit is the softmax of it and 0
+        logits = np.array([0.0, logits[0]])
+    together = variant.program.loss == "softmax_cross_entropy" or variant.program.outputs == 1
+    shares = np.exp(logits - np.logaddexp.reduce(logits)) if together else np.exp(-np.logaddexp(0, -logits))
+    best = int(np.argmax(shares))
+    return {"class": variant.rows.classes[best], "probability": float(shares[best])}

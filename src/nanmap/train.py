@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from nanmap.arrays import Array
-from nanmap.loss import batch_loss
+from nanmap.loss import batch_loss, correct_rows
 from nanmap.model import Layers, dead_units, forward, trained, with_running
 from nanmap.norm import Moments
 from nanmap.optimizer import Numbers, make_optimizer, scheduled
@@ -21,6 +21,7 @@ from nanmap.plan.program import Program
 NEVER = -1  # a step that did not come
 MEASURE_CEILING = 1e6  # Sohl-Dickstein 2402.06184: relative losses are clipped here, non-finite losses set to it
 MEASURE_TAIL = 20  # the last losses whose mean decides the sign of `measure`
+EPOCH_SUMS = ("epoch", "correct")  # the entries of `Losses` that a followed training starts anew with each epoch
 MARKS = 3  # assessments per advance: initial, at 90 % of the budget, final
 
 
@@ -74,6 +75,7 @@ class Assessment(NamedTuple):
         dead_fraction: share of units that give zero on every training row.
         dead_layer: whether a whole layer does.
         infinite: whether the loss or a parameter is infinite.
+        accuracy, val_accuracy: share of the rows that are classified right; NaN unless classes are predicted.
     """
 
     loss: Array
@@ -82,6 +84,8 @@ class Assessment(NamedTuple):
     dead_fraction: Array
     dead_layer: Array
     infinite: Array
+    accuracy: Array
+    val_accuracy: Array
 
 
 class Events(NamedTuple):
@@ -104,6 +108,7 @@ class Losses(NamedTuple):
     Attributes:
         batch: loss of the last batch.
         epoch: sum of the batches' losses times their rows, since the epoch began.
+        correct: sum of the batches' rows that were classified right, since the epoch began; 0 for numbers.
         first, total, inverse, tail: of section 2 of Sohl-Dickstein 2402.06184 over the full-batch losses v before each
             update: v₀, Σ v/v₀, Σ v₀/v, and Σ v/v₀ over the last 20.
         best: least full-batch loss.
@@ -111,6 +116,7 @@ class Losses(NamedTuple):
 
     batch: Array
     epoch: Array
+    correct: Array
     first: Array
     total: Array
     inverse: Array
@@ -123,7 +129,7 @@ class State(NamedTuple):
 
     Attributes:
         layers: the parameters, and batch norm's running statistics beside them.
-        marks: an `Assessment` per mark, of the losses' dtype `[MARKS, 6]`.
+        marks: an `Assessment` per mark, of the losses' dtype `[MARKS, 8]`.
     """
 
     layers: Layers
@@ -139,7 +145,7 @@ def begin(program: Program, lane: Lane, layers: Layers) -> State:
         layers=layers,
         optimizer=make_optimizer(program, lane.numbers, lane.rates).init(trained(layers)),
         events=Events(*(jnp.int32(start) for start in (NEVER, NEVER, NEVER, 0))),
-        losses=Losses(*(jnp.asarray(start, program.wide) for start in (jnp.nan, 0, jnp.nan, 0, 0, 0, jnp.inf))),
+        losses=Losses(*(jnp.asarray(start, program.wide) for start in (jnp.nan, 0, 0, jnp.nan, 0, 0, 0, jnp.inf))),
         marks=jnp.full((MARKS, len(Assessment._fields)), jnp.nan, program.wide),
     )
 
@@ -149,12 +155,14 @@ def update(program: Program, lane: Lane, task: Task, state: State, batch: Batch,
     rates = lane.rates * scheduled(program, lane.numbers, step, task.steps)
     optimizer = make_optimizer(program, lane.numbers, rates)
     weights = trained(state.layers)
-    loss, grads, moments = _loss_and_gradient(program, lane, weights, batch)
+    loss, output, grads, moments = _loss_and_gradient(program, lane, weights, batch)
     steps, optimizer_state = optimizer.update(grads, state.optimizer, weights)
     layers = with_running(optax.apply_updates(weights, steps), state.layers, moments)
     events, losses = state.events, state.losses
     alive = events.first_nan < 0
     recorded = losses._replace(batch=loss, epoch=losses.epoch + loss * batch.count.astype(loss.dtype))
+    if program.classifies:
+        recorded = recorded._replace(correct=losses.correct + correct_rows(output, batch.y, batch.mask))
     watched = loss
     if program.full_loss:
         # Under batch norm a batch's loss comes from its own statistics, even if it holds all rows.
@@ -177,7 +185,7 @@ def running(events: Events) -> Array:
 
 
 def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, event: Array) -> State:
-    """Records the model's loss and its dead units over all rows in slot `mark`.
+    """Records the model's loss, its accuracy and its dead units over all rows in slot `mark`.
 
     Args:
         event: the step at which a non-finite loss counts as an event, or NEVER if it does not.
@@ -186,15 +194,18 @@ def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, 
     output, pre_activations, _ = forward(program, state.layers, lane.numbers["gain"], task.x, mask)
     loss = batch_loss(program.loss, output, task.y, lane.numbers["delta"], task.n, mask)
     error = jnp.where(mask, output - task.y, 0).astype(loss.dtype)
-    val_loss: Array = jnp.nan
+    accuracy = _accuracy(program, output, task.y, task.n, mask)
+    val_loss = val_accuracy = jnp.nan
     if program.val_rows:
-        val_loss = full_loss(program, lane, state.layers, task.val_x, task.val_y, task.val_n)
+        val_mask = rows_mask(program.val_rows, task.val_n)
+        val_output = forward(program, state.layers, lane.numbers["gain"], task.val_x, val_mask).output
+        val_loss = batch_loss(program.loss, val_output, task.val_y, lane.numbers["delta"], task.val_n, val_mask)
+        val_accuracy = _accuracy(program, val_output, task.val_y, task.val_n, val_mask)
     share, dead = dead_units(program, pre_activations, mask)
     infinite = _any(jnp.isinf, loss, state.layers)
     squared = jnp.sum(error * error) / task.n.astype(loss.dtype)
-    found = jnp.stack(
-        [jnp.asarray(each, loss.dtype) for each in Assessment(loss, val_loss, squared, share, dead, infinite)]
-    )
+    made = Assessment(loss, val_loss, squared, share, dead, infinite, accuracy, val_accuracy)
+    found = jnp.stack([jnp.asarray(each, loss.dtype) for each in made])
     events = state.events
     counts, alive = event >= 0, running(events)
     events = events._replace(
@@ -211,6 +222,10 @@ def full_loss(program: Program, lane: Lane, layers: Layers, x: Array, y: Array, 
     return batch_loss(program.loss, output, y, lane.numbers["delta"], n, mask)
 
 
+def _accuracy(program: Program, output: Array, target: Array, n: Array, mask: Array) -> Array:
+    return correct_rows(output, target, mask) / n if program.classifies else jnp.nan
+
+
 def rows_mask(rows: int, n: Array) -> Array:
     """Which of `rows` padded rows are real."""
     return jnp.arange(rows) < n
@@ -218,8 +233,8 @@ def rows_mask(rows: int, n: Array) -> Array:
 
 def _loss_and_gradient(
     program: Program, lane: Lane, weights: Layers, batch: Batch
-) -> tuple[Array, Layers, list[Moments]]:
-    """The batch's loss, its gradient with respect to the trained parameters, and batch norm's moments."""
+) -> tuple[Array, Array, Layers, list[Moments]]:
+    """The batch's loss, the outputs, the gradient with respect to the trained parameters, batch norm's moments."""
 
     def run(weights: Layers) -> tuple[Array, list[Moments]]:
         made = forward(program, weights, lane.numbers["gain"], batch.x, batch.mask, training=True)
@@ -232,7 +247,7 @@ def _loss_and_gradient(
     if program.clip_output_gradient:
         bound = lane.numbers["clip_output_gradient"]
         output_gradient = jnp.clip(output_gradient, -bound, bound)
-    return loss, pull_back(output_gradient)[0], moments
+    return loss, output, pull_back(output_gradient)[0], moments
 
 
 def _unless_stopped(

@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,10 @@ def run_config(path: Path, overrides: list[str], predict: list[str], explain: bo
 
     try:
         rows = load_rows(config)
-        for sentence in notices(Plan(make_sweep(config.model_dump(), []))):
+        for sentence in notices(Plan(make_sweep(config.model_dump(exclude_unset=True), []))):
             print(f"note: {sentence}", file=sys.stderr)
         if explain:
-            print(*(rows.report or ("the data is built in: nothing was done to it",)), sep="\n", file=sys.stderr)
+            print(*rows.report, sep="\n", file=sys.stderr)
         total = config.training.epochs
 
         def tell(number: int, losses: EpochLoss) -> None:
@@ -56,8 +57,9 @@ def _numbers(text: str) -> list[float]:
 
 def _epoch_line(number: int, total: int | None, losses: Any) -> str:
     of = f"/{total}" if total else ""
-    val = "" if losses.val_loss is None else f"  val_loss {_show(losses.val_loss)}"
-    return f"epoch {number}{of}  mean loss {_show(losses.mean_loss)}  last batch {_show(losses.last_loss)}{val}"
+    said = [("mean loss", losses.mean_loss), ("last batch", losses.last_loss), ("val_loss", losses.val_loss)]
+    said += [("accuracy", losses.mean_accuracy), ("val_accuracy", losses.val_accuracy)]
+    return f"epoch {number}{of}" + "".join(f"  {name} {_show(value)}" for name, value in said if value is not None)
 
 
 def _print_end(report: Any) -> None:
@@ -67,6 +69,8 @@ def _print_end(report: Any) -> None:
     print(
         f"loss: {_show(row['loss_initial'])} at the start, {_show(row['loss_final'])} at the end after {row['steps_run']:,} updates; floor {_show(row['loss_floor'])}"
     )
+    if not math.isnan(row["accuracy"]):
+        print(f"accuracy: {row['accuracy']:.2%} of the training rows are classified right at the end")
     for kind in ("inf", "nan"):
         if row[f"first_{kind}_step"] >= 0:
             print(f"first {kind}: step {row[f'first_{kind}_step']} (counted from 0)")
@@ -76,6 +80,8 @@ def _print_end(report: Any) -> None:
 
 
 def _show(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{value['class']}, with probability {value['probability']:.3g}"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
@@ -87,7 +93,8 @@ def _as_json(report: Any) -> dict[str, Any]:
         "loss_initial": row["loss_initial"],
         "loss_final": row["loss_final"],
         **{name: row[name] if row[name] >= 0 else None for name in ("first_inf_step", "first_nan_step")},
-        "epochs": [{"mean_loss": e.mean_loss, "last_loss": e.last_loss, "val_loss": e.val_loss} for e in report.epochs],
+        **{name: None if math.isnan(row[name]) else row[name] for name in ("accuracy", "val_accuracy")},
+        "epochs": [asdict(epoch) for epoch in report.epochs],
         "predictions": report.predictions,
         **(
             {"params": {name: values.tolist() for name, values in report.params.items()}}

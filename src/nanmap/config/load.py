@@ -16,6 +16,11 @@ from nanmap.errors import InputError, did_you_mean
 ALTERNATIVES = {"training.epochs": "training.steps", "training.steps": "training.epochs"}
 PATHS = ("data.path", "model.init_file")
 ABBREVIATIONS = {"lr": "learning_rate", "bs": "batch_size", "wd": "weight_decay"}  # for the "did you mean" alone
+METRICS = ("metrics", "metric", "accuracy")
+METRICS_MEND = (
+    'accuracy is reported by itself for classes, data.target_kind = "class"; on numbers it would count equalities, '
+    "and say nothing (docs/models.md)"
+)
 EXPECTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -150,6 +155,8 @@ def check_key(key: str, file: Path | None = None) -> None:
     stem, _, last = key.rpartition(".")
     if key in known_keys() or (last.isdigit() and stem == "optimizer.layer_learning_rates"):
         return
+    if last in METRICS:
+        raise InputError("no such setting", file=file, key=key, mend=METRICS_MEND)
     last = ABBREVIATIONS.get(last, last)
     by_last = [known for known in known_keys() if known.split(".")[1] == last]
     near = f"did you mean `{by_last[0]}`?" if by_last else did_you_mean(key, known_keys())
@@ -162,10 +169,9 @@ def _explained(error: ValidationError, file: Path | None) -> InputError:
     key = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("constrained-", "function-")))
     kind, value = first["type"], first.get("input", ...)
     if kind == "extra_forbidden":
-        siblings = _siblings(key)
-        return InputError(
-            "unknown key", file=file, key=key, allowed=siblings, mend=did_you_mean(key.split(".")[-1], siblings)
-        )
+        siblings, last = _siblings(key), key.split(".")[-1]
+        mend = METRICS_MEND if last in METRICS else did_you_mean(last, siblings)
+        return InputError("unknown key", file=file, key=key, allowed=siblings, mend=mend)
     if kind == "missing":
         return InputError(
             "is missing", file=file, key=key, allowed=_allowed(key), mend=f"add `{key.split('.')[-1]} = …`"

@@ -46,13 +46,19 @@ class Data(Settings):
     missing: choices.Missing = Field("error", description="what to do about missing values")
     scale_inputs: choices.Scaling = Field("none", description="scaling of each input column, fitted on training rows")
     scale_targets: choices.Scaling = Field("none", description="scaling of the target, fitted on training rows")
-    target_kind: choices.TargetKind = Field("number", description="`class` encodes the target's values as classes")
+    target_kind: choices.TargetKind = Field(
+        "number", description="`class` encodes the target's values, for a cross-entropy"
+    )
     seed: Seed = Field(0, description="seed of generated rows")
     validation_split: Share = Field(0.0, description="share of the rows, from the end, kept for validation")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.kind in choices.FILE_KINDS:
+        from_file = self.kind in choices.FILE_KINDS
+        _require(
+            from_file or self.target_kind == "number", "target_kind", "classes come from files: csv, parquet or npz"
+        )
+        if from_file:
             _require(self.path is not None, "path", f"`{self.kind}` data needs a file: set data.path")
             needs_target = self.kind != "npz"
             _require(self.target is not None or not needs_target, "target", "name the column to predict: data.target")
@@ -82,9 +88,13 @@ class Model(Settings):
     init: choices.InitKind = Field("glorot_uniform", description="initialiser of the kernels")
     init_scale: Number = Field(1.0, description="factor on the drawn kernels")
     init_offset: Number = Field(0.0, description="shift added to the first layer's kernel")
-    init_file: str | None = Field(None, description="`.npz` with layers.0.kernel, layers.0.bias, …")
+    init_file: str | None = Field(
+        None, description="`.npz` with layers.0.kernel, layers.0.bias, …; a norm's arrays are optional"
+    )
     bias_init: choices.BiasInitKind | None = Field(None, description="zeros; under `torch_linear` as PyTorch draws it")
-    norm: choices.NormKind = Field("none", description="normalisation between Dense and activation of hidden layers")
+    norm: choices.NormKind = Field(
+        "none", description="normalisation between Dense and activation of hidden layers, as Keras's"
+    )
     parametrization: choices.Parametrization = Field("standard", description="factor on each layer's product")
     gain: Number = Field(1.0, description="factor on hidden pre-activations, inside the activation")
 
@@ -161,7 +171,10 @@ class Training(Settings):
     steps: Natural | None = Field(None, description="budget in updates")
     order: choices.OrderKind = Field("shuffle", description="order of the rows; each epoch's last short batch is kept")
     seed: Seed = Field(0, description="seed of initialisation and order")
-    dtype: choices.DtypeKind = Field("float32", description="number format of parameters, activations, gradients")
+    dtype: choices.DtypeKind = Field(
+        "float32",
+        description="number format of parameters, activations, gradients, optimizer state; losses have at least float32",
+    )
     stop_above: Positive | None = Field(
         None, description="end a cell once its loss exceeds this multiple of its initial loss; off if absent"
     )

@@ -6,10 +6,11 @@ from functools import lru_cache
 import numpy as np
 
 from nanmap.config import Config, Data
-from nanmap.config.choices import FILE_KINDS
+from nanmap.config.choices import CROSS_ENTROPIES, FILE_KINDS
 from nanmap.config.load import file_stamp
+from nanmap.data.columns import listed
 from nanmap.data.scaling import fit_scaling
-from nanmap.data.tables import read_arrays, read_table
+from nanmap.data.tables import Arrays, read_arrays, read_table
 from nanmap.errors import InputError
 
 
@@ -21,6 +22,8 @@ class Rows:
         inputs, targets: training rows, float64 `[n, features]` and `[n, outputs]`.
         val_inputs, val_targets: validation rows, possibly none.
         report: one sentence per thing done to a column.
+        features: what each input column is called.
+        classes: what the classes are called; none for numbers.
         input_scaling, target_scaling: shift and divisor of each column; `scaled · divisor + shift` leads back.
     """
 
@@ -29,6 +32,8 @@ class Rows:
     val_inputs: np.ndarray
     val_targets: np.ndarray
     report: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
     input_scaling: tuple[np.ndarray, np.ndarray] = field(default=(np.zeros(1), np.ones(1)))
     target_scaling: tuple[np.ndarray, np.ndarray] = field(default=(np.zeros(1), np.ones(1)))
 
@@ -49,13 +54,17 @@ def load_rows(config: Config) -> Rows:
     >>> load_rows(build_config(tree)).targets.ravel()
     array([0.5, 1. , 1.5])
     """
-    return _load(config.data, config.loss.kind == "softmax_cross_entropy", file_stamp(config.data.path))
+    rows = _load(config.data, config.loss.kind == "softmax_cross_entropy", file_stamp(config.data.path))
+    if config.loss.kind in CROSS_ENTROPIES:
+        _check_shares(config, rows.targets)
+    return rows
 
 
 @lru_cache(maxsize=4096)
-def _load(data: Data, one_hot: bool, stamp: tuple[int, int] | None) -> Rows:
+def _load(data: Data, always_one_hot: bool, stamp: tuple[int, int] | None) -> Rows:
     """`stamp` tells a file that changed since it was read from the one that was read."""
-    inputs, targets, report = _raw(data, one_hot)
+    inputs, targets, report, features, classes = _raw(data, always_one_hot)
+    report = list(report)
     if data.missing == "drop":
         whole = ~(np.isnan(inputs).any(axis=1) | np.isnan(targets).any(axis=1))
         inputs, targets = inputs[whole], targets[whole]
@@ -67,24 +76,73 @@ def _load(data: Data, one_hot: bool, stamp: tuple[int, int] | None) -> Rows:
         )
     inputs, targets = inputs.astype(float), targets.astype(float)
     if data.missing == "mean":
-        report += _fill_with_means(data, inputs, n)
+        report += _fill_with_means(data, inputs, n, features)
     shift_x, scale_x = fit_scaling(inputs[:n], data.scale_inputs)
     shift_y, scale_y = fit_scaling(targets[:n], data.scale_targets if data.target_kind == "number" else "none")
     inputs, targets = (inputs - shift_x) / scale_x, (targets - shift_y) / scale_y
-    return Rows(inputs[:n], targets[:n], inputs[n:], targets[n:], tuple(report), (shift_x, scale_x), (shift_y, scale_y))
+    report += _told_scaling(data.scale_inputs, features, shift_x, scale_x, n)
+    if data.target_kind == "number":
+        outputs = (f"target {data.target or 'y'}",) * len(shift_y)
+        report += _told_scaling(data.scale_targets, outputs, shift_y, scale_y, n)
+    held_back = f"; the last {len(inputs) - n} validate" if len(inputs) > n else ""
+    report.append(f"{len(inputs)} rows: {n} train{held_back}")
+    return Rows(
+        inputs[:n],
+        targets[:n],
+        inputs[n:],
+        targets[n:],
+        tuple(report),
+        features,
+        classes,
+        (shift_x, scale_x),
+        (shift_y, scale_y),
+    )
 
 
-def _raw(data: Data, one_hot: bool) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def _told_scaling(kind: str, names: tuple[str, ...], shift: np.ndarray, divisor: np.ndarray, n: int) -> list[str]:
+    if kind == "none":
+        return []
+    each = [f"{name} (x − {s:.6g}) / {d:.6g}" for name, s, d in zip(names, shift, divisor, strict=True)]
+    return [f"scaled ({kind}, fitted on the {n} training rows): {listed(each)}"]
+
+
+def _check_shares(config: Config, targets: np.ndarray) -> None:
+    """A cross-entropy of anything but shares of classes has no floor to come down to."""
+    data, kind = config.data, config.loss.kind
+    if kind == "softmax_cross_entropy" and targets.shape[1] == 1:
+        raise InputError(
+            "softmax over a single output is always 1: nothing would be learnt",
+            file=data.path,
+            key="loss.kind",
+            value=kind,
+            mend="sigmoid_cross_entropy, or one column of targets per class",
+        )
+    known = targets[~np.isnan(targets).any(axis=1)]
+    wrong = (known < 0).any() or (known > 1).any()
+    if kind == "softmax_cross_entropy":
+        wrong = wrong or not np.allclose(known.sum(axis=1), 1, atol=1e-6)
+    if wrong:
+        raise InputError(
+            "needs targets from 0 to 1, the share of each class",
+            file=data.path,
+            key="loss.kind",
+            value=kind,
+            mend='data.target_kind = "class" encodes labels; a loss such as mse takes any number',
+        )
+
+
+def _raw(data: Data, always_one_hot: bool) -> Arrays:
     if data.kind == "npz":
-        return read_arrays(data)
+        return read_arrays(data, always_one_hot)
     if data.kind in FILE_KINDS:
-        return read_table(data, one_hot)
+        return read_table(data, always_one_hot)
     rng = np.random.default_rng(data.seed)
     if data.kind == "gaussian":
         n = data.n or 0
-        return rng.standard_normal((n, data.features)), rng.standard_normal((n, 1)), []
+        names = tuple(f"x[{index}]" for index in range(data.features))
+        return Arrays(rng.standard_normal((n, data.features)), rng.standard_normal((n, 1)), [], names)
     x = _axis(data, rng)[:, None]
-    return x, x**2 + 2 if data.kind == "square" else data.slope * x, []
+    return Arrays(x, x**2 + 2 if data.kind == "square" else data.slope * x, [], ("x",))
 
 
 def _axis(data: Data, rng: np.random.Generator) -> np.ndarray:
@@ -97,14 +155,22 @@ def _axis(data: Data, rng: np.random.Generator) -> np.ndarray:
     return np.arange(data.start, data.stop, data.step)
 
 
-def _fill_with_means(data: Data, inputs: np.ndarray, n: int) -> list[str]:
+def _fill_with_means(data: Data, inputs: np.ndarray, n: int, features: tuple[str, ...]) -> list[str]:
     """Fills gaps in place with the column means of the training rows; returns what was done."""
     gaps = np.isnan(inputs)
     if not gaps.any():
         return []
     seen = (~gaps[:n]).sum(axis=0)
     if (seen == 0).any():
-        raise InputError("a column has no value in any training row", file=data.path, key="data.missing", value="mean")
+        empty = features[int(np.argmin(seen))]
+        raise InputError(
+            f"column `{empty}` has no value in any training row",
+            file=data.path,
+            key="data.missing",
+            value="mean",
+            mend="leave it out with data.columns",
+        )
     means = np.where(gaps[:n], 0.0, inputs[:n]).sum(axis=0) / seen
     inputs[gaps] = np.broadcast_to(means, inputs.shape)[gaps]
-    return [f"filled {gaps.sum()} missing values with the mean of their column"]
+    filled = [f"{features[i]} {gaps[:, i].sum()} times {means[i]:.6g}" for i in np.flatnonzero(gaps.any(axis=0))]
+    return [f"filled missing values with the mean of the {n} training rows: {listed(filled)}"]

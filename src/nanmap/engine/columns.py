@@ -53,7 +53,9 @@ def columns_of(lanes: Lanes, cells: np.ndarray, records: Mapping[str, Any]) -> d
         "loss_floor": of["floor"],
         "loss_best": _least(initial, late, final, losses.best),
         "val_loss_final": np.where(finished, np.nan, marks.val_loss[:, FINAL]),
-        "r2": np.where(finished | (of["spread"] == 0), np.nan, r2),
+        "r2": np.where(finished | (of["spread"] == 0) | lanes.program.classifies, np.nan, r2),
+        "accuracy": np.where(finished, np.nan, marks.accuracy[:, FINAL]),
+        "val_accuracy": np.where(finished, np.nan, marks.val_accuracy[:, FINAL]),
         "measure": np.where(stopped, np.nan, _measure(losses, events.counted, of["steps"]))
         if lanes.program.full_loss
         else np.full(len(cells), np.nan),

@@ -18,7 +18,7 @@ from nanmap.engine.job import Job, train_job
 from nanmap.engine.program import Packed, build, group_shapes
 from nanmap.engine.width import groups_per_call, width_of
 from nanmap.plan import Lanes, Program
-from nanmap.train import Events, Losses, running
+from nanmap.train import EPOCH_SUMS, Events, Losses, running
 
 Columns = dict[str, Any]  # arrays `[cells]`; `layers`, where a program hands them out, is a tree of them
 
@@ -137,7 +137,7 @@ class Engine:
             if not running(Events(*host.events[0])):
                 return
             losses = np.array(states.losses)
-            losses[..., Losses._fields.index("epoch")] = 0
+            losses[..., [Losses._fields.index(name) for name in EPOCH_SUMS]] = 0
             states = states._replace(losses=losses)
 
     def compiled(self, program: Program, worker: int = 0) -> Compiled:

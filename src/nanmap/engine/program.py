@@ -44,7 +44,7 @@ class Group(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """A `State` whose records are one array each: `events` `[…, 4]`, `losses` `[…, 7]`, `marks` `[…, MARKS, 6]`."""
+    """A `State` whose records are one array each: `events` `[…, 4]`, `losses` `[…, 8]`, `marks` `[…, MARKS, 8]`."""
 
     layers: Layers
     optimizer: optax.OptState

@@ -4,13 +4,21 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from nanmap.plan.effect import without_effect
 from nanmap.plan.plan import Plan, Variant
+from nanmap.plan.precision import lost_in_rounding
 
 
 def notices(plan: Plan) -> list[str]:
     """Sentences about settings that do something other than a reader may expect."""
     variants = list(plan.variants())
-    return [*_full_batch(variants), *_ascent(plan, variants)]
+    return [
+        *_full_batch(variants),
+        *_ascent(plan, variants),
+        *_single_rows(variants),
+        *lost_in_rounding(plan, variants),
+        *without_effect(plan, variants),
+    ]
 
 
 def _full_batch(variants: Iterable[Variant]) -> list[str]:
@@ -31,3 +39,18 @@ def _ascent(plan: Plan, variants: Iterable[Variant]) -> list[str]:
         if name.startswith("learning_rate"):
             rates = [*rates, *values] if name != "learning_rate" else list(values)
     return ["a negative learning rate is gradient ascent: it climbs the loss"] if np.any(np.array(rates) < 0) else []
+
+
+def _single_rows(variants: Iterable[Variant]) -> list[str]:
+    """Batch norm of one row: its variance is 0, and every hidden unit says its offset whatever the row."""
+    said: dict[str, None] = {}
+    for each in variants:
+        batch, n = each.config.training.batch_size, each.rows.n
+        if each.program.norm != "batch" or (each.program.full_batch and n > 1):
+            continue
+        if min(batch, n) == 1:
+            said[f"training.batch_size = {batch} with batch norm: the variance of a single row is 0"] = None
+        elif each.program.order != "replacement" and n % batch == 1:
+            said[f"training.batch_size = {batch} leaves one of {n} rows for the last batch: its variance is 0"] = None
+    end = ", so every hidden unit says its offset and the network learns nothing from it; take larger batches"
+    return [f"{sentence}{end}" for sentence in said]

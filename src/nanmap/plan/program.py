@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from nanmap.config import Config
+from nanmap.config.choices import CROSS_ENTROPIES
 from nanmap.data import Rows
 
 ROW_BLOCK = 16  # rows are padded to a multiple of this, so that neighbouring row counts share a program
@@ -92,6 +93,11 @@ class Program:
     def layers(self) -> int:
         """Number of Dense layers."""
         return len(self.hidden) + 1
+
+    @property
+    def classifies(self) -> bool:
+        """Whether outputs are logits of classes."""
+        return self.loss in CROSS_ENTROPIES
 
     @property
     def wide(self) -> str:

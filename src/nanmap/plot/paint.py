@@ -8,8 +8,10 @@ import numpy as np
 from matplotlib.colors import Colormap, LogNorm, Normalize, SymLogNorm
 
 from nanmap.analysis import SEVERITY, Kind, Medians, View, count_outcomes, most_common, take_medians
+from nanmap.config.choices import CROSS_ENTROPIES
 from nanmap.errors import InputError, did_you_mean
 from nanmap.outcomes import Outcome
+from nanmap.plot.facts import Facts
 from nanmap.plot.text import label_of
 from nanmap.plot.theme import DIVERGING, MISSING, OUTCOME_COLOURS, SEQUENTIAL, through, to_bytes
 from nanmap.plot.words import percent
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
 NUMERIC = {each.name: each for each in COLUMNS if each.type != TEXT}
 VALUES = ("outcome", *Outcome, *NUMERIC)
 LATER = (*STEP_COLUMNS, "overflow_step_predicted")
+ACCURACIES = ("accuracy", "val_accuracy")
 MORE_IS_DARK = (
     "r2",
+    *ACCURACIES,
     "steps_run",
     *LATER,
     "predicted_gd",
@@ -40,6 +44,8 @@ LABELS = {
     "loss_best": "least loss",
     "val_loss_final": "validation loss at the end",
     "r2": "R²: share of the variance explained",
+    "accuracy": "rows classified right at the end",
+    "val_accuracy": "validation rows classified right at the end",
     "sharpness": "sharpness λmax at the start",
     "sharpness_final": "sharpness λmax at the end",
     "predicted_gd": "critical rate of full-batch descent",
@@ -98,10 +104,17 @@ def paint(result: "Result", view: View, value: str) -> Painting:
         value: `outcome`, an outcome's name for the share of the runs that ended so, or a numeric column.
 
     Raises:
-        InputError: `value` is none of these.
+        InputError: `value` is none of these, or is an accuracy and no classes were predicted.
     """
     if value not in VALUES:
         raise InputError("cannot be drawn", key="value", value=value, allowed=VALUES, mend=did_you_mean(value, VALUES))
+    if value in ACCURACIES and not set(Facts(result.manifest, view).values("loss.kind")) & set(CROSS_ENTROPIES):
+        raise InputError(
+            "says nothing where numbers are predicted: it would count exact equalities",
+            key="value",
+            value=value,
+            mend="r2 tells how much of the target is explained; loss_final compares runs",
+        )
     if value not in NUMERIC:
         counts = count_outcomes(result, view)
         return _paint_outcomes(counts) if value == "outcome" else _paint_share(counts, Outcome(value))

@@ -1,0 +1,249 @@
+"""One column of a table as numbers: what it holds decides how. What cannot be trained on is refused, with the mend."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from nanmap.config import Data
+from nanmap.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal", "empty")  # kinds as pandas infers them
+DATES = ("datetime", "datetime64", "date", "period")
+TIMES = ("time", "timedelta", "timedelta64")
+TEXTS = ("string", "categorical")
+DATE = re.compile(
+    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})"
+    r"|(\d{1,2}\.? )?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? (\d{1,2}(,? \d{4})?|\d{4}))([ T].*)?",
+    re.IGNORECASE,
+)
+TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[ap]m)?", re.IGNORECASE)
+# A number for a person: decimal commas, groups of thousands, a currency or a percent sign.
+NUMBER = re.compile(r"[€$£¥]?\s*[+-]?(\d{1,3}([,.'\s]\d{3})+|\d+)([.,]\d+)?\s*[%€$£¥]?")
+PLAIN = 'write plain numbers with a decimal point, 1234.5 for "1.234,5"'
+MANY = 20  # more different texts than this, and than half the rows, are no categories
+SHOWN = 12
+
+
+class Encoded(NamedTuple):
+    """A column as numbers.
+
+    Attributes:
+        values: float64 `[n, k]`, NaN where a value is missing.
+        names: what each of the k columns is called.
+        said: what was done, in a sentence.
+    """
+
+    values: np.ndarray
+    names: tuple[str, ...]
+    said: str
+
+
+def encode(data: Data, column: "pd.Series", *, onehot: bool, target: bool = False) -> Encoded:
+    """A column as numbers: numbers as they are, true and false as 1 and 0, categories one-hot or as codes.
+
+    Raises:
+        InputError: naming the column, the line and the value that cannot be trained on.
+    """
+    from pandas.api.types import infer_dtype
+
+    name, missing = str(column.name), column.isna().to_numpy()
+    kind = "empty" if missing.all() else str(infer_dtype(column, skipna=True))
+    _refuse_gaps(data, name, missing, target)
+    if kind in DATES or kind in TIMES:
+        raise _times(data, name, "dates" if kind in DATES else "times")
+    if kind == "boolean" or kind in NUMBERS:
+        values = column.to_numpy(dtype=float, na_value=np.nan)
+        _refuse_infinity(data, name, values)
+        said = "true and false as 1 and 0" if kind == "boolean" else "number"
+        return Encoded(values[:, None], (name,), f"{name}: {said}{_constant(values)}{_missing(missing)}")
+    if kind not in TEXTS and not kind.startswith("mixed"):
+        raise unusable(data, name, f"holds {kind}", "leave it out with data.columns, or turn it into numbers first")
+    texts = column[~missing].astype(str)
+    _check_categories(data, name, texts, target, declared=kind == "categorical")
+    categories = sorted(texts.unique())
+    codes = np.full(len(column), np.nan)
+    codes[~missing] = texts.map({text: code for code, text in enumerate(categories)})
+    if not onehot:
+        shown = listed(f"{text} = {code}" for code, text in enumerate(categories))
+        said = f"{len(categories)} categories as codes: {shown}"
+        return Encoded(codes[:, None], (name,), f"{name}: {said}{_missing(missing)}")
+    hot = one_hot(codes, len(categories))
+    names = tuple(f"{name}={text}" for text in categories)
+    said = f"{len(categories)} categories one-hot: {listed(categories)}"
+    return Encoded(hot, names, f"{name}: {said}{_missing(missing)}")
+
+
+def encode_classes(data: Data, column: "pd.Series", always_one_hot: bool) -> tuple[Encoded, tuple[str, ...]]:
+    """A target of classes, and what they are called: one column of 0 and 1 for two classes, else one column each.
+
+    Args:
+        data: the settings.
+        column: the labels.
+        always_one_hot: whether two classes become two columns, too.
+    """
+    name, missing = str(column.name), column.isna().to_numpy()
+    _refuse_gaps(data, name, missing, target=True)
+    labels = column[~missing]
+    numbers = labels.dtype.kind in "iufb"
+    found = sorted(labels.unique() if numbers else labels.astype(str).unique())
+    if len(found) < 2:
+        raise unusable(data, name, "has a single class", "a class target needs at least two")
+    if len(found) > max(MANY, len(labels) // 2):
+        raise unusable(
+            data,
+            name,
+            f"holds {len(found)} different values in {len(labels)} rows; these are no classes",
+            'data.target_kind = "number" predicts a number',
+        )
+    classes = tuple(f"{label:g}" if isinstance(label, float) else str(label) for label in found)
+    codes = np.full(len(column), np.nan)
+    codes[~missing] = (labels if numbers else labels.astype(str)).map({label: i for i, label in enumerate(found)})
+    if len(found) == 2 and not always_one_hot:
+        said = f"{name}: 2 classes, {classes[0]} = 0 and {classes[1]} = 1"
+        return Encoded(codes[:, None], (name,), said), classes
+    said = f"{name}: {len(classes)} classes, one output each: {listed(classes)}"
+    return Encoded(one_hot(codes, len(classes)), tuple(f"{name}={each}" for each in classes), said), classes
+
+
+def one_hot(codes: np.ndarray, count: int) -> np.ndarray:
+    """A column per code, NaN where the code is."""
+    hot = (codes[:, None] == np.arange(count)).astype(float)
+    hot[np.isnan(codes)] = np.nan
+    return hot
+
+
+def listed(names: Any) -> str:
+    """The first few of many names."""
+    names = list(names)
+    return ", ".join(names[:SHOWN]) + (f", … ({len(names)})" if len(names) > SHOWN else "")
+
+
+def line_of(data: Data, row: int) -> int:
+    """The line of a file in which a row stands, counted from 1; blank lines are no rows but are lines."""
+    if data.kind != "csv":
+        return row + 1
+    lines = Path(data.path or "").read_text(encoding="utf-8", errors="replace").splitlines()
+    return [number for number, line in enumerate(lines, 1) if line.strip()][row + 1]
+
+
+def refuse_missing(data: Data, any_missing: bool, name: str, missing: np.ndarray | None = None) -> None:
+    """Raises InputError for missing values unless the settings say what to do with them."""
+    if not any_missing or data.missing != "error":
+        return
+    where = (
+        f" (line {line_of(data, np.flatnonzero(missing)[0])}, {missing.sum()} in all)" if missing is not None else ""
+    )
+    raise InputError(
+        f"missing values in `{name}`{where}",
+        file=data.path,
+        key="data.missing",
+        value="error",
+        allowed=("drop", "mean", "keep"),
+        mend='data.missing = "drop" leaves such rows out, "mean" fills them, "keep" trains on NaN',
+    )
+
+
+def refuse_mean_label(data: Data, name: str, missing: np.ndarray) -> None:
+    """Raises InputError if targets would be made up."""
+    if data.missing == "mean" and missing.any():
+        raise InputError(
+            f"the target `{name}` misses {missing.sum()} values; a mean is no label",
+            file=data.path,
+            key="data.missing",
+            value="mean",
+            mend='data.missing = "drop" leaves those rows out',
+        )
+
+
+def unusable(data: Data, name: str, problem: str, mend: str) -> InputError:
+    """The error for a column that cannot be trained on."""
+    return InputError(f"column `{name}` {problem}", file=data.path, mend=mend)
+
+
+def _refuse_gaps(data: Data, name: str, missing: np.ndarray, target: bool) -> None:
+    refuse_missing(data, bool(missing.any()), name, missing)
+    if target:
+        refuse_mean_label(data, name, missing)
+    if missing.all() and data.missing in ("drop", "mean"):
+        raise unusable(
+            data, name, "is empty", "leave it out with data.columns" if not target else "choose another target"
+        )
+
+
+def _refuse_infinity(data: Data, name: str, values: np.ndarray) -> None:
+    infinite = np.flatnonzero(np.isinf(values))
+    if len(infinite) and data.missing != "keep":
+        raise InputError(
+            f"column `{name}` holds an infinity in line {line_of(data, infinite[0])}",
+            file=data.path,
+            mend="remove the row or repair the value",
+        )
+
+
+def _check_categories(data: Data, name: str, texts: "pd.Series", target: bool, declared: bool) -> None:
+    """Refuses text that is no category: dates, numbers in disguise, stray words among numbers, free text, a text target."""
+    import pandas as pd
+
+    if target:
+        _refuse_disguised(data, name, texts)
+        raise unusable(data, name, "is the target and holds text", 'data.target_kind = "class" predicts a category')
+    if declared:  # a Parquet file says of a column that it is a category
+        return
+    numeric = pd.to_numeric(texts, errors="coerce").notna()
+    if numeric.all():
+        raise unusable(data, name, "holds numbers stored as text", "store them as numbers, or as a categorical column")
+    _refuse_disguised(data, name, texts)
+    if numeric.any():
+        first = texts[~numeric]
+        raise InputError(
+            f"column `{name}` is numeric but line {line_of(data, int(first.index[0]))} holds text",
+            file=data.path,
+            value=first.iloc[0],
+            mend="repair the value, or leave it empty and set data.missing",
+        )
+    if texts.nunique() > max(MANY, len(texts) // 2):
+        problem = f"holds {texts.nunique()} different texts in {len(texts)} rows; that is no category"
+        raise unusable(data, name, problem, "leave it out with data.columns")
+
+
+def _refuse_disguised(data: Data, name: str, texts: "pd.Series") -> None:
+    """Refuses dates, times and numbers that are written for people: as categories they would lose their order."""
+    for pattern, what in ((DATE, "dates"), (TIME, "times")):
+        if _share(texts, pattern) > 0.5:
+            raise _times(data, name, what)
+    like = texts.map(lambda text: bool(NUMBER.fullmatch(text.strip())))
+    if like.mean() > 0.5:
+        import pandas as pd
+
+        odd = texts[like & pd.to_numeric(texts, errors="coerce").isna()]
+        if len(odd):
+            line = line_of(data, int(odd.index[0]))
+            raise InputError(
+                f"column `{name}` holds numbers that are written for people, first in line {line}",
+                file=data.path,
+                value=odd.iloc[0],
+                mend=PLAIN,
+            )
+
+
+def _share(texts: "pd.Series", pattern: re.Pattern) -> float:
+    return float(texts.map(lambda text: bool(pattern.fullmatch(text.strip()))).mean())
+
+
+def _times(data: Data, name: str, what: str) -> InputError:
+    mend = "days since the first" if what == "dates" else "seconds"
+    return unusable(data, name, f"holds {what}", f"turn them into numbers first, for example {mend}")
+
+
+def _constant(values: np.ndarray) -> str:
+    known = values[~np.isnan(values)]
+    return f", constant {known[0]:g}: it tells rows apart nowhere" if len(known) > 1 and np.ptp(known) == 0 else ""
+
+
+def _missing(missing: np.ndarray) -> str:
+    return f", {missing.sum()} missing" if missing.any() else ""

@@ -1,0 +1,123 @@
+"""Settings without effect: what a config writes, or an axis varies, that no cell of the sweep reads."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from nanmap.config.choices import FILE_KINDS
+from nanmap.config.load import known_keys
+from nanmap.plan.plan import Plan, Variant
+
+Acts = Callable[[Variant], bool]
+MOMENTS = ("adam", "adamw", "amsgrad", "adamax", "nadam", "radam", "adabelief")
+TABLES = ("csv", "parquet")
+FORMULAS = ("square", "line")
+CONSTANT_INITS = ("zeros", "ones", "file")
+
+
+def without_effect(plan: Plan, variants: list[Variant]) -> list[str]:
+    """A sentence for each such setting: its key, its value, and why nothing changes with it."""
+    said = []
+    for key, value in _written(plan):
+        if key in ACTS:
+            acts, why = ACTS[key]
+            if not any(map(acts, variants)):
+                said.append(f"{key} = {value} has no effect: {why.format(**_words(variants))}")
+    return said
+
+
+def _written(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Every setting that the config writes or an axis varies, with its value or values."""
+    axes = {key: axis for axis in plan.grid.axes for key in axis.keys}
+    for key in known_keys():
+        table, name = key.split(".")
+        if key in axes:
+            yield key, _listed(dict.fromkeys(each[key] for each in map(dict, axes[key].settings) if key in each))
+        elif name in (plan.sweep.tree.get(table) or {}):
+            yield key, _listed([plan.sweep.tree[table][name]])
+
+
+def _listed(values: Iterable[Any], most: int = 4) -> str:
+    texts = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in values]
+    return ", ".join(texts[:most]) + (", …" if len(texts) > most else "")
+
+
+def _words(variants: list[Variant]) -> dict[str, str]:
+    """What the reasons speak of, as it stands in the variants."""
+    configs = [each.config for each in variants]
+    return {
+        "optimizer": _listed(dict.fromkeys(each.optimizer.kind for each in configs)),
+        "schedule": _listed(dict.fromkeys(each.optimizer.schedule for each in configs)),
+        "loss": _listed(dict.fromkeys(each.loss.kind for each in configs)),
+        "data": _listed(dict.fromkeys(each.data.kind for each in configs)),
+        "inputs": _listed(dict.fromkeys(each.data.inputs for each in configs)),
+    }
+
+
+def _rule(*kinds: str) -> Acts:
+    return lambda variant: variant.config.optimizer.kind in kinds
+
+
+def _data(*kinds: str) -> Acts:
+    return lambda variant: variant.config.data.kind in kinds
+
+
+def _inputs(*kinds: str) -> Acts:
+    return lambda variant: variant.config.data.kind in FORMULAS and variant.config.data.inputs in kinds
+
+
+def _has_hidden(variant: Variant) -> bool:
+    return bool(variant.config.model.hidden)
+
+
+def _draws(variant: Variant) -> bool:
+    """Whether anything of a training is drawn at random."""
+    model, ordered = variant.config.model, variant.program.order == "sequential"
+    kernels = model.init not in CONSTANT_INITS
+    return kernels or not ordered or (model.bias and model.bias_init in ("normal", "uniform", "torch_linear"))
+
+
+OPTIMIZER_LACKS = "`{optimizer}` has no such number"
+OTHER_DATA = "`{data}` data has no such setting"
+OTHER_INPUTS = "`{inputs}` inputs of `{data}` data have no such setting"
+# Per key: where it acts, and why it does not elsewhere. Settings that act everywhere are not listed.
+ACTS: dict[str, tuple[Acts, str]] = {
+    "model.activation": (_has_hidden, "there is no hidden layer"),
+    "model.gain": (_has_hidden, "there is no hidden layer"),
+    "model.bias_init": (lambda variant: variant.config.model.bias, "the layers have no biases"),
+    "model.init_scale": (lambda variant: variant.config.model.init != "zeros", "kernels of zeros stay zeros"),
+    "loss.delta": (lambda variant: variant.config.loss.kind == "huber", "`{loss}` has no threshold; `huber` has"),
+    "optimizer.learning_rate": (
+        lambda variant: variant.config.optimizer.layer_learning_rates is None,
+        "optimizer.layer_learning_rates stands in its place",
+    ),
+    "optimizer.b1": (_rule(*MOMENTS, "lion"), OPTIMIZER_LACKS),
+    "optimizer.b2": (_rule(*MOMENTS, "lion"), OPTIMIZER_LACKS),
+    "optimizer.eps": (_rule(*MOMENTS, "rmsprop", "adagrad"), OPTIMIZER_LACKS),
+    "optimizer.rho": (_rule("rmsprop"), OPTIMIZER_LACKS + "; `rmsprop` has"),
+    "optimizer.decay": (
+        lambda variant: variant.config.optimizer.schedule in ("inverse_time", "exponential"),
+        "the schedule `{schedule}` has no decay; `inverse_time` and `exponential` have",
+    ),
+    "training.order": (lambda variant: not variant.program.full_batch, "every update sees all rows"),
+    "training.seed": (_draws, "nothing is drawn at random: every seed gives the same training"),
+    "data.slope": (_data("line"), OTHER_DATA),
+    "data.features": (_data("gaussian"), OTHER_DATA),
+    "data.inputs": (_data(*FORMULAS), OTHER_DATA),
+    "data.start": (_inputs("range", "linspace"), OTHER_INPUTS),
+    "data.stop": (_inputs("range", "linspace"), OTHER_INPUTS),
+    "data.step": (_inputs("range"), OTHER_INPUTS),
+    "data.n": (_data(*FORMULAS, "gaussian"), OTHER_DATA),
+    "data.seed": (
+        lambda variant: _data("gaussian")(variant) or _inputs("normal")(variant),
+        "no row is drawn at random; training.seed draws the start and the order",
+    ),
+    "data.path": (_data(*FILE_KINDS), OTHER_DATA),
+    "data.target": (_data(*TABLES), OTHER_DATA),
+    "data.columns": (_data(*TABLES), OTHER_DATA),
+    "data.categorical": (_data(*TABLES), OTHER_DATA),
+    "data.missing": (_data(*FILE_KINDS), OTHER_DATA),
+    "data.scale_targets": (
+        lambda variant: variant.config.data.target_kind == "number",
+        "classes are encoded as 0 and 1 and never scaled",
+    ),
+}

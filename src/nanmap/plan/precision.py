@@ -1,0 +1,119 @@
+"""What a number format does to settings and rows before anything is trained: numbers it rounds to 0, 1 or infinity."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from nanmap.data import Rows
+from nanmap.plan.effect import ACTS
+from nanmap.plan.plan import Plan, Variant
+
+
+class Format(NamedTuple):
+    """A number format: its largest number, its smallest with full precision, its smallest of all, the one below 1."""
+
+    largest: float
+    normal: float
+    smallest: float
+    below_one: float
+
+
+FORMATS = {
+    "float64": Format(1.7976931348623157e308, 2.0**-1022, 5e-324, 1 - 2.0**-53),
+    "float32": Format(3.4028234663852886e38, 2.0**-126, 2.0**-149, 1 - 2.0**-24),
+    "bfloat16": Format(3.3895313892515355e38, 2.0**-126, 2.0**-133, 1 - 2.0**-8),
+    "float16": Format(65504.0, 2.0**-14, 2.0**-24, 1 - 2.0**-11),
+}
+AVERAGES = ("b1", "b2", "rho", "momentum")
+
+
+def lost_in_rounding(plan: Plan, variants: list[Variant]) -> list[str]:
+    """A sentence for each setting, and for the rows, that the number format turns into something else."""
+    said: dict[str, None] = {}
+    for variant in variants:
+        dtype = variant.config.training.dtype
+        sentences = [*_epsilon(plan, variant, dtype), *_averages(plan, variant, dtype), *_rates(plan, variant, dtype)]
+        said |= dict.fromkeys([*sentences, *_rows(variant, dtype)])
+    return list(said)
+
+
+def rounds_to_zero(value: float, dtype: str) -> bool:
+    """Whether a number is nearer to 0 than to the format's smallest; half of it counts as 0, as in IEEE 754."""
+    return 0 < abs(value) <= FORMATS[dtype].smallest / 2
+
+
+def rounds_to_one(value: float, dtype: str) -> bool:
+    """Whether a number below 1 is 1 in the format. The middle goes to 1, whose last bit is even."""
+    return 1 > value >= (1 + FORMATS[dtype].below_one) / 2
+
+
+def _epsilon(plan: Plan, variant: Variant, dtype: str) -> Iterable[str]:
+    if not ACTS["optimizer.eps"][0](variant):
+        return
+    form = FORMATS[dtype]
+    least = min(_values(plan, variant, "eps"))
+    mend = f"use optimizer.eps = {_above(form.normal):.0e} or more"
+    if rounds_to_zero(least, dtype):
+        yield (
+            f"optimizer.eps = {least:.4g} is 0 in {dtype}, whose smallest number is {form.smallest:.2g}: "
+            f"0 / 0 gives NaN wherever a gradient is exactly 0; {mend}"
+        )
+    elif 0 < least < form.normal:
+        yield (
+            f"optimizer.eps = {least:.4g} is below {form.normal:.2g}, the smallest number that {dtype} holds with all "
+            f"its digits: squares of small gradients round to 0 beside it, and their steps become huge; {mend}"
+        )
+
+
+def _above(value: float) -> float:
+    """The next power of ten."""
+    return float(10.0 ** np.ceil(np.log10(value)))
+
+
+def _averages(plan: Plan, variant: Variant, dtype: str) -> Iterable[str]:
+    for name in AVERAGES:
+        acts = ACTS.get(f"optimizer.{name}", (lambda variant: True, ""))[0]
+        largest = max(_values(plan, variant, name))
+        if acts(variant) and rounds_to_one(largest, dtype):
+            below = FORMATS[dtype].below_one
+            yield (
+                f"optimizer.{name} = {largest:.6g} is 1 in {dtype}, whose next number below is {below:.4g}: "
+                f"the average never forgets; use optimizer.{name} = {below:.4g} or less"
+            )
+
+
+def _rates(plan: Plan, variant: Variant, dtype: str) -> Iterable[str]:
+    lost = [rate for rate in _values(plan, variant, "learning_rate") if rounds_to_zero(rate, dtype)]
+    if lost:
+        yield (
+            f"optimizer.learning_rate = {lost[0]:.4g} is 0 in {dtype}, whose smallest number is "
+            f"{FORMATS[dtype].smallest:.2g}: nothing moves; use float32, bfloat16 or a larger rate"
+        )
+
+
+def _rows(variant: Variant, dtype: str) -> Iterable[str]:
+    largest = FORMATS[dtype].largest
+    ends = ("they become infinite", "no output can reach them")
+    for name, reach, then in zip(("inputs", "targets"), _reach(variant.rows), ends, strict=True):
+        if reach > largest:
+            yield (
+                f"the {name} reach {reach:.4g}, {dtype} ends at {largest:.5g}: {then}; "
+                f'scale them with data.scale_{name} = "standard"'
+            )
+
+
+@lru_cache(maxsize=4096)
+def _reach(rows: Rows) -> tuple[float, float]:
+    """The largest finite input and target."""
+    inputs, targets = (float(np.abs(v[np.isfinite(v)]).max(initial=0)) for v in (rows.inputs, rows.targets))
+    return inputs, targets
+
+
+def _values(plan: Plan, variant: Variant, name: str) -> list[float]:
+    """The numbers that cells of a variant have for a lane number; NaN where it is off."""
+    along = [values for _, axis, values in plan.number_values if axis == name or axis.startswith(f"{name}_")]
+    if along:
+        return [float(value) for values in along for value in values]
+    return list(variant.rates) if name == "learning_rate" else [variant.numbers[name]]

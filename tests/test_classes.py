@@ -1,0 +1,138 @@
+"""Classes: accuracies counted over the rows that count, the words for a prediction, and no accuracy for numbers."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nanmap.cli.running import _as_json, _epoch_line, _plain
+from nanmap.config import build_config
+from nanmap.errors import InputError
+from nanmap.plan import make_sweep
+from nanmap.plot import draw_map
+from nanmap.sweeping import sweep_to_folder
+
+rng = np.random.default_rng(51)
+N, KEPT = 25, 17  # 17 rows train, compiled for 32
+X = rng.standard_normal((N, 2))
+LABELS = np.where(X[:, 0] > 0.4, "c", np.where(X[:, 1] > 0, "b", "a"))
+
+
+def tree_of(npz, loss: str = "softmax_cross_entropy", labels: np.ndarray = LABELS, **tables: Any) -> dict[str, Any]:
+    data = {"kind": "npz", "path": npz(x=X, y=labels), "target_kind": "class", "validation_split": 0.3}
+    return {
+        "data": data,
+        "loss": {"kind": loss},
+        "optimizer": {"learning_rate": 1.0} | tables.get("optimizer", {}),
+        "training": {"epochs": 6, "batch_size": 5, "order": "sequential"} | tables.get("training", {}),
+    }
+
+
+def said(params: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+    return x @ params["layers.0.kernel"] + params["layers.0.bias"]
+
+
+def test_accuracy_is_the_share_of_rows_whose_largest_logit_is_their_class(npz, train) -> None:
+    report = train(tree_of(npz))
+    right = np.array(["a", "b", "c"])[said(report.params, X).argmax(axis=1)] == LABELS
+    assert report.row["accuracy"] == pytest.approx(right[:KEPT].mean(), abs=1e-6)
+    assert report.row["val_accuracy"] == report.epochs[-1].val_accuracy == pytest.approx(right[KEPT:].mean(), abs=1e-6)
+    assert 0.5 < report.row["accuracy"] < 1
+    assert np.isnan(report.row["r2"]), "logits are no estimates of the targets"
+
+
+def test_an_epoch_counts_each_batch_with_the_parameters_of_its_turn(npz, train) -> None:
+    labels = np.where(LABELS == "a", "no", "yes")
+    tree = tree_of(npz, "sigmoid_cross_entropy", labels, training={"steps": 4, "epochs": None, "batch_size": 5})
+    tree["training"].pop("epochs")
+    steps = [train(tree | {"training": tree["training"] | {"steps": k}}) for k in (1, 2, 3, 4)]
+    before = [
+        {
+            "layers.0.kernel": train(tree | {"optimizer": {"learning_rate": 0.0}}).params["layers.0.kernel"],
+            "layers.0.bias": np.zeros(1),
+        }
+    ]
+    before += [each.params for each in steps[:3]]
+    right = 0
+    for params, rows in zip(before, np.split(np.arange(KEPT), [5, 10, 15]), strict=True):
+        right += ((said(params, X[rows]).ravel() > 0) == (labels[rows] == "yes")).sum()
+    assert steps[3].epochs[0].mean_accuracy == pytest.approx(right / KEPT, abs=1e-6)
+
+
+def test_rows_tell_the_accuracy_and_leave_it_out_where_it_means_nothing(npz, grid) -> None:
+    axes = [{"key": "optimizer.learning_rate", "values": [0.1, 1e38]}]
+    calm, broken = grid(tree_of(npz), axes).to_pylist()
+    assert 0 < calm["accuracy"] <= 1
+    assert broken["outcome"] == "nan"
+    assert (broken["accuracy"], broken["val_accuracy"]) == (None, None)
+    numbers = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 1}}
+    (row,) = grid(numbers, []).to_pylist()
+    assert (row["accuracy"], row["val_accuracy"]) == (None, None)
+
+
+def test_predictions_name_the_class_and_its_probability(npz, train) -> None:
+    x = [0.3, -1.2]
+    report = train(tree_of(npz), predict=[x])
+    logits = said(report.params, np.array(x))
+    shares = np.exp(logits) / np.exp(logits).sum()
+    assert report.predictions == [
+        {"class": "abc"[shares.argmax()], "probability": pytest.approx(shares.max(), rel=1e-5)}
+    ]
+    labels = np.where(LABELS == "a", "no", "yes")
+    report = train(tree_of(npz, "sigmoid_cross_entropy", labels), predict=[x])
+    yes = 1 / (1 + np.exp(-said(report.params, np.array(x)).item()))
+    likelier = {"class": "yes" if yes > 0.5 else "no", "probability": pytest.approx(max(yes, 1 - yes), rel=1e-5)}
+    assert report.predictions == [likelier]
+
+
+def test_json_and_lines_tell_accuracies_of_classes_only(npz, train) -> None:
+    report = train(tree_of(npz))
+    told = json.loads(json.dumps(_plain(_as_json(report)), allow_nan=False))
+    assert told["accuracy"] == report.row["accuracy"]
+    assert told["epochs"][0]["mean_accuracy"] == report.epochs[0].mean_accuracy
+    assert "  accuracy " in _epoch_line(1, 6, report.epochs[0])
+    assert "  val_accuracy " in _epoch_line(1, 6, report.epochs[0])
+    numbers = train({"data": {"kind": "line", "n": 5}, "training": {"epochs": 1}})
+    told = json.loads(json.dumps(_plain(_as_json(numbers)), allow_nan=False))
+    assert (told["accuracy"], told["epochs"][0]["mean_accuracy"]) == (None, None)
+    assert "accuracy" not in _epoch_line(1, 1, numbers.epochs[0])
+
+
+def test_whoever_asks_for_accuracy_on_numbers_is_told_why_there_is_none(engine, tmp_path: Path) -> None:
+    tree = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 1}}
+    with pytest.raises(InputError, match="equalities"):
+        build_config(tree, {"training.metrics": "accuracy"})
+    with pytest.raises(InputError, match="target_kind"):
+        build_config(tree | {"training": {"epochs": 1, "metrics": ["accuracy"]}})
+    axes = [{"key": "optimizer.learning_rate", "values": [0.1, 0.2]}, {"key": "training.seed", "values": [1, 2]}]
+    result = sweep_to_folder(make_sweep(tree, axes), tmp_path, engine=engine)
+    with pytest.raises(InputError, match="exact equalities"):
+        draw_map(result, "learning_rate", "seed", value="accuracy")
+
+
+def test_classes_of_built_in_rows_are_refused() -> None:
+    with pytest.raises(InputError, match="classes come from files"):
+        build_config({"data": {"kind": "line", "n": 5, "target_kind": "class"}, "training": {"epochs": 1}})
+
+
+def test_a_table_of_classes_is_run_in_words(tmp_path: Path) -> None:
+    lines = [f"{a:.3f},{b:.3f},{label}" for (a, b), label in zip(X, LABELS, strict=True)]
+    (tmp_path / "rows.csv").write_text("\n".join(["a,b,kind", *lines]))
+    (tmp_path / "c.toml").write_text(
+        '[data]\nkind = "csv"\npath = "rows.csv"\ntarget = "kind"\ntarget_kind = "class"\nscale_inputs = "standard"\n'
+        '[loss]\nkind = "softmax_cross_entropy"\n[training]\nepochs = 3\n'
+    )
+    command = [sys.executable, "-c", "from nanmap.cli import main; main()", "run", "c.toml", "--explain-data"]
+    done = subprocess.run([*command, "--predict", "2,0"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "target kind: 3 classes, one output each: a, b, c" in done.stderr
+    assert "scaled (standard, fitted on the 25 training rows): a (x − " in done.stderr
+    assert "epoch 3/3" in done.stdout
+    assert "  accuracy " in done.stdout
+    assert "of the training rows are classified right at the end" in done.stdout
+    assert "prediction at 2,0: " in done.stdout
+    assert ", with probability 0." in done.stdout

@@ -1,0 +1,168 @@
+"""What is told before a run although it is allowed: idle settings, numbers lost in rounding, batches of one row."""
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from nanmap.config.choices import DtypeKind, names
+from nanmap.config.load import known_keys
+from nanmap.plan import Plan, make_sweep, notices
+from nanmap.plan.effect import ACTS
+from nanmap.plan.precision import FORMATS, rounds_to_one, rounds_to_zero
+
+LINE = {"kind": "line", "n": 40}
+NET = {"hidden": [3]}
+
+
+def said(axes: list | None = None, **tables: Any) -> str:
+    tree = {"data": LINE, "training": {"epochs": 1, "batch_size": 8}} | tables
+    return "\n".join(notices(Plan(make_sweep(tree, axes or []))))
+
+
+# Per setting: tables in which it does nothing, words of the reason, and what gives it an effect.
+IDLE: dict[str, tuple[dict, str, dict]] = {
+    "model.activation": ({"model": {"activation": "tanh"}}, "no hidden layer", {"model": {"activation": "tanh"} | NET}),
+    "model.gain": ({"model": {"gain": 2.0}}, "no hidden layer", {"model": {"gain": 2.0} | NET}),
+    "model.bias_init": (
+        {"model": {"bias_init": "ones", "bias": False}}, "no biases", {"model": {"bias_init": "ones"}}),
+    "model.init_scale": (
+        {"model": {"init": "zeros", "init_scale": 2.0}, "training": {"epochs": 1, "batch_size": 8}},
+        "stay zeros", {"model": {"init": "ones", "init_scale": 2.0}}),
+    "loss.delta": ({"loss": {"delta": 2.0}}, "`mse`", {"loss": {"kind": "huber", "delta": 2.0}}),
+    "optimizer.learning_rate": (
+        {"optimizer": {"learning_rate": 0.1, "layer_learning_rates": [0.1]}}, "layer_learning_rates",
+        {"optimizer": {"learning_rate": 0.1}}),
+    **{
+        f"optimizer.{name}": ({"optimizer": {name: 0.5}}, "`sgd`", {"optimizer": {name: 0.5, "kind": kind}})
+        for name, kind in (("b1", "adam"), ("b2", "lion"), ("eps", "adagrad"), ("rho", "rmsprop"))
+    },
+    "optimizer.decay": (
+        {"optimizer": {"decay": 0.1}}, "`constant`", {"optimizer": {"decay": 0.1, "schedule": "inverse_time"}}),
+    "training.order": (
+        {"training": {"epochs": 1, "batch_size": 40, "order": "shuffle"}}, "all rows",
+        {"training": {"epochs": 1, "batch_size": 8, "order": "shuffle"}}),
+    "training.seed": (
+        {"model": {"init": "ones"}, "training": {"epochs": 1, "batch_size": 40, "seed": 1}}, "nothing is drawn",
+        {"model": {"init": "ones", "bias_init": "normal"}, "training": {"epochs": 1, "batch_size": 40, "seed": 1}}),
+    "data.slope": ({"data": {"kind": "square", "n": 40, "slope": 2.0}}, "`square`", {"data": LINE | {"slope": 2.0}}),
+    "data.features": ({"data": LINE | {"features": 2}}, "`line`", {"data": {"kind": "gaussian", "n": 40, "features": 2}}),
+    "data.inputs": ({"data": {"kind": "gaussian", "n": 40, "inputs": "normal"}}, "`gaussian`", {"data": LINE | {"inputs": "range"}}),
+    "data.start": ({"data": LINE | {"inputs": "normal", "start": 1.0}}, "`normal`", {"data": LINE | {"start": 1.0}}),
+    "data.stop": (
+        {"data": LINE | {"inputs": "normal", "stop": 9.0}}, "`normal`", {"data": LINE | {"inputs": "linspace", "stop": 9.0}}),
+    "data.step": ({"data": LINE | {"inputs": "normal", "step": 2.0}}, "`normal`", {"data": LINE | {"step": 2.0}}),
+    "data.seed": ({"data": LINE | {"seed": 1}}, "no row is drawn", {"data": LINE | {"seed": 1, "inputs": "normal"}}),
+    **{
+        f"data.{name}": ({"data": LINE | {name: value}}, "`line`", {})
+        for name, value in {"path": "x.csv", "target": "y", "columns": ["a"], "categorical": "codes", "missing": "drop"}.items()
+    },
+}  # fmt: skip
+FILE_ONLY = ("data.n", "data.scale_targets")  # need a file to be idle; below
+
+
+@pytest.mark.parametrize("key", IDLE)
+def test_a_setting_without_effect_is_named_with_its_value_and_the_reason(key: str) -> None:
+    idle, why, acting = IDLE[key]
+    table, name = key.split(".")
+    (line,) = [line for line in said(**idle).splitlines() if line.startswith(f"{key} = ")]
+    value = idle[table][name]
+    shown = f"{value:g}" if isinstance(value, float) else value
+    assert line.startswith(f"{key} = {shown} has no effect: ")
+    assert why in line
+    assert key not in said(**acting)
+
+
+def test_the_table_of_effects_is_tested_whole_and_names_settings_that_exist() -> None:
+    assert set(IDLE) | set(FILE_ONLY) == set(ACTS) <= set(known_keys())
+
+
+def test_an_axis_without_effect_is_told_and_one_that_acts_somewhere_is_not() -> None:
+    axis = {"key": "optimizer.b1", "values": [0.5, 0.9]}
+    assert "optimizer.b1 = 0.5, 0.9 has no effect: `sgd` has no such number" in said([axis])
+    assert said([axis, {"key": "optimizer.kind", "values": ["sgd", "adam"]}]) == ""
+
+
+def test_defaults_that_nobody_wrote_are_not_told() -> None:
+    assert said() == ""
+
+
+def test_settings_of_files_are_told_where_classes_or_files_make_them_idle(npz) -> None:
+    path = npz(x=np.ones((40, 1)), y=np.arange(40) % 2)
+    data = {"kind": "npz", "path": path, "target_kind": "class", "scale_targets": "standard", "n": 3}
+    told = said(data=data, loss={"kind": "sigmoid_cross_entropy"})
+    assert "data.scale_targets = standard has no effect: classes are encoded as 0 and 1" in told
+    assert "data.n = 3 has no effect: `npz` data has no such setting" in told
+
+
+@pytest.mark.parametrize("dtype", names(DtypeKind))
+def test_formats_are_those_of_ieee_754_and_of_bfloat16(dtype: str) -> None:
+    info, kind = ml_dtypes.finfo(dtype), np.dtype(dtype).type
+    largest, normal, smallest, below_one = FORMATS[dtype]
+    assert largest == float(info.max)
+    assert normal == float(info.tiny)
+    assert smallest == float(info.smallest_subnormal)
+    assert kind(below_one) < 1 == kind((3 + below_one) / 4)
+    for value in (smallest * 0.49, smallest * 0.5, smallest * 0.51):
+        assert rounds_to_zero(value, dtype) == (value > 0 and float(kind(value)) == 0)
+    for value in (below_one, 1 - (1 - below_one) * 0.51, 1 - (1 - below_one) * 0.49):
+        assert rounds_to_one(value, dtype) == (value < 1 and float(kind(value)) == 1)
+
+
+ADAM = {"kind": "adam"}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "optimizer", "words"),
+    [
+        ("float16", ADAM | {"eps": 1e-8}, ["optimizer.eps = 1e-08 is 0 in float16", "6e-08", "NaN", "eps = 1e-04"]),
+        ("float16", ADAM, ["optimizer.eps = 1e-07 is below 6.1e-05", "steps become huge", "eps = 1e-04"]),
+        ("float16", {"kind": "rmsprop", "eps": 1e-9}, ["optimizer.eps = 1e-09 is 0"]),
+        ("float16", ADAM | {"eps": 1e-4}, []),
+        ("bfloat16", ADAM | {"b2": 0.99}, []),
+        ("bfloat16", ADAM, ["optimizer.b2 = 0.999 is 1 in bfloat16", "0.9961", "never forgets"]),
+        ("bfloat16", {"momentum": 0.999}, ["optimizer.momentum = 0.999 is 1"]),
+        ("float16", {"learning_rate": 1e-8}, ["optimizer.learning_rate = 1e-08 is 0 in float16", "nothing moves"]),
+        ("float32", ADAM | {"eps": 1e-8}, []),
+        ("float32", ADAM | {"eps": 1e-50}, ["optimizer.eps = 1e-50 is 0 in float32"]),
+    ],
+)
+def test_numbers_that_a_format_loses_are_told_with_the_mend(dtype: str, optimizer: dict, words: list[str]) -> None:
+    told = said(optimizer=optimizer, training={"epochs": 1, "batch_size": 8, "dtype": dtype})
+    assert all(word in told for word in words), told
+    assert bool(told) == bool(words), told
+
+
+def test_numbers_along_an_axis_are_looked_at_too() -> None:
+    training = {"epochs": 1, "batch_size": 8, "dtype": "float16"}
+    axis = {"key": "optimizer.eps", "log": [1e-9, 1e-2], "num": 4}
+    assert "optimizer.eps = 1e-09 is 0 in float16" in said([axis], optimizer=ADAM, training=training)
+    dtypes = {"key": "training.dtype", "values": ["float32", "float16"]}
+    assert "steps become huge" in said([dtypes], optimizer=ADAM)
+
+
+def test_rows_beyond_a_format_are_told() -> None:
+    training = {"epochs": 1, "batch_size": 8, "dtype": "float16"}
+    told = said(data=LINE | {"step": 3000.0, "slope": 1.0}, training=training)
+    assert "the inputs reach 1.17e+05, float16 ends at 65504: they become infinite" in told
+    assert 'data.scale_inputs = "standard"' in told
+    assert "the targets reach 1.17e+05, float16 ends at 65504: no output can reach them" in told
+
+
+@pytest.mark.parametrize(
+    ("batch", "n", "order", "told"),
+    [
+        (1, 40, "shuffle", True),
+        (3, 40, "shuffle", True),
+        (3, 40, "replacement", False),
+        (8, 40, "shuffle", False),
+        (64, 1, "shuffle", True),
+        (40, 40, "shuffle", False),
+    ],
+)
+def test_batches_of_one_row_under_batch_norm_are_told(batch: int, n: int, order: str, told: bool) -> None:
+    training = {"epochs": 1, "batch_size": batch, "order": order}
+    tables = {"data": LINE | {"n": n}, "training": training}
+    assert ("variance" in said(model={"norm": "batch"} | NET, **tables)) == told
+    assert "variance" not in said(model={"norm": "layer"} | NET, **tables)
