@@ -7,10 +7,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from nanmap.engine import Engine
+from nanmap.engine.tune import candidates
 from nanmap.errors import InputError
-from nanmap.plan import make_sweep
+from nanmap.plan import Plan, make_sweep
 from nanmap.result import Result
-from nanmap.sweeping import sweep_to_folder
+from nanmap.sweeping import Silent, sweep_to_folder
 
 TREE: dict[str, Any] = {"data": {"kind": "line", "start": 1, "n": 20, "slope": 0.5}, "training": {"steps": 30}}
 AXES = [
@@ -20,7 +22,7 @@ AXES = [
 SHARD = 4  # sixteen cells: four shards of two programs each
 
 
-class Stops:
+class Stops(Silent):
     """An observer that interrupts the run once `cells` cells are done, as Ctrl-C would."""
 
     def __init__(self, cells: int) -> None:
@@ -39,7 +41,7 @@ class Stops:
 def run(engine):
     def start(out: Path, tree: dict = TREE, axes: list = AXES, **options: Any) -> Result:
         sweep = make_sweep(tree, axes, where=options.pop("where", None))
-        return sweep_to_folder(sweep, out, engine=engine, shard_cells=SHARD, **options)
+        return sweep_to_folder(sweep, out, shard_cells=SHARD, **({"engine": engine} | options))
 
     return start
 
@@ -197,8 +199,29 @@ def test_the_manifest_tells_what_was_run(run, tmp_path: Path) -> None:
     assert manifest["sweep"]["config"] == TREE
     assert manifest["sweep"]["axes"][0]["num"] == 8
     assert manifest["shards"] == [f"part-{number:06d}.parquet" for number in range(4)]
-    assert manifest["programs"] == 2
+    assert len(manifest["programs"]) == 2
+    assert manifest["widths"].keys() == manifest["programs"].keys()
     assert manifest["versions"]["jax"]
     shard = pq.read_schema(tmp_path / "cells" / "part-000003.parquet").metadata
     assert shard[b"nanmap.hash"].decode() == manifest["hash"]
     assert shard[b"nanmap.shard"] == b"3"
+
+
+def test_measured_widths_are_pinned_and_kept(run, tmp_path: Path) -> None:
+    program = Plan(make_sweep(TREE, AXES)).variant(0).program
+    engine = Engine()
+    usual = engine.width(program)
+    first = run(tmp_path, tune=True, engine=engine).manifest
+    assert set(first["widths"].values()) <= {width for each in (usual, 256) for width in candidates(each)}
+    (tmp_path / "cells" / "part-000001.parquet").unlink()
+    again = run(tmp_path, engine=Engine()).manifest
+    assert again["widths"] == first["widths"]
+    assert again["hash"] == first["hash"]
+
+
+def test_a_width_that_was_chosen_is_part_of_the_identity(run, tmp_path: Path) -> None:
+    programs = [variant.program for variant in Plan(make_sweep(TREE, AXES)).variants()]
+    manifest = run(tmp_path, engine=Engine(widths=dict.fromkeys(programs, 2))).manifest
+    assert set(manifest["widths"].values()) == {2}
+    with pytest.raises(InputError, match="widths"):
+        run(tmp_path, engine=Engine(widths=dict.fromkeys(programs, 4)))

@@ -10,11 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from nanmap.engine import Engine
+from nanmap.engine.tune import tune as measured_widths
 from nanmap.errors import InputError
 from nanmap.forecast import Forecaster
 from nanmap.manifest import describe_changes, fingerprint, make_manifest
 from nanmap.outcomes import classify
-from nanmap.plan import Lanes, Plan, Sweep
+from nanmap.plan import Lanes, Plan, Program, Sweep
 from nanmap.result import Result
 from nanmap.schema import COLUMNS, make_table
 from nanmap.store import RunFolder, shard_metadata
@@ -33,6 +34,9 @@ class Observer(Protocol):
     def advanced(self, outcomes: np.ndarray) -> None:
         """These cells are done."""
 
+    def noticed(self, sentence: str) -> None:
+        """Something a user should know."""
+
 
 class Silent:
     """An observer that says nothing."""
@@ -41,6 +45,9 @@ class Silent:
         """Nothing."""
 
     def advanced(self, outcomes: np.ndarray) -> None:
+        """Nothing."""
+
+    def noticed(self, sentence: str) -> None:
         """Nothing."""
 
 
@@ -70,6 +77,7 @@ def sweep_to_folder(
     engine: Engine | None = None,
     fresh: bool = False,
     shard_cells: int | None = None,
+    tune: bool = False,
     observer: Observer | None = None,
 ) -> Result:
     """Trains every cell of a sweep that has no row yet, and writes the rows.
@@ -80,13 +88,15 @@ def sweep_to_folder(
         engine: the devices to train on; JAX's default ones if None.
         fresh: start over, removing the run's rows.
         shard_cells: cells per file; chosen by the size of the grid if None.
+        tune: measure how many cells side by side are fastest, instead of deriving it; a folder's widths stay.
         observer: told of progress.
 
     Raises:
         InputError: a combination of settings is impossible, or the folder holds results of other settings.
     """
     plan, folder = Plan(sweep), RunFolder(out)
-    engine = engine or Engine()
+    engine, observer = engine or Engine(), observer or Silent()
+    engine.notify = observer.noticed
     programs = dict.fromkeys(variant.program for variant in plan.variants())
     shard_cells = shard_cells or default_shard_cells(sweep.grid.size)
     identity = {
@@ -95,26 +105,42 @@ def sweep_to_folder(
         "shard_cells": shard_cells,
         "backend": engine.backend,
         "widths": {
-            str(width): sum(engine.width(p) == width for p in programs) for width in sorted(map(engine.width, programs))
+            program.key: width for program, width in _widths(plan, folder, engine, fresh, tune, observer).items()
         },
     }
     rows = {variant.rows.n for variant in plan.variants()}
     manifest = make_manifest(identity) | {"maps": [options.model_dump() for options in sweep.maps]}
     manifest["rows"] = rows.pop() if len(rows) == 1 else None
-    manifest["programs"] = len(programs)
+    manifest["programs"] = {program.key: program.sentence() for program in programs}
     manifest["device"] = f"{len(engine.devices)} × {engine.devices[0].device_kind}"
     manifest |= _make_room(folder, manifest, fresh)
     folder.write_manifest(manifest)
     started, compiled = time.perf_counter(), engine.compilations
     try:
-        _train(plan, folder, engine, manifest["hash"], shard_cells, observer or Silent())
+        _train(plan, folder, engine, manifest["hash"], shard_cells, observer)
         manifest["complete"] = True
     finally:  # an interrupted run says what it has, too
         manifest["timings"]["wall_seconds"] += round(time.perf_counter() - started, 3)
         manifest["compilations"] += engine.compilations - compiled
+        manifest["narrowed"] = {p.key: list(widths) for p, widths in engine.narrowed.items()}
         manifest["shards"] = folder.shards.names()
         folder.write_manifest(manifest)
     return Result(folder.path)
+
+
+def _widths(
+    plan: Plan, folder: RunFolder, engine: Engine, fresh: bool, tune: bool, observer: Observer
+) -> dict[Program, int]:
+    """The width of every program: the engine's own, else what the folder's manifest has, else measured or derived."""
+    programs = dict.fromkeys(variant.program for variant in plan.variants())
+    pinned = {} if fresh or not folder.manifest_file.exists() else folder.read_manifest().get("widths")
+    pinned = pinned if isinstance(pinned, dict) else {}
+    if tune and not pinned:
+        engine.widths = measured_widths(plan, engine, observer.noticed) | engine.widths
+    elif tune:
+        observer.noticed("the widths of this folder stay as they are; --fresh --tune measures them anew")
+    engine.widths = {p: pinned[p.key] for p in programs if p.key in pinned} | engine.widths
+    return {program: engine.width(program) for program in programs}
 
 
 def default_shard_cells(size: int) -> int:

@@ -58,11 +58,17 @@ def sweep(
         bool, typer.Option("--dry-run", help="Only tell what would be done, and what it would cost.")
     ] = False,
     maps: Annotated[bool, typer.Option("--maps/--no-maps", help="Draw the maps that the sweep lists.")] = True,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Measure first how many cells side by side are fastest; kept for the folder.")
+    ] = False,
+    width: Annotated[
+        int | None, typer.Option(min=1, max=65536, help="Cells side by side in every program.", show_default=False)
+    ] = None,
 ) -> None:
     """Train every cell of a sweep into Parquet, and draw its maps. An interrupted sweep continues."""
     from nanmap.cli import sweeping
 
-    sweeping.run_sweep(sweep, out, set_ or [], device, fresh=fresh, dry_run=dry_run, maps=maps)
+    sweeping.run_sweep(sweep, out, set_ or [], device, fresh=fresh, dry_run=dry_run, maps=maps, tune=tune, width=width)
 
 
 @app.command(

@@ -44,6 +44,10 @@ class PlainProgress:
         self.counts.update(dict(zip(names.tolist(), counts.tolist(), strict=True)))
         self.show()
 
+    def noticed(self, sentence: str) -> None:
+        """A line of its own."""
+        print(f"note: {sentence}", flush=True)
+
     def show(self) -> None:
         """A line every ten seconds."""
         if time.monotonic() - self.told >= LINE_SECONDS:
@@ -97,6 +101,10 @@ class BarProgress(PlainProgress):
         """Opens the bar; programs compile before the first cells are done."""
         super().started(total, finished)
         self.task = self.bar.add_task(self.name, total=total, completed=finished, state="compiling")
+
+    def noticed(self, sentence: str) -> None:
+        """A line above the bar."""
+        self.bar.console.print(f"note: {sentence}", highlight=False, markup=False)
 
     def show(self) -> None:
         """Moves the bar."""

@@ -10,7 +10,16 @@ from nanmap.plan import Plan, load_sweep, notices
 
 
 def run_sweep(
-    path: Path, out: Path | None, overrides: list[str], device: str, *, fresh: bool, dry_run: bool, maps: bool
+    path: Path,
+    out: Path | None,
+    overrides: list[str],
+    device: str,
+    *,
+    fresh: bool,
+    dry_run: bool,
+    maps: bool,
+    tune: bool = False,
+    width: int | None = None,
 ) -> None:
     """Trains a sweep file's cells and draws its maps."""
     sweep = load_sweep(path, overrides)
@@ -22,7 +31,7 @@ def run_sweep(
     from nanmap.engine import Engine
     from nanmap.engine.estimate import estimate
 
-    engine = Engine()
+    engine = Engine(widths=dict.fromkeys((variant.program for variant in plan.variants()), width) if width else None)
     expected = estimate(plan, engine)
     print(f"{sweep.name}: {expected.sentence()}")
     if dry_run:
@@ -33,7 +42,7 @@ def run_sweep(
 
     started = time.perf_counter()
     with make_observer(sweep.name) as observer:
-        result = sweep_to_folder(sweep, out, engine=engine, fresh=fresh, observer=observer)
+        result = sweep_to_folder(sweep, out, engine=engine, fresh=fresh, tune=tune, observer=observer)
     seconds = time.perf_counter() - started
     print(observer.summary(seconds))
     print(f"rows: {result.folder.cells}")

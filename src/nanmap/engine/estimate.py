@@ -42,19 +42,8 @@ class Estimate:
             f"disk: about {max(self.disk_bytes / 2**20, 0.1):,.1f} MiB of Parquet",
         ]
         for program, width in self.widths.items():
-            net = "–".join(map(str, program.widths))
-            lines.append(
-                f"program: {net}, {program.optimizer}, {_batch(program)}{_norm(program)}, {program.dtype}; {width} cells side by side"
-            )
+            lines.append(f"program: {program.sentence()}; {width} cells side by side")
         return lines
-
-
-def _batch(program: Program) -> str:
-    return "full batch" if program.full_batch else f"batch {program.batch}"
-
-
-def _norm(program: Program) -> str:
-    return "" if program.norm == "none" else f", {program.norm} norm"
 
 
 def estimate(plan: Plan, engine: Engine) -> Estimate:

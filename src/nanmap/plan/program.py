@@ -1,5 +1,6 @@
 """The program: every setting that fixes shapes or control flow. Cells with equal programs share one compilation."""
 
+import hashlib
 from dataclasses import dataclass
 
 from nanmap.config import Config
@@ -83,6 +84,18 @@ class Program:
     stop_above: bool = False
     stop_converged: bool = False
     final_layers: bool = False
+
+    @property
+    def key(self) -> str:
+        """A short name of these settings, the same in every process."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:12]
+
+    def sentence(self) -> str:
+        """What a reader calls this program."""
+        net = "–".join(map(str, self.widths))
+        batch = "full batch" if self.full_batch else f"batch {self.batch}"
+        norm = "" if self.norm == "none" else f", {self.norm} norm"
+        return f"{net}, {self.optimizer}, {batch}{norm}, {self.dtype}"
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -1,0 +1,86 @@
+"""Widths by measurement: each program at several widths on its own cells. What is found is pinned, for it fixes the bits."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from statistics import median
+
+import numpy as np
+
+from nanmap.engine.engine import Engine
+from nanmap.engine.width import flops_per_update
+from nanmap.plan import Lanes, Plan, Program
+
+FACTORS = (0.25, 0.5, 1, 2, 4)  # of the model's width
+WIDEST = 8192
+REPEATS = 3
+FLOPS = 3e9  # per device and measurement: a few tenths of a second on a core
+MARGIN = 1.05  # a width has to be this much faster than the model's to be taken instead
+
+
+def tune(plan: Plan, engine: Engine, tell: Callable[[str], None] = lambda sentence: None) -> dict[Program, int]:
+    """The fastest width of every program of a plan on an engine's devices.
+
+    Args:
+        tell: told in a sentence what was measured.
+    """
+    found = {}
+    for program, lanes in _samples(plan):
+        rates = updates_per_second(lanes, engine, candidates(engine.width(program)))
+        usual = engine.width(program)
+        best = max(rates, key=lambda width: rates[width])
+        found[program] = best if rates[best] > MARGIN * rates[usual] else usual
+        measured = ", ".join(f"{width}: {rate:,.0f}" for width, rate in rates.items())
+        tell(f"{program.sentence()}: {measured} updates/s by width, taking {found[program]}")
+    return found
+
+
+def candidates(width: int) -> list[int]:
+    """Widths around one, powers of two."""
+    return [int(width * factor) for factor in FACTORS if 1 <= width * factor <= WIDEST]
+
+
+def updates_per_second(lanes: Lanes, engine: Engine, widths: list[int]) -> dict[int, float]:
+    """Updates of one cell per second by width, medians of interleaved runs, every cell run to the end.
+
+    Args:
+        lanes: cells of one program; repeated until every device has two groups, and cut to a short budget.
+    """
+    program, devices = lanes.program, len(engine.devices)
+    count = 2 * devices * max(widths)
+    steps = max(2, int(FLOPS * devices / (flops_per_update(program) * count)))
+    sample = _take(lanes, np.resize(np.arange(len(lanes)), count), steps)
+    total = sum(sample.variants[variant].steps for variant in sample.variant)
+    engines = {width: Engine(engine.devices, {program: width}, stop_early=False) for width in widths}
+    times: dict[int, list[float]] = {width: [] for width in widths}
+    for repeat in range(REPEATS + 1):
+        for width, each in engines.items():
+            started = time.perf_counter()
+            for _ in each.train([sample]):
+                pass
+            if repeat:  # the first one compiled
+                times[width].append(time.perf_counter() - started)
+    return {width: total / median(seconds) for width, seconds in times.items()}
+
+
+def _samples(plan: Plan) -> Iterator[tuple[Program, Lanes]]:
+    """The first cells of every program."""
+    seen: set[Program] = set()
+    for cells in plan.grid.chunks():
+        for lanes in plan.lanes(cells):
+            if lanes.program not in seen:
+                seen.add(lanes.program)
+                yield lanes.program, lanes
+
+
+def _take(lanes: Lanes, index: np.ndarray, steps: int) -> Lanes:
+    """Some of the cells, with a budget of at most `steps` updates."""
+    return replace(
+        lanes,
+        variants=tuple(replace(variant, steps=min(steps, variant.steps)) for variant in lanes.variants),
+        position=np.arange(len(index)),
+        variant=lanes.variant[index],
+        seed=lanes.seed[index],
+        rates=lanes.rates[index],
+        numbers={name: values[index] for name, values in lanes.numbers.items()},
+    )

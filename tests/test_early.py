@@ -1,0 +1,168 @@
+"""Cells that end early: rows do not tell whether time was spent on them afterwards; stops on request freeze a cell."""
+
+import jax
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from nanmap.engine import Engine
+from nanmap.engine import job as jobs
+from nanmap.errors import InputError
+from nanmap.plan import Plan, make_sweep
+from nanmap.schema import COLUMNS
+
+NET = {
+    "data": {"kind": "gaussian", "n": 40, "features": 2, "validation_split": 0.1},
+    "model": {"hidden": [6], "activation": "tanh"},
+    "optimizer": {"kind": "sgd", "momentum": 0.5},
+    "training": {"steps": 300, "batch_size": 8},
+}
+LINE = {"data": {"kind": "line", "start": 1, "n": 20, "slope": 0.5}, "training": {"steps": 400}}
+RATES = [{"key": "optimizer.learning_rate", "log": [1e-3, 1e38], "num": 150}, {"key": "training.seed", "range": [0, 2]}]
+
+
+def columns_with(tree: dict, axes: list[dict], width: int, **options: object) -> dict[str, np.ndarray]:
+    plan = Plan(make_sweep(tree, axes))
+    programs = {variant.program for variant in plan.variants()}
+    engine = Engine(widths=dict.fromkeys(programs, width), **options)
+    found: dict[str, np.ndarray] = {}
+    for lanes, index, facts in engine.train(plan.lanes(np.arange(plan.grid.size))):
+        for name, values in facts.items():
+            found.setdefault(name, np.zeros(plan.grid.size, values.dtype))[lanes.position[index]] = values
+    return found
+
+
+@pytest.mark.parametrize("tree", [NET, LINE], ids=["net", "line"])
+def test_rows_are_those_of_running_every_cell_to_its_end(tree: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "PAUSE_FLOPS", 0)
+    early, whole = (columns_with(tree, RATES, 64, stop_early=early) for early in (True, False))
+    assert (early["first_nan_step"] > early["first_inf_step"]).any(), "a NaN after an infinity should be among them"
+    assert len(np.unique(early["first_nan_step"])) > 10, "cells should leave at every pause"
+    for name in whole:
+        np.testing.assert_array_equal(early[name], whole[name], err_msg=name, strict=True)
+
+
+def test_pauses_save_updates(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[int] = []
+
+    def counted(*arguments: object, **named: object) -> object:
+        ran.append(len(arguments[1]))  # type: ignore[arg-type]
+        return assemble(*arguments, **named)  # type: ignore[arg-type]
+
+    assemble = jobs.assemble
+    monkeypatch.setattr(jobs, "PAUSE_FLOPS", 0)
+    monkeypatch.setattr(jobs, "assemble", counted)
+    columns_with(NET, RATES[:1], 32)
+    assert len(ran) == 1 + len(jobs.PAUSES)
+    assert ran == sorted(ran, reverse=True)
+    assert ran[-1] < ran[0], "groups should become fewer"
+
+
+def rows_of(grid, tree: dict, rates: list[float], **training: object) -> list[dict]:
+    tree = tree | {"training": tree["training"] | training}
+    table: pa.Table = grid(tree, [{"key": "optimizer.learning_rate", "values": rates}])
+    return table.to_pylist()
+
+
+def test_a_cell_above_a_multiple_of_its_start_stops_and_stays(grid) -> None:
+    growing, fine = rows_of(grid, LINE, [0.03, 0.001], stop_above=100.0)
+    loss = [growing["loss_initial"]]
+    for steps in range(1, 20):
+        (row,) = rows_of(grid, LINE, [0.03], steps=steps)
+        loss.append(row["loss_final"])
+    expected = next(step for step, each in enumerate(loss) if each > 100 * loss[0])
+    assert growing["stopped_step"] == growing["steps_run"] == expected
+    assert growing["loss_final"] == loss[expected]
+    assert (growing["outcome"], growing["first_nan_step"], growing["measure"]) == ("diverged", None, None)
+    assert fine["stopped_step"] is None
+    assert fine["steps_run"] == 400
+
+
+def test_a_converged_cell_stops(grid) -> None:
+    (row,) = rows_of(grid, LINE, [0.005], stop_converged=True)
+    (without,) = rows_of(grid, LINE, [0.005])
+    assert row["outcome"] == without["outcome"] == "converged"
+    assert 0 < row["steps_run"] == row["stopped_step"] < 400
+    assert without["loss_final"] < row["loss_final"] <= 0.05 * row["loss_initial"]
+    (before,) = rows_of(grid, LINE, [0.005], steps=row["stopped_step"] - 1)
+    assert before["outcome"] != "converged", "it stops as soon as it has converged"
+
+
+def test_an_infinite_loss_that_stops_a_cell_is_an_event(grid) -> None:
+    (row,) = rows_of(grid, LINE, [1e30], stop_above=1e6)
+    assert row["outcome"] == "inf"
+    assert row["first_inf_step"] == row["stopped_step"] == 1
+    assert row["first_nan_step"] is None
+
+
+def test_run_and_sweep_stop_alike(grid, train) -> None:
+    tree = LINE | {"training": {"steps": 400, "stop_above": 100.0}, "optimizer": {"learning_rate": 0.03}}
+    (row,) = grid(tree, []).to_pylist()
+    report = train(tree)
+    assert len(report.epochs) == row["stopped_step"] + 1
+    for name in ("loss_final", "stopped_step", "steps_run", "loss_best"):
+        assert report.row[name] == row[name]
+    assert str(report.outcome) == row["outcome"]
+
+
+def test_stopping_when_converged_needs_the_full_loss() -> None:
+    tree = NET | {"training": NET["training"] | {"stop_converged": True}}
+    with pytest.raises(InputError, match=r"(?s)training\.stop_converged: .*full_loss = true"):
+        list(Plan(make_sweep(tree, [])).variants())
+
+
+class Cramped:
+    """Stands for a device that has no room for more than some cells per call."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+    def __call__(self, run: object) -> object:
+        def call(compiled, made, states):
+            if compiled.width * compiled.capacity > self.room:
+                raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1099511627776 bytes.")
+            return run(compiled, made, states)  # type: ignore[operator]
+
+        return call
+
+
+def test_without_room_fewer_groups_go_at_a_time_and_no_row_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nanmap.engine import engine as engines
+
+    whole = columns_with(NET, RATES, 16)
+    monkeypatch.setattr(engines, "_run", Cramped(40)(engines._run))
+    said: list[str] = []
+    cramped = columns_with(NET, RATES, 16, notify=said.append)
+    assert said
+    assert all("out of memory" in sentence and "last digits" not in sentence for sentence in said)
+    for each in COLUMNS:
+        if each.name in whole:
+            np.testing.assert_array_equal(cramped[each.name], whole[each.name], err_msg=each.name)
+
+
+def test_the_width_gives_way_last_and_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nanmap.engine import engine as engines
+
+    narrow = columns_with(NET, RATES, 8)
+    monkeypatch.setattr(engines, "_run", Cramped(8)(engines._run))
+    said: list[str] = []
+    plan = Plan(make_sweep(NET, RATES))
+    program = plan.variant(0).program
+    engine = Engine(widths={program: 32}, notify=said.append)
+    cells = {}
+    for lanes, index, facts in engine.train(plan.lanes(np.arange(plan.grid.size))):
+        cells.update(zip(lanes.position[index].tolist(), facts["loss_final"].tolist(), strict=True))
+    assert engine.narrowed == {program: (32, 8)}
+    assert "last digits" in said[-1]
+    np.testing.assert_array_equal([cells[cell] for cell in range(plan.grid.size)], narrow["loss_final"])
+
+
+def test_other_failures_are_not_taken_for_a_lack_of_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nanmap.engine import engine as engines
+
+    def broken(*arguments: object) -> None:
+        raise jax.errors.JaxRuntimeError("INTERNAL: something else")
+
+    monkeypatch.setattr(engines, "_run", broken)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
+        columns_with(NET, RATES[1:], 8)
