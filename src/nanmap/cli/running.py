@@ -56,8 +56,9 @@ def _numbers(text: str) -> list[float]:
 
 def _epoch_line(number: int, total: int | None, losses: Any) -> str:
     of = f"/{total}" if total else ""
-    val = "" if losses.val_loss is None else f"  val_loss {_show(losses.val_loss)}"
-    return f"epoch {number}{of}  mean loss {_show(losses.mean_loss)}  last batch {_show(losses.last_loss)}{val}"
+    val = "" if losses.val_loss is None else f"  val_loss {losses.val_loss:.9g}"
+    # Nine digits tell every float32 apart, and show what other programs print.
+    return f"epoch {number}{of}  mean loss {losses.mean_loss:.9g}  last batch {losses.last_loss:.9g}{val}"
 
 
 def _print_end(report: Any) -> None:
