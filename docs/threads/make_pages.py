@@ -1,7 +1,7 @@
 """Writes the threads' pages: trains their configs, counts in the rows of their sweeps, draws the maps, fills the templates.
 
-    python docs/threads/make_pages.py RUNS     measures everything; RUNS holds the run folders of sweeps/threads
-    python docs/threads/make_pages.py          only fills the templates from results.json
+python docs/threads/make_pages.py RUNS     measures everything; RUNS holds the run folders of sweeps/threads
+python docs/threads/make_pages.py          only fills the templates from results.json
 """
 
 import hashlib
@@ -11,9 +11,8 @@ from typing import Any
 
 from measured import THREADS
 from measured.common import CONFIGS, ROOT, SWEEPS
-from rendering import FOLDER, RESULTS, load_results, pages, to_json
-
 from nanmap.result import Result
+from rendering import FOLDER, RESULTS, load_results, pages, to_json
 
 IMAGES = ROOT / "docs" / "images" / "threads"
 

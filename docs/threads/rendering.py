@@ -5,6 +5,7 @@ A name is a path into results.json, or with `printed:` into printed.toml, its pa
 
     share     how many of how many runs, in percent, with Wilson's 95 % interval      of     how many of how many
     rows      lines of a Markdown table                                               list   separated by commas
+    full      a list with every digit that the numbers have
     .3g …     Python's format specifications; nothing: whole numbers as they are, others to six digits
 """
 
@@ -100,8 +101,10 @@ def shown(value: Any, style: str, words: dict[str, str]) -> str:
         return "\n".join(f"| {' | '.join(_cell(part) for part in row)} |" for row in value)
     if style == "list":
         return words["comma"].join(_cell(part) for part in value)
+    if style == "full":
+        return words["comma"].join(map(repr, value))
     if style:
-        return format(value, style)
+        return re.sub(r"^-(0\.?0*)$", r"\1", format(value, style))
     return _cell(value, 6)
 
 

@@ -51,6 +51,8 @@ def printed_again(figure: dict[str, Any]) -> list[float]:
     if what == "first_inf_epoch":
         return [next(number for number, epoch in enumerate(report.epochs, 1) if math.isinf(epoch.mean_loss))]
     losses = [getattr(epoch, what) for epoch in report.epochs]
+    if math.isnan(losses[-1]):  # a training ends at its first NaN; the threads' programs went on printing it
+        losses += [math.nan] * max(epochs_of(figure))
     return [losses[number - 1] for number in epochs_of(figure)]
 
 
@@ -78,8 +80,6 @@ def ended(report: TrainingReport) -> dict[str, Any]:
         "outcome": str(report.outcome),
         "cause": str(report.cause),
         "loss": row["loss_final"],
-        "floor": row["loss_floor"],
-        "ratio": row["loss_final"] / row["loss_floor"] if row["loss_floor"] > 0 else math.nan,
         "r2": row["r2"],
         "first_inf_step": row["first_inf_step"],
         "first_nan_step": row["first_nan_step"],

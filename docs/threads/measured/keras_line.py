@@ -54,7 +54,12 @@ def swept(folder: Path) -> dict[str, Any]:
     return {
         "first_unstable": int(first[FULL_BATCH]),
         "table": [
-            [int(row.n), 2 / row.sharpness, row.outcome, None if pd.isna(row.first_inf_step) else int(row.first_inf_step)]
+            [
+                int(row.n),
+                2 / row.sharpness,
+                row.outcome,
+                None if pd.isna(row.first_inf_step) else int(row.first_inf_step),
+            ]
             for row in small.itertuples()
         ],
         "edge": _edge(points[points.batch_size > FULL_BATCH]),
@@ -79,7 +84,12 @@ def _edge(rows: pd.DataFrame) -> dict[str, float]:
         bad, good = part[part.blown_up].learning_rate.min(), part[~part.blown_up].learning_rate.max()
         found.append((good / critical, bad / critical))
     below, above = np.array(found).T
-    return {"last_good": float(below.max()), "first_bad": float(above.min()), "spacing": 10 ** (4 / 96), "n": len(found)}
+    return {
+        "last_good": float(below.max()),
+        "first_bad": float(above.min()),
+        "spacing": 10 ** (4 / 96),
+        "n": len(found),
+    }
 
 
 def _growth(rows: pd.DataFrame) -> dict[str, Any]:

@@ -57,6 +57,10 @@ def swept(folder: Path) -> dict[str, Any]:
         "smallest": [sorted(each, key=list(ADVICE).index) for each in sure],
         "smallest_share": _followed(rows, sure[0]) if sure else None,
         "on_top": {name: _followed(rows, {"missing", "inputs", "targets", name}) for name in ADVICE},
+        "onehot_insured": {
+            name: _followed(rows, {"missing", "inputs", "targets", "onehot", name})
+            for name in ("init", "clipping", "rate")
+        },
         "constant": share(_constant(rows)),
         "sure_rates": {name: _sure_rates(part) for name, part in rates.groupby(["scaling", "clipping"])},
         "trainings": len(rows) + len(rates),
