@@ -2,6 +2,7 @@
 #   make sweep                    runs every sweep and draws its maps into results/<sweep>/maps/
 #   make sweep SWEEP=keras_line   only this one       DEVICE=cpu|gpu    OUT=folder for the run folders
 #   make test                     the tests           make check        lint, types, layers, docs
+#   make threads                  the pages on the four threads, measured anew
 
 PYTHON ?= python3
 SWEEP  ?= $(patsubst sweeps/%.toml,%,$(wildcard sweeps/*.toml))

@@ -4,8 +4,8 @@ A name is a path into results.json, or with `printed:` into printed.toml, its pa
 `run:posted:loss`, `sweep:right:SGD(0.01)`. Formats:
 
     share     how many of how many runs, in percent, with Wilson's 95 % interval      of     how many of how many
-    rows      lines of a Markdown table                                               list   separated by commas
-    full      a list with every digit that the numbers have
+    rows, rows5   lines of a Markdown table, numbers to 9 or to 5 digits              list   separated by commas
+    full      a list with every digit that the numbers have                           percent
     .3g …     Python's format specifications; nothing: whole numbers as they are, others to six digits
 """
 
@@ -97,23 +97,29 @@ def shown(value: Any, style: str, words: dict[str, str]) -> str:
         counts = {name: f"{value[name]:,}" for name in ("successes", "runs")}
         percent = f"{_percent(value['successes'] / value['runs'])} %"
         return words[style].format(percent=percent, low=_percent(low), high=_percent(high), **counts)
-    if style == "rows":
-        return "\n".join(f"| {' | '.join(_cell(part) for part in row)} |" for row in value)
+    if style.startswith("rows"):
+        digits = int(style.removeprefix("rows") or 9)
+        return "\n".join(f"| {' | '.join(_cell(part, digits) for part in row)} |" for row in value)
     if style == "list":
-        return words["comma"].join(_cell(part) for part in value)
+        return words["comma"].join(_cell(part, 9) for part in value)
     if style == "full":
         return words["comma"].join(map(repr, value))
-    if style:
-        return re.sub(r"^-(0\.?0*)$", r"\1", format(value, style))
-    return _cell(value, 6)
+    if style == "percent":
+        return f"{100 * value:.3g} %"
+    return _signed(format(value, style)) if style else _cell(value, 6)
 
 
-def _cell(value: Any, digits: int = 9) -> str:
+def _cell(value: Any, digits: int) -> str:
     if value is None:
         return "–"
     if isinstance(value, int) and value < 10**6:
         return f"{value:,}"
-    return f"{float(value):.{digits}g}" if isinstance(value, int | float) else str(value)
+    return _signed(f"{float(value):.{digits}g}") if isinstance(value, int | float) else str(value)
+
+
+def _signed(text: str) -> str:
+    """A number's text with a true minus sign, or none where only zeros are left."""
+    return re.sub("^-", "−", re.sub(r"^-(?=0(\.0*)?$)", "", text))
 
 
 def _percent(share: float) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from nanmap.config import Config, load_config
 from nanmap.data import load_rows
 from nanmap.engine import Engine
-from nanmap.outcomes import Outcome
+from nanmap.outcomes import Cause, Outcome
 from nanmap.result import Result
 from nanmap.single import TrainingReport, run
 from nanmap.theory import linear_sharpness
@@ -71,6 +71,20 @@ def critical_rate(name: str, *overrides: str) -> float:
     """2/λmax of a linear model: gradient descent on all rows is unstable above it."""
     config = config_of(name, *overrides)
     return 2 / linear_sharpness(config, load_rows(config))
+
+
+def steps_to_death(name: str, *overrides: str, seeds: int = 8) -> int:
+    """After how many updates every ReLU unit is dead for each of the first seeds whose network was alive before."""
+    alive = [seed for seed in range(seeds) if _cause(name, *overrides, f"training.seed={seed}") != Cause.DEAD_AT_INIT]
+    for steps in range(1, 100):
+        runs = [train(name, *overrides, f"training.steps={steps}", f"training.seed={seed}") for seed in alive]
+        if all(run.row["dead_fraction"] == 1 for run in runs):
+            return steps
+    raise ValueError(f"{name} does not die")
+
+
+def _cause(name: str, *overrides: str) -> Cause:
+    return train(name, *overrides, "training.steps=1").cause
 
 
 def ended(report: TrainingReport) -> dict[str, Any]:

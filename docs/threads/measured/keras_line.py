@@ -1,5 +1,6 @@
 """Thread 2: one Keras unit on n points of y = x / 2."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,14 @@ def quick() -> dict[str, Any]:
     posted = train("keras_line/posted")
     losses = [epoch.mean_loss for epoch in posted.epochs]
     critical = {str(n): critical_rate("keras_line/posted", f"data.n={n}") for n in range(8, 41)}
+    growth = (1 - RATE * 2 / critical["20"]) ** 2
     return {
         "posted": ended(posted),
         "posted_log": side_by_side(NAME, "posted"),
+        "first_inf_epoch_of_means": 20 + math.ceil(math.log(np.finfo(np.float32).max / losses[19]) / math.log(growth)),
         "first_inf_epoch": printed_again(PRINTED[NAME]["posted_overflow"])[0],
         "growth_measured": losses[19] / losses[18],
-        "growth_predicted": (1 - RATE * 2 / critical["20"]) ** 2,
+        "growth_predicted": growth,
         "sharpness": 2 / critical["20"],
         "factor": 1 - RATE * 2 / critical["20"],
         "critical_rate": critical,

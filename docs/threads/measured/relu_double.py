@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from measured.common import PRINTED, config_of, ended, printed_again, rows_of, share, train
+from measured.common import PRINTED, config_of, ended, printed_again, rows_of, share, steps_to_death, train
 from nanmap.data import load_rows
 
 NAME = "relu_double"
@@ -28,6 +28,7 @@ def quick() -> dict[str, Any]:
     logged = {name: printed_again(PRINTED[NAME][name])[0] for name in ("posted_log", "posted_log_validation")}
     return {
         "posted": ended(train("relu_double/posted")),
+        "steps_to_death": steps_to_death("relu_double/posted"),
         "dead_loss": float(np.mean((2.0 * np.arange(1, 601)) ** 2)),
         **logged,
         "log": solve_log(),

@@ -27,6 +27,10 @@ def quick() -> dict[str, Any]:
         "scaled_inputs": _against_best("square_sgd/scaled_inputs"),
         **answers,
         **longer,
+        "small_rate_bias": train("square_sgd/right_sign", "optimizer.learning_rate=1e-6")
+        .params["layers.0.bias"]
+        .item(),
+        "best_bias": float(np.polynomial.Polynomial.fit(np.arange(100), np.arange(100) ** 2 + 2, 1).convert().coef[0]),
         "answer_gd_log": side_by_side(NAME, "answer_gd"),
         "answer_sgd_log": side_by_side(NAME, "answer_sgd"),
         "answer_sgd_last": train("square_sgd/answer_sgd").epochs[-1].last_loss,
@@ -39,7 +43,7 @@ def quick() -> dict[str, Any]:
         "last_sample_rate": 2 / (99**2 + 1),
         "last_sample_rate_answer": 2 / (10**2 + 1),
         "factor_posted": 1 + 0.1 * (99**2 + 1),  # of the error of x = 99 by its own update
-        "factor_right_sign": 0.1 * (99**2 + 1) - 1,
+        "factor_right_sign": 1 - 0.1 * (99**2 + 1),
         "factor_divided": 0.001 * (99**2 + 1) - 1,
         "quiet_until": max(x for x in range(100) if 0.001 * (x**2 + 1) < 2),
     }

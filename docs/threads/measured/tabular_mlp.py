@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from measured.common import config_of, ended, rows_of, share, side_by_side, train
+from measured.common import config_of, ended, rows_of, share, side_by_side, steps_to_death, train
 from nanmap.data import load_rows
 
 NAME = "tabular_mlp"
@@ -34,8 +34,11 @@ def quick() -> dict[str, Any]:
         "posted": ended(train("tabular_mlp/posted")),
         "smallest": ended(train("tabular_mlp/smallest")),
         "advised": ended(train("tabular_mlp/advised")),
+        "steps_to_death": steps_to_death(
+            "tabular_mlp/smallest", 'data.scale_inputs="none"', 'data.scale_targets="none"'
+        ),
         "answer_r2": train("tabular_mlp/answer").row["r2"],
-        "columns": list(load_rows(config_of("tabular_mlp/posted")).report),
+        "columns": [line.split(": ") for line in load_rows(config_of("tabular_mlp/posted")).report],
     }
 
 
