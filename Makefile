@@ -2,6 +2,7 @@
 #   make sweep                    runs every sweep and draws its maps into results/<sweep>/maps/
 #   make sweep SWEEP=keras_line   only this one       DEVICE=cpu|gpu    OUT=folder for the run folders
 #   make test                     the tests           make check        lint, types, layers, docs
+#   make threads                  the pages on the four threads, measured anew
 
 PYTHON ?= python3
 SWEEP  ?= $(patsubst sweeps/%.toml,%,$(wildcard sweeps/*.toml))
@@ -12,7 +13,7 @@ EXTRA  := $(shell nvidia-smi -L >/dev/null 2>&1 && echo '[cuda]')
 BIN     := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: sweep map test test-long check format docs figures clean
+.PHONY: sweep map test test-long check format docs figures threads clean
 .DEFAULT_GOAL := sweep
 
 .venv/created:
@@ -61,6 +62,13 @@ docs: .venv/developing
 figures: .venv/installed
 	@$(BIN)/nanmap map $(OUT)/square_sgd --x learning_rate --y batch_size --facet scale_inputs --select budget='1000 updates' --out docs/images/square_sgd.png
 	@$(BIN)/nanmap map $(OUT)/keras_line --x learning_rate --y n --facet scale_inputs --select batch_size=64 --out docs/images/keras_line.png
+
+# The pages on the four threads: every sweep in sweeps/threads, then the figures, maps and pages that follow from them.
+threads: .venv/installed
+	@set -e; for name in $(patsubst sweeps/threads/%.toml,%,$(wildcard sweeps/threads/*.toml)); do \
+		$(BIN)/nanmap sweep sweeps/threads/$$name.toml --out $(OUT)/threads/$$name --device cpu --no-maps; \
+	done
+	@$(BIN)/python docs/threads/make_pages.py $(OUT)/threads
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .coverage

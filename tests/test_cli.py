@@ -161,6 +161,21 @@ def test_examples_are_copied_whole_and_run(tmp_path: Path) -> None:
     assert "exists already" in again.stderr
 
 
+def test_examples_of_the_threads_are_copied_with_their_data(tmp_path: Path) -> None:
+    from nanmap.plan import load_sweep
+
+    listed = nanmap("examples", cwd=tmp_path).stdout
+    assert (
+        listed.index("\nconfigs:") < listed.index("threads/keras_line_advice") < listed.index("threads/keras_line/adam")
+    )
+    copied = nanmap("examples", "threads/keras_line_advice", "--out", "mine", cwd=tmp_path)
+    assert copied.returncode == 0, copied.stderr
+    names = {path.relative_to(tmp_path / "mine").as_posix() for path in (tmp_path / "mine").rglob("*.*")}
+    config = "configs/threads/keras_line/"
+    assert names == {"sweeps/threads/keras_line_advice.toml", f"{config}kernels.toml", f"{config}line_and_25.csv"}
+    assert load_sweep(tmp_path / "mine/sweeps/threads/keras_line_advice.toml").grid.size == 9000
+
+
 def test_the_five_sweeps_are_many_cells_and_few_programs() -> None:
     from nanmap.plan import Plan, load_sweep
 

@@ -1,141 +1,195 @@
-"""The four threads' printed figures, from the threads' own settings."""
+"""The four threads: every figure that they printed, from the configs that a reader would run."""
 
+import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
-SQUARE: dict[str, Any] = {
-    "data": {"kind": "square", "inputs": "linspace", "start": 0, "stop": 10, "n": 100},
-    "model": {"init": "ones", "bias_init": "ones"},
-    "loss": {"kind": "half_mse"},
-    "training": {"epochs": 10, "batch_size": 1, "order": "sequential", "dtype": "float64"},
-}
-KERAS_LINE: dict[str, Any] = {
-    "data": {"kind": "line", "start": 1, "n": 20, "slope": 0.5},
-    "model": {"init": "ones", "init_scale": -1.2727700},
-    "training": {"epochs": 500, "batch_size": 32},
-}
-PRINTED_KERAS = [
-    450.9794, 1603.0852, 5698.4731, 20256.3398, 72005.1719, 255956.5938, 909848.5, 3234236, 11496730, 40867392, 145271264, 516395584,
-    1835629312, 6525110272, 23194802176, 82450513920, 293086593024, 1041834835968, 3703408164864, 13164500484096,
-]  # fmt: skip
+from measured.common import CONFIGS, PRINTED, ROOT, config_of, critical_rate, printed_again, train
+from measured.square_sgd import divided_fused, divided_loop
+from nanmap.config import load_config
+from nanmap.data import load_rows
+from nanmap.plan import load_sweep
+
+FIGURES = [
+    pytest.param(figure, id=f"{thread}-{name}")
+    for thread, figures in PRINTED.items()
+    for name, figure in figures.items()
+    if "config" in figure
+]
 
 
-def with_rate(tree: dict[str, Any], rate: float, **more: Any) -> dict[str, Any]:
-    return tree | {"optimizer": {"learning_rate": rate}} | more
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_printed_figure_comes_out(figure: dict[str, Any]) -> None:
+    found, printed = printed_again(figure), figure["values"]
+    if "decimals" in figure:
+        assert [round(value, figure["decimals"]) for value in found] == printed
+    else:
+        bounds = {"rel": figure.get("relative", 0), "abs": figure.get("absolute", 0), "nan_ok": True}
+        assert found == pytest.approx(printed, **bounds)
 
 
-def test_square_sgd_first_form_prints_its_mean_losses(train) -> None:
-    report = train(with_rate(SQUARE, 0.1 * 2 / 100))
-    printed = [
-        33.117127,
-        42.949756,
-        40.733332,
-        38.657764,
-        36.774646,
-        35.067299,
-        33.520409,
-        32.119958,
-        30.853112,
-        29.708126,
-    ]
-    assert [round(epoch.mean_loss, 6) for epoch in report.epochs] == printed
-    assert report.params["layers.0.kernel"].item() == pytest.approx(10.119182618627, abs=1e-9)
-    assert report.params["layers.0.bias"].item() == pytest.approx(-3.405762216461, abs=1e-9)
+def test_every_printed_figure_says_how_near_it_must_come() -> None:
+    for parameters in FIGURES:
+        (figure,) = parameters.values
+        exact = figure["what"] == "first_inf_epoch" or not any(map(math.isfinite, figure["values"]))
+        assert exact or {"decimals", "relative", "absolute"} & set(figure), parameters.id
+        assert (CONFIGS / f"{figure['config']}.toml").exists()
 
 
-def test_square_sgd_second_form_prints_the_last_sample_which_misleads(train) -> None:
-    report = train(with_rate(SQUARE, 0.01 * 2))
-    printed = [0.130379, 0.123007, 0.117352, 0.112991, 0.109615, 0.106992, 0.104948, 0.103353, 0.102105, 0.101127]
-    assert [round(epoch.last_loss, 6) for epoch in report.epochs] == printed
-    assert report.row["loss_final"] > 50 * printed[-1], "the loss over all rows is far above the last sample's"
-    assert report.row["loss_final"] > 1.2 * report.row["loss_floor"]
+# ---- the configs ---------------------------------------------------------------------------------------------------
 
 
-def test_square_sgd_as_posted_climbs_to_nan(train) -> None:
-    tree = with_rate(SQUARE | {"data": {"kind": "square", "start": 0, "n": 100}}, -0.1)
-    report = train(tree)
+@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.toml")), ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_every_config_reads_and_has_rows(path: Any) -> None:
+    assert path.read_text(encoding="utf-8").startswith("# "), "its first line says what it is"
+    assert load_rows(load_config(path)).n > 0
+
+
+@pytest.mark.parametrize("name", ["square_sgd", "keras_line", "relu_double"])
+def test_the_posted_program_is_the_base_of_the_shipped_sweep(name: str) -> None:
+    assert load_config(ROOT / "configs" / f"{name}.toml") == config_of(f"{name}/posted")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "sweeps" / "threads").glob("*.toml")), ids=lambda path: path.stem)
+def test_every_sweep_reads(path: Any) -> None:
+    assert load_sweep(path).grid.size > 0
+
+
+@pytest.mark.parametrize(
+    ("fix", "posted", "changed"),
+    [
+        ("square_sgd/right_sign", "square_sgd/posted", {"optimizer.learning_rate"}),
+        ("square_sgd/posted_divided", "square_sgd/posted", {"optimizer.learning_rate"}),
+        ("square_sgd/scaled_inputs", "square_sgd/right_sign", {"data.scale_inputs", "optimizer.learning_rate"}),
+        ("keras_line/half_rate", "keras_line/posted", {"optimizer.learning_rate"}),
+        ("keras_line/seventeen_points", "keras_line/posted", {"data.n"}),
+        ("keras_line/small_rate", "keras_line/posted", {"optimizer.learning_rate", "model.init_scale"}),
+        ("tabular_mlp/smallest", "tabular_mlp/posted", {"data.missing", "data.scale_inputs", "data.scale_targets"}),
+        ("relu_double/linear_small_rate", "relu_double/posted", {"model.output_activation", "optimizer.learning_rate"}),
+        ("relu_double/small_inputs", "relu_double/posted", {"data.n", "model.hidden"}),
+    ],
+)
+def test_a_fix_changes_only_what_it_says(fix: str, posted: str, changed: set[str]) -> None:
+    tables = [config_of(name).model_dump() for name in (fix, posted)]
+    differing = {
+        f"{table}.{key}"
+        for table in tables[0]
+        for key in tables[0][table]
+        if tables[0][table][key] != tables[1][table][key]
+    }
+    assert differing == changed
+
+
+# ---- square_sgd ----------------------------------------------------------------------------------------------------
+
+
+def test_square_sgd_as_posted_overflows_at_the_step_of_a_plain_loop() -> None:
+    report = train("square_sgd/posted")
     a, b, step = 1.0, 1.0, 0
     with np.errstate(all="ignore"):
-        while np.isfinite([a, b]).all():
+        while True:
             x = float(step % 100)
             error = a * x + b - (x * x + 2)
-            loss = 0.5 * error * error
-            a, b = a + 0.1 * x * error, b + 0.1 * error
-            if not np.isfinite(loss):
+            if not np.isfinite(np.float64(error) * error):
                 break
-            step += 1
+            a, b, step = a + 0.1 * x * error, b + 0.1 * error, step + 1
     assert report.row["first_inf_step"] == step
     assert (report.outcome, report.cause) == ("nan", "gradient_ascent")
-    assert report.epochs[0].last_loss == np.inf
-    assert report.epochs[-1].last_loss != report.epochs[-1].last_loss
 
 
-def test_keras_line_prints_its_losses_and_overflows_at_epoch_64(train) -> None:
-    report = train(with_rate(KERAS_LINE, 0.01))
-    np.testing.assert_allclose([epoch.mean_loss for epoch in report.epochs[:20]], PRINTED_KERAS, rtol=1e-5)
-    assert next(number for number, epoch in enumerate(report.epochs, 1) if np.isinf(epoch.mean_loss)) == 64
-    assert (report.outcome, report.cause) == ("nan", "overflow") or report.outcome == "inf"
+def test_square_sgd_divided_prints_rounding_errors() -> None:
+    printed = PRINTED["square_sgd"]["divided"]["values"]
+    assert divided_loop(10) == printed, "a plain loop prints the thread's digits"
+    assert divided_loop(1, Fraction)[0] == pytest.approx(1.0459e37, rel=1e-4)
+    assert divided_fused() == pytest.approx(7.43e36, rel=1e-3)
+
+
+def test_square_sgd_second_form_prints_the_last_sample_which_misleads() -> None:
+    report = train("square_sgd/answer_sgd")
+    assert report.row["loss_final"] > 50 * report.epochs[-1].last_loss
+    assert report.row["loss_final"] > 3 * report.row["loss_floor"]
+
+
+# ---- keras_line ----------------------------------------------------------------------------------------------------
 
 
 def test_keras_line_turns_unstable_at_17_points_where_the_edge_falls_below_the_rate(grid) -> None:
-    sizes = list(range(2, 25))
-    tree = with_rate(KERAS_LINE, 0.01)
-    rows = grid(tree, [{"key": "data.n", "values": sizes}]).to_pylist()
-    first_unstable = next(row["n"] for row in rows if row["outcome"] in ("nan", "inf", "diverged"))
+    rows = grid(config_of("keras_line/posted").model_dump(), [{"key": "data.n", "range": [2, 25]}]).to_pylist()
     for row in rows:
         x = np.arange(1.0, row["n"] + 1)
         columns = np.stack([x, np.ones_like(x)], axis=1)
-        critical = 2 / (2 * np.linalg.eigvalsh(columns.T @ columns / row["n"])[-1])
-        assert (row["outcome"] in ("nan", "inf", "diverged")) == (critical < 0.01), (row["n"], critical)
+        critical = 2 / np.linalg.eigvalsh(2 * columns.T @ columns / row["n"])[-1]
+        assert (row["outcome"] in ("nan", "inf", "diverged")) == (critical < 0.01)
         assert row["sharpness"] == pytest.approx(2 / critical, rel=1e-9)
-    assert first_unstable == 17
+    assert critical_rate("keras_line/posted", "data.n=16") > 0.01 > critical_rate("keras_line/posted", "data.n=17")
 
 
-def test_keras_line_is_mended_by_a_hundredth_of_the_rate(train) -> None:
-    report = train(with_rate(KERAS_LINE, 0.0001))
-    assert report.outcome == "converged"
-    assert report.epochs[-1].mean_loss < 0.02
+def test_keras_line_grows_by_the_square_of_one_minus_rate_times_curvature() -> None:
+    losses = [epoch.mean_loss for epoch in train("keras_line/posted").epochs]
+    predicted = (1 - 0.01 * 2 / critical_rate("keras_line/posted")) ** 2
+    assert losses[19] / losses[18] == pytest.approx(predicted, rel=1e-5)
 
 
-def test_tabular_mlp_prints_the_losses_of_its_seed(npz, train) -> None:
+def test_the_row_that_only_validates_is_the_prediction_at_25() -> None:
+    for rule in ((), ('optimizer.kind="adam"',)):
+        report = train("keras_line/kernels", *rule)
+        (predicted,) = report.predictions
+        assert report.row["val_loss_final"] == pytest.approx((predicted - 12.5) ** 2, rel=1e-4, abs=1e-10)
+    config = config_of("keras_line/kernels")
+    rows, line = load_rows(config), load_rows(config_of("keras_line/posted"))
+    assert (rows.inputs == line.inputs).all()
+    assert (rows.targets == line.targets).all()
+    assert (rows.val_inputs.item(), rows.val_targets.item()) == (25, 12.5)
+
+
+# ---- tabular_mlp ---------------------------------------------------------------------------------------------------
+
+
+def test_the_shipped_draws_are_those_of_the_answers_seed() -> None:
     state = np.random.RandomState(42)
     x, y = state.randn(100, 3), state.randn(100, 1)
     x, y = (x - x.mean(axis=0)) / x.std(axis=0), (y - y.mean(axis=0)) / y.std(axis=0)
     kernels = [state.randn(3, 5) * np.sqrt(2 / 3), state.randn(5, 1) * np.sqrt(2 / 5)]
-    start = {
-        f"layers.{index}.{name}": values
-        for index, kernel in enumerate(kernels)
-        for name, values in (("kernel", kernel), ("bias", np.zeros(kernel.shape[1])))
-    }
-    report = train(
-        {
-            "data": {"kind": "npz", "path": npz(x=x, y=y)},
-            "model": {"hidden": [5], "init": "file", "init_file": npz(**start)},
-            "optimizer": {"learning_rate": 0.01, "clip_output_gradient": 1.0},
-            "training": {"epochs": 1000, "batch_size": 100, "dtype": "float64"},
-        }
-    )
-    ours = [1.782159, 1.047726, 0.992307, 0.967995, 0.952582, 0.941579, 0.932733, 0.926808, 0.922721, 0.918919]
-    assert [round(epoch.mean_loss, 6) for epoch in report.epochs[::100]] == ours
+    folder = CONFIGS / "tabular_mlp"
+    with np.load(folder / "answer_rows.npz") as rows, np.load(folder / "answer_weights.npz") as weights:
+        assert np.array_equal(rows["x"], x)
+        assert np.array_equal(rows["y"], y)
+        for layer, kernel in enumerate(kernels):
+            assert np.array_equal(weights[f"layers.{layer}.kernel"], kernel)
+            assert not weights[f"layers.{layer}.bias"].any()
+
+
+def test_tabular_mlp_is_mended_by_filling_and_scaling() -> None:
+    posted, smallest = train("tabular_mlp/posted"), train("tabular_mlp/smallest")
+    assert (posted.outcome, posted.cause, posted.row["first_nan_step"]) == ("nan", "nan_in_data", 0)
+    assert smallest.row["r2"] > 0.8
+
+
+# ---- relu_double ---------------------------------------------------------------------------------------------------
 
 
 def test_relu_double_dies_and_stays_at_one_loss(grid) -> None:
-    tree = {
-        "data": {"kind": "line", "start": 1, "n": 750, "slope": 2, "validation_split": 0.2},
-        "model": {"hidden": [128], "activation": "relu", "output_activation": "relu"},
-        "training": {"epochs": 2, "batch_size": 100},
-        "optimizer": {"learning_rate": 0.01},
-    }
-    rows = grid(tree, [{"key": "training.seed", "range": [0, 6]}]).to_pylist()
+    tree = config_of("relu_double/posted").model_dump()
+    rows = grid(tree, [{"key": "training.seed", "range": [0, 12]}]).to_pylist()
     dead = np.mean((2.0 * np.arange(1, 601)) ** 2)  # what a net that says 0 everywhere costs
-    assert [row["outcome"] for row in rows] == ["dead"] * 6
+    assert {row["outcome"] for row in rows} == {"dead"}
+    assert {row["cause"] for row in rows} == {"dead_at_init", "blown_up_then_dead"}
     for row in rows:
         assert row["loss_final"] == pytest.approx(dead, rel=1e-5)
         assert row["dead_fraction"] >= row["dead_fraction_initial"]
         assert row["first_nan_step"] is None
-    assert {"killed", "blown_up_then_dead"} & {row["cause"] for row in rows}, "some were alive at the start"
+
+
+def test_relu_double_learns_with_the_smallest_fix(grid) -> None:
+    tree = config_of("relu_double/linear_small_rate").model_dump()
+    rows = grid(tree, [{"key": "training.seed", "range": [0, 12]}]).to_pylist()
+    assert {row["outcome"] for row in rows} == {"converged"}
+
+
+# ---- fractal_tanh --------------------------------------------------------------------------------------------------
 
 
 def test_fractal_tanh_separates_trainable_from_untrainable(grid) -> None:

@@ -1,5 +1,6 @@
 """Rows → grids. Draws nothing and needs no JAX; `plot`, `report` and `Result.to_xarray` call it."""
 
+from nanmap.analysis.intervals import wilson_interval
 from nanmap.analysis.pixels import (
     HIGHER_IS_BETTER,
     SEVERITY,
@@ -25,4 +26,5 @@ __all__ = [
     "most_common",
     "take_medians",
     "to_xarray",
+    "wilson_interval",
 ]

@@ -59,7 +59,8 @@ def _epoch_line(number: int, total: int | None, losses: Any) -> str:
     of = f"/{total}" if total else ""
     said = [("mean loss", losses.mean_loss), ("last batch", losses.last_loss), ("val_loss", losses.val_loss)]
     said += [("accuracy", losses.mean_accuracy), ("val_accuracy", losses.val_accuracy)]
-    return f"epoch {number}{of}" + "".join(f"  {name} {_show(value)}" for name, value in said if value is not None)
+    # Nine digits tell every float32 apart, and show what other programs print.
+    return f"epoch {number}{of}" + "".join(f"  {name} {value:.9g}" for name, value in said if value is not None)
 
 
 def _print_end(report: Any) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from nanmap.errors import InputError, did_you_mean
 
+THREADS = "threads/"
+
 
 def root() -> Path:
     """The folder that holds `configs` and `sweeps`: inside an installed package, or the checkout's top."""
@@ -16,14 +18,13 @@ def root() -> Path:
 
 def show(name: str | None, out: Path) -> None:
     """Lists the examples, or copies one with all the files that it needs."""
-    sweeps = {file.stem: file for file in sorted((root() / "sweeps").glob("*.toml"))}
-    configs = {
-        file.relative_to(root() / "configs").with_suffix("").as_posix(): file
-        for file in sorted((root() / "configs").rglob("*.toml"))
-    }
+    sweeps, configs = _found("sweeps"), _found("configs")
     if name is None:
-        _list("sweeps", sweeps)
-        _list("configs", configs)
+        for title, files in (("sweeps", sweeps), ("configs", configs)):
+            _list(title, {key: file for key, file in files.items() if THREADS not in key})
+        print("\nfour beginners' programs, every fix that they were offered, and the sweeps that compare them:")
+        for title, files in (("sweeps", sweeps), ("configs", configs)):
+            _list(title, {key: file for key, file in files.items() if THREADS in key})
         print("\ncopy one out:  nanmap examples NAME --out DIR")
         return
     stem = name.removesuffix(".toml").removeprefix("sweeps/").removeprefix("configs/")
@@ -42,6 +43,12 @@ def show(name: str | None, out: Path) -> None:
         shutil.copyfile(file, target)
         print(target)
     print(f"next: nanmap {'sweep' if stem in sweeps else 'run'} {shlex.quote(str(targets[needed[0]]))}")
+
+
+def _found(folder: str) -> dict[str, Path]:
+    """The TOML files below a shipped folder by the name that they are asked for."""
+    top = root() / folder
+    return {file.relative_to(top).with_suffix("").as_posix(): file for file in sorted(top.rglob("*.toml"))}
 
 
 def _list(title: str, files: dict[str, Path]) -> None:

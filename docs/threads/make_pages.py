@@ -1,0 +1,60 @@
+"""Writes the threads' pages: trains their configs, counts in the rows of their sweeps, draws the maps, fills the templates.
+
+python docs/threads/make_pages.py RUNS     measures everything; RUNS holds the run folders of sweeps/threads
+python docs/threads/make_pages.py          only fills the templates from results.json
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from measured import THREADS
+from measured.common import CONFIGS, ROOT, SWEEPS
+from nanmap.result import Result
+from rendering import FOLDER, RESULTS, load_results, pages, to_json
+
+IMAGES = ROOT / "docs" / "images" / "threads"
+
+
+def measure(runs: Path) -> dict[str, Any]:
+    """Every figure, by thread: from single trainings (`run`) and from the sweeps' rows (`sweep`)."""
+    found: dict[str, Any] = {"sources": sources()}
+    for name, thread in THREADS.items():
+        found[name] = {"run": thread.quick(), "sweep": thread.swept(runs)}
+    found["trainings"] = sum(found[name]["sweep"]["trainings"] for name in THREADS)
+    return found
+
+
+def sources() -> dict[str, str]:
+    """A checksum of every file that the figures follow from, so that a test can tell results that are out of date."""
+    files = [path for path in CONFIGS.rglob("*") if path.is_file() and path.suffix in (".toml", ".csv", ".npz")]
+    files += [*SWEEPS.glob("*.toml"), CONFIGS.parent / "data" / "houses.csv", FOLDER / "printed.toml"]
+    return {
+        path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in sorted(files)
+    }
+
+
+def draw(runs: Path) -> None:
+    """The maps that the sweeps list, into the pages' images."""
+    for thread in THREADS.values():
+        for sweep in thread.SWEPT:
+            result = Result(runs / sweep)
+            for options in result.manifest["maps"]:
+                given = dict(options)
+                result.map(given.pop("x"), given.pop("y"), out=IMAGES / f"{sweep}_{given.pop('file')}", **given)
+
+
+def main() -> None:
+    """Measures if there are runs to count in, then writes every page."""
+    if len(sys.argv) > 1:
+        runs = Path(sys.argv[1])
+        RESULTS.write_text(to_json(measure(runs)), encoding="utf-8")
+        draw(runs)
+    for path, text in pages(load_results()).items():
+        path.write_text(text, encoding="utf-8")
+        print(path.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
