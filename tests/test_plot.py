@@ -414,8 +414,8 @@ class TestCurves:
         result = sweep_to_folder(sweep, tmp_path, engine=engine)
         edges_to_folder(sweep, tmp_path, engine=engine, tolerance=0.01)
         figure = draw(result)
-        assert legend_of(figure)[-1] == "measured edge (bisection)"
-        line = np.asarray(panels_of(figure)[0].lines[-1].get_xdata(), float)[::2]
+        assert legend_of(figure)[-1] == "measured edge\n(bisection, median)"
+        line = np.asarray(panels_of(figure)[0].lines[-1].get_xdata(), float)
         edges = result.edge()
         np.testing.assert_allclose(line, edges.groupby("batch_size").edge_learning_rate.median(), rtol=0.01)
 
