@@ -18,11 +18,12 @@ from matplotlib.text import Text
 from handmade import BATCH, LINE, RATE, SEED, write_run
 from nanmap.edges import edges_to_folder
 from nanmap.errors import InputError
-from nanmap.outcomes import Outcome
+from nanmap.outcomes import Cause, Outcome
 from nanmap.plan import make_sweep
 from nanmap.plot import draw_map
-from nanmap.plot.theme import MISSING, OUTCOME_COLOURS, SEQUENTIAL, THEMES
+from nanmap.plot.theme import CAUSE_COLOURS, MISSING, OUTCOME_COLOURS, SEQUENTIAL, THEMES
 from nanmap.result import Result
+from nanmap.schema import COLUMNS
 from nanmap.sweeping import sweep_to_folder
 
 NAN, INF = np.nan, np.inf
@@ -110,6 +111,18 @@ class TestOutcomes:
         bar = figure.axes[-1]
         assert [tick.get_text() for tick in bar.get_yticklabels()] == ["0 %", "25 %", "50 %", "75 %", "100 %"]
         assert bar.get_ylabel().replace("\n", " ") == "share of runs that converged"
+
+    def test_causes_have_colours_of_their_own(self, tmp_path: Path):
+        causes = np.resize(np.array(list(Cause), object), 15)
+        figure = draw(write_run(tmp_path, [BATCH, RATE], {"cause": causes}), value="cause")
+        wanted = [[CAUSE_COLOURS[each] for each in row] for row in causes.reshape(3, 5)]
+        assert pixels(figure, 3, 5) == wanted
+        assert len(set(CAUSE_COLOURS.values())) == len(Cause)
+        assert legend_of(figure)[0] == "none  2 · 13 %"
+
+    @pytest.mark.parametrize("name", [each.name for each in COLUMNS])
+    def test_every_column_can_be_drawn(self, tmp_path: Path, name: str):
+        assert panels_of(draw(write_run(tmp_path, [BATCH, RATE]), value=name))
 
 
 class TestHoles:

@@ -48,7 +48,7 @@ def draw_map(
     """Draws what became of each training, over any two axes of a run.
 
     All cells that differ only in other axes share a pixel. For `outcome` it shows the most common one, with the
-    runner-up as a core of the area of its share; for an outcome's name, such as `converged`, the share of the runs
+    runner-up as a core of the area of its share, and for `cause` the same; for an outcome's name, such as `converged`, the share of the runs
     that ended so; for a numeric column, the median run, where infinite, NaN and missing values have their own colours.
 
     Args:

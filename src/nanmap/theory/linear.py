@@ -59,7 +59,7 @@ def linear_problem(config: Config, rows: Rows) -> LinearProblem | None:
 
     The same object for equal settings, so that what is computed from it can be kept.
     """
-    straight = not config.model.hidden and config.model.output_activation == "linear"
+    straight = config.model.kind == "mlp" and not config.model.hidden and config.model.output_activation == "linear"
     if not straight or config.loss.kind not in CURVATURE:
         return None
     return _make_problem(rows, config.model.bias, config.model.parametrization, CURVATURE[config.loss.kind])
