@@ -471,6 +471,7 @@ class TestLayout:
             "outcome": rng.choice(list(Outcome), size).astype(object),
             "loss_final": rng.choice([1.0, 1e-9, 1e12, NAN, INF], size),
             "r2": rng.choice([0.5, -3.0, NAN, -INF], size),
+            **dict.fromkeys(CURVES, 0.01),
         }
         figure = draw_map(write_run(tmp_path, axes, facts, shard_cells=size), x, y, **options)
         boxes = written(figure)

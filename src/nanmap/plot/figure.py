@@ -48,8 +48,10 @@ def draw_map(
     """Draws what became of each training, over any two axes of a run.
 
     All cells that differ only in other axes share a pixel. For `outcome` it shows the most common one, with the
-    runner-up as a core of the area of its share, and for `cause` the same; for an outcome's name, such as `converged`, the share of the runs
-    that ended so; for a numeric column, the median run, where infinite, NaN and missing values have their own colours.
+    runner-up as a core of the area of its share, and for `cause` the same; for an outcome's name, such as `converged`,
+    the share of the runs that ended so; for a numeric column, the median run, where infinite, NaN and missing values have
+    their own colours. Over any map with the learning rate along one side run the curves of theory, and beside them the
+    measured edges, if `nanmap edge` left any in the run's folder.
 
     Args:
         result: the run, which may be unfinished.
