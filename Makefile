@@ -58,8 +58,15 @@ format: .venv/developing
 docs: .venv/developing
 	@$(BIN)/python docs/make_reference.py
 
-# The two maps of the README, from results of `make sweep`.
+# The maps of the README, two of them from results of `make sweep`.
+TWENTY = --set axes.batch_size.values='[1,2,3,4,6,8,10,12,16,20]' --set axes.n.values='[20]' \
+	--set axes.scale_inputs.values='["none"]' --set axes.learning_rate.log='[2e-3,2e-2]' --set axes.learning_rate.num=61
 figures: .venv/installed
+	@$(BIN)/nanmap sweep sweeps/keras_line.toml $(TWENTY) --no-maps --out $(OUT)/edges
+	@$(BIN)/nanmap edge sweeps/keras_line.toml $(TWENTY) --out $(OUT)/edges
+	@$(BIN)/nanmap edge sweeps/square_sgd.toml --out $(OUT)/square_sgd
+	@$(BIN)/nanmap edge sweeps/keras_line.toml --out $(OUT)/keras_line
+	@$(BIN)/nanmap map $(OUT)/edges --x learning_rate --y batch_size --select init=normal --out docs/images/edges.png
 	@$(BIN)/nanmap map $(OUT)/square_sgd --x learning_rate --y batch_size --facet scale_inputs --select budget='1000 updates' --out docs/images/square_sgd.png
 	@$(BIN)/nanmap map $(OUT)/keras_line --x learning_rate --y n --facet scale_inputs --select batch_size=64 --out docs/images/keras_line.png
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from nanmap.cli.app import app
 from nanmap.config.settings import Config
+from nanmap.edges.table import EDGE_COLUMNS
 from nanmap.outcomes import Cause, Outcome
 from nanmap.schema import reference_table
 
@@ -35,6 +36,7 @@ AXES = """A sweep names a config, then `[[axes]]` tables; the first one is the s
 | `zip = [["learning_rate", "momentum"]]` | axes that are walked together, by column |
 | `where = "batch_size <= n and init != 'zeros'"` | the cells that stay; excluded cells keep their numbers and have no row |
 | `[record] full_loss = true` | tracks the loss over all rows at every step, for `measure` of minibatch trainings |
+| `[record] sharpness = true` | λmax of networks at the start and at the end; `"start"` leaves out the end |
 | `[[maps]]` with `file`, `x`, `y`, `facet`, `value`, `select` | pictures that `nanmap sweep` draws into the run folder |
 
 An axis on `a.b` has the column `b`, one on `x.kind` the column `x`, one on `optimizer.layer_learning_rates.0` the
@@ -59,6 +61,9 @@ def reference() -> str:
         "`cell`, one column per axis, then:",
         reference_table(),
         "Losses are in the unit of the (scaled) target's loss. Each field of the Parquet files carries its unit and meaning.",
+        "## Columns of an edge",
+        "One column per axis but the learning rate, then what `nanmap edge` found; [edges.md](edges.md) explains them.",
+        reference_table(EDGE_COLUMNS),
         "## Commands",
         *(_help(name) for name in COMMANDS),
     ]

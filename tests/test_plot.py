@@ -18,11 +18,12 @@ from matplotlib.text import Text
 from handmade import BATCH, LINE, RATE, SEED, write_run
 from nanmap.edges import edges_to_folder
 from nanmap.errors import InputError
-from nanmap.outcomes import Outcome
+from nanmap.outcomes import Cause, Outcome
 from nanmap.plan import make_sweep
 from nanmap.plot import draw_map
-from nanmap.plot.theme import MISSING, OUTCOME_COLOURS, SEQUENTIAL, THEMES
+from nanmap.plot.theme import CAUSE_COLOURS, MISSING, OUTCOME_COLOURS, SEQUENTIAL, THEMES
 from nanmap.result import Result
+from nanmap.schema import COLUMNS
 from nanmap.sweeping import sweep_to_folder
 
 NAN, INF = np.nan, np.inf
@@ -110,6 +111,18 @@ class TestOutcomes:
         bar = figure.axes[-1]
         assert [tick.get_text() for tick in bar.get_yticklabels()] == ["0 %", "25 %", "50 %", "75 %", "100 %"]
         assert bar.get_ylabel().replace("\n", " ") == "share of runs that converged"
+
+    def test_causes_have_colours_of_their_own(self, tmp_path: Path):
+        causes = np.resize(np.array(list(Cause), object), 15)
+        figure = draw(write_run(tmp_path, [BATCH, RATE], {"cause": causes}), value="cause")
+        wanted = [[CAUSE_COLOURS[each] for each in row] for row in causes.reshape(3, 5)]
+        assert pixels(figure, 3, 5) == wanted
+        assert len(set(CAUSE_COLOURS.values())) == len(Cause)
+        assert legend_of(figure)[0] == "none  2 · 13 %"
+
+    @pytest.mark.parametrize("name", [each.name for each in COLUMNS])
+    def test_every_column_can_be_drawn(self, tmp_path: Path, name: str):
+        assert panels_of(draw(write_run(tmp_path, [BATCH, RATE]), value=name))
 
 
 class TestHoles:
@@ -414,8 +427,8 @@ class TestCurves:
         result = sweep_to_folder(sweep, tmp_path, engine=engine)
         edges_to_folder(sweep, tmp_path, engine=engine, tolerance=0.01)
         figure = draw(result)
-        assert legend_of(figure)[-1] == "measured edge (bisection)"
-        line = np.asarray(panels_of(figure)[0].lines[-1].get_xdata(), float)[::2]
+        assert legend_of(figure)[-1] == "measured edge\n(bisection, median)"
+        line = np.asarray(panels_of(figure)[0].lines[-1].get_xdata(), float)
         edges = result.edge()
         np.testing.assert_allclose(line, edges.groupby("batch_size").edge_learning_rate.median(), rtol=0.01)
 
@@ -458,6 +471,7 @@ class TestLayout:
             "outcome": rng.choice(list(Outcome), size).astype(object),
             "loss_final": rng.choice([1.0, 1e-9, 1e12, NAN, INF], size),
             "r2": rng.choice([0.5, -3.0, NAN, -INF], size),
+            **dict.fromkeys(CURVES, 0.01),
         }
         figure = draw_map(write_run(tmp_path, axes, facts, shard_cells=size), x, y, **options)
         boxes = written(figure)

@@ -7,7 +7,7 @@ import pytest
 
 from nanmap.config import build_config
 from nanmap.data import load_rows
-from nanmap.theory import linear_sharpness
+from nanmap.theory import linear_problem
 from oracles import critical_rates, random_layers
 
 STEPS = 3000  # at 1e-4 beside the edge the loss still changes by a third over the last tenth
@@ -92,7 +92,7 @@ def test_sharpness_is_the_largest_eigenvalue_of_the_hessian(loss: str, bias: boo
             return jnp.mean(error**2) * (1.0 if loss == "mse" else 0.5)
 
         expected = float(jnp.linalg.eigvalsh(jax.hessian(objective)(vector))[-1])
-    assert linear_sharpness(config, load_rows(config)) == pytest.approx(expected, rel=1e-12)
+    assert linear_problem(config, load_rows(config)).sharpness == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_sharpness_column_is_in_scaled_units_and_null_without_a_formula(npz, grid) -> None:

@@ -117,7 +117,7 @@ COLUMNS = (
         "sharpness_final",
         pa.float64(),
         "1",
-        "The same after the last update.",
+        "Largest eigenvalue λmax of the Hessian of the training loss (all rows) after the last update.",
         "as for `sharpness`; with `start` no network has it; a NaN appeared",
     ),
     Column(
@@ -153,7 +153,7 @@ COLUMNS = (
         pa.float64(),
         "steps",
         "Step at which the loss should overflow, from its growth along the top eigenvector; to compare with first_inf_step.",
-        "does not hold, or not within the budget",
+        "none is forecast",
     ),
     Column(
         "dead_fraction_initial",

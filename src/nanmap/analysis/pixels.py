@@ -3,7 +3,7 @@
 Cells find their place by their number, so rows are read shard by shard and a missing shard leaves a hole.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -85,23 +85,28 @@ def to_xarray(result: "Result") -> "xr.Dataset":
     return xr.Dataset(variables, coordinates, {"name": result.manifest["sweep"]["name"]})
 
 
-def count_outcomes(result: "Result", view: View) -> np.ndarray:
-    """Rows of each outcome in each pixel, `[len(SEVERITY), *view.shape]`."""
-    counts = np.zeros((len(SEVERITY), *view.shape), np.min_scalar_type(view.depth))
-    flat = counts.reshape(len(SEVERITY), -1)
-    for pixels, _, column in _placed(result, view, "outcome"):
-        np.add.at(flat, (_outcome_codes(column), pixels), 1)
+def count_names(result: "Result", view: View, column: str, names: Sequence[str]) -> np.ndarray:
+    """Rows of each name in each pixel, for a column of names, `[len(names), *view.shape]`."""
+    counts = np.zeros((len(names), *view.shape), np.min_scalar_type(view.depth))
+    flat = counts.reshape(len(names), -1)
+    for pixels, _, values in _placed(result, view, column):
+        np.add.at(flat, (_codes(values, names), pixels), 1)
     return counts
 
 
+def count_outcomes(result: "Result", view: View) -> np.ndarray:
+    """Rows of each outcome in each pixel, `[len(SEVERITY), *view.shape]`."""
+    return count_names(result, view, "outcome", SEVERITY)
+
+
 def most_common(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The most common outcome of each pixel, and how many of its runs agree.
+    """The most common name of each pixel, and how many of its runs agree.
 
     Args:
         counts: as `count_outcomes` gives them.
 
     Returns:
-        Positions in `SEVERITY` (-1 without any row; of equally common ones the worse), and shares (NaN without any).
+        Positions among the names, which go from good to bad (-1 without any row; of equally common ones the worse), and shares (NaN without any).
 
     >>> counts = np.array([[3, 2, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0], [1, 2, 0]])
     >>> most_common(counts)[0].tolist(), most_common(counts)[1].tolist()
@@ -157,9 +162,9 @@ def _placed(result: "Result", view: View, name: str) -> Iterator[tuple[np.ndarra
         yield pixels, layers, table[name].combine_chunks().filter(pa.array(kept))
 
 
-def _outcome_codes(column: pa.Array) -> np.ndarray:
+def _codes(column: pa.Array, names: Sequence[str]) -> np.ndarray:
     column = column.dictionary_encode() if not pa.types.is_dictionary(column.type) else column
-    codes = np.array([SEVERITY.index(Outcome(name)) for name in column.dictionary.to_pylist()], np.intp)
+    codes = np.array([names.index(name) for name in column.dictionary.to_pylist()], np.intp)
     return codes[column.indices.to_numpy()]
 
 

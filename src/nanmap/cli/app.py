@@ -82,7 +82,7 @@ def map_(
         list[str] | None, typer.Option(help="Axis with a panel per value; at most two.", show_default=False)
     ] = None,
     value: Annotated[
-        str, typer.Option(help="What to colour by: outcome, converged (share of runs), or a column.")
+        str, typer.Option(help="What to colour by: outcome, cause, converged (share of runs), or any other column.")
     ] = "outcome",
     select: Annotated[
         list[str] | None, typer.Option(metavar="AXIS=VALUE", help="Keep only these rows; may be repeated.")

@@ -46,7 +46,7 @@ def describe(edges: "pd.DataFrame") -> list[str]:
     known = edges.edge_learning_rate.dropna()
     span = f", from {known.min():.4g} to {known.max():.4g}" if len(known) else ""
     lines = [f"edges: {len(known):,} of {len(edges):,} rows{span}"]
-    for name, count in edges.note[edges.note != ""].value_counts().items():
+    for name, count in edges.note[edges.note != ""].astype(str).value_counts().items():
         lines.append(f"  {count:,} rows: {name}")
     if edges.reentrant.any():
         lines.append(f"  {edges.reentrant.sum():,} rows are reentrant: stable again above the edge")
@@ -55,7 +55,7 @@ def describe(edges: "pd.DataFrame") -> list[str]:
         if len(ratio):
             low, middle, high = ratio.quantile([0, 0.5, 1])
             lines.append(
-                f"measured / {words}: {middle:.5g} in the median of {len(ratio):,} rows, {low:.5g} to {high:.5g}"
+                f"measured / {words}: {middle:.6g} in the median of {len(ratio):,} rows, {low:.6g} to {high:.6g}"
             )
     return lines
 

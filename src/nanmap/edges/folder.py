@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from nanmap.edges.probe import OUTCOME, TAIL, Prober
+from nanmap.edges.probe import OUTCOME, TAIL, Prober, decided_by_tail
 from nanmap.edges.rows import EdgeRows
 from nanmap.edges.search import Edges, Span, plan_search, search
 from nanmap.edges.table import edge_table
@@ -21,13 +21,13 @@ from nanmap.store import RunFolder, shard_metadata
 from nanmap.theory import PREDICTIONS
 
 BLOCK = 2048  # rows that are searched together and written as one file
-TOLERANCES = (1e-9, 0.1)
+TOLERANCES = {"float64": 1e-9}  # the finest that a number format resolves; of others 1e-6
+COARSEST, FINEST = 0.1, 1e-6
 QUANTILES = {"low": 0.1, "median": 0.5, "high": 0.9}
 
 STABLE = "stable at every rate that was tried"
 UNSTABLE = "unstable at the lowest rate that was tried"
 UNSETTLED = "slow modes still hide the growth at the longest horizon"
-ROUNDED = "the bracket is as narrow as the number format allows"
 
 
 class Observer(Protocol):
@@ -76,7 +76,7 @@ def edges_to_folder(
         sweep: what to train.
         out: a run folder; what a sweep wrote there is left alone.
         along: column of the axis of rates, where there are several.
-        tolerance: how far the edge may be from the truth, relative; 1e-9 to 0.1.
+        tolerance: how far the edge may be from the truth, relative; 1e-6 to 0.1, in float64 from 1e-9.
         engine: the devices to train on; JAX's default ones if None.
         fresh: search again, replacing the edges that are there.
         block: rows per file, about.
@@ -85,15 +85,15 @@ def edges_to_folder(
     Raises:
         InputError: the rates cannot be searched, or the folder holds edges of other settings.
     """
-    if not TOLERANCES[0] <= tolerance <= TOLERANCES[1]:
-        raise InputError("is no tolerance", key="--tolerance", value=tolerance, allowed="1e-9 to 0.1, relative")
     rows, plan, folder = EdgeRows(sweep, along), Plan(sweep), RunFolder(out)
+    _check_tolerance(tolerance, plan)
     engine = engine or Engine()
     low, high = rows.span
     if low >= high:
         raise InputError(
             "has a single rate: no range to search", file=sweep.file, key=f"axes.{rows.rate and rows.rate.column}"
         )
+    span = plan_search(low, high, tolerance, any(map(decided_by_tail, plan.variants())))
     manifest = _manifest(sweep, plan, engine, {"along": along, "tolerance": tolerance, "block": block})
     _make_room(folder, manifest, fresh)
     told = observer or Silent()
@@ -106,7 +106,7 @@ def edges_to_folder(
     for number, kept in enumerate(blocks):
         if number in finished or not len(kept):
             continue
-        facts, cost = _find(plan, rows, engine, kept, tolerance, told.trained)
+        facts, cost = _find(plan, rows, engine, kept, span, told.trained)
         folder.edges.write(number, edge_table(rows.columns(kept), facts, shard_metadata(manifest["hash"], number)))
         told.found(len(kept))
         manifest["columns_of_a_map"] = max(manifest["columns_of_a_map"], round(cost, 2))
@@ -116,6 +116,19 @@ def edges_to_folder(
     manifest["complete"] = True
     folder.write_edges_manifest(manifest)
     return Result(folder.path)
+
+
+def _check_tolerance(tolerance: float, plan: Plan) -> None:
+    for variant in plan.variants():
+        dtype = variant.program.dtype
+        finest = TOLERANCES.get(dtype, FINEST)
+        if not finest <= tolerance <= COARSEST:
+            raise InputError(
+                "is no tolerance",
+                key="--tolerance",
+                value=tolerance,
+                allowed=f"{finest:g} to {COARSEST:g}, relative, in {dtype}",
+            )
 
 
 def _manifest(sweep: Sweep, plan: Plan, engine: Engine, search: dict[str, Any]) -> dict[str, Any]:
@@ -151,12 +164,11 @@ def _find(
     edges: EdgeRows,
     engine: Engine,
     kept: np.ndarray,
-    tolerance: float,
+    span: Span,
     advanced: Callable[[int], None],
 ) -> tuple[dict[str, np.ndarray], float]:
     """The facts of a block of rows, and what they cost in columns of a map."""
     probe = Prober(plan, edges, engine, kept, advanced)
-    span = plan_search(*edges.span, tolerance, bool(probe.by_tail.any()))
     found = search(probe, len(kept), span, probe.by_tail, probe.ahead())
     facts = {**_measured(found, probe, span), **_predicted(plan, probe.cells)}
     facts |= _seeds(edges, kept, facts["edge_learning_rate"])

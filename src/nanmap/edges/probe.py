@@ -56,8 +56,9 @@ class Prober:
     def __call__(self, rows: np.ndarray, rates: np.ndarray, stretch: np.ndarray) -> np.ndarray:
         """Which rates are stable, bool `[probes]`; rows count within the block."""
         stable = np.zeros(len(rows), bool)
-        self.cost += sum(_cost(self.engine, lanes) for lanes in self._lanes(rows, rates, stretch))
-        for lanes, index, columns in self.engine.train(self._lanes(rows, rates, stretch)):
+        batches = list(self._lanes(rows, rates, stretch))
+        self.cost += sum(_cost(self.engine, lanes) for lanes in batches)
+        for lanes, index, columns in self.engine.train(batches):
             stable[lanes.position[index]] = _stable(lanes, index, columns, self.by_tail[rows[lanes.position[index]]])
             self.advanced(len(index))
         return stable

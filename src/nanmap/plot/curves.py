@@ -24,7 +24,6 @@ STYLES: dict[str, Any] = {
     "predicted_mean_square": (0, (4, 1.6)),
     "predicted_typical": (0, (1.2, 1.2)),
     "predicted_catapult": (0, (5, 1.4, 1.2, 1.4)),
-    "edge_learning_rate": SOLID,
 }
 
 
@@ -63,7 +62,9 @@ def find_curves(result: "Result", facts: Facts) -> list[Curve]:
     known = set(result.folder.dataset().schema.names)
     found = [Curve(name, label, _predicted(result, lines, name)) for name, label in named.items() if name in known]
     measured = _measured(result, facts, lines)
-    found += [Curve("edge_learning_rate", "measured edge (bisection)", measured)] if measured is not None else []
+    found += (
+        [Curve("edge_learning_rate", "measured edge\n(bisection, median)", measured)] if measured is not None else []
+    )
     return [curve for curve in found if np.isfinite(curve.rates).any()]
 
 

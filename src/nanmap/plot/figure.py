@@ -14,10 +14,10 @@ from nanmap.analysis import View, load_grid, make_view
 from nanmap.errors import InputError
 from nanmap.plot.curves import RATE, Curve, find_curves
 from nanmap.plot.facts import Facts
-from nanmap.plot.key import draw_bar, line_of, make_legend
+from nanmap.plot.key import draw_bar, line_of, make_legend, points_of
 from nanmap.plot.layout import Sheet, name_panels, panel_size
 from nanmap.plot.paint import Painting, expand, paint
-from nanmap.plot.scale import coordinate, edges, to_scale
+from nanmap.plot.scale import centres, coordinate, edges, to_scale
 from nanmap.plot.theme import Theme, find_theme, to_bytes
 from nanmap.plot.ticks import Labels, fit_labels, set_up
 from nanmap.plot.words import describe_map, name_axis
@@ -48,8 +48,10 @@ def draw_map(
     """Draws what became of each training, over any two axes of a run.
 
     All cells that differ only in other axes share a pixel. For `outcome` it shows the most common one, with the
-    runner-up as a core of the area of its share; for an outcome's name, such as `converged`, the share of the runs
-    that ended so; for a numeric column, the median run, where infinite, NaN and missing values have their own colours.
+    runner-up as a core of the area of its share, and for `cause` the same; for an outcome's name, such as `converged`,
+    the share of the runs that ended so; for a numeric column, the median run, where infinite, NaN and missing values have
+    their own colours. Over any map with the learning rate along one side run the curves of theory, and beside them the
+    measured edges, if `nanmap edge` left any in the run's folder.
 
     Args:
         result: the run, which may be unfinished.
@@ -171,9 +173,18 @@ def _draw_pixels(axes: Axes, view: View, painting: Painting, panel: tuple[int, .
 
 
 def _draw_curve(axes: Axes, view: View, curve: Curve, panel: tuple[int, ...]) -> None:
-    """A staircase: one step per line of pixels, broken where the rate is not known or not on the axis."""
+    """A staircase: one step per line of pixels, broken where the rate is not known or not on the axis.
+
+    A measured edge is a point per line instead.
+    """
     across = view.x.axis.key == RATE
     rate_axis, other = (view.x, view.y) if across else (view.y, view.x)
+    if curve.measured:
+        box = axes.get_window_extent()
+        pitch = (box.height if across else box.width) / len(other) / DPI * 72
+        measured = coordinate(rate_axis, curve.rates[panel]), centres(other)
+        axes.plot(*(measured if across else measured[::-1]), scalex=False, scaley=False, **points_of(pitch))
+        return
     places = np.repeat(coordinate(rate_axis, curve.rates[panel]), 2)
     borders = np.repeat(edges(other), 2)[1:-1]
     points = (places, borders) if across else (borders, places)

@@ -18,24 +18,40 @@ from matplotlib.transforms import Transform
 
 from nanmap.plot.curves import STYLES, Curve
 from nanmap.plot.paint import Bar, Painting
-from nanmap.plot.text import label_of, wrapped
+from nanmap.plot.text import label_of, text_width, wrapped
 from nanmap.plot.theme import Theme
 
 BAR_WIDTH = 0.17  # inches
+BENEATH, HANDLE = (
+    6.0,
+    0.75,
+)  # room for a legend beneath the panels of the narrowest sheet, and for a handle with its gaps
 FEW_DECADES = 1000  # below, powers of ten alone would be too few ticks
 
 
 def line_of(curve: Curve) -> dict[str, Any]:
-    """How a curve is drawn, so that it is seen on every colour: white edged in black, the measured one the reverse."""
-    ink, halo = ("black", "white") if curve.measured else ("white", "black")
+    """How a prediction is drawn: white edged in black, so that it is seen on every colour."""
     return {
-        "color": ink,
+        "color": "white",
         "linewidth": 1.1,
         "linestyle": STYLES[curve.name],
         "dash_capstyle": "butt",
         "solid_joinstyle": "miter",
-        "path_effects": [Stroke(linewidth=2.4, foreground=halo), Normal()],
+        "path_effects": [Stroke(linewidth=2.4, foreground="black"), Normal()],
         "zorder": 4,
+    }
+
+
+def points_of(pitch: float) -> dict[str, Any]:
+    """How a measurement is drawn: black points edged in white, as large as `pitch` points between two lines allow."""
+    return {
+        "linestyle": "none",
+        "marker": "o",
+        "markersize": float(np.clip(0.5 * pitch, 1.6, 4.2)),
+        "markerfacecolor": "black",
+        "markeredgecolor": "white",
+        "markeredgewidth": 0.6,
+        "zorder": 5,
     }
 
 
@@ -86,13 +102,15 @@ def make_legend(
         handles.append(Patch(facecolor=look.background, edgecolor=look.hatch, hatch="////", label="not trained yet"))
     if (expected == 0).any():
         handles.append(Patch(facecolor=look.excluded, edgecolor=look.muted, linewidth=0.5, label="excluded by `where`"))
-    handles += [Line2D([], [], **line_of(curve), label=curve.label) for curve in curves]
+    for curve in curves:
+        style = points_of(10.0) if curve.measured else line_of(curve)
+        handles.append(Line2D([], [], **style, label=curve.label))
     if not handles:
         return None
     legend = figure.legend(
         handles=handles,
         title=painting.heading or None,
-        ncols=1 if painting.bar is None else min(3, len(handles)),
+        ncols=1 if painting.bar is None else _columns([handle.get_label() for handle in handles]),
         frameon=False,
         handlelength=1.3 if not curves else 2.2,  # room for a dash and its gap
         handleheight=1.1,
@@ -104,6 +122,12 @@ def make_legend(
     legend.get_title().set_fontweight("bold")
     legend.set_in_layout(False)  # the sheet makes room for it
     return legend
+
+
+def _columns(labels: list[str]) -> int:
+    """Columns of a legend that stands beneath the panels."""
+    widest = max(text_width(line, 9) for label in labels for line in label.split("\n"))
+    return int(np.clip(BENEATH / (widest + HANDLE), 1, min(3, len(labels))))
 
 
 def draw_bar(figure: Figure, panels: list[Axes], bar: Bar, inches: float) -> None:

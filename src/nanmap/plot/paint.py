@@ -1,19 +1,19 @@
 """Values → colours: one colour per pixel, and the key to read them by. Nothing is laid out here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.colors import Colormap, LogNorm, Normalize, SymLogNorm
 
-from nanmap.analysis import SEVERITY, Kind, Medians, View, count_outcomes, most_common, take_medians
+from nanmap.analysis import SEVERITY, Kind, Medians, View, count_names, count_outcomes, most_common, take_medians
 from nanmap.config.choices import CROSS_ENTROPIES
 from nanmap.errors import InputError, did_you_mean
 from nanmap.outcomes import Outcome
 from nanmap.plot.facts import Facts
 from nanmap.plot.text import label_of
-from nanmap.plot.theme import DIVERGING, MISSING, OUTCOME_COLOURS, SEQUENTIAL, through, to_bytes
+from nanmap.plot.theme import CAUSE_COLOURS, DIVERGING, MISSING, OUTCOME_COLOURS, SEQUENTIAL, through, to_bytes
 from nanmap.plot.words import percent
 from nanmap.schema import COLUMNS, STEP_COLUMNS, TEXT
 
@@ -21,9 +21,13 @@ if TYPE_CHECKING:
     from nanmap.result import Result
 
 NUMERIC = {each.name: each for each in COLUMNS if each.type != TEXT}
-VALUES = ("outcome", *Outcome, *NUMERIC)
+VALUES = ("outcome", "cause", *Outcome, *NUMERIC)
 LATER = (*STEP_COLUMNS, "overflow_step_predicted")
 ACCURACIES = ("accuracy", "val_accuracy")
+SHADES: dict[str, Mapping[Any, str]] = {
+    "outcome": {each: OUTCOME_COLOURS[each] for each in SEVERITY},
+    "cause": CAUSE_COLOURS,
+}
 MORE_IS_DARK = (
     "r2",
     *ACCURACIES,
@@ -101,7 +105,7 @@ def paint(result: "Result", view: View, value: str) -> Painting:
     Args:
         result: the run.
         view: what the map shows.
-        value: `outcome`, an outcome's name for the share of the runs that ended so, or a numeric column.
+        value: `outcome`, `cause`, an outcome's name for the share of the runs that ended so, or a numeric column.
 
     Raises:
         InputError: `value` is none of these, or is an accuracy and no classes were predicted.
@@ -116,8 +120,9 @@ def paint(result: "Result", view: View, value: str) -> Painting:
             mend="r2 tells how much of the target is explained; loss_final compares runs",
         )
     if value not in NUMERIC:
-        counts = count_outcomes(result, view)
-        return _paint_outcomes(counts) if value == "outcome" else _paint_share(counts, Outcome(value))
+        if value not in SHADES:
+            return _paint_share(count_outcomes(result, view), Outcome(value))
+        return _paint_names(count_names(result, view, value, tuple(SHADES[value])), value, SHADES[value])
     medians = take_medians(result, view, value)
     return _paint_measure(medians) if value == "measure" else _paint_numbers(medians, value)
 
@@ -142,25 +147,26 @@ def expand(painting: Painting, panel: tuple[int, ...], factor: int) -> np.ndarra
     return np.where((reach < grown(np.sqrt(share) / 2))[..., None], grown(core), grown(image))
 
 
-def _paint_outcomes(counts: np.ndarray) -> Painting:
-    colours = np.array([*(to_bytes(OUTCOME_COLOURS[each]) for each in SEVERITY), [0, 0, 0, 0]], np.uint8)
+def _paint_names(counts: np.ndarray, what: str, shades: Mapping[Any, str]) -> Painting:
+    """The most common name of each pixel; `shades` go from good to bad."""
+    colours = np.array([*map(to_bytes, shades.values()), [0, 0, 0, 0]], np.uint8)
     winner, _ = most_common(counts)
     others = counts.astype(np.int32)
     np.put_along_axis(others, np.maximum(winner, 0)[None], 0, axis=0)
     second, _ = most_common(others)
     rows = counts.sum(axis=0, dtype=np.int64)
     share = np.divide(others.max(axis=0), rows, out=np.zeros(rows.shape), where=rows > 0)
-    totals = counts.reshape(len(SEVERITY), -1).sum(axis=1, dtype=np.int64)
+    totals = counts.reshape(len(shades), -1).sum(axis=1, dtype=np.int64)
     legend = [
-        (OUTCOME_COLOURS[each], f"{each}  {total:,} · {percent(int(total), int(totals.sum()))}")
-        for each, total in zip(SEVERITY, totals, strict=True)
+        (shade, f"{each or 'none'}  {total:,} · {percent(int(total), int(totals.sum()))}")
+        for (each, shade), total in zip(shades.items(), totals, strict=True)
         if total
     ]
     mixed = bool((share > 0).any())
     core = colours[second] if mixed else None
-    note = "colour: the most common outcome (of equal ones the worse)" if rows.size and rows.max() > 1 else ""
+    note = f"colour: the most common {what} (of equal ones the worse)" if rows.size and rows.max() > 1 else ""
     return Painting(
-        colours[winner], rows, "outcome  trainings · share", legend, None, core, share if mixed else None, note
+        colours[winner], rows, f"{what}  trainings · share", legend, None, core, share if mixed else None, note
     )
 
 

@@ -15,6 +15,11 @@ def edges(shown: Shown) -> np.ndarray:
     return from_scale(shown, np.concatenate([[first], middle, [last]]))
 
 
+def centres(shown: Shown) -> np.ndarray:
+    """Middles of the pixels `[n]` in the axis's coordinates."""
+    return np.arange(len(shown), dtype=float) if shown.scale == "values" else np.asarray(shown.labels, float)
+
+
 def to_scale(shown: Shown, values: np.ndarray) -> np.ndarray:
     """Where coordinates stand on the axis's scale, on which pixels are evenly spaced."""
     values = np.asarray(values, float)

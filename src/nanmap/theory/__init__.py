@@ -4,7 +4,7 @@
 the first infinity, `sharpness` the curvature of networks, and `predict` decides which of them a training may be held to.
 """
 
-from nanmap.theory.linear import LinearProblem, linear_problem, linear_sharpness
+from nanmap.theory.linear import LinearProblem, linear_problem
 from nanmap.theory.predict import PREDICTIONS, Prediction, predict
 
 __all__ = [
@@ -12,6 +12,5 @@ __all__ = [
     "LinearProblem",
     "Prediction",
     "linear_problem",
-    "linear_sharpness",
     "predict",
 ]

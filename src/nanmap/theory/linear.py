@@ -58,8 +58,15 @@ def linear_problem(config: Config, rows: Rows) -> LinearProblem | None:
     """The problem that a config poses, or None where the model or the loss makes it another one.
 
     The same object for equal settings, so that what is computed from it can be kept.
+
+    >>> from nanmap.config import build_config
+    >>> from nanmap.data import load_rows
+    >>> tree = {"data": {"kind": "line", "start": 1, "n": 20}, "training": {"epochs": 1}}
+    >>> config = build_config(tree)
+    >>> round(2 / linear_problem(config, load_rows(config)).sharpness, 6)  # the critical rate of gradient descent
+    0.006931
     """
-    straight = not config.model.hidden and config.model.output_activation == "linear"
+    straight = config.model.kind == "mlp" and not config.model.hidden and config.model.output_activation == "linear"
     if not straight or config.loss.kind not in CURVATURE:
         return None
     return _make_problem(rows, config.model.bias, config.model.parametrization, CURVATURE[config.loss.kind])
@@ -78,19 +85,3 @@ def _make_problem(rows: Rows, bias: bool, parametrization: str, curvature: float
 def kernel_factor(parametrization: str, fan_in: int) -> float:
     """What a parametrization multiplies the kernel of a linear model with."""
     return {"standard": 1.0, "mean_field": 1 / fan_in, "ntk": fan_in**-0.5}[parametrization]
-
-
-def linear_sharpness(config: Config, rows: Rows) -> float:
-    """Largest eigenvalue of the Hessian of the training loss of a linear model with a squared loss, in float64.
-
-    NaN for other models and losses.
-
-    >>> from nanmap.config import build_config
-    >>> from nanmap.data import load_rows
-    >>> tree = {"data": {"kind": "line", "start": 1, "n": 20}, "training": {"epochs": 1}}
-    >>> config = build_config(tree)
-    >>> round(2 / linear_sharpness(config, load_rows(config)), 6)  # the critical learning rate of gradient descent
-    0.006931
-    """
-    problem = linear_problem(config, rows)
-    return float("nan") if problem is None else problem.sharpness

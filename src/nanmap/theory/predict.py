@@ -15,6 +15,7 @@ PREDICTIONS = ("gd", "mean_square", "typical")
 
 NONLINEAR = "the model is not linear"
 LOSS = "the loss is not squared"
+COARSE = "half precision: rounding moves the edge"
 DATA = "the rows hold NaN or infinities"
 RULE = "an adaptive rule: its preconditioner moves with the gradients"
 LAYERS = "layers have rates of their own"
@@ -105,8 +106,8 @@ def why_not_descent(config: Config) -> str:
 
 def _why_not_linear(config: Config, rows: Rows) -> str:
     if linear_problem(config, rows) is not None:
-        return ""
-    if config.model.hidden or config.model.output_activation != "linear":
+        return "" if config.training.dtype in ("float32", "float64") else COARSE
+    if config.model.kind != "mlp" or config.model.hidden or config.model.output_activation != "linear":
         return NONLINEAR
     return LOSS if config.loss.kind not in ("mse", "half_mse") else DATA
 
