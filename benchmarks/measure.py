@@ -107,12 +107,12 @@ def _prepared(pool: Pool, each: Contender, key: str) -> dict[str, Any]:
         )
         worker.call("run", key="trial")
         seconds = min(worker.call("run", key="trial") for _ in range(2))
-        tried.append({"settings": option, "updates_per_second": round(work / seconds, 1)})
+        tried.append({"settings": option, "updates_per_second": round(work["updates"] / seconds, 1)})
     worker.call("forget", key="trial")
     best = max(tried, key=lambda trial: trial["updates_per_second"])["settings"] if tried else {}
     settings = {**each.settings, **best}
     work = worker.call("prepare", key=key, function=each.function, task=each.task, settings=settings)
-    return {"label": each.label, "settings": settings, "tried": tried, "task": each.task, "updates": work}
+    return {"label": each.label, "settings": settings, "tried": tried, "task": each.task, **work}
 
 
 def _verified(pool: Pool, reference: Contender, each: Contender, settings: Spec) -> dict[str, float]:

@@ -111,13 +111,13 @@ class Actions:
         self.runs: dict[str, Callable] = {}
         self.results: dict[str, Any] = {}
 
-    def prepare(self, key: str, function: str, task: dict[str, Any], settings: dict[str, Any]) -> int:
-        """Sets a contender up for a task; returns how many updates the task has."""
+    def prepare(self, key: str, function: str, task: dict[str, Any], settings: dict[str, Any]) -> dict[str, int]:
+        """Sets a contender up for a task; returns how many cells and updates the task has."""
         from benchmarks.tasks import Task
 
         self.tasks[key] = Task.build(**task)
         self.runs[key] = _find(function)(self.tasks[key], **settings)
-        return int(self.tasks[key].work)
+        return {"cells": len(self.tasks[key].cells), "updates": int(self.tasks[key].work)}
 
     def run(self, key: str) -> float:
         """Seconds of one run."""
