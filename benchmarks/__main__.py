@@ -35,7 +35,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=WORKLOADS, help="only this workload; may be repeated")
-    parser.add_argument("--quick", action="store_true", help="small sizes, to see that it works; the figures mean nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes, to see that it works; the figures mean nothing"
+    )
     parser.add_argument("--repeats", type=int, help="rounds of every comparison (default: 5, with --quick 2)")
     parser.add_argument(
         "--gpu-grids", action="store_true", help="the large grids and widths of a GPU, even where none is found"
@@ -56,7 +58,12 @@ def run(chosen: argparse.Namespace, console: Console) -> dict[str, Any]:
     large = chosen.gpu_grids or (bool(machine.gpus()) and not chosen.quick)
     names = chosen.only or [name for name in WORKLOADS if name != "gpu_grids" or large]
     start, found = time.perf_counter(), {}
-    columns = (TextColumn("{task.description:14}"), BarColumn(20), TimeElapsedColumn(), TextColumn("{task.fields[now]}"))
+    columns = (
+        TextColumn("{task.description:14}"),
+        BarColumn(20),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[now]}"),
+    )
     with Progress(*columns, console=console) as progress:
         for name in names:
             bar = progress.add_task(name, total=None, now="")

@@ -31,7 +31,7 @@ def growth(bench: Bench) -> dict[str, Any]:
         for turn in range(bench.repeats):
             for cells in sizes:
                 # The larger ones take long and scatter little.
-                if turn < {1_000_000: 3, 10_000_000: 1}.get(cells, bench.repeats):
+                if turn < {100_000: 3, 1_000_000: 2, 10_000_000: 1}.get(cells, bench.repeats):
                     bench.tell(f"{cells:,} cells, round {turn + 1}")
                     rows[cells]["runs"].append(_sweep(folder, sweeps[cells]))
     return {"config": "square_sgd", "settings": FULL_BATCH, "grids": list(rows.values())}

@@ -54,7 +54,9 @@ def gflops(result: Result, workload: str, group: Result, contender: Result) -> f
 
 def peak(result: Result, dtype: str) -> float:
     """GFLOP/s of the matrix product: the median over all workloads that measured it."""
-    found = [each["facts"][dtype]["peak_gflops"] for each in result["workloads"].values() if dtype in each.get("facts", {})]
+    found = [
+        each["facts"][dtype]["peak_gflops"] for each in result["workloads"].values() if dtype in each.get("facts", {})
+    ]
     return median([value for values in found for value in values])
 
 

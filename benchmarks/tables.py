@@ -9,7 +9,7 @@ from rich.table import Table as RichTable
 from benchmarks.figures import Result, Spread, gflops, measured, number, peak, rates, ratios
 
 MIB = 2**20
-REFERENCE, WITH_STOP = "nanmap, every cell to its end", "nanmap"
+WITH_STOP = "nanmap"  # label of a sweep as it is; where another contender is the reference, that one never stops
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,10 @@ def comparison(result: Result, workload: str) -> Table:
     """Who trains how fast, a pair of columns per precision."""
     found = result["workloads"][workload]
     unit, groups = found["unit"], found["groups"]
-    head = ["", *(text for group in groups for text in (f"{group['name']}: {unit} per second", "nanmap is faster by"))]
+    head = [
+        "",
+        *(text for group in groups for text in (f"{group['name']}: {unit} per second", "speed of nanmap over it")),
+    ]
     rows: dict[str, list[str]] = {}
     for group in groups:
         for each in group["contenders"]:
@@ -63,16 +66,25 @@ def _compared(group: Result, each: Result, unit: str) -> list[str]:
 
 
 def _settings(groups: list[Result]) -> str:
-    """What was searched, and how much of the work each did."""
-    texts = []
-    for group in groups:
-        for each in measured(group):
-            task, chosen = each["task"], each["settings"] if each["tried"] else {}
-            settings = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in chosen.items())
-            steps = each["updates"] // each["cells"]
-            texts.append(f"{each['label']} ({group['name']}): {each['cells']:,} cells × {steps:,} updates{f', {settings}' if settings else ''}")
-            del task
-    return "Work per round and best settings. " + "; ".join(texts) + "."
+    """A line per contender: how much it did in a round, and what its best setting was chosen from."""
+    lines = []
+    for label in dict.fromkeys(each["label"] for group in groups for each in measured(group)):
+        mine = {group["name"]: each for group in groups for each in measured(group) if each["label"] == label}
+        first = next(iter(mine.values()))
+        text = f"- {label}: {first['cells']:,} cells × {first['updates'] // first['cells']:,} updates"
+        if first["tried"]:
+            best = {dtype: _setting(each["settings"]) for dtype, each in mine.items()}
+            names = ", ".join(" or ".join(_setting(each["settings"]).split(" ")[:1]) for each in first["tried"])
+            texts = set(best.values())
+            chosen = texts.pop() if len(texts) == 1 else ", ".join(f"{best[dtype]} ({dtype})" for dtype in best)
+            text += f"; best of {names}: {chosen}"
+        lines.append(text)
+    return "Work in a round, and settings that were searched:\n\n" + "\n".join(lines)
+
+
+def _setting(settings: Result) -> str:
+    """The searched settings in words, the deciding number first."""
+    return ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in reversed(settings.items()))
 
 
 def widths(result: Result) -> Table:
@@ -90,7 +102,15 @@ def widths(result: Result) -> Table:
 
 def growth(result: Result) -> Table:
     """The command, by the number of cells."""
-    head = ["cells", "whole command, s", "sweep in it, s", "whole / sweep", "cells per second", "resident, MiB", "rows on disk, MiB"]
+    head = [
+        "cells",
+        "whole command, s",
+        "sweep in it, s",
+        "whole / sweep",
+        "cells per second",
+        "resident, MiB",
+        "rows on disk, MiB",
+    ]
     rows = []
     for grid in result["workloads"]["growth"]["grids"]:
         runs = grid["runs"]
@@ -130,12 +150,10 @@ def roofline(result: Result) -> Table:
     """Achieved over possible."""
     head = ["", "operations per update", "in matrix products", "GFLOP/s", "matrix product, GFLOP/s", "share of it"]
     rows = []
-    for name, dtype, group in _groups(result):
+    for name, dtype, group in comparisons(result):
         facts = result["workloads"][name]["facts"][dtype]
         share = facts["product_flops_per_update"] / facts["flops_per_update"]
-        for each in measured(group):
-            if each["label"] == WITH_STOP and each is not group["contenders"][0]:
-                continue  # operations that are never made cannot be counted
+        for each in in_roofline(name, group):
             speed, top = gflops(result, name, group, each), peak(result, dtype)
             label = f"`{name}`, {dtype}: {each['label']}"
             flops = number(facts["flops_per_update"])
@@ -143,10 +161,19 @@ def roofline(result: Result) -> Table:
     return Table(head, rows)
 
 
-def _groups(result: Result) -> list[tuple[str, str, Result]]:
+def comparisons(result: Result) -> list[tuple[str, str, Result]]:
     """Name, precision and comparison of the workloads that compare with peers."""
     names = [name for name in ("fractal_tanh", "relu_double", "square_sgd") if name in result["workloads"]]
     return [(name, group["name"], group) for name in names for group in result["workloads"][name]["groups"]]
+
+
+def in_roofline(workload: str, group: Result) -> list[Result]:
+    """Whose operations are told: everybody's on the fractal network, nanmap's elsewhere.
+
+    Not those of trainings that stopped early: operations that were never made cannot be counted.
+    """
+    everybody = measured(group) if workload == "fractal_tanh" else measured(group)[:1]
+    return [each for each in everybody if each["label"] != WITH_STOP or each is group["contenders"][0]]
 
 
 def gpu_grids(result: Result) -> Table:
@@ -171,28 +198,25 @@ def machine(result: Result) -> Table:
 
 def summary(result: Result) -> Table:
     """The short one of the README."""
-    rows = []
-    found = result["workloads"]
-    for group in found["fractal_tanh"]["groups"]:
-        ours = group["contenders"][0]
-        for each in measured(group)[2:]:
-            rows.append(_against(f"`fractal_tanh`, {group['name']}, per update", ours, each, "updates"))
-    for name, unit, text in (("relu_double", "trainings", "per training"), ("square_sgd", "updates", "per update")):
-        group = found[name]["groups"][0]
-        for each in measured(group)[1:]:
-            if each["label"] != WITH_STOP:
-                rows.append(_against(f"`{name}`, {group['name']}, {text}", group["contenders"][0], each, unit))
+    found, rows = result["workloads"], []
+    for name in ("fractal_tanh", "relu_double", "square_sgd"):
+        groups, unit = found[name]["groups"], found[name]["unit"]
+        labels = [each["label"] for each in measured(groups[0])[1:] if each["label"] != WITH_STOP]
+        for label in labels:
+            texts = []
+            for group in groups:
+                each = next(each for each in measured(group) if each["label"] == label)
+                ratio = number(ratios(group["contenders"][0], each, unit).middle)
+                texts.append(f"{ratio} ×" + (f" ({group['name']})" if len(groups) > 1 else ""))
+            rows.append([f"`{name}`", label, ", ".join(texts)])
     grid = found["growth"]["grids"][-1]
     run = grid["runs"][-1]
     note = (
-        f"{grid['cells']:,} trainings of `square_sgd` (full batch, 10 epochs), rows on disk: {number(run['seconds'])} s, "
-        f"{number(run['resident_bytes'] / MIB)} MiB of memory. {result['machine']['cpu']}, {result['machine']['cores']} cores, {result['date']}."
+        f"{grid['cells']:,} trainings of `square_sgd` (full batch, 10 epochs) took {number(run['seconds'])} s and "
+        f"{number(run['resident_bytes'] / MIB)} MiB of memory, from the command to the rows on disk. "
+        f"Measured on {result['machine']['cpu']}, {result['machine']['cores']} cores."
     )
-    return Table(["workload", "against", "nanmap is faster by"], rows, note)
-
-
-def _against(workload: str, ours: Result, each: Result, unit: str) -> list[str]:
-    return [workload, each["label"], f"{number(ratios(ours, each, unit).middle)} ×"]
+    return Table(["workload", "against", "nanmap is as fast"], rows, note)
 
 
 TABLES: dict[str, Callable[[Result], Table]] = {
@@ -214,5 +238,5 @@ def show(result: Result, console: Console) -> None:
     """Prints the tables of the workloads that were run."""
     for name in result["workloads"]:
         console.print(TABLES[name](result).rich(name))
-    if _groups(result):
+    if comparisons(result):
         console.print(roofline(result).rich("roofline"))

@@ -50,9 +50,7 @@ class Task:
     cells: np.ndarray
 
     @classmethod
-    def build(
-        cls, workload: str, side: int, take: int | None = None, settings: dict[str, Any] | None = None
-    ) -> "Task":
+    def build(cls, workload: str, side: int, take: int | None = None, settings: dict[str, Any] | None = None) -> "Task":
         """The task of a specification.
 
         Args:
@@ -112,7 +110,7 @@ class Task:
         return self.lanes.rates.astype(self.dtype)
 
     def weights(self) -> list[np.ndarray]:
-        """Initial parameters of every cell, `[cells, …]` each: kernel of the first layer, its bias if any, …"""
+        """Initial parameters of every cell, `[cells, …]` each: the first kernel, its bias if any, the second kernel."""
         lanes, model = self.lanes, self.variant.config.model
         drawn = {int(seed): initial_layers(model, lanes.program, int(seed)) for seed in np.unique(lanes.seed)}
         found = []

@@ -29,7 +29,7 @@ class Worker:
     """The near end of a worker: `call` runs a function there and returns what it returns."""
 
     def __init__(self) -> None:
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, closed with the worker
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker"],
             stdin=subprocess.PIPE,
@@ -56,9 +56,7 @@ class Worker:
             line = ""
         if not line:
             self.errors.seek(0)
-            raise WorkerError(
-                f"the worker died with exit status {self.process.wait()}\n{self.errors.read()[-4000:]}"
-            )
+            raise WorkerError(f"the worker died with exit status {self.process.wait()}\n{self.errors.read()[-4000:]}")
         answer = json.loads(line)
         if "error" in answer:
             raise WorkerError(answer["error"])

@@ -91,9 +91,9 @@ def executables(axes: list[dict[str, Any]], tree: dict[str, Any]) -> dict[str, i
 
     compiled: list[str] = []
 
-    def listen(name: str, _: float, **__: object) -> None:
-        if name == "/jax/core/compile/backend_compile_duration":
-            compiled.append(name)
+    def listen(event: str, duration_secs: float, **kwargs: str | int) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            compiled.append(event)
 
     trainer = Engine()
     # Rates of a plain sweep, so many that every device gets work and compiles.

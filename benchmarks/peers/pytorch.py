@@ -50,7 +50,11 @@ def loop(task: Task, threads: int) -> Callable[[], Weights]:
     def batches() -> Any:
         if program.full_batch:
             return [(x, y)]
-        order = torch.randperm(len(x), device=x.device) if program.order == "shuffle" else torch.arange(len(x), device=x.device)
+        order = (
+            torch.randperm(len(x), device=x.device)
+            if program.order == "shuffle"
+            else torch.arange(len(x), device=x.device)
+        )
         return [(x[rows], y[rows]) for rows in order.split(program.batch)]
 
     def one(cell: int) -> Sequence[np.ndarray]:
