@@ -22,7 +22,7 @@ BLOCK = re.compile(r"(<!-- (\w+) from (\S+\.json) -->\n).*?(<!-- end of \2 -->)"
 @cache
 def read(path: Path) -> Result:
     """A result."""
-    return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def filled(text: str, root: Path = ROOT) -> str:

@@ -147,7 +147,7 @@ class Actions:
 def _find(name: str) -> Callable:
     """`notebook:loop` is the function `loop` of `benchmarks.peers.notebook`."""
     module, _, function = name.partition(":")
-    return getattr(importlib.import_module(f"benchmarks.peers.{module}"), function)  # type: ignore[no-any-return]
+    return getattr(importlib.import_module(f"benchmarks.peers.{module}"), function)
 
 
 def main() -> None:
