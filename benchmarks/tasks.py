@@ -14,7 +14,7 @@ import numpy as np
 
 from nanmap.config import read_toml
 from nanmap.init import initial_layers
-from nanmap.plan import Lanes, Plan, Variant, make_sweep
+from nanmap.plan import Lanes, Plan, Program, Variant, make_sweep
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -82,13 +82,18 @@ class Task:
     @property
     def variant(self) -> Variant:
         """What all cells share."""
-        (variant,) = self.lanes.variants
+        (variant,) = self.plan.variants()
         return variant
+
+    @property
+    def program(self) -> Program:
+        """Shapes, batch and precision."""
+        return self.variant.program
 
     @property
     def dtype(self) -> str:
         """Of everything that is trained."""
-        return self.lanes.program.dtype
+        return self.program.dtype
 
     @property
     def steps(self) -> int:

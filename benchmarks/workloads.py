@@ -162,12 +162,12 @@ def widths(bench: Bench) -> Workload:
     """The fractal network at other numbers of cells per group than the one that the engine chooses."""
     numbers: Sequence[int] = bench.size((2, 4, 8, 16, 64, 256), (2, 4))
     if bench.large:
-        numbers = [1 << power for power in range(8, 19)]
+        numbers = bench.size([1 << power for power in range(8, 19)], [256])
     groups = []
     for dtype in DTYPES[: bench.size(2, 1)]:
         contenders = []
         for number in numbers:
-            cells = max(number, bench.size(1024, 16))
+            cells = max(number, bench.size(1 << 14 if bench.large else 1024, 16))
             settings = {"training.dtype": dtype, "training.steps": bench.size(50, 2)}
             task = {"workload": "fractal_tanh", "side": max(64, int(cells**0.5)), "take": cells, "settings": settings}
             few: Spec = {"settings": {"training.steps": 5}}
@@ -180,11 +180,11 @@ def widths(bench: Bench) -> Workload:
 def gpu_grids(bench: Bench) -> Workload:
     """Grids that only pay on a GPU: 512 × 512 and 4096 × 4096 cells of the fractal network."""
     groups = []
-    for side, steps in ((512, 500), (4096, 50)):
+    for side, steps in bench.size(((512, 500), (4096, 50)), ((16, 10),)):
         for dtype in DTYPES:
             settings = {"training.dtype": dtype, "training.steps": steps}
             task = {"workload": "fractal_tanh", "side": side, "settings": settings}
-            few: dict[str, Any] = {"verify": {"take": 4096, "settings": {"training.steps": 5}}}
+            few: dict[str, Any] = {"verify": {"take": bench.size(4096, 64), "settings": {"training.steps": 5}}}
             contenders = [
                 Contender("nanmap, every cell to its end", "nanmap", OURS, task, {"stop_at_nan": False}),
                 Contender("nanmap", "nanmap", OURS, task, {"stop_at_nan": True}, **few),

@@ -56,7 +56,7 @@ def _set(model: Any, initial: Weights, task: Task, cell: int) -> None:
 
 def _fit(model: Any, task: Task) -> None:
     x, y = task.rows
-    program = task.lanes.program
+    program = task.program
     epochs = task.steps // task.variant.steps_per_epoch
     shuffle = program.order == "shuffle"
     model.fit(x, y, batch_size=program.batch, epochs=epochs, shuffle=shuffle, verbose=0)

@@ -22,7 +22,7 @@ def engine(task: Task, stop_at_nan: bool, width: int | None = None) -> Callable[
     from nanmap.plan import Lanes
     from nanmap.sweeping import default_shard_cells
 
-    trainer = _engine(task.lanes.program, stop_at_nan, width)
+    trainer = _engine(task.program, stop_at_nan, width)
     size = default_shard_cells(task.plan.grid.size)
 
     def run() -> Columns:
@@ -56,7 +56,7 @@ def facts(workload: str, side: int, settings: dict[str, Any]) -> dict[str, Any]:
     from nanmap.engine.estimate import flops_per_update
 
     task = Task.build(workload, side, settings=settings)
-    program, trainer = task.lanes.program, _engine(task.lanes.program, False, None)
+    program, trainer = task.program, _engine(task.program, False, None)
     products = sum(a * b for a, b in zip(program.widths, program.widths[1:], strict=False))
     return {
         "width": trainer.width(program),

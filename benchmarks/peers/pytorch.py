@@ -45,7 +45,7 @@ def loop(task: Task, threads: int) -> Callable[[], Weights]:
 
     activation = torch.tanh if task.workload == "fractal_tanh" else torch.relu
     x, y, *initial = _tensors(*task.rows, *task.weights())
-    program, epochs = task.lanes.program, task.steps // task.variant.steps_per_epoch
+    program, epochs = task.program, task.steps // task.variant.steps_per_epoch
 
     def batches() -> Any:
         if program.full_batch:
