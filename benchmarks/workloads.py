@@ -167,7 +167,7 @@ def widths(bench: Bench) -> Workload:
     for dtype in DTYPES[: bench.size(2, 1)]:
         contenders = []
         for number in numbers:
-            cells = max(number, bench.size(1 << 14 if bench.large else 1024, 16))
+            cells = max(number, bench.size(1 << 14 if bench.large else 4096, 16))  # enough to keep every device busy
             settings = {"training.dtype": dtype, "training.steps": bench.size(50, 2)}
             task = {"workload": "fractal_tanh", "side": max(64, int(cells**0.5)), "take": cells, "settings": settings}
             few: Spec = {"settings": {"training.steps": 5}}
