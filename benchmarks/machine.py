@@ -23,7 +23,7 @@ def describe() -> dict[str, Any]:
         "cpu": _cpu(),
         "cores": cores(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "system": f"{platform.system()} {platform.machine()}",
         "gpus": gpus(),
     }
 
