@@ -52,7 +52,7 @@ def test_a_workload_runs_verifies_and_is_told(tmp_path: Path, capsys: pytest.Cap
 
 @pytest.mark.long
 def test_every_workload_runs(tmp_path: Path) -> None:
-    result = run(tmp_path)
+    result = run(tmp_path, "--repeats", "1")
     assert set(result["workloads"]) == set(benchmark.WORKLOADS) - {"gpu_grids"}
     for name in result["workloads"]:
         assert tables.TABLES[name](result).rows, name
@@ -60,7 +60,7 @@ def test_every_workload_runs(tmp_path: Path) -> None:
     found = [each for name in ("fractal_tanh", "relu_double") for each in groups_of(result, name)]
     assert {missing for each in found for missing in each.get("missing", [])} == absent
     assert result["workloads"]["traced_axes"]["further"] == 0
-    assert [run["compiled"] for run in result["workloads"]["second_start"]["later"]] == [0, 0]
+    assert [run["compiled"] for run in result["workloads"]["second_start"]["later"]] == [0]
     assert result["workloads"]["second_start"]["first"]["compiled"] > 0
     assert set(tables.summary(result).head) == {"workload", "against", "nanmap is as fast"}
 
