@@ -3,17 +3,20 @@
 #   make sweep SWEEP=keras_line   only this one       DEVICE=cpu|gpu    OUT=folder for the run folders
 #   make test                     the tests           make check        lint, types, layers, docs
 #   make threads                  the pages on the four threads, measured anew
+#   make bench                    the benchmark (about 10 minutes; writes benchmarks/results/<machine>.json)
+#   make bench BENCH='--only fractal_tanh --out fractal.json'
 
 PYTHON ?= python3
 SWEEP  ?= $(patsubst sweeps/%.toml,%,$(wildcard sweeps/*.toml))
 DEVICE ?= auto
 OUT    ?= results
+BENCH  ?=
 EXTRA  := $(shell nvidia-smi -L >/dev/null 2>&1 && echo '[cuda]')
 
 BIN     := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: sweep map test test-long check format docs figures threads clean
+.PHONY: sweep map test test-long check format docs figures threads bench performance clean
 .DEFAULT_GOAL := sweep
 
 .venv/created:
@@ -28,6 +31,10 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints
 
 .venv/developing: .venv/installed
 	@$(INSTALL) -e '.[dev,keras]'
+	@touch $@
+
+.venv/benchmarking: .venv/installed
+	@$(INSTALL) -e '.[bench]'
 	@touch $@
 
 sweep: .venv/installed
@@ -50,6 +57,7 @@ check: .venv/developing
 	@$(BIN)/mypy
 	@$(BIN)/pytest tests/test_layers.py
 	@$(BIN)/python docs/make_reference.py --check
+	@$(BIN)/python -m benchmarks.pages --check
 
 format: .venv/developing
 	@$(BIN)/ruff check --fix .
@@ -57,6 +65,13 @@ format: .venv/developing
 
 docs: .venv/developing
 	@$(BIN)/python docs/make_reference.py
+
+bench: .venv/benchmarking
+	@$(BIN)/python -m benchmarks $(BENCH)
+
+# The tables and the roofline of docs/performance.md and README.md, from a committed result of `make bench`.
+performance: .venv/developing
+	@$(BIN)/python -m benchmarks.pages
 
 # The maps of the README, two of them from results of `make sweep`.
 TWENTY = --set axes.batch_size.values='[1,2,3,4,6,8,10,12,16,20]' --set axes.n.values='[20]' \

@@ -1,0 +1,119 @@
+"""nanmap: the engine as a sweep uses it, without the disk."""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from benchmarks.tasks import Task
+
+Columns = dict[str, np.ndarray]
+
+
+def engine(task: Task, stop_early: bool, width: int | None = None) -> Callable[[], Columns]:
+    """Trains on all devices.
+
+    Args:
+        task: what to train.
+        stop_early: spend no time on cells that met a NaN, as a sweep does.
+        width: cells per group; the engine's own choice if None.
+    """
+    from nanmap.plan import Lanes
+    from nanmap.sweeping import default_shard_cells
+
+    trainer = _engine(task.program, stop_early, width)
+    size = default_shard_cells(task.plan.grid.size)
+
+    def run() -> Columns:
+        shards: dict[int, tuple[int, Lanes]] = {}  # first cell and batch, by the batch's identity
+
+        def batches() -> Iterator[Lanes]:
+            for start in range(0, len(task.cells), size):
+                (lanes,) = task.plan.lanes(task.cells[start : start + size])
+                shards[id(lanes)] = start, lanes
+                yield lanes
+
+        found = {name: np.zeros(len(task.cells)) for name in ("loss_initial", "loss_final", "first_nan_step")}
+        for lanes, index, columns in trainer.train(batches()):
+            place = shards[id(lanes)][0] + lanes.position[index]
+            for name, values in found.items():
+                values[place] = columns[name]
+        return found
+
+    return run
+
+
+@cache
+def _engine(program: Any, stop_early: bool, width: int | None) -> Any:
+    from nanmap.engine import Engine
+
+    return Engine(widths={program: width} if width else None, stop_early=stop_early)
+
+
+def facts(workload: str, side: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """What the engine chose for a task, and what an update of it costs."""
+    from nanmap.engine.estimate import flops_per_update
+
+    task = Task.build(workload, side, settings=settings)
+    program, trainer = task.program, _engine(task.program, False, None)
+    products = sum(a * b for a, b in zip(program.widths, program.widths[1:], strict=False))
+    return {
+        "width": trainer.width(program),
+        "devices": len(trainer.devices),
+        "device": trainer.devices[0].device_kind,
+        "backend": trainer.backend,
+        "flops_per_update": flops_per_update(program),
+        "product_flops_per_update": program.batch * (6 * products - 2 * program.widths[0] * program.widths[1]),
+    }
+
+
+def peak(dtype: str) -> float:
+    """GFLOP/s of a large matrix product on this machine."""
+    from nanmap.engine.devices import use_all_cores
+    from nanmap.engine.peak import matrix_product_gflops
+
+    use_all_cores()
+    return matrix_product_gflops(dtype)
+
+
+def executables(axes: list[dict[str, Any]], tree: dict[str, Any]) -> dict[str, int]:
+    """How many programs a sweep over these axes compiles beyond those of its first value everywhere.
+
+    Returns:
+        Cells, programs, devices, `first`: what the backend compiled for a sweep without the axes, `further`: and for
+        the sweep with them after that.
+    """
+    import jax
+
+    from nanmap.engine import Engine
+    from nanmap.plan import Plan, make_sweep
+
+    compiled: list[str] = []
+
+    def listen(event: str, duration_secs: float, **kwargs: str | int) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            compiled.append(event)
+
+    trainer = Engine()
+    # Rates of a plain sweep, so many that every device gets work and compiles.
+    rates = {"key": "optimizer.learning_rate", "log": [1e-6, 1e-1], "num": 4096 * len(trainer.devices)}
+    first, whole = Plan(make_sweep(tree, [rates])), Plan(make_sweep(tree, axes))
+    counts = []
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        for plan in (first, whole):
+            before = len(compiled)
+            for _ in trainer.train(plan.lanes(np.arange(plan.grid.size))):
+                pass
+            counts.append(len(compiled) - before)
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+    programs = len({variant.program for variant in whole.variants()})
+    return {
+        "cells": whole.grid.size,
+        "programs": programs,
+        "devices": len(trainer.devices),
+        "first": counts[0],
+        "further": counts[1],
+    }

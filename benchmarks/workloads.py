@@ -1,0 +1,243 @@
+"""Comparisons inside a process: what is trained, by whom, how long. Each returns what goes into the JSON."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.bench import Bench
+from benchmarks.measure import OURS, Contender, Spec, compare
+
+Workload = dict[str, Any]
+DTYPES = ("float32", "float64")
+
+
+def fractal_tanh(bench: Bench) -> Workload:
+    """64 × 64 cells of the fractal network, 500 updates, in both precisions."""
+    groups = []
+    for dtype in DTYPES[: bench.size(2, 1)]:
+        groups.append(_group(bench, dtype, _fractal_contenders(bench, dtype)))
+    return {"unit": "updates", "groups": groups, "facts": _facts(bench, groups)}
+
+
+def _fractal_contenders(bench: Bench, dtype: str) -> list[Contender]:
+    side = bench.size(64, 16)
+
+    def task(steps: int, take: int | None = None) -> Spec:
+        """Rates are per update of a cell, so whoever is slow is given less."""
+        steps = bench.size(steps, max(5, steps // 10))
+        return {
+            "workload": "fractal_tanh",
+            "side": side,
+            "take": take and bench.size(take, max(4, take // 8)),
+            "settings": {"training.dtype": dtype, "training.steps": steps},
+        }
+
+    def lanes(*numbers: int) -> list[Spec]:
+        return [{"lanes": number} for number in bench.size(numbers, numbers[:2])]
+
+    few: dict[str, Any] = {
+        "verify": {"settings": {"training.steps": 5}}
+    }  # later the chaotic cells have gone their own ways
+    trial: dict[str, Any] = {"trial": {"settings": {"training.steps": bench.size(50, 3)}}}
+    whole, threads = task(500), [{"threads": number} for number in sorted({1, _cores()})]
+    return [
+        Contender("nanmap, every cell to its end", "nanmap", OURS, whole, {"stop_early": False}, **few),
+        Contender("nanmap", "nanmap", OURS, whole, {"stop_early": True}, **few),
+        Contender(
+            "jit(vmap(step)), the whole grid", "notebook", "notebook:loop", task(10), {"lanes": side * side}, **few
+        ),
+        Contender(
+            "jit(vmap(step)), best chunk",
+            "notebook",
+            "notebook:loop",
+            task(200, 256),
+            options=lanes(4, 8, 16, 64, 128, 256),
+            **few,
+            **trial,
+        ),
+        Contender(
+            "jit(vmap(scan)), best chunk",
+            "notebook",
+            "notebook:scan",
+            task(500, 256),
+            options=lanes(4, 8, 16, 64, 128, 256),
+            **few,
+            **trial,
+        ),
+        Contender(
+            "torch.func.vmap, best chunk",
+            "torch.func",
+            "pytorch:vmap",
+            task(100, 256),
+            {"threads": _cores()},
+            options=lanes(32, 64, 128, 256),
+            requires=("torch",),
+            **few,
+            **trial,
+        ),
+        Contender(
+            "PyTorch, one after the other",
+            "torch",
+            "pytorch:loop",
+            task(200, 16),
+            options=threads,
+            requires=("torch",),
+            trial={"take": 4},
+            **few,
+        ),
+    ]
+
+
+def relu_double(bench: Bench) -> Workload:
+    """64 × 64 trainings of the ReLU network, 20 epochs of 6 updates, against loops over trainings."""
+    side, epochs = bench.size(64, 12), bench.size(20, 2)
+
+    def task(take: int | None = None) -> Spec:
+        take = take and bench.size(take, 2)
+        settings = {"training.dtype": "float32", "training.order": "shuffle", "training.epochs": epochs}
+        return {"workload": "relu_double", "side": side, "take": take, "settings": settings}
+
+    unshuffled: Spec = {"settings": {"training.order": "sequential"}}  # everybody shuffles in an order of their own
+    contenders = [
+        Contender("nanmap", "nanmap", OURS, task(), {"stop_early": True}),
+        Contender(
+            "Keras fit, a fresh model each time",
+            "keras",
+            "keras_fit:fresh",
+            task(5),
+            verify=unshuffled,
+            requires=("keras",),
+        ),
+        Contender(
+            "Keras fit, one model set back",
+            "keras reused",
+            "keras_fit:reused",
+            task(10),
+            options=[{"steps_per_execution": number} for number in (1, 6, 120)],
+            trial={"take": 3},
+            verify=unshuffled,
+            requires=("keras",),
+        ),
+        Contender(
+            "PyTorch, one after the other",
+            "torch",
+            "pytorch:loop",
+            task(20),
+            options=[{"threads": number} for number in sorted({1, _cores()})],
+            trial={"take": 4},
+            requires=("torch",),
+            verify=unshuffled,
+        ),
+    ]
+    group = _group(bench, "float32", contenders)
+    return {"unit": "trainings", "groups": [group], "facts": _facts(bench, [group])}
+
+
+def square_sgd(bench: Bench) -> Workload:
+    """A line fitted to x² + 2 sample by sample, 10 epochs, against the posted loop."""
+    side = bench.size(512, 16)
+
+    def task(take: int | None = None) -> Spec:
+        take = take and bench.size(take, 4)
+        settings = {"training.dtype": "float64", "training.order": "sequential", "training.epochs": 10}
+        return {"workload": "square_sgd", "side": side, "take": take, "settings": settings}
+
+    contenders = [
+        Contender("nanmap", "nanmap", OURS, task(), {"stop_early": True}),
+        Contender("the posted loop, NumPy numbers", "numpy", "plain:numbers", task(400), {"python": False}),
+        Contender("the posted loop, Python floats", "numpy", "plain:numbers", task(1600), {"python": True}),
+        Contender(
+            "NumPy over many rates, best chunk",
+            "numpy",
+            "plain:vectorised",
+            task(1 << 16),
+            options=[{"lanes": number} for number in bench.size((256, 1024, 4096, 16384), (4,))],
+            trial={"take": bench.size(1 << 15, 4)},
+        ),
+    ]
+    group = _group(bench, "float64", contenders)
+    return {"unit": "updates", "groups": [group], "facts": _facts(bench, [group])}
+
+
+def widths(bench: Bench) -> Workload:
+    """The fractal network at other numbers of cells per group than the one that the engine chooses."""
+    numbers: Sequence[int] = bench.size((2, 4, 8, 16, 64, 256), (2, 4))
+    if bench.large:
+        numbers = bench.size([1 << power for power in range(8, 19)], [256])
+    groups = []
+    for dtype in DTYPES[: bench.size(2, 1)]:
+        contenders = []
+        for number in numbers:
+            cells = max(number, bench.size(1 << 14 if bench.large else 4096, 16))  # enough to keep every device busy
+            settings = {"training.dtype": dtype, "training.steps": bench.size(50, 2)}
+            task = {"workload": "fractal_tanh", "side": max(64, int(cells**0.5)), "take": cells, "settings": settings}
+            few: Spec = {"settings": {"training.steps": 5}}
+            setting = {"stop_early": False, "width": number}
+            contenders.append(Contender(f"{number}", "nanmap", OURS, task, setting, verify=few))
+        groups.append(_group(bench, dtype, contenders, repeats=min(3, bench.repeats)))
+    return {"unit": "updates", "groups": groups, "facts": _facts(bench, groups)}
+
+
+def gpu_grids(bench: Bench) -> Workload:
+    """Grids that only pay on a GPU: 512 × 512 and 4096 × 4096 cells of the fractal network."""
+    groups = []
+    for side, steps in bench.size(((512, 500), (4096, 50)), ((16, 10),)):
+        for dtype in DTYPES:
+            settings = {"training.dtype": dtype, "training.steps": steps}
+            task = {"workload": "fractal_tanh", "side": side, "settings": settings}
+            few: dict[str, Any] = {"verify": {"take": bench.size(4096, 64), "settings": {"training.steps": 5}}}
+            contenders = [
+                Contender("nanmap, every cell to its end", "nanmap", OURS, task, {"stop_early": False}),
+                Contender("nanmap", "nanmap", OURS, task, {"stop_early": True}, **few),
+            ]
+            group = _group(bench, dtype, contenders, repeats=min(3, bench.repeats))
+            groups.append(group | {"name": f"{side} × {side}, {dtype}"})
+    return {"unit": "updates", "groups": groups, "facts": _facts(bench, groups[:2])}
+
+
+def traced_axes(bench: Bench) -> Workload:
+    """How many executables a sweep over numbers of a lane needs: those of its first cell."""
+    tree: Spec = {
+        "data": {"kind": "gaussian", "n": 64, "features": 4},
+        "model": {"hidden": [8], "activation": "tanh"},
+        "optimizer": {"kind": "sgd", "momentum": 0.5},
+        "training": {"steps": 20, "batch_size": 64},
+    }
+    axes: list[Spec] = [
+        {"key": "data.scale_inputs", "values": ["none", "standard", "minmax", "maxabs"]},
+        {"key": "model.init_scale", "values": [0.1, 1.0, 10.0]},
+        {"key": "training.seed", "range": [0, 8]},
+        {"key": "optimizer.momentum", "values": [0.0, 0.5, 0.9]},
+        {"key": "optimizer.learning_rate", "log": [1e-6, 1.0], "num": bench.size(32, 4)},
+    ]
+    bench.tell("sweeping over rates, momentum, scale, seed and scaling")
+    found = bench.pool["nanmap"].call("ask", function="ours:executables", axes=axes, tree=tree)
+    return {"axes": [axis["key"] for axis in axes], **found}
+
+
+def _group(bench: Bench, name: str, contenders: list[Contender], repeats: int | None = None) -> Workload:
+    """One comparison."""
+
+    def tell(text: str) -> None:
+        bench.tell(f"{name}, {text}")
+
+    return {"name": name, "contenders": compare(bench.pool, contenders, repeats or bench.repeats, tell)}
+
+
+def _facts(bench: Bench, groups: list[Workload]) -> dict[str, Workload]:
+    """What the engine chose in each precision, and the peak of the machine, measured in the same process."""
+    worker = bench.pool["nanmap"]
+    found: dict[str, Workload] = {}
+    for group in groups:
+        task = group["contenders"][0]["task"]
+        dtype = task["settings"]["training.dtype"]
+        about = {name: task[name] for name in ("workload", "side", "settings")}
+        bench.tell(f"{dtype}, a large matrix product")
+        peaks = [round(worker.call("ask", function="ours:peak", dtype=dtype), 2) for _ in range(bench.repeats)]
+        found[dtype] = worker.call("ask", function="ours:facts", **about) | {"peak_gflops": peaks}
+    return found
+
+
+def _cores() -> int:
+    from benchmarks.machine import cores
+
+    return cores()

@@ -1,0 +1,172 @@
+"""The benchmark itself: it runs, refuses whoever trains something else, and its pages hold what its results say."""
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from benchmarks import __main__ as benchmark
+from benchmarks import pages, tables
+from benchmarks.figures import measured, rates, ratios
+from benchmarks.measure import Contender, VerificationError, agree, compare
+from benchmarks.peers import notebook, plain, pytorch
+from benchmarks.tasks import Task, final_losses
+from benchmarks.worker import Pool, WorkerError
+
+from oracles import mse_and_gradient
+
+ROOT = Path(__file__).parents[1]
+SPEC: dict[str, Any] = {
+    "workload": "square_sgd",
+    "side": 4,
+    "settings": {"training.dtype": "float64", "training.epochs": 2},
+}
+
+
+def run(folder: Path, *arguments: str) -> dict[str, Any]:
+    out = folder / "result.json"
+    assert benchmark.main(["--quick", "--out", str(out), *arguments]) == 0
+
+    def refuse(text: str) -> None:
+        raise AssertionError(f"{text} is no JSON")
+
+    return json.loads(out.read_text(encoding="utf-8"), parse_constant=refuse)
+
+
+def test_a_workload_runs_verifies_and_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(tmp_path, "--only", "square_sgd", "--repeats", "3")
+    (group,) = result["workloads"]["square_sgd"]["groups"]
+    assert len(group["contenders"]) == 4
+    for each in group["contenders"]:
+        assert len(each["seconds"]) == 3
+        assert all(seconds > 0 for seconds in each["seconds"])
+    for each in group["contenders"][1:]:
+        assert each["agreement"]["fell"] > 0
+        assert each["agreement"]["close"] >= 0.98
+    said = capsys.readouterr().out
+    assert "NumPy over many rates" in said
+    assert "roofline" in said
+
+
+@pytest.mark.long
+def test_every_workload_runs(tmp_path: Path) -> None:
+    result = run(tmp_path, "--repeats", "1")
+    assert set(result["workloads"]) == set(benchmark.WORKLOADS) - {"gpu_grids"}
+    for name in result["workloads"]:
+        assert tables.TABLES[name](result).rows, name
+    absent = {"torch", "keras"} - {name for name in ("torch", "keras") if importlib.util.find_spec(name)}
+    found = [each for name in ("fractal_tanh", "relu_double") for each in groups_of(result, name)]
+    assert {missing for each in found for missing in each.get("missing", [])} == absent
+    assert result["workloads"]["traced_axes"]["further"] == 0
+    assert [run["compiled"] for run in result["workloads"]["second_start"]["later"]] == [0]
+    assert result["workloads"]["second_start"]["first"]["compiled"] > 0
+    assert set(tables.summary(result).head) == {"workload", "against", "nanmap is as fast"}
+
+
+def groups_of(result: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    return [each for group in result["workloads"][name]["groups"] for each in group["contenders"]]
+
+
+def test_whoever_trains_something_else_is_found_out() -> None:
+    ours = Contender("nanmap", "nanmap", "ours:engine", SPEC, {"stop_early": True})
+    shorter = {**SPEC, "settings": {**SPEC["settings"], "training.epochs": 1}}
+    liar = Contender("liar", "liar", "ours:engine", SPEC, {"stop_early": False})
+    with Pool() as pool:
+        assert len(compare(pool, [ours, liar], 1, lambda text: None)) == 2
+        with pytest.raises(WorkerError, match="no_such"):
+            pool["liar"].call("prepare", key="0", function="plain:no_such", task=shorter, settings={})
+    initial, final = np.array([4.0, 4.0, 4.0, 4.0]), np.array([1.0, 2.0, np.nan, np.inf])
+    assert agree(initial, final, final, "float32") == {"cells": 4, "fell": 2, "close": 1.0, "same_class": 1.0}
+    assert agree(initial, final, np.array([1.0, 2.2, np.inf, np.nan]), "float32")["close"] == 0.5
+    assert agree(initial, final, np.array([1.0, 5.0, np.nan, np.nan]), "float32")["same_class"] == 0.75
+
+
+def test_a_wrong_contender_stops_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Here:
+        """Answers for every worker; the second contender's losses are twice too large."""
+
+        def call(self, action: str, **arguments: Any) -> Any:
+            if action == "losses":
+                return {"initial": [9.0] * 4, "final": [self.factor] * 4}
+            if action == "prepare":
+                self.factor = 2.0 if arguments["function"] == "plain:numbers" else 1.0
+            return {"cells": 4, "updates": 8} if action == "prepare" else 0.1
+
+    pair = [Contender(name, name, name, SPEC) for name in ("ours:engine", "plain:numbers")]
+    here = Here()
+    with pytest.raises(VerificationError, match="plain:numbers does not train"):
+        compare({"ours:engine": here, "plain:numbers": here}, pair, 1, lambda text: None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("way", [notebook.loop, notebook.scan])
+def test_the_notebooks_way_is_gradient_descent(way: Any) -> None:
+    task = Task.build("fractal_tanh", 4, 4, {"training.dtype": "float64", "training.steps": 3})
+    losses = final_losses(task, way(task, 2)())
+    assert losses == pytest.approx(by_hand(task), rel=1e-9)
+
+
+def test_pytorch_is_gradient_descent() -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed (the extra `bench`)")
+    task = Task.build("fractal_tanh", 4, 4, {"training.dtype": "float64", "training.steps": 3})
+    assert final_losses(task, pytorch.loop(task, 1)()) == pytest.approx(by_hand(task), rel=1e-9)
+    assert final_losses(task, pytorch.vmap(task, 2, 1)()) == pytest.approx(by_hand(task), rel=1e-9)
+
+
+def by_hand(task: Task) -> list[float]:
+    """Losses of the fractal network after gradient descent with the oracle's gradients."""
+    (x, y), losses = task.rows, []
+    factors = [np.sqrt(2) / 4, 1 / 16]  # of the kernels: with them the network is an ordinary one
+    for cell, (first, second) in enumerate(zip(*task.weights(), strict=True)):
+        kernels = [first.copy(), second.copy()]
+        for step in range(task.steps + 1):
+            layers = [{"kernel": f * k, "bias": np.zeros(k.shape[1])} for f, k in zip(factors, kernels, strict=True)]
+            loss, gradient = mse_and_gradient(layers, x, y)
+            if step < task.steps:
+                for i in range(2):
+                    kernels[i] -= task.rates[cell, i] * factors[i] * gradient[i]["kernel"]
+        losses.append(loss)
+    return losses
+
+
+def test_the_loops_of_square_sgd_agree() -> None:
+    task = Task.build(**SPEC)
+    posted = plain.numbers(task, python=False)()
+    for other in (plain.numbers(task, python=True)(), plain.vectorised(task, 3)()):
+        for ours, theirs in zip(posted, other, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_ratios_are_paired_by_round() -> None:
+    ours = {"cells": 2, "updates": 20, "seconds": [1.0, 2.0, 1.0]}
+    theirs = {"cells": 1, "updates": 10, "seconds": [5.0, 10.0, 6.0]}
+    assert rates(ours, "trainings") == [2.0, 1.0, 2.0]
+    spread = ratios(ours, theirs, "updates")
+    assert (spread.middle, spread.low, spread.high) == (10.0, 10.0, 12.0)
+
+
+def test_pages_and_picture_are_what_the_results_say(capsys: pytest.CaptureFixture[str]) -> None:
+    for page in pages.PAGES:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert pages.BLOCK.search(text), f"{page} has no tables"
+        assert pages.filled(text) == text, f"{page}: run `make performance`"
+    changed = pages.BLOCK.sub(r"\1| 1,000,000 × |\n\4", text)
+    assert changed != text
+    assert pages.filled(changed) == text
+
+
+def test_committed_results_are_whole() -> None:
+    files = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+    assert files
+    for file in files:
+        result = pages.read(file)
+        assert not result["quick"]
+        assert set(benchmark.WORKLOADS) - {"gpu_grids"} <= set(result["workloads"])
+        assert all(len(measured(group)) > 1 for group in result["workloads"]["fractal_tanh"]["groups"])
+
+
+def test_a_part_of_the_benchmark_is_no_result_of_a_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        benchmark.parse(["--only", "growth"])
+    assert "--out" in capsys.readouterr().err
