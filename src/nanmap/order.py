@@ -6,15 +6,24 @@ import jax.numpy as jnp
 from nanmap.arrays import Array
 
 
+INDEX_BITS = 12  # of a 32-bit key, for up to 4096 rows; among the other 20 eight pairs of 4096 rows are equal
+
+
 def epoch_order(key: Array, epoch: Array, n: Array, capacity: int) -> Array:
     """A permutation of the rows `0..n-1`, followed by the padding rows; int32 `[capacity]`.
 
-    Random bits are counted per row and always 32 (under x64 the default is 64 others), so the permutation of `n` rows is the same at every capacity.
+    Random bits are counted per row and always 32 (under x64 the default is 64 others), so the permutation of `n` rows is
+    the same at every capacity. Up to 4096 rows the index stands in the low bits of the key: XLA sorts one array of
+    numbers five times faster than it sorts pairs (608 rows: 99 to 19 µs).
     """
     bits = jax.random.bits(jax.random.fold_in(key, epoch), (capacity,), jnp.uint32)
-    padding = jnp.arange(capacity) >= n
-    # Two keys: padding last, then the random bits. Equal bits keep the order of the rows (the sort is stable).
-    return jax.lax.sort((padding, bits, jnp.arange(capacity, dtype=jnp.int32)), num_keys=2)[2]
+    index = jnp.arange(capacity, dtype=jnp.uint32)
+    low = jnp.uint32((1 << INDEX_BITS) - 1)
+    if capacity <= 1 << INDEX_BITS:
+        keys = jnp.where(index < n, bits & ~low, ~low) | index
+        return (jax.lax.sort(keys) & low).astype(jnp.int32)
+    bits = jnp.where(n <= 1 << INDEX_BITS, bits & ~low, bits)
+    return jax.lax.sort((index >= n, bits, index.astype(jnp.int32)), num_keys=2)[2]
 
 
 def replacement_rows(key: Array, step: Array, n: Array, batch: int) -> Array:

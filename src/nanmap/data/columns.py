@@ -61,8 +61,9 @@ def encode(data: Data, column: "pd.Series", *, onehot: bool, target: bool = Fals
         _refuse_infinity(data, name, values)
         said = "true and false as 1 and 0" if kind == "boolean" else "number"
         return Encoded(values[:, None], (name,), f"{name}: {said}{_constant(values)}{_missing(missing)}")
-    if kind not in TEXTS and not kind.startswith("mixed"):
-        raise unusable(data, name, f"holds {kind}", "leave it out with data.columns, or turn it into numbers first")
+    if kind not in TEXTS:
+        what = "values of several kinds" if kind.startswith("mixed") else kind
+        raise unusable(data, name, f"holds {what}", "leave it out with data.columns, or turn it into numbers first")
     texts = column[~missing].astype(str)
     _check_categories(data, name, texts, target, declared=kind == "categorical")
     categories = sorted(texts.unique())
@@ -242,7 +243,7 @@ def _times(data: Data, name: str, what: str) -> InputError:
 
 def _constant(values: np.ndarray) -> str:
     known = values[~np.isnan(values)]
-    return f", constant {known[0]:g}: it tells rows apart nowhere" if len(known) > 1 and np.ptp(known) == 0 else ""
+    return f", constant {known[0]:g}: it tells no rows apart" if len(known) > 1 and np.ptp(known) == 0 else ""
 
 
 def _missing(missing: np.ndarray) -> str:
