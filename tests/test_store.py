@@ -44,7 +44,7 @@ def written(folder: Path) -> RunFolder:
     run.write_manifest({"sweep": {}, "complete": True})
     for number in range(2):
         cells = np.arange(ROWS) + number * ROWS
-        run.write_shard(number, make_table(cells, AXES, facts(), shard_metadata("abc", number)))
+        run.shards.write(number, make_table(cells, AXES, facts(), shard_metadata("abc", number)))
     return run
 
 
@@ -135,7 +135,7 @@ def test_duckdb_reads_the_folder_as_it_is(tmp_path: Path) -> None:
 
 
 def test_every_column_says_its_unit_and_meaning(tmp_path: Path) -> None:
-    schema = pq.read_schema(written(tmp_path).shard_file(0))
+    schema = pq.read_schema(written(tmp_path).shards.file(0))
     assert schema.names == ["cell", *AXES, *(each.name for each in COLUMNS)]
     for field in schema:
         assert len(field.metadata[b"meaning"]) > 10, field.name
@@ -147,7 +147,7 @@ def test_every_column_says_its_unit_and_meaning(tmp_path: Path) -> None:
 
 
 def test_types_of_the_columns_are_the_contract_s(tmp_path: Path) -> None:
-    schema = pq.read_schema(written(tmp_path).shard_file(0))
+    schema = pq.read_schema(written(tmp_path).shards.file(0))
     types = {name: str(schema.field(name).type) for name in ("cell", *AXES)}
     assert types == {
         "cell": "int64",
@@ -160,7 +160,7 @@ def test_types_of_the_columns_are_the_contract_s(tmp_path: Path) -> None:
 
 def test_an_unfinished_write_leaves_no_row_and_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = written(tmp_path)
-    before = run.shard_file(0).read_bytes()
+    before = run.shards.file(0).read_bytes()
 
     def broken(table: pa.Table, path: Path, **_: object) -> None:
         Path(path).write_bytes(b"half a file")
@@ -168,8 +168,8 @@ def test_an_unfinished_write_leaves_no_row_and_no_trace(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(pq, "write_table", broken)
     with pytest.raises(OSError, match="no space"):
-        run.write_shard(0, pa.table({"cell": [1]}))
-    assert run.shard_file(0).read_bytes() == before
+        run.shards.write(0, pa.table({"cell": [1]}))
+    assert run.shards.file(0).read_bytes() == before
     assert sorted(path.name for path in run.cells.iterdir()) == ["part-000000.parquet", "part-000001.parquet"]
 
 
@@ -180,16 +180,16 @@ def test_a_killed_write_is_read_by_nobody(tmp_path: Path) -> None:
     (run.cells / ".part-000002.parquet.4711").write_bytes(b"PAR1 half a file")
     assert run.dataset().count_rows() == 2 * ROWS
     assert len(pd.read_parquet(run.cells)) == 2 * ROWS
-    assert run.finished_shards("abc") == {0, 1}
+    assert run.shards.finished("abc") == {0, 1}
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"not parquet at all, but long enough to look at", None])
 def test_a_shard_that_cannot_be_read_is_not_finished(content: bytes | None, tmp_path: Path) -> None:
     run = written(tmp_path)
-    whole = run.shard_file(1).read_bytes()
-    run.shard_file(1).write_bytes(whole[: len(whole) // 2] if content is None else content)
-    assert run.finished_shards("abc") == {0}
-    assert run.finished_shards("another hash") == set()
+    whole = run.shards.file(1).read_bytes()
+    run.shards.file(1).write_bytes(whole[: len(whole) // 2] if content is None else content)
+    assert run.shards.finished("abc") == {0}
+    assert run.shards.finished("another hash") == set()
 
 
 def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
