@@ -2,9 +2,11 @@
 
 from nanmap.plan.program import Program
 
-# CPU figures fitted on an AMD EPYC (Zen 4); the GPU figures are guesses, not measured.
-CACHE_BYTES = {"cpu": 384 * 1024, "gpu": 256 * 1024**2}  # what one group's activations may fill
+# CPU figures fitted on an AMD EPYC (Zen 4), see docs/performance.md; the GPU figures are guesses, not measured.
+CACHE_BYTES = {"cpu": 1024**2, "gpu": 256 * 1024**2}  # what one group's activations may fill
+UNITS_MINOR_BYTES = 384 * 1024  # the same on a CPU with units on the minor axis: twice as many run at half the speed
 LIMITS = {"cpu": (4, 256), "gpu": (64, 65536)}
+NUMBERS_LIMIT = 2048  # on a CPU, of linear models trained row by row: all they do is overhead of the loop
 CALL_FLOPS = {"cpu": 2.5e7, "gpu": 1e11}  # per update of all cells of a call: a call shall last some tenths of a second
 CALL_LANES = {"cpu": 16384, "gpu": 1 << 18}  # cells per device and call: bounds memory, and lets progress be told
 CALL_BYTES = 256 * 1024**2
@@ -26,7 +28,12 @@ def lane_bytes(program: Program) -> int:
 def width_of(program: Program, backend: str) -> int:
     """Cells per group: a power of two, never a function of the grid."""
     low, high = LIMITS[backend]
-    fitting = max(1, CACHE_BYTES[backend] // lane_bytes(program))
+    cache = CACHE_BYTES[backend]
+    if backend == "cpu" and program.hidden and not program.rows_minor:
+        cache = UNITS_MINOR_BYTES
+    if backend == "cpu" and not program.hidden and program.batch == 1:
+        high = NUMBERS_LIMIT
+    fitting = max(1, cache // lane_bytes(program))
     return max(low, min(high, 1 << (fitting.bit_length() - 1)))
 
 
