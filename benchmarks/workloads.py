@@ -1,5 +1,6 @@
 """Comparisons inside a process: what is trained, by whom, how long. Each returns what goes into the JSON."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -160,16 +161,16 @@ def square_sgd(bench: Bench) -> Workload:
 
 def widths(bench: Bench) -> Workload:
     """The fractal network at other numbers of cells per group than the one that the engine chooses."""
-    numbers: Sequence[int] = bench.size((2, 4, 8, 16, 64, 256), (2, 4))
+    numbers: Sequence[int] = bench.size((4, 16, 64, 256, 4096), (2, 4))
     if bench.large:
         numbers = bench.size([1 << power for power in range(8, 19)], [256])
     groups = []
     for dtype in DTYPES[: bench.size(2, 1)]:
         contenders = []
         for number in numbers:
-            cells = max(number, bench.size(1 << 14 if bench.large else 4096, 16))  # enough to keep every device busy
-            settings = {"training.dtype": dtype, "training.steps": bench.size(50, 2)}
-            task = {"workload": "fractal_tanh", "side": max(64, int(cells**0.5)), "take": cells, "settings": settings}
+            cells = max(2 * number, bench.size(1 << 14 if bench.large else 4096, 16))  # enough to keep two devices busy
+            settings = {"training.dtype": dtype, "training.steps": bench.size(25, 2)}
+            task = {"workload": "fractal_tanh", "side": math.ceil(cells**0.5), "take": cells, "settings": settings}
             few: Spec = {"settings": {"training.steps": 5}}
             setting = {"stop_early": False, "width": number}
             contenders.append(Contender(f"{number}", "nanmap", OURS, task, setting, verify=few))

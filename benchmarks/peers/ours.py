@@ -23,7 +23,7 @@ def engine(task: Task, stop_early: bool, width: int | None = None) -> Callable[[
     from nanmap.sweeping import default_shard_cells
 
     trainer = _engine(task.program, stop_early, width)
-    size = default_shard_cells(task.plan.grid.size)
+    size = max(default_shard_cells(task.plan.grid.size), width or 0)
 
     def run() -> Columns:
         shards: dict[int, tuple[int, Lanes]] = {}  # first cell and batch, by the batch's identity

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 
 from nanmap.arrays import Array
 
-
 INDEX_BITS = 12  # of a 32-bit key, for up to 4096 rows; among the other 20 eight pairs of 4096 rows are equal
 
 
