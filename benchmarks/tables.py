@@ -88,16 +88,21 @@ def _setting(settings: Result) -> str:
 
 
 def widths(result: Result) -> Table:
-    """Speed by the number of cells per group."""
+    """Speed by the number of cells per group, as a share of the best; the chosen one in bold."""
     found = result["workloads"]["widths"]
-    groups, facts = found["groups"], found["facts"]
-    head = ["cells per group", *(f"{group['name']}: updates per second" for group in groups)]
-    rows: dict[str, list[str]] = {}
-    for group in groups:
-        for each in measured(group):
-            chosen = " (chosen)" if each["settings"]["width"] == facts[group["name"]]["width"] else ""
-            rows.setdefault(each["label"], [each["label"]]).append(Spread.of(rates(each, "updates")).text() + chosen)
-    return Table(head, list(rows.values()))
+    speeds = {
+        group["name"]: {each["settings"]["width"]: Spread.of(rates(each, "updates")).middle for each in measured(group)}
+        for group in found["groups"]
+    }
+    numbers = sorted({width for group in speeds.values() for width in group})
+    rows = []
+    for name, group in speeds.items():
+        shares = {width: f"{speed / max(group.values()):.0%}" for width, speed in group.items()}
+        chosen = found["facts"][name]["width"]
+        cells = [f"**{shares[n]}**" if n == chosen else shares[n] for n in numbers if n in shares]
+        columns = iter(cells)
+        rows.append([name, *(next(columns) if n in shares else "–" for n in numbers), f"{max(group.values()):,.0f}"])
+    return Table(["network, rows per update", *map(str, numbers), "updates per second at 100%"], rows)
 
 
 def growth(result: Result) -> Table:

@@ -215,10 +215,12 @@ def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, 
     return state._replace(events=events, marks=state.marks.at[mark].set(found))
 
 
-def full_loss(program: Program, lane: Lane, layers: Layers, x: Array, y: Array, n: Array) -> Array:
-    """Loss over the first `n` of the given rows."""
+def full_loss(
+    program: Program, lane: Lane, layers: Layers, x: Array, y: Array, n: Array, *, training: bool = False
+) -> Array:
+    """Loss over the first `n` of the given rows; while `training`, batch norm takes their statistics, not the running ones."""
     mask = rows_mask(x.shape[1], n)
-    output = forward(program, layers, lane.numbers["gain"], x, mask).output
+    output = forward(program, layers, lane.numbers["gain"], x, mask, training=training).output
     return batch_loss(program.loss, output, y, lane.numbers["delta"], n, mask)
 
 

@@ -14,7 +14,7 @@ from nanmap.engine import Engine
 from nanmap.outcomes import Cause, Outcome
 from nanmap.result import Result
 from nanmap.single import TrainingReport, run
-from nanmap.theory import linear_sharpness
+from nanmap.theory import linear_problem
 
 ROOT = Path(__file__).parents[3]
 CONFIGS, SWEEPS = ROOT / "configs" / "threads", ROOT / "sweeps" / "threads"
@@ -70,7 +70,9 @@ def side_by_side(thread: str, name: str) -> list[list[float]]:
 def critical_rate(name: str, *overrides: str) -> float:
     """2/λmax of a linear model: gradient descent on all rows is unstable above it."""
     config = config_of(name, *overrides)
-    return 2 / linear_sharpness(config, load_rows(config))
+    problem = linear_problem(config, load_rows(config))
+    assert problem, f"{name} is no linear model with a squared loss"
+    return 2 / problem.sharpness
 
 
 def steps_to_death(name: str, *overrides: str, seeds: int = 8) -> int:

@@ -15,7 +15,7 @@ from jax.flatten_util import ravel_pytree
 
 from nanmap.arrays import Array
 from nanmap.data import Rows
-from nanmap.model import Layers
+from nanmap.model import Layers, trained
 from nanmap.plan.program import ROW_BLOCK, Program
 from nanmap.train import Lane, full_loss
 
@@ -124,9 +124,9 @@ def lanczos(product: Any, size: int, dtype: str, iterations: int = ITERATIONS) -
 @lru_cache(maxsize=256)
 def _compiled(program: Program) -> Any:
     def one(numbers: dict[str, Array], layers: Layers, x: Array, y: Array, n: Array) -> tuple[Array, Array]:
-        flat, rebuild = ravel_pytree(layers)
+        flat, rebuild = ravel_pytree(trained(layers))
         lane = Lane(numbers, jnp.zeros(program.layers, program.dtype))
-        gradient = jax.grad(lambda vector: full_loss(program, lane, rebuild(vector), x, y, n))
+        gradient = jax.grad(lambda vector: full_loss(program, lane, rebuild(vector), x, y, n, training=True))
         return lanczos(lambda vector: jax.jvp(gradient, (flat,), (vector,))[1], flat.size, program.dtype)
 
     return jax.jit(jax.vmap(one, in_axes=(0, 0, None, None, None)))
