@@ -14,7 +14,8 @@ from nanmap.plan import Lanes, Plan, Program
 FACTORS = (0.25, 0.5, 1, 2, 4)  # of the model's width
 WIDEST = 8192
 REPEATS = 3
-FLOPS = 3e9  # per device and measurement: a few tenths of a second on a core
+WORK = 2e9  # per device and measurement, in operations: some tenths of a second on a core
+WORK_PER_VALUE = 300  # what an update costs beside its arithmetic, per parameter: most of it in small models
 MARGIN = 1.05  # a width has to be this much faster than the model's to be taken instead
 
 
@@ -48,7 +49,8 @@ def updates_per_second(lanes: Lanes, engine: Engine, widths: list[int]) -> dict[
     """
     program, devices = lanes.program, len(engine.devices)
     count = 2 * devices * max(widths)
-    steps = max(2, int(FLOPS * devices / (flops_per_update(program) * count)))
+    update = flops_per_update(program) + WORK_PER_VALUE * program.parameters
+    steps = max(2, int(WORK * devices / (update * count)))
     sample = _take(lanes, np.resize(np.arange(len(lanes)), count), steps)
     total = sum(sample.variants[variant].steps for variant in sample.variant)
     engines = {width: Engine(engine.devices, {program: width}, stop_early=False) for width in widths}

@@ -6,7 +6,9 @@ from nanmap.plan.program import Program
 CACHE_BYTES = {"cpu": 1024**2, "gpu": 256 * 1024**2}  # what one group's activations may fill
 UNITS_MINOR_BYTES = 384 * 1024  # the same on a CPU with units on the minor axis: twice as many run at half the speed
 LIMITS = {"cpu": (4, 256), "gpu": (64, 65536)}
-NUMBERS_LIMIT = 2048  # on a CPU, of linear models trained row by row: all they do is overhead of the loop
+# Linear models on a CPU: values (cells × rows) of an update. From 4096 float32 numbers on XLA writes them out before it adds
+# them up, and an update takes 5 to 8 times as long; batches beyond 64 rows are never added up on the fly.
+LINE_VALUES, LINE_ROWS = 2048, 64
 CALL_FLOPS = {"cpu": 2.5e7, "gpu": 1e11}  # per update of all cells of a call: a call shall last some tenths of a second
 CALL_LANES = {"cpu": 16384, "gpu": 1 << 18}  # cells per device and call: bounds memory, and lets progress be told
 CALL_BYTES = 256 * 1024**2
@@ -31,8 +33,8 @@ def width_of(program: Program, backend: str) -> int:
     cache = CACHE_BYTES[backend]
     if backend == "cpu" and program.hidden and not program.rows_minor:
         cache = UNITS_MINOR_BYTES
-    if backend == "cpu" and not program.hidden and program.batch == 1:
-        high = NUMBERS_LIMIT
+    if backend == "cpu" and not program.hidden and program.batch <= LINE_ROWS:
+        high = LINE_VALUES // program.batch
     fitting = max(1, cache // lane_bytes(program))
     return max(low, min(high, 1 << (fitting.bit_length() - 1)))
 
