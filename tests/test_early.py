@@ -99,7 +99,7 @@ def test_run_and_sweep_stop_alike(grid, train) -> None:
     tree = LINE | {"training": {"steps": 400, "stop_above": 100.0}, "optimizer": {"learning_rate": 0.03}}
     (row,) = grid(tree, []).to_pylist()
     report = train(tree)
-    assert len(report.epochs) == row["stopped_step"] + 1
+    assert len(report.epochs) == row["stopped_step"]
     for name in ("loss_final", "stopped_step", "steps_run", "loss_best"):
         assert report.row[name] == row[name]
     assert str(report.outcome) == row["outcome"]

@@ -83,7 +83,7 @@ def classify(columns: Columns, ratio: np.ndarray | float) -> tuple[np.ndarray, n
     Args:
         columns: arrays `[cells]`: `first_inf_step` and `first_nan_step` (-1 = never), `ends_infinite`, `dead_at_end`,
             `dead_at_init`, `data_nan`, `float16` (bool), `loss_initial`, `loss_late` (at ⌊0.9·steps⌋), `loss_final`,
-            `loss_floor`, `rate` (the smallest learning rate of any layer).
+            `loss_floor`, `rate` (the smallest learning rate of any layer), and `stopped_converged` if a stop was asked for.
         ratio: `outcome.ratio`, one for all cells or one each.
 
     Returns:
@@ -98,6 +98,7 @@ def classify(columns: Columns, ratio: np.ndarray | float) -> tuple[np.ndarray, n
         )
         blown = final > first
         falling = final < STILL_FALLING * late
+    reached = reached | columns.get("stopped_converged", False)
     outcomes = np.select(
         [has_nan, columns["ends_infinite"], reached, columns["dead_at_end"], blown, falling],
         [Outcome.NAN, Outcome.INF, Outcome.CONVERGED, Outcome.DEAD, Outcome.DIVERGED, Outcome.PROGRESSING],

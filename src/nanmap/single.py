@@ -87,7 +87,8 @@ def run(
     _check_inputs(predict, variant)
     losses: list[EpochLoss] = []
     for epoch in (engine or Engine()).follow(lanes):
-        if epoch.number:
+        stopped = Events(*epoch.state.events[0]).stopped
+        if epoch.number and stopped != epoch.start:  # an epoch without an update is none
             losses.append(_epoch_loss(variant, epoch))
             if on_epoch:
                 on_epoch(epoch.number, losses[-1])

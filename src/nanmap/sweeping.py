@@ -122,7 +122,7 @@ def sweep_to_folder(
     finally:  # an interrupted run says what it has, too
         manifest["timings"]["wall_seconds"] += round(time.perf_counter() - started, 3)
         manifest["compilations"] += engine.compilations - compiled
-        manifest["narrowed"] = {p.key: list(widths) for p, widths in engine.narrowed.items()}
+        manifest["narrowed"] |= {p.key: list(widths) for p, widths in engine.narrowed.items()}
         manifest["shards"] = folder.shards.names()
         folder.write_manifest(manifest)
     return Result(folder.path)
@@ -135,11 +135,11 @@ def _widths(
     programs = dict.fromkeys(variant.program for variant in plan.variants())
     pinned = {} if fresh or not folder.manifest_file.exists() else folder.read_manifest().get("widths")
     pinned = pinned if isinstance(pinned, dict) else {}
+    engine.pin({program: pinned[program.key] for program in programs if program.key in pinned})
     if tune and not pinned:
-        engine.widths = measured_widths(plan, engine, observer.noticed) | engine.widths
+        engine.pin(measured_widths(plan, engine, observer.noticed))
     elif tune:
         observer.noticed("the widths of this folder stay as they are; --fresh --tune measures them anew")
-    engine.widths = {p: pinned[p.key] for p in programs if p.key in pinned} | engine.widths
     return {program: engine.width(program) for program in programs}
 
 
@@ -154,8 +154,8 @@ def default_shard_cells(size: int) -> int:
 
 
 def _make_room(folder: RunFolder, manifest: dict[str, Any], fresh: bool) -> dict[str, Any]:
-    """What the manifest carries on from earlier runs into this folder: time spent, programs compiled."""
-    nothing = {"timings": {"wall_seconds": 0.0}, "compilations": 0}
+    """What the manifest carries on from earlier runs into this folder: time spent, programs compiled, widths that memory did not allow."""
+    nothing: dict[str, Any] = {"timings": {"wall_seconds": 0.0}, "compilations": 0, "narrowed": {}}
     if not folder.manifest_file.exists() and any(folder.cells.glob("*")):
         raise InputError(
             "has files but no manifest: it is not a run that can be continued",

@@ -259,7 +259,7 @@ def _unless_stopped(
 
     Args:
         loss: of the batch. An infinite one is an event even if the update is not made.
-        watched: the full loss if it is recorded, else the batch's.
+        watched: of all rows.
     """
     events, initial = state.events, Assessment(*state.marks[0]).loss
     stop = jnp.zeros((), bool)

@@ -72,6 +72,8 @@ def _print_end(report: Any) -> None:
     )
     if not math.isnan(row["accuracy"]):
         print(f"accuracy: {row['accuracy']:.2%} of the training rows are classified right at the end")
+    if row["stopped_step"] >= 0:
+        print(f"stopped before step {row['stopped_step']}, as training.stop_above or training.stop_converged asks")
     for kind in ("inf", "nan"):
         if row[f"first_{kind}_step"] >= 0:
             print(f"first {kind}: step {row[f'first_{kind}_step']} (counted from 0)")
@@ -93,7 +95,9 @@ def _as_json(report: Any) -> dict[str, Any]:
         "cause": str(report.cause) or None,
         "loss_initial": row["loss_initial"],
         "loss_final": row["loss_final"],
-        **{name: row[name] if row[name] >= 0 else None for name in ("first_inf_step", "first_nan_step")},
+        **{
+            name: row[name] if row[name] >= 0 else None for name in ("first_inf_step", "first_nan_step", "stopped_step")
+        },
         **{name: None if math.isnan(row[name]) else row[name] for name in ("accuracy", "val_accuracy")},
         "epochs": [asdict(epoch) for epoch in report.epochs],
         "predictions": report.predictions,

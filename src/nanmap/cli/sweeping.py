@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nanmap.cli.progress import make_observer
 from nanmap.engine.devices import set_up
+from nanmap.errors import InputError
 from nanmap.plan import Plan, load_sweep, notices
 
 
@@ -22,6 +23,8 @@ def run_sweep(
     width: int | None = None,
 ) -> None:
     """Trains a sweep file's cells and draws its maps."""
+    if tune and width:
+        raise InputError("measures the widths that --width sets", key="--tune", mend="give one of the two")
     sweep = load_sweep(path, overrides)
     out = out or Path("results") / sweep.name
     plan = Plan(sweep)

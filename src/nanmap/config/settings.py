@@ -175,8 +175,9 @@ class Training(Settings):
         "float32",
         description="number format of parameters, activations, gradients, optimizer state; losses have at least float32",
     )
-    stop_above: Positive | None = Field(
-        None, description="end a cell once its loss exceeds this multiple of its initial loss; off if absent"
+    stop_above: Annotated[float, Field(gt=1, allow_inf_nan=False)] | None = Field(
+        None,
+        description="end a cell once its loss over all rows exceeds this multiple of its initial loss; off if absent",
     )
     stop_converged: bool = Field(False, description="end a cell once its loss over all rows counts as converged")
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from nanmap.engine.groups import late_step
 from nanmap.plan import Lanes
 from nanmap.train import MEASURE_CEILING, MEASURE_TAIL, Assessment, Events, Losses
 
@@ -38,7 +39,7 @@ def columns_of(lanes: Lanes, cells: np.ndarray, records: Mapping[str, Any]) -> d
     finished, stopped = nan_step >= 0, events.stopped >= 0
     initial, late, final = marks.loss[:, [INITIAL, LATE, FINAL]].T
     late = np.where(np.isnan(late) & stopped, final, late)  # a stopped cell stays as it is
-    late_seen = ~finished | (nan_step >= of["steps"] * 9 // 10)
+    late_seen = ~finished | (nan_step >= late_step(of["steps"]))
     late, final = np.where(late_seen, late, np.nan), np.where(finished, np.nan, final)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         r2 = 1 - marks.squared_error[:, FINAL] / of["spread"]
@@ -67,6 +68,8 @@ def columns_of(lanes: Lanes, cells: np.ndarray, records: Mapping[str, Any]) -> d
         "data_nan": of["gaps"],
         "float16": np.full(len(cells), lanes.program.dtype == "float16"),
         "rate": lanes.rates[cells].min(axis=1),
+        # The loss that stopped a cell was rounded in another order than the one that is recorded.
+        "stopped_converged": stopped & (final <= initial) & lanes.program.stop_converged,
         "ratio": lanes.numbers["ratio"][cells],
     }
 

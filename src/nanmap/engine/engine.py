@@ -16,7 +16,7 @@ from nanmap.engine.devices import use_all_cores
 from nanmap.engine.groups import Advance, Call, assemble, chunks, form_groups, start_layers
 from nanmap.engine.job import Job, train_job
 from nanmap.engine.program import Packed, build, group_shapes
-from nanmap.engine.width import groups_per_call, width_of
+from nanmap.engine.width import flops_per_update, groups_per_call, width_of
 from nanmap.plan import Lanes, Program
 from nanmap.train import EPOCH_SUMS, Events, Losses, running
 
@@ -24,6 +24,7 @@ Columns = dict[str, Any]  # arrays `[cells]`; `layers`, where a program hands th
 
 # What would change bits from run to run on a GPU: the order of atomic sums, and kernels chosen by timing.
 GPU_OPTIONS = {"xla_gpu_deterministic_ops": True, "xla_gpu_autotune_level": 0}
+SHARED_WORK = 4e10  # operations of a batch, some seconds on a core, that are worth an executable on every device
 # Else XLA skips roundings to 16 bits between operations that it fuses, and with them the overflows that are looked for.
 NARROW_OPTIONS = {"xla_allow_excess_precision": False}
 
@@ -71,11 +72,12 @@ class Engine:
 
     Args:
         devices: the devices to use; all of JAX's default backend if None: every core, unless JAX has started before.
-        widths: cells per group by program, for programs whose width was tuned or pinned.
+        widths: cells per group by program, where they are not to be derived.
         stop_early: spend no time on cells that met a NaN; changes no row.
         notify: told in a sentence when a device has no room and the engine goes on with less.
 
     Attributes:
+        pinned: widths that a run was begun with, see `pin`.
         narrowed: programs that had to be given a smaller width than theirs, which changes the last bits: old and new.
     """
 
@@ -91,6 +93,7 @@ class Engine:
         self.widths = dict(widths or {})
         self.stop_early = stop_early
         self.notify = notify
+        self.pinned: dict[Program, int] = {}
         self.narrowed: dict[Program, tuple[int, int]] = {}
         self.backend = "cpu" if self.devices[0].platform == "cpu" else "gpu"
         self._programs: dict[tuple[Program, int], Compiled] = {}
@@ -105,8 +108,13 @@ class Engine:
         return self._compiled
 
     def width(self, program: Program) -> int:
-        """Cells per group of a program on this backend."""
-        return self.widths.get(program) or width_of(program, self.backend)
+        """Cells per group of a program: what memory allowed, was chosen, was pinned, or follows from its shapes."""
+        allowed = self.narrowed[program][1] if program in self.narrowed else None
+        return allowed or self.widths.get(program) or self.pinned.get(program) or width_of(program, self.backend)
+
+    def pin(self, widths: Mapping[Program, int]) -> None:
+        """Begins a run with these widths, where none were chosen; forgets those of the run before."""
+        self.pinned, self.narrowed = dict(widths), {}
 
     def train(self, batches: Iterable[Lanes]) -> Iterator[tuple[Lanes, np.ndarray, Columns]]:
         """Trains all cells of all batches.
@@ -145,6 +153,7 @@ class Engine:
         key = program, worker
         made = self._programs.get(key)
         if made is None or (made.width, made.capacity) != self._shape(program):
+            del made
             self._programs.pop(key, None)  # frees its memory before the next one takes some
             self._programs[key] = made = self._compile(program, SingleDeviceSharding(self.devices[worker]))
             self._compiled += 1
@@ -158,6 +167,9 @@ class Engine:
     def _jobs(self, lanes: Lanes) -> Iterator[Job]:
         width, capacity = self._shape(lanes.program)
         groups = form_groups(lanes, width)
+        work = flops_per_update(lanes.program) * len(lanes) * max(variant.steps for variant in lanes.variants)
+        if work > SHARED_WORK:  # worth compiling once more
+            capacity = min(capacity, -(-len(groups) // len(self.devices)))
         return (Job(lanes, np.concatenate(some)) for some in chunks(groups, capacity))
 
     def _work(self, worker: int, job: Job) -> tuple[Lanes, np.ndarray, Columns]:
@@ -165,30 +177,34 @@ class Engine:
         while True:
             shape = self._shape(job.lanes.program)
             try:
-                compiled = self.compiled(job.lanes.program, worker)
-                states = train_job(
-                    job, compiled.width, compiled.capacity, compiled.blank, partial(_run, compiled), self.stop_early
-                )
-                records = {name: getattr(states, name) for name in RECORDS}
-                columns = columns_of(job.lanes, job.cells, records)
-                if job.lanes.program.final_layers:
-                    columns["layers"] = states.layers
-                return job.lanes, job.cells, columns
+                return self._attempt(worker, job)
             except (jax.errors.JaxRuntimeError, MemoryError) as error:
                 if not (isinstance(error, MemoryError) or is_out_of_memory(error)) or shape == (1, 1):
                     raise
                 self._take_less(job.lanes.program, shape)
 
+    def _attempt(self, worker: int, job: Job) -> tuple[Lanes, np.ndarray, Columns]:
+        compiled = self.compiled(job.lanes.program, worker)
+        call = partial(_run, compiled)
+        states = train_job(job, compiled.width, compiled.capacity, compiled.blank, call, self.stop_early)
+        columns = columns_of(job.lanes, job.cells, {name: getattr(states, name) for name in RECORDS})
+        if job.lanes.program.final_layers:
+            columns["layers"] = states.layers
+        return job.lanes, job.cells, columns
+
     def _take_less(self, program: Program, failed: tuple[int, int]) -> None:
-        """Half the groups per call, which no row can tell; half the width only when one group is too much."""
+        """Other programs leave the devices; then half the groups per call, which no row can tell; then half the width."""
         with self._lock:
             if self._shape(program) != failed:
                 return  # another device's thread did it
+            if others := [key for key in self._programs if key[0] != program]:
+                for key in others:
+                    del self._programs[key]
+                return
             width, groups = failed
             self._groups[program] = max(1, groups // 2)
             if groups == 1:
                 first, _ = self.narrowed.get(program, failed)
-                self.widths[program] = width // 2
                 self.narrowed[program] = first, width // 2
         now = self._shape(program)
         self.notify(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -41,7 +41,7 @@ def form_groups(
     return [piece[start : start + width] for piece in pieces for start in range(0, len(piece), width)]
 
 
-def late_step(steps: int) -> int:
+def late_step(steps: Any) -> Any:
     """⌊0.9 · steps⌋, in whole numbers: 0.9 · 10 is not 9 in every float."""
     return steps * 9 // 10
 

@@ -37,28 +37,32 @@ def tune(plan: Plan, engine: Engine, tell: Callable[[str], None] = lambda senten
 
 
 def candidates(width: int) -> list[int]:
-    """Widths around one, powers of two."""
-    return [int(width * factor) for factor in FACTORS if 1 <= width * factor <= WIDEST]
+    """Widths around one, and itself.
+
+    >>> candidates(2), candidates(65536)
+    ([1, 2, 4, 8], [16384, 32768, 65536])
+    """
+    return [int(width * factor) for factor in FACTORS if 1 <= width * factor <= max(width, WIDEST)]
 
 
 def updates_per_second(lanes: Lanes, engine: Engine, widths: list[int]) -> dict[int, float]:
     """Updates of one cell per second by width, medians of interleaved runs, every cell run to the end.
 
     Args:
-        lanes: cells of one program; repeated until every device has two groups, and cut to a short budget.
+        lanes: cells of one program; repeated until there are two groups for each device, and cut to a short budget.
     """
     program, devices = lanes.program, len(engine.devices)
-    count = 2 * devices * max(widths)
+    count = 2 * max(widths)
     update = flops_per_update(program) + WORK_PER_VALUE * program.parameters
-    steps = max(2, int(WORK * devices / (update * count)))
+    steps = max(2, int(WORK / (update * count)))
     sample = _take(lanes, np.resize(np.arange(len(lanes)), count), steps)
-    total = sum(sample.variants[variant].steps for variant in sample.variant)
+    total = devices * sum(sample.variants[variant].steps for variant in sample.variant)
     engines = {width: Engine(engine.devices, {program: width}, stop_early=False) for width in widths}
     times: dict[int, list[float]] = {width: [] for width in widths}
     for repeat in range(REPEATS + 1):
         for width, each in engines.items():
             started = time.perf_counter()
-            for _ in each.train([sample]):
+            for _ in each.train([sample] * devices):
                 pass
             if repeat:  # the first one compiled
                 times[width].append(time.perf_counter() - started)
@@ -68,7 +72,10 @@ def updates_per_second(lanes: Lanes, engine: Engine, widths: list[int]) -> dict[
 def _samples(plan: Plan) -> Iterator[tuple[Program, Lanes]]:
     """The first cells of every program."""
     seen: set[Program] = set()
+    programs = {variant.program for variant in plan.variants()}
     for cells in plan.grid.chunks():
+        if seen == programs:
+            return
         for lanes in plan.lanes(cells):
             if lanes.program not in seen:
                 seen.add(lanes.program)

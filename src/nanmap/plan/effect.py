@@ -31,7 +31,8 @@ def _written(plan: Plan) -> Iterator[tuple[str, str]]:
     for key in known_keys():
         table, name = key.split(".")
         if key in axes:
-            yield key, _listed(dict.fromkeys(each[key] for each in map(dict, axes[key].settings) if key in each))
+            values = [each[key] for each in map(dict, axes[key].settings) if key in each]
+            yield key, _listed({str(value): value for value in values}.values())  # a value may be a list
         elif name in (plan.sweep.tree.get(table) or {}):
             yield key, _listed([plan.sweep.tree[table][name]])
 

@@ -184,11 +184,11 @@ def make_variant(config: Config) -> Variant:
     program = program_of(config, rows)
     per_epoch = 1 if program.full_batch else -(-rows.n // program.batch)
     training = config.training
-    if training.stop_converged and not program.full_loss:
+    if program.stops and not program.full_loss:
         raise InputError(
             "needs the loss over all rows at every step, which minibatches do not give",
-            key="training.stop_converged",
-            value=True,
+            key="training.stop_above" if program.stop_above else "training.stop_converged",
+            value=training.stop_above or training.stop_converged,
             mend="set [record] full_loss = true, which costs a pass over all rows per update",
         )
     floor = config.outcome.floor
