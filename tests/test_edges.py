@@ -209,6 +209,17 @@ class TestByOutcome:
         assert (table.reentrant == (table.last_stable_rate > 1.1 * table.bracket_high)).all()
 
 
+@pytest.mark.parametrize("model", [{"init": "zeros"}, {"hidden": [3]}])
+def test_edges_are_found_in_bfloat16_which_numpy_does_not_know(
+    model: dict[str, Any], npz, engine, tmp_path: Path
+) -> None:
+    training = {"steps": 30, "batch_size": 12, "dtype": "bfloat16"}
+    tree = regression(npz(x=X, y=Y), model=model, training=training)
+    (row,) = measured(engine, tmp_path, tree, [RATES], tolerance=0.05).itertuples()
+    assert row.decided_by == "outcome"
+    assert 1e-3 < row.edge_learning_rate < 30
+
+
 class TestRows:
     def test_excluded_combinations_have_no_row(self, engine, tmp_path: Path):
         axes = [{"key": "training.batch_size", "values": [4, 8, 24]}, {"key": "training.seed", "range": [0, 2]}, RATES]

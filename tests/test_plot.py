@@ -123,7 +123,8 @@ class TestOutcomes:
 
     @pytest.mark.parametrize("name", [each.name for each in COLUMNS if each.name not in ACCURACIES])
     def test_every_column_can_be_drawn(self, tmp_path: Path, name: str):
-        assert panels_of(draw(write_run(tmp_path, [BATCH, RATE]), value=name))
+        numeric = name not in ("outcome", "cause")
+        assert panels_of(draw(write_run(tmp_path, [BATCH, RATE], {name: 1} if numeric else {}), value=name))
 
 
 class TestHoles:
@@ -174,13 +175,43 @@ class TestNumbers:
         assert [row[2], row[4]] == [sequential(1.0), sequential(0.0)]
         assert "never: 2 trainings · 40 %" in legend_of(figure)
 
-    @pytest.mark.parametrize("value", ["val_loss_final", "loss_final", "r2", "measure", "sharpness"])
-    def test_a_column_without_any_number(self, tmp_path: Path, value: str):
+    @pytest.mark.parametrize(
+        ("value", "colour"), [("loss_final", OUTCOME_COLOURS[Outcome.NAN]), ("stopped_step", MISSING)]
+    )
+    def test_a_column_without_any_number(self, tmp_path: Path, value: str, colour: str):
         figure = draw(write_run(tmp_path, [BATCH, RATE]), value=value)
-        colour = OUTCOME_COLOURS[Outcome.NAN] if value == "loss_final" else MISSING
         assert pixels(figure, 3, 5) == [[colour] * 5] * 3
         assert len(figure.axes) == 1  # no colour bar: it would have nothing to show
         assert "15 trainings · 100 %" in legend_of(figure)[0]
+
+    @pytest.mark.parametrize(
+        ("value", "reason", "mend"),
+        [
+            ("r2", "the target is constant, or the targets are classes", "another column"),
+            ("val_loss_final", "no validation rows", "data.validation_split"),
+            ("measure", "full-batch losses were not recorded", "[record] full_loss = true"),
+            ("sharpness_final", "without `[record] sharpness`", "[record] sharpness = true"),
+            ("predicted_gd", "does not hold: a network", "another column"),
+        ],
+    )
+    def test_a_column_that_no_row_has_is_refused_with_the_reason(
+        self, tmp_path: Path, value: str, reason: str, mend: str
+    ):
+        outcomes = np.resize(np.array(["converged", "nan"], object), 15)
+        with pytest.raises(InputError) as caught:
+            draw(write_run(tmp_path, [BATCH, RATE], {"outcome": outcomes}), value=value)
+        assert reason in str(caught.value)
+        assert mend in str(caught.value)
+        assert "a NaN appeared" not in str(caught.value)
+
+    @pytest.mark.parametrize("value", ["r2", "sharpness_final", "dead_fraction"])
+    def test_a_value_missing_because_the_run_ended_as_nan_is_drawn_as_nan(self, tmp_path: Path, value: str):
+        outcomes = np.array(["converged", "converged", "converged", "nan", "nan"], object)
+        facts = {"outcome": outcomes, value: np.array([0.5, 0.7, NAN, NAN, NAN])}
+        figure = draw(write_run(tmp_path, [ONE_BATCH, RATE], facts), value=value)
+        assert pixels(figure, 1, 5)[0][2:] == [MISSING, *[OUTCOME_COLOURS[Outcome.NAN]] * 2]
+        assert "NaN: 2 trainings · 40 %" in legend_of(figure)
+        assert not any("a NaN appeared" in each for each in legend_of(figure))
 
     def test_a_loss_of_zero_is_drawn_as_the_least(self, tmp_path: Path):
         losses = np.array([0.0, 1e-3, 1e-2, 1e-1, 1.0])
@@ -432,6 +463,20 @@ class TestCurves:
         line = np.asarray(panels_of(figure)[0].lines[-1].get_xdata(), float)
         edges = result.edge()
         np.testing.assert_allclose(line, edges.groupby("batch_size").edge_learning_rate.median(), rtol=0.01)
+
+    def test_and_not_between_the_edges_of_settings_that_disagree(self, engine, tmp_path: Path):
+        rows = {"key": "data.n", "values": [20, 22, 40]}
+        scaled = {"key": "data.scale_inputs", "values": ["none", "standard"]}
+        sweep = make_sweep(LINE | {"model": {"init": "zeros"}}, [scaled, SEED, rows, RATE])
+        result = sweep_to_folder(sweep, tmp_path, engine=engine)
+        edges_to_folder(sweep, tmp_path, engine=engine, tolerance=0.01)
+        assert not any("measured edge" in each for each in legend_of(draw(result, y="n")))
+        figure = draw(result, y="n", select={"scale_inputs": "none"})
+        assert legend_of(figure)[-1] == "measured edge\n(bisection, median)"
+        across = draw(result, y="scale_inputs", select={"n": [20, 22]})
+        assert legend_of(across)[-1] == "measured edge\n(bisection, median)\nwhere settings agree to 10 %"
+        points = np.asarray(panels_of(across)[0].lines[-1].get_xdata(), float)
+        assert np.isfinite(points).tolist() == [False, True]  # a longer line of numbers is steeper, until it is scaled
 
 
 LONG = {

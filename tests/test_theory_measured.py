@@ -124,6 +124,31 @@ class TestSharpness:
         assert row["predicted_catapult"] == pytest.approx(2 / dense[-1], rel=1e-9)
         assert row["predicted_gd"] is None
 
+    def test_under_batch_norm_it_is_that_of_the_training_loss(self, grid) -> None:
+        """Moments of the rows themselves, differentiated too, over what is trained: no running statistics."""
+        tree = self.TREE | {"model": self.TREE["model"] | {"norm": "batch"}}
+        (row,) = grid(tree | {"training": self.TREE["training"] | {"steps": 1}}, []).to_pylist()
+        config = build_config(tree)
+        rows = load_rows(config)
+        with jax.enable_x64(True):
+            from nanmap.init import initial_layers
+            from nanmap.model import trained
+            from nanmap.norm import EPSILON
+            from nanmap.plan import program_of
+
+            layers = trained(initial_layers(config.model, program_of(config, rows), 0))
+            flat, rebuild = jax.flatten_util.ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, float), layers))
+
+            def loss(vector: jax.Array) -> jax.Array:
+                first, second = rebuild(vector)
+                z = rows.inputs @ first["kernel"] + first["bias"]
+                z = (z - z.mean(axis=0)) / jnp.sqrt(z.var(axis=0) + EPSILON["batch"])
+                hidden = jnp.tanh(1.3 * (z * first["scale"] + first["offset"]))
+                return jnp.mean((hidden @ second["kernel"] + second["bias"] - rows.targets) ** 2)
+
+            dense = np.linalg.eigvalsh(jax.hessian(loss)(flat))
+        assert row["sharpness"] == pytest.approx(dense[-1], rel=1e-9)
+
     def test_training_brings_it_to_the_edge_of_stability(self, grid) -> None:
         """Cohen et al., arXiv 2103.00065: full-batch descent settles where λmax ≈ 2/η."""
         tree = self.TREE | {"optimizer": {"learning_rate": 0.3}}

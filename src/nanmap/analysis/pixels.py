@@ -6,7 +6,7 @@ Cells find their place by their number, so rows are read shard by shard and a mi
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +30,7 @@ SEVERITY = (
     Outcome.INF,
     Outcome.NAN,
 )
+ENDED_BY_NAN = ("r2", "accuracy", "val_accuracy", "sharpness_final", "dead_fraction")  # null where a NaN appeared
 HIGHER_IS_BETTER = ("r2", *STEP_COLUMNS)  # for every other column the worst runs are the largest
 
 
@@ -123,13 +124,18 @@ def take_medians(result: "Result", view: View, name: str) -> Medians:
 
     Runs are ordered from best to worst: numbers, then infinity, NaN, and a missing value last (of the first step of
     an event it comes first: never is best, and early is worse than late); the middle one is shown, of two middle ones their mean, or the worse where one is no number. So NaN is shown where at least half of
-    the runs are NaN, and no NaN is dropped to make room for a number.
+    the runs are NaN, and no NaN is dropped to make room for a number. In the columns that hold no NaN, a value that is
+    missing because the run ended as NaN counts as one.
     """
     sign = -1.0 if name in HIGHER_IS_BETTER else 1.0
     pixels = int(np.prod(view.shape, dtype=np.int64))
     values, kinds = np.full((pixels, view.depth), np.nan), np.zeros((pixels, view.depth), np.uint8)
-    for pixel, layer, column in _placed(result, view, name):
-        values[pixel, layer], kinds[pixel, layer] = _numbers(column)
+    wanted = (name, "outcome") if name in ENDED_BY_NAN else (name,)
+    for pixel, layer, column, *outcome in _placed(result, view, *wanted):
+        found, kind = _numbers(column)
+        for each in outcome:
+            kind[(kind == Kind.MISSING) & (_codes(each, SEVERITY) == SEVERITY.index(Outcome.NAN))] = Kind.NAN
+        values[pixel, layer], kinds[pixel, layer] = found, kind
     tally = {kind: int((kinds == kind).sum()) for kind in Kind}
     middle, kind = (
         (values[:, 0], kinds[:, 0]) if view.depth == 1 else _middle(sign * values, kinds, sign, name in STEP_COLUMNS)
@@ -156,10 +162,11 @@ def _middle(values: np.ndarray, kinds: np.ndarray, sign: float, missing_is_best:
     return sign * middle, np.select(tests, [Kind.EMPTY, Kind.MISSING, Kind.NAN, Kind.INF], Kind.NUMBER).astype(np.uint8)
 
 
-def _placed(result: "Result", view: View, name: str) -> Iterator[tuple[np.ndarray, np.ndarray, pa.Array]]:
-    for table in result.folder.tables(["cell", name]):
+def _placed(result: "Result", view: View, *names: str) -> Iterator[tuple[Any, ...]]:
+    """Of each shard the pixels, the places within them `[rows]`, and the columns."""
+    for table in result.folder.tables(["cell", *names]):
         pixels, layers, kept = view.place(table["cell"].to_numpy())
-        yield pixels, layers, table[name].combine_chunks().filter(pa.array(kept))
+        yield pixels, layers, *(table[name].combine_chunks().filter(pa.array(kept)) for name in names)
 
 
 def _codes(column: pa.Array, names: Sequence[str]) -> np.ndarray:

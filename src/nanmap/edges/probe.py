@@ -8,6 +8,7 @@ began small is still hidden. All other trainings are decided by their outcome at
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import jax.numpy as jnp
 import numpy as np
 
 from nanmap.edges.rows import EdgeRows
@@ -106,12 +107,14 @@ def _stable(lanes: Lanes, index: np.ndarray, columns: dict, by_tail: np.ndarray)
     outcome, cause = classify(columns, columns["ratio"])
     broken = np.isin(outcome, BROKEN) | np.isin(cause, BROKEN_BY_STEPS)
     blown = (columns["first_inf_step"] >= 0) | (columns["first_nan_step"] >= 0)
+    if not by_tail.any():
+        return ~broken
     return ~np.where(by_tail, blown | _tail_grows(lanes, index, columns), broken)
 
 
 def _tail_grows(lanes: Lanes, index: np.ndarray, columns: dict) -> np.ndarray:
     """Whether the loss ended above where it stood at nine tenths, by more than rounding."""
-    unit = ROUNDING * float(np.finfo(lanes.program.dtype).eps)
+    unit = ROUNDING * float(jnp.finfo(lanes.program.dtype).eps)  # NumPy's knows no bfloat16
     size = np.array([_target_size(each) for each in lanes.variants])[lanes.variant[index]]
     with np.errstate(invalid="ignore"):
         noise = unit**2 * np.maximum(size, columns["loss_initial"])  # a run that has converged wanders at this level

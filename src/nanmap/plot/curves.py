@@ -12,10 +12,14 @@ import numpy as np
 from nanmap.plot.facts import Facts
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from nanmap.result import Result
 
 RATE = "optimizer.learning_rate"
 AGREE = 1e-6  # predictions of the runs of a line that differ by less, relative, are one
+NEAR = 0.1  # and the measured edges of its settings
+DRAWS = {"training.seed", "model.init"}  # runs that differ only in these are draws of one setting, which has a median
 
 # Told apart by their dashes, not by hue: they run over every colour of a map.
 SOLID: Any = "solid"
@@ -61,10 +65,7 @@ def find_curves(result: "Result", facts: Facts) -> list[Curve]:
     }
     known = set(result.folder.dataset().schema.names)
     found = [Curve(name, label, _predicted(result, lines, name)) for name, label in named.items() if name in known]
-    measured = _measured(result, facts, lines)
-    found += (
-        [Curve("edge_learning_rate", "measured edge\n(bisection, median)", measured)] if measured is not None else []
-    )
+    found += _measured(result, facts, lines)
     return [curve for curve in found if np.isfinite(curve.rates).any()]
 
 
@@ -119,16 +120,43 @@ def _spread(place: np.ndarray, value: np.ndarray, count: int) -> tuple[np.ndarra
     return np.sqrt(below) * np.sqrt(above), low, high
 
 
-def _measured(result: "Result", facts: Facts, lines: _Lines) -> np.ndarray | None:
-    """The median measured edge of each line, from the edges beside the run, where they belong to it."""
+def _measured(result: "Result", facts: Facts, lines: _Lines) -> list[Curve]:
+    """The measured edge of each line, from the edges beside the run, where they belong to it.
+
+    Of draws the median; nothing where settings that share the line, such as batch sizes, have edges further apart than
+    `NEAR`: between them no training may have its edge.
+    """
     told = result.folder.read_edges_manifest()
     if told is None or told["sweep"]["config"] != result.manifest["sweep"]["config"] or not result.folder.edges.names():
-        return None
+        return []
     table = result.edge()
+    found = _positions(table, facts)
+    if found is None:
+        return []
+    positions, on_grid = found
     grid = facts.view.grid
-    positions = np.zeros((len(grid.shape), len(table)), np.int64)
+    place, kept = lines.place(np.ravel_multi_index(tuple(positions), grid.shape))
+    value = table.edge_learning_rate.to_numpy()[on_grid][kept]
+    settings = [not {axis.key for axis in axes} <= DRAWS for axes in grid.dimensions]
+    _, first, owner = np.unique(positions[settings][:, kept], axis=1, return_index=True, return_inverse=True)
+    each = _spread(owner.reshape(-1), value, len(first))[0]
+    count = int(np.prod(lines.shape, dtype=int))
+    middle = _spread(place, value, count)[0]
+    _, low, high = _spread(place[first], each, count)
+    apart = high > (1 + NEAR) * low
+    method = "bisection, median" if len(np.unique(place)) < len(place) else "bisection"
+    label = f"measured edge\n({method})" + (f"\nwhere settings agree to {100 * NEAR:.0f} %" if apart.any() else "")
+    return [Curve("edge_learning_rate", label, np.where(apart, np.nan, middle).reshape(lines.shape))]
+
+
+def _positions(table: "pd.DataFrame", facts: Facts) -> tuple[np.ndarray, np.ndarray] | None:
+    """Where rows of edges stand on the grid, any rate that is shown for theirs `[dimensions, rows on it]`, and which do.
+
+    None where an axis of the grid is no column of theirs.
+    """
+    positions = np.zeros((len(facts.view.grid.shape), len(table)), np.int64)
     on_grid = np.ones(len(table), bool)
-    for number, axes in enumerate(grid.dimensions):
+    for number, axes in enumerate(facts.view.grid.dimensions):
         for axis in axes:
             if axis.key == RATE:
                 positions[number] = facts.shown(axis).positions[0]
@@ -139,10 +167,7 @@ def _measured(result: "Result", facts: Facts, lines: _Lines) -> np.ndarray | Non
                 found = np.array([where.get(label, -1) for label in table[axis.column].tolist()])
                 positions[number] = np.maximum(found, 0)
                 on_grid &= found >= 0
-    cells = np.asarray(np.ravel_multi_index(tuple(positions), grid.shape))
-    place, kept = lines.place(cells[on_grid])
-    value = table.edge_learning_rate.to_numpy()[on_grid][kept]
-    return _spread(place, value, int(np.prod(lines.shape, dtype=int)))[0].reshape(lines.shape)
+    return positions[:, on_grid], on_grid
 
 
 def _gd_label(facts: Facts) -> str:

@@ -1,5 +1,6 @@
 """Values → colours: one colour per pixel, and the key to read them by. Nothing is laid out here."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 NUMERIC = {each.name: each for each in COLUMNS if each.type != TEXT}
 VALUES = ("outcome", "cause", *Outcome, *NUMERIC)
-LATER = (*STEP_COLUMNS, "overflow_step_predicted")
+LATER = (*STEP_COLUMNS, "overflow_step_predicted")  # no value says something too: it never happened
 ACCURACIES = ("accuracy", "val_accuracy")
 SHADES: dict[str, Mapping[Any, str]] = {
     "outcome": {each: OUTCOME_COLOURS[each] for each in SEVERITY},
@@ -61,6 +62,14 @@ LABELS = {
     "dead_fraction_initial": "dead units at the start",
 }
 SPREAD = (2, 98)  # percentiles between which losses are coloured; a single 1e300 must not bleach all others
+SETTINGS = {
+    "sharpness": "[record] sharpness = true",
+    "sharpness_final": "[record] sharpness = true",
+    "predicted_catapult": "[record] sharpness = true",
+    "val_loss_final": "data.validation_split",
+    "val_accuracy": "data.validation_split",
+    "measure": "[record] full_loss = true",
+}  # what makes a training record the column
 DRAWABLE = (1e-280, 1e300)  # matplotlib takes less for 0, and half and twice must be floats too
 BUFFER = 0.2  # the palest of both signs stay apart
 
@@ -108,7 +117,7 @@ def paint(result: "Result", view: View, value: str) -> Painting:
         value: `outcome`, `cause`, an outcome's name for the share of the runs that ended so, or a numeric column.
 
     Raises:
-        InputError: `value` is none of these, or is an accuracy and no classes were predicted.
+        InputError: `value` is none of these, is missing in every row, or is an accuracy and no classes were predicted.
     """
     if value not in VALUES:
         raise InputError("cannot be drawn", key="value", value=value, allowed=VALUES, mend=did_you_mean(value, VALUES))
@@ -124,7 +133,23 @@ def paint(result: "Result", view: View, value: str) -> Painting:
             return _paint_share(count_outcomes(result, view), Outcome(value))
         return _paint_names(count_names(result, view, value, tuple(SHADES[value])), value, SHADES[value])
     medians = take_medians(result, view, value)
+    _check_present(medians, value)
     return _paint_measure(medians) if value == "measure" else _paint_numbers(medians, value)
+
+
+def _check_present(medians: Medians, name: str) -> None:
+    """A column without a value in any row would be one grey field."""
+    tally = medians.tally
+    if name in LATER or not tally[Kind.MISSING] or tally[Kind.NUMBER] or tally[Kind.INF]:
+        return
+    mend = f"{SETTINGS[name]} records it, in a new run" if name in SETTINGS else "draw another column"
+    raise InputError(f"no run on this map has it: {_reason(name)}", key="value", value=name, mend=mend)
+
+
+def _reason(name: str) -> str:
+    """What a missing value means, NaN aside, which has a colour and a label of its own."""
+    said = NUMERIC[name].absent.replace("as for `sharpness`", NUMERIC["sharpness"].absent)
+    return re.sub(r"(, or |; )?a NaN appeared(, or |, )?", "", said) or "missing"
 
 
 def expand(painting: Painting, panel: tuple[int, ...], factor: int) -> np.ndarray:
@@ -228,7 +253,7 @@ def _with_kinds(
     numbers = medians.kinds == Kind.NUMBER
     image[numbers] = through(colormap, places(medians.values[numbers]))
     total = sum(count for kind, count in medians.tally.items() if kind != Kind.EMPTY)
-    words = {Kind.INF: "infinite", Kind.NAN: "NaN", Kind.MISSING: NUMERIC[name].absent or "missing"}
+    words = {Kind.INF: "infinite", Kind.NAN: "NaN", Kind.MISSING: _reason(name)}
     legend = []
     for kind, colour in KIND_COLOURS.items():
         image[medians.kinds == kind] = to_bytes(colour)

@@ -1,5 +1,6 @@
 """When will it overflow? Above the edge the error grows along the top eigenvector by a known factor per step."""
 
+import jax.numpy as jnp
 import numpy as np
 
 from nanmap.theory.linear import LinearProblem
@@ -47,6 +48,6 @@ def overflow_steps(
     with np.errstate(all="ignore"):
         growth = 2 * np.log(np.abs(1 - rates * sharpness))
         summed = np.log(problem.n * outputs) + np.log(sharpness * errors**2 / 2)
-        room = np.log(float(np.finfo(dtype).max)) - summed
+        room = np.log(float(jnp.finfo(dtype).max)) - summed
         step = np.maximum(np.ceil(room / growth), 0)
     return np.where((growth > 0) & (step < steps), step, np.nan)
