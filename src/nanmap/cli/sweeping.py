@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from nanmap.cli.progress import make_observer
+from nanmap.cli.shipped import refuse_example
 from nanmap.engine.devices import set_up
 from nanmap.plan import Plan, load_sweep, notices
 
@@ -22,6 +23,7 @@ def run_sweep(
     width: int | None = None,
 ) -> None:
     """Trains a sweep file's cells and draws its maps."""
+    refuse_example(path)
     sweep = load_sweep(path, overrides)
     out = out or Path("results") / sweep.name
     plan = Plan(sweep)
