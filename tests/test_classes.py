@@ -119,6 +119,12 @@ def test_classes_of_built_in_rows_are_refused() -> None:
         build_config({"data": {"kind": "line", "n": 5, "target_kind": "class"}, "training": {"epochs": 1}})
 
 
+def test_classes_under_a_loss_of_numbers_name_the_losses_of_classes() -> None:
+    data = {"kind": "csv", "path": "rows.csv", "target": "kind", "target_kind": "class"}
+    with pytest.raises(InputError, match=r"mse(?s:.*)mend: .*softmax_cross_entropy.*sigmoid_cross_entropy"):
+        build_config({"data": data, "training": {"epochs": 1}})
+
+
 def test_a_table_of_classes_is_run_in_words(tmp_path: Path) -> None:
     lines = [f"{a:.3f},{b:.3f},{label}" for (a, b), label in zip(X, LABELS, strict=True)]
     (tmp_path / "rows.csv").write_text("\n".join(["a,b,kind", *lines]))
