@@ -60,7 +60,9 @@ def encode(data: Data, column: "pd.Series", *, onehot: bool, target: bool = Fals
         values = column.to_numpy(dtype=float, na_value=np.nan)
         _refuse_infinity(data, name, values)
         said = "true and false as 1 and 0" if kind == "boolean" else "number"
-        return Encoded(values[:, None], (name,), f"{name}: {said}{_constant(values)}{_missing(missing)}")
+        return Encoded(
+            values[:, None], (name,), f"{name}: {said}{_constant(values)}{_missing(missing)}{_infinite(values)}"
+        )
     if kind not in TEXTS:
         what = "values of several kinds" if kind.startswith("mixed") else kind
         raise unusable(data, name, f"holds {what}", "leave it out with data.columns, or turn it into numbers first")
@@ -243,7 +245,12 @@ def _times(data: Data, name: str, what: str) -> InputError:
 
 def _constant(values: np.ndarray) -> str:
     known = values[~np.isnan(values)]
-    return f", constant {known[0]:g}: it tells no rows apart" if len(known) > 1 and np.ptp(known) == 0 else ""
+    return f", constant {known[0]:g}: it tells no rows apart" if len(known) > 1 and known.min() == known.max() else ""
+
+
+def _infinite(values: np.ndarray) -> str:
+    infinite = np.isinf(values)
+    return f", {infinite.sum()} infinite" if infinite.any() else ""
 
 
 def _missing(missing: np.ndarray) -> str:
