@@ -44,7 +44,7 @@ def test_one_bundle_may_choose_between_epochs_and_steps() -> None:
 def test_rows_longer_than_the_header_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "ragged.csv"
     path.write_text("x,y\n1,2,3\n4,5,6\n")
-    with pytest.raises(InputError, match="cannot be read as csv"):
+    with pytest.raises(InputError, match="line 2 has 3 values, the header 2"):
         load_rows(build_config(LINE | {"data": {"kind": "csv", "path": str(path), "target": "y"}}))
 
 

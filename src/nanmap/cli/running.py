@@ -1,5 +1,6 @@
 """`nanmap run`: one training in words or as JSON."""
 
+import csv
 import json
 import math
 import sys
@@ -20,7 +21,7 @@ def run_config(path: Path, overrides: list[str], predict: list[str], explain: bo
     """Trains a config file and prints how it went."""
     refuse_example(path)
     config = load_config(path, overrides)
-    inputs = [_numbers(text) for text in predict]
+    inputs = [_values(text) for text in predict]
     set_up(device)
     from nanmap.data import load_rows
     from nanmap.plan import Plan, make_sweep, notices
@@ -60,13 +61,17 @@ def _teller(total: int | None) -> Callable[[int, Any], None]:
     return tell
 
 
-def _numbers(text: str) -> list[float]:
+def _values(text: str) -> list[float | str]:
+    """Numbers and names of categories, separated by commas; a name that holds one stands in quotes."""
+    parts = next(csv.reader([text], skipinitialspace=True), [])
+    return [_number(part.strip()) for part in parts]
+
+
+def _number(text: str) -> float | str:
     try:
-        return [float(part) for part in text.split(",")]
+        return float(text)
     except ValueError:
-        raise InputError(
-            "expects numbers separated by commas", key="--predict", value=text, mend="--predict 25"
-        ) from None
+        return text
 
 
 def _epoch_line(number: int, total: int | None, losses: Any) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nanmap.config import Data
-from nanmap.data.columns import encode, encode_classes, refuse_mean_label, refuse_missing
+from nanmap.data.columns import Source, encode, encode_classes, refuse_mean_label, refuse_missing
 from nanmap.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class Arrays(NamedTuple):
         report: what was done to each column.
         features: what each input is called.
         classes: what the classes are called; none for numbers.
+        sources: the columns of a table that the inputs were made from; none where each is one.
     """
 
     inputs: np.ndarray
@@ -32,6 +33,7 @@ class Arrays(NamedTuple):
     report: list[str]
     features: tuple[str, ...]
     classes: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
 
 
 def read_arrays(data: Data, always_one_hot: bool) -> Arrays:
@@ -113,7 +115,8 @@ def read_table(data: Data, always_one_hot: bool) -> Arrays:
         targets = encode(data, table[target], onehot=False, target=True)
     features = tuple(name for column in columns for name in column.names)
     report = [*(column.said for column in columns), f"target {targets.said}"]
-    return Arrays(np.hstack([column.values for column in columns]), targets.values, report, features, classes)
+    inputs = np.hstack([column.values for column in columns])
+    return Arrays(inputs, targets.values, report, features, classes, tuple(column.source for column in columns))
 
 
 def _existing(data: Data) -> Path:
