@@ -30,7 +30,7 @@ CAUSE_COLOURS = {
     Cause.DEAD_AT_INIT: "#56513f",
     Cause.KILLED: OUTCOME_COLOURS[Outcome.DEAD],
     Cause.BLOWN_UP_THEN_DEAD: "#b98a5a",
-    Cause.SINGLE_ROWS: "#c08552",
+    Cause.SINGLE_ROWS: "#b35f12",
     Cause.STEPS_TOO_LARGE: OUTCOME_COLOURS[Outcome.DIVERGED],
     Cause.GRADIENT_ASCENT: "#f7d354",
     Cause.OVERFLOW: OUTCOME_COLOURS[Outcome.INF],
