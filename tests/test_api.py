@@ -43,7 +43,7 @@ def test_sweep_writes_where_it_is_told_or_below_results(files: Path, engine, mon
 
 
 def test_a_wrong_number_of_inputs_to_predict_is_refused(engine) -> None:
-    with pytest.raises(InputError, match=r"--predict[\s\S]*1 numbers"):
+    with pytest.raises(InputError, match=r"--predict[\s\S]*1 number, "):
         nanmap.run(TREE, predict=[[1.0, 2.0]], engine=engine)
 
 

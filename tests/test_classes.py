@@ -119,6 +119,12 @@ def test_classes_of_built_in_rows_are_refused() -> None:
         build_config({"data": {"kind": "line", "n": 5, "target_kind": "class"}, "training": {"epochs": 1}})
 
 
+def test_classes_under_a_loss_of_numbers_name_the_losses_of_classes() -> None:
+    data = {"kind": "csv", "path": "rows.csv", "target": "kind", "target_kind": "class"}
+    with pytest.raises(InputError, match=r"mse(?s:.*)mend: .*softmax_cross_entropy.*sigmoid_cross_entropy"):
+        build_config({"data": data, "training": {"epochs": 1}})
+
+
 def test_a_table_of_classes_is_run_in_words(tmp_path: Path) -> None:
     lines = [f"{a:.3f},{b:.3f},{label}" for (a, b), label in zip(X, LABELS, strict=True)]
     (tmp_path / "rows.csv").write_text("\n".join(["a,b,kind", *lines]))
@@ -136,3 +142,18 @@ def test_a_table_of_classes_is_run_in_words(tmp_path: Path) -> None:
     assert "of the training rows are classified right at the end" in done.stdout
     assert "prediction at 2,0: " in done.stdout
     assert ", with probability 0." in done.stdout
+
+
+def test_a_prediction_takes_categories_and_truths_as_the_table_holds_them(tmp_path: Path, train) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("size,town,new,price\n1,Oslo,true,1\n2,Bern,false,2\n3,Oslo,false,3\n4,Bern,true,5\n")
+    data = {"kind": "csv", "path": str(path), "target": "price"}
+    tree = {"data": data, "training": {"epochs": 3}}
+    named, encoded = train(tree, predict=[[2, "Oslo", "true"], [2, 0, 1, 1]]).predictions
+    assert named == encoded
+    (coded,) = train(tree | {"data": data | {"categorical": "codes"}}, predict=[[2, "Oslo", 1]]).predictions
+    assert coded == train(tree | {"data": data | {"categorical": "codes"}}, predict=[[2, 1, 1]]).predictions[0]
+    expected = r"3 values, .*: size, town \(Bern or Oslo\), new \(false or true\)"
+    for wrong in ([2, "Paris", "true"], [2, "Oslo"], [2, "Oslo", "maybe"], ["big", "Oslo", "true"]):
+        with pytest.raises(InputError, match=expected):
+            train(tree, predict=[wrong])

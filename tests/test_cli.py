@@ -88,6 +88,16 @@ def test_a_training_in_words_ends_with_outcome_and_why(folder: Path) -> None:
     assert "prediction at 25" in done.stdout
 
 
+def test_the_epochs_of_the_first_infinity_and_the_first_nan_are_always_shown(folder: Path) -> None:
+    done = nanmap("run", "line.toml", "--set", "training.epochs=1000", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "first inf: step 63 (counted from 0), in epoch 64\n" in done.stdout
+    assert "first nan: step 132 (counted from 0), in epoch 133\n" in done.stdout
+    told = [line for line in done.stdout.splitlines() if line.startswith("epoch ")]
+    assert any(line.startswith("epoch 64/1000  mean loss inf") for line in told)
+    assert not any(line.startswith("epoch 63/1000") for line in told)  # 1000 epochs are thinned
+
+
 def test_a_sweep_writes_rows_and_maps_and_continues(folder: Path) -> None:
     done = nanmap("sweep", "grid.toml", "--out", "out", cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -115,6 +125,9 @@ def test_dry_run_tells_and_writes_nothing(folder: Path) -> None:
     ("arguments", "expected"),
     [
         (["run", "lin.toml"], ["lin.toml", "no such file", "line.toml"]),
+        (["run", "threads/keras_line/posted"], ["nanmap examples threads/keras_line/posted --out DIR"]),
+        (["sweep", "sweeps/square_sgd.toml"], ["no such file", "nanmap examples square_sgd --out DIR"]),
+        (["edge", "square_sgd"], ["no such file", "nanmap examples square_sgd --out DIR"]),
         (["run", "grid.toml"], ["sweep, not a config"]),
         (["sweep", "line.toml"], ["config, not a sweep"]),
         (

@@ -52,11 +52,15 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     ),
     "unknown optimizer": ("optimizer.kind=adan", ["optimizer.kind", "'adan'", "lion", "did you mean `adam`?"]),
     "unknown model": ("model.kind=cnn", ["model.kind", "'cnn'", "mlp"]),
-    "norm without a place": ("model.hidden=[]", ["model.norm", "data.scale_inputs"]),
+    "norm without a place": ("model.hidden=[]", ["model.norm", "mend: ", "model.hidden", "data.scale_inputs"]),
     "rates per layer": ("optimizer.layer_learning_rates=[1.0]", ["optimizer.layer_learning_rates", "2"]),
     "momentum of adam": ("optimizer.kind=adam", ["optimizer.momentum", "sgd"]),
     "file without a name": ("model.init=file", ["model.init_file"]),
-    "entropy of numbers": ("loss.kind=softmax_cross_entropy", ["loss.kind", "class"]),
+    "entropy of numbers": (
+        "loss.kind=softmax_cross_entropy",
+        ["loss.kind", "mend: ", 'data.target_kind = "class"', "mse"],
+    ),
+    "classes of formulas": ("data.target_kind=class", ["data.target_kind", "mend: ", 'data.kind = "csv"']),
     "step of zero": ("data.step=0", ["data.step"]),
     "both ends": ("data.stop=5", ["data.n", "data.stop"]),
     "both budgets": ("training.steps=5", []),  # replaces epochs: no mistake

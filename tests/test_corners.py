@@ -44,7 +44,7 @@ def test_one_bundle_may_choose_between_epochs_and_steps() -> None:
 def test_rows_longer_than_the_header_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "ragged.csv"
     path.write_text("x,y\n1,2,3\n4,5,6\n")
-    with pytest.raises(InputError, match="cannot be read as csv"):
+    with pytest.raises(InputError, match="line 2 has 3 values, the header 2"):
         load_rows(build_config(LINE | {"data": {"kind": "csv", "path": str(path), "target": "y"}}))
 
 
@@ -63,7 +63,9 @@ def test_files_of_the_same_name_in_two_folders_are_both_watched(tmp_path: Path, 
 
 def test_coming_back_from_an_infinite_start_is_not_convergence() -> None:
     one = {name: np.array([-1]) for name in ("first_nan_step",)} | {"first_inf_step": np.array([0])}
-    flags = dict.fromkeys(("ends_infinite", "dead_at_end", "dead_at_init", "data_nan", "float16"), np.array([False]))
+    flags = dict.fromkeys(
+        ("ends_infinite", "dead_at_end", "dead_at_init", "data_nan", "float16", "single_rows"), np.array([False])
+    )
     losses = {"loss_initial": np.inf, "loss_late": 3e34, "loss_final": 2.5e34, "loss_floor": 0.0, "rate": 1.0}
     outcome, _ = classify(one | flags | {name: np.array([value]) for name, value in losses.items()}, 0.05)
     assert outcome[0] == "progressing"

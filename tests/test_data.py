@@ -247,6 +247,11 @@ def test_the_report_tells_each_column_its_filling_its_scaling_and_the_split(csv)
     assert "target price: 2 classes, no = 0 and yes = 1" in classes.report
 
 
+def test_the_report_counts_infinities_that_are_kept(csv) -> None:
+    report = rows_of(**csv("a,price\n1,2\ninf,3\n,4\n", missing="keep")).report
+    assert "a: number, 1 missing, 1 infinite" in report
+
+
 def test_equal_settings_share_one_object_whatever_the_model() -> None:
     assert rows_of(kind="line", n=5) is rows_of("mae", kind="line", n=5)
 
@@ -283,7 +288,9 @@ FAULTS = {
     "mean of a target": ("a,price\n1,2\n2,\n", {"missing": "mean"}, ["`price`", "target", "drop"]),
     "all dropped": ("a,price\n,2\n2,\n", {"missing": "drop"}, ["no training rows"]),
     "no training rows": ("a,price\n1,2\n", {"validation_split": 0.9}, ["no training rows", "validation_split"]),
-    "ragged": ("a,price\n1,2\n1,2,3,4\n", {}, ["cannot be read as csv"]),
+    "ragged": ("a,price\n1,2\n1,2,3,4\n", {}, ["line 3 has 4 values, the header 2", "quotes"]),
+    "every row too long": ("a,price\n1,2,3\n1,2,3\n", {}, ["line 2 has 3 values, the header 2", "quotes"]),
+    "equal names": ("size,size,price\n1,2,3\n", {}, ["two columns are called size", "rename"]),
 }
 
 
@@ -296,6 +303,17 @@ def test_a_table_that_cannot_be_trained_on_is_refused_with_its_place(fault: str,
         rows_of(loss, **data)
     message = str(error.value)
     assert all(word in message for word in (*words, data["path"])), message
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16"])
+def test_a_table_in_another_encoding_is_told_to_be_saved_as_utf8(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes("面积,房价\n1,2\n2,3\n".encode(encoding))
+    with pytest.raises(InputError, match=r"CSV UTF-8") as error:
+        rows_of(kind="csv", path=str(path), target="房价")
+    assert str(path) in str(error.value)
+    path.write_bytes("面积,房价\n1,2\n2,3\n".encode("utf-8-sig"))
+    assert rows_of(kind="csv", path=str(path), target="房价").features == ("面积",)
 
 
 def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:

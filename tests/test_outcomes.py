@@ -56,6 +56,13 @@ TRAININGS: dict[tuple[str, str], Any] = {
     ("dead", "blown_up_then_dead"): lambda npz: {**relu_net(npz, [40.0, 40.0]), **rate(1e3), **steps(1)},
     ("diverged", "steps_too_large"): lambda npz: {"data": LINE, **rate(0.0071), **steps(40)},
     ("diverged", "gradient_ascent"): lambda npz: {"data": LINE, **rate(-1e-4), **steps(20)},
+    ("diverged", "single_rows"): lambda npz: {
+        **SCALED,
+        "model": {"hidden": [4], "norm": "batch"},
+        **rate(0.1),
+        "training": {"steps": 400, "batch_size": 1},
+        "outcome": {"ratio": 1e-6},
+    },
     ("progressing", "budget_too_short"): lambda npz: {**SCALED, **rate(0.01), **steps(20)},
     ("stalled", "no_movement"): lambda npz: {**SCALED, **rate(0.0), **steps(20)},
     ("stalled", "plateau"): lambda npz: {**SCALED, **rate(1e-6), **steps(20)},
@@ -89,21 +96,23 @@ ROW = st.fixed_dictionaries(
         "dead_at_init": st.booleans(),
         "data_nan": st.booleans(),
         "float16": st.booleans(),
+        "single_rows": st.booleans(),
         "rate": st.sampled_from([-0.1, -0.0, 0.0, 0.1]),
     }
 )
 PLAIN = {
     "loss_initial": 1.0, "loss_late": 1.0, "loss_final": 1.0, "loss_floor": 0.0, "first_nan_step": -1, "first_inf_step": -1,
     "ends_infinite": False, "dead_at_end": False, "dead_at_init": False, "data_nan": False, "float16": False, "rate": 0.1,
+    "single_rows": False,
 }  # fmt: skip
 POSSIBLE = {
     "nan": {"nan_in_data", "start_not_finite", "overflow", "float16_range", "nan_without_inf", "gradient_ascent"},
     "inf": {"nan_in_data", "start_not_finite", "overflow", "float16_range", "nan_without_inf", "gradient_ascent"},
     "converged": {""},
     "dead": {"dead_at_init", "killed", "blown_up_then_dead"},
-    "diverged": {"steps_too_large", "gradient_ascent"},
+    "diverged": {"steps_too_large", "gradient_ascent", "single_rows"},
     "progressing": {"budget_too_short", "gradient_ascent"},
-    "stalled": {"no_movement", "plateau", "gradient_ascent"},
+    "stalled": {"no_movement", "plateau", "gradient_ascent", "single_rows"},
 }
 
 
@@ -136,6 +145,9 @@ def test_columns_are_classified_as_the_table_reads_for_each_cell(rows: list[dict
         ({"dead_at_end": True, "dead_at_init": True, "loss_final": 2.0}, "dead_at_init"),
         ({"dead_at_end": True, "loss_final": 2.0}, "blown_up_then_dead"),
         ({"dead_at_end": True, "rate": -1.0}, "killed"),
+        ({"single_rows": True, "loss_final": 2.0}, "single_rows"),
+        ({"single_rows": True, "loss_final": 0.999, "loss_late": 0.999}, "single_rows"),
+        ({"single_rows": True}, "no_movement"),
     ],
 )
 def test_the_nearest_cause_is_named(change: dict, cause: str) -> None:

@@ -119,7 +119,7 @@ class TestOutcomes:
         wanted = [[CAUSE_COLOURS[each] for each in row] for row in causes.reshape(3, 5)]
         assert pixels(figure, 3, 5) == wanted
         assert len(set(CAUSE_COLOURS.values())) == len(Cause)
-        assert legend_of(figure)[0] == "none  2 · 13 %"
+        assert legend_of(figure)[0] == "none  1 · 7 %"
 
     @pytest.mark.parametrize("name", [each.name for each in COLUMNS if each.name not in ACCURACIES])
     def test_every_column_can_be_drawn(self, tmp_path: Path, name: str):

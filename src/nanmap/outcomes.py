@@ -36,6 +36,7 @@ class Cause(StrEnum):
     DEAD_AT_INIT = "dead_at_init"
     KILLED = "killed"
     BLOWN_UP_THEN_DEAD = "blown_up_then_dead"
+    SINGLE_ROWS = "single_rows"
     STEPS_TOO_LARGE = "steps_too_large"
     BUDGET_TOO_SHORT = "budget_too_short"
     NO_MOVEMENT = "no_movement"
@@ -58,8 +59,8 @@ OUTCOME_SENTENCES = {
 }
 CAUSE_SENTENCES = {
     Cause.NONE: "nothing went wrong",
-    Cause.DATA_NAN: "the rows hold NaN, so the very first loss is NaN",
-    Cause.START_NOT_FINITE: "the loss at initialisation is already not finite",
+    Cause.DATA_NAN: 'the rows hold NaN, so the very first loss is NaN; data.missing = "mean" fills gaps, "drop" leaves such rows out',
+    Cause.START_NOT_FINITE: "the loss at initialisation is already not finite: initial kernels or values of the rows are too large, or infinite",
     Cause.OVERFLOW: "loss or parameters grew step by step until they overflowed",
     Cause.FLOAT16_RANGE: "a number passed 65504, the largest that float16 holds; bfloat16 and float32 hold far larger ones",
     Cause.NAN_WITHOUT_INF: "a NaN arose without an infinity before it",
@@ -67,6 +68,7 @@ CAUSE_SENTENCES = {
     Cause.DEAD_AT_INIT: "the layer was dead before the first step",
     Cause.KILLED: "the steps drove every unit of a layer below zero",
     Cause.BLOWN_UP_THEN_DEAD: "the loss blew up and the layer died",
+    Cause.SINGLE_ROWS: "batch norm sees single rows, whose variance is 0, so it cannot tell them apart; take larger batches",
     Cause.STEPS_TOO_LARGE: "the steps are larger than the loss's curvature allows",
     Cause.BUDGET_TOO_SHORT: "the budget ended before it came down to the floor",
     Cause.NO_MOVEMENT: "the loss did not change at all: no gradient reached the parameters, or the steps were too small",
@@ -82,8 +84,9 @@ def classify(columns: Columns, ratio: np.ndarray | float) -> tuple[np.ndarray, n
 
     Args:
         columns: arrays `[cells]`: `first_inf_step` and `first_nan_step` (-1 = never), `ends_infinite`, `dead_at_end`,
-            `dead_at_init`, `data_nan`, `float16` (bool), `loss_initial`, `loss_late` (at ⌊0.9·steps⌋), `loss_final`,
-            `loss_floor`, `rate` (the smallest learning rate of any layer), and `stopped_converged` if a stop was asked for.
+            `dead_at_init`, `data_nan`, `float16`, `single_rows` (bool; batch norm of one row at a time), `loss_initial`,
+            `loss_late` (at ⌊0.9·steps⌋), `loss_final`, `loss_floor`, `rate` (the smallest learning rate of
+            any layer), and `stopped_converged` if a stop was asked for.
         ratio: `outcome.ratio`, one for all cells or one each.
 
     Returns:
@@ -120,6 +123,7 @@ def classify(columns: Columns, ratio: np.ndarray | float) -> tuple[np.ndarray, n
             (outcomes == Outcome.DEAD) & columns["dead_at_init"],
             (outcomes == Outcome.DEAD) & blown,
             outcomes == Outcome.DEAD,
+            columns["single_rows"] & np.isin(outcomes, [Outcome.DIVERGED, Outcome.STALLED]) & (first != final),
             outcomes == Outcome.DIVERGED,
             outcomes == Outcome.PROGRESSING,
             first == final,
@@ -135,6 +139,7 @@ def classify(columns: Columns, ratio: np.ndarray | float) -> tuple[np.ndarray, n
             Cause.DEAD_AT_INIT,
             Cause.BLOWN_UP_THEN_DEAD,
             Cause.KILLED,
+            Cause.SINGLE_ROWS,
             Cause.STEPS_TOO_LARGE,
             Cause.BUDGET_TOO_SHORT,
             Cause.NO_MOVEMENT,

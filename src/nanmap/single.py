@@ -67,7 +67,7 @@ class TrainingReport:
 def run(
     config: Config,
     *,
-    predict: Sequence[Sequence[float]] = (),
+    predict: Sequence[Sequence[float | str]] = (),
     engine: Engine | None = None,
     on_epoch: Callable[[int, EpochLoss], None] | None = None,
 ) -> TrainingReport:
@@ -75,16 +75,17 @@ def run(
 
     Args:
         config: the settings.
-        predict: inputs, one number per feature each, in the units of the data.
+        predict: inputs, a number or the name of a category per column each, in the units of the data; or a number
+            per encoded feature.
         engine: the devices to train on.
         on_epoch: called after each epoch with its number (from 1) and its losses.
 
     Raises:
-        InputError: the data cannot be trained on, or an input has the wrong number of features.
+        InputError: the data cannot be trained on, or an input does not fit its columns.
     """
     (lanes,) = Plan(make_sweep(config.model_dump(mode="python"), [])).lanes(np.arange(1))
     variant = lanes.variants[0]
-    _check_inputs(predict, variant)
+    inputs = [_encoded(values, variant) for values in predict]
     losses: list[EpochLoss] = []
     for epoch in (engine or Engine()).follow(lanes):
         stopped = Events(*epoch.state.events[0]).stopped
@@ -102,7 +103,7 @@ def run(
         {name: values[0].item() for name, values in columns.items()},
         losses,
         _named(state) if lanes.program.parameters < FEW_PARAMETERS else None,
-        [_predict(lanes, variant, state, inputs) for inputs in predict],
+        [_predict(lanes, variant, state, values) for values in inputs],
         variant.rows.report,
     )
 
@@ -142,16 +143,24 @@ def _named(state: Packed) -> dict[str, np.ndarray]:
     return named
 
 
-def _check_inputs(predict: Sequence[Sequence[float]], variant: Variant) -> None:
-    features = variant.program.features
-    for inputs in predict:
-        if len(inputs) != features:
-            raise InputError(
-                "has the wrong number of inputs",
-                key="--predict",
-                value=list(inputs),
-                allowed=f"{features} numbers, separated by commas: {listed(variant.rows.features)}",
-            )
+def _encoded(values: Sequence[float | str], variant: Variant) -> list[float]:
+    """One input as a number per feature, given as such or as the columns of the data hold it."""
+    sources, features = variant.rows.sources, variant.rows.features
+    try:
+        if len(values) == len(sources):
+            return [number for source, value in zip(sources, values, strict=True) for number in source.numbers(value)]
+        if len(values) == len(features):
+            return [float(value) for value in values]
+        problem = "has the wrong number of inputs"
+    except ValueError as error:
+        problem = str(error)
+    count = f"{len(sources)} value" if any(each.categories for each in sources) else f"{len(sources)} number"
+    raise InputError(
+        problem,
+        key="--predict",
+        value=list(values),
+        allowed=f"{count}{'s' if len(sources) > 1 else ''}, separated by commas: {listed(map(str, sources))}",
+    )
 
 
 def _predict(lanes: Lanes, variant: Variant, state: Packed, inputs: Sequence[float]) -> Any:

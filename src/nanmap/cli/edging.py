@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from nanmap.cli.shipped import refuse_example
 from nanmap.engine.devices import set_up
 from nanmap.plan import Plan, load_sweep, notices
 
@@ -20,6 +21,7 @@ def run_edges(
     path: Path, out: Path | None, overrides: list[str], along: str | None, tolerance: float, device: str, *, fresh: bool
 ) -> None:
     """Searches the edges of a sweep file and prints how they compare with theory."""
+    refuse_example(path)
     sweep = load_sweep(path, overrides)
     for sentence in notices(Plan(sweep)):
         print(f"note: {sentence}")

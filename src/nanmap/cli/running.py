@@ -1,12 +1,15 @@
 """`nanmap run`: one training in words or as JSON."""
 
+import csv
 import json
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from nanmap.cli.shipped import refuse_example
 from nanmap.config import load_config
 from nanmap.engine.devices import set_up
 from nanmap.errors import InputError
@@ -16,43 +19,59 @@ ALL_EPOCHS = 40  # longer trainings show their first epochs, then every so many
 
 def run_config(path: Path, overrides: list[str], predict: list[str], explain: bool, device: str, as_json: bool) -> None:
     """Trains a config file and prints how it went."""
+    refuse_example(path)
     config = load_config(path, overrides)
-    inputs = [_numbers(text) for text in predict]
+    inputs = [_values(text) for text in predict]
     set_up(device)
     from nanmap.data import load_rows
     from nanmap.plan import Plan, make_sweep, notices
-    from nanmap.single import EpochLoss, run
+    from nanmap.single import run
 
     try:
         rows = load_rows(config)
-        for sentence in notices(Plan(make_sweep(config.model_dump(exclude_unset=True), []))):
+        plan = Plan(make_sweep(config.model_dump(exclude_unset=True), []))
+        for sentence in notices(plan):
             print(f"note: {sentence}", file=sys.stderr)
         if explain:
             print(*rows.report, sep="\n", file=sys.stderr)
-        total = config.training.epochs
-
-        def tell(number: int, losses: EpochLoss) -> None:
-            if number <= ALL_EPOCHS // 2 or number % max(1, (total or 0) // ALL_EPOCHS) == 0 or number == total:
-                print(_epoch_line(number, total, losses), flush=True)
-
-        report = run(config, predict=inputs, on_epoch=None if as_json else tell)
+        report = run(config, predict=inputs, on_epoch=None if as_json else _teller(config.training.epochs))
     except InputError as error:
         raise error.within(path) from None
     if as_json:
         print(json.dumps(_plain(_as_json(report)), ensure_ascii=False, allow_nan=False))
     else:
-        _print_end(report)
+        (variant,) = plan.variants()
+        _print_end(report, variant.steps_per_epoch)
         for given, value in zip(predict, report.predictions, strict=True):
             print(f"prediction at {given}: {_show(value)}")
 
 
-def _numbers(text: str) -> list[float]:
+def _teller(total: int | None) -> Callable[[int, Any], None]:
+    """Prints some epochs, and whatever was left out the first with an infinity and the first with a NaN."""
+    seen: set[str] = set()
+
+    def tell(number: int, losses: Any) -> None:
+        values = [value for value in asdict(losses).values() if value is not None]
+        first = {name for name, found in (("inf", math.isinf), ("nan", math.isnan)) if any(map(found, values))} - seen
+        seen.update(first)
+        chosen = number <= ALL_EPOCHS // 2 or number % max(1, (total or 0) // ALL_EPOCHS) == 0 or number == total
+        if chosen or first:
+            print(_epoch_line(number, total, losses), flush=True)
+
+    return tell
+
+
+def _values(text: str) -> list[float | str]:
+    """Numbers and names of categories, separated by commas; a name that holds one stands in quotes."""
+    parts = next(csv.reader([text], skipinitialspace=True), [])
+    return [_number(part.strip()) for part in parts]
+
+
+def _number(text: str) -> float | str:
     try:
-        return [float(part) for part in text.split(",")]
+        return float(text)
     except ValueError:
-        raise InputError(
-            "expects numbers separated by commas", key="--predict", value=text, mend="--predict 25"
-        ) from None
+        return text
 
 
 def _epoch_line(number: int, total: int | None, losses: Any) -> str:
@@ -63,7 +82,7 @@ def _epoch_line(number: int, total: int | None, losses: Any) -> str:
     return f"epoch {number}{of}" + "".join(f"  {name} {value:.9g}" for name, value in said if value is not None)
 
 
-def _print_end(report: Any) -> None:
+def _print_end(report: Any, steps_per_epoch: int) -> None:
     row = report.row
     cause = f"; {report.cause.sentence}" if report.cause else ""
     print(f"\noutcome: {report.outcome} — {report.outcome.sentence}{cause}")
@@ -75,8 +94,9 @@ def _print_end(report: Any) -> None:
     if row["stopped_step"] >= 0:
         print(f"stopped before step {row['stopped_step']}, as training.stop_above or training.stop_converged asks")
     for kind in ("inf", "nan"):
-        if row[f"first_{kind}_step"] >= 0:
-            print(f"first {kind}: step {row[f'first_{kind}_step']} (counted from 0)")
+        step = row[f"first_{kind}_step"]
+        if step >= 0:
+            print(f"first {kind}: step {step} (counted from 0), in epoch {step // steps_per_epoch + 1}")
     for name, values in (report.params or {}).items():
         if values.size <= 8:
             print(f"{name}: {', '.join(_show(v) for v in values.ravel().tolist())}")

@@ -27,7 +27,7 @@ def show(name: str | None, out: Path) -> None:
             _list(title, {key: file for key, file in files.items() if THREADS in key})
         print("\ncopy one out:  nanmap examples NAME --out DIR")
         return
-    stem = name.removesuffix(".toml").removeprefix("sweeps/").removeprefix("configs/")
+    stem = _stem(name)
     if stem not in sweeps | configs:
         known = sorted(sweeps | configs)
         raise InputError("no such example", key="NAME", value=name, allowed=known, mend=did_you_mean(name, known))
@@ -43,6 +43,19 @@ def show(name: str | None, out: Path) -> None:
         shutil.copyfile(file, target)
         print(target)
     print(f"next: nanmap {'sweep' if stem in sweeps else 'run'} {shlex.quote(str(targets[needed[0]]))}")
+
+
+def refuse_example(path: Path) -> None:
+    """Raises InputError if a file that is asked for is not there, but is an example that can be copied out."""
+    name = _stem(path.as_posix())
+    if not path.exists() and name in _found("sweeps") | _found("configs"):
+        raise InputError(
+            "no such file, but an example", file=path, mend=f"nanmap examples {name} --out DIR copies it out"
+        )
+
+
+def _stem(name: str) -> str:
+    return name.removesuffix(".toml").removeprefix("sweeps/").removeprefix("configs/")
 
 
 def _found(folder: str) -> dict[str, Path]:

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from nanmap.cli.progress import make_observer
+from nanmap.cli.shipped import refuse_example
 from nanmap.engine.devices import set_up
 from nanmap.errors import InputError
 from nanmap.plan import Plan, load_sweep, notices
@@ -23,6 +24,7 @@ def run_sweep(
     width: int | None = None,
 ) -> None:
     """Trains a sweep file's cells and draws its maps."""
+    refuse_example(path)
     if tune and width:
         raise InputError("measures the widths that --width sets", key="--tune", mend="give one of the two")
     sweep = load_sweep(path, overrides)

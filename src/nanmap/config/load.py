@@ -177,8 +177,8 @@ def _explained(error: ValidationError, file: Path | None) -> InputError:
             "is missing", file=file, key=key, allowed=_allowed(key), mend=f"add `{key.split('.')[-1]} = …`"
         )
     if kind == "value_error":
-        inner, _, message = str(first["ctx"]["error"]).partition("|")
-        return InputError(message, file=file, key=f"{key}.{inner}" if key else inner)
+        inner, message, mend = str(first["ctx"]["error"]).split("|")
+        return InputError(message, file=file, key=f"{key}.{inner}" if key else inner, mend=mend or None)
     if kind == "literal_error":
         allowed = _allowed(key) or (first["ctx"]["expected"],)
         return InputError(

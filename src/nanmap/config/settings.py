@@ -14,10 +14,10 @@ Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
-def _require(holds: bool, key: str, message: str) -> None:
-    """Raises in the form that `load` turns into an InputError: the key, a bar, the message."""
+def _require(holds: bool, key: str, message: str, mend: str = "") -> None:
+    """Raises in the form that `load` turns into an InputError: the key, the message and the mend, with bars between."""
     if not holds:
-        raise ValueError(f"{key}|{message}")
+        raise ValueError(f"{key}|{message}|{mend}")
 
 
 class Settings(BaseModel):
@@ -56,7 +56,10 @@ class Data(Settings):
     def _complete(self) -> Self:
         from_file = self.kind in choices.FILE_KINDS
         _require(
-            from_file or self.target_kind == "number", "target_kind", "classes come from files: csv, parquet or npz"
+            from_file or self.target_kind == "number",
+            "target_kind",
+            f"`{self.kind}` data are numbers; classes come from files: csv, parquet or npz",
+            'leave target_kind out, or set data.kind = "csv" with data.path and data.target',
         )
         if from_file:
             _require(self.path is not None, "path", f"`{self.kind}` data needs a file: set data.path")
@@ -104,7 +107,8 @@ class Model(Settings):
         _require(
             has_place,
             "norm",
-            "norm acts in hidden layers and there is none; to normalise a linear model scale the data: data.scale_inputs",
+            "norm acts in hidden layers and there is none",
+            'add one with model.hidden = [16], or normalise the data of a linear model: data.scale_inputs = "standard"',
         )
         _require(
             (self.init == "file") == (self.init_file is not None),
@@ -223,9 +227,18 @@ class Config(Settings):
         entropy = self.loss.kind in choices.CROSS_ENTROPIES
         logits = not entropy or self.model.output_activation == "linear"
         _require(logits, "model.output_activation", f"{self.loss.kind} takes logits: leave the output linear")
-        classes = (self.data.target_kind == "class") == entropy or self.data.kind == "npz"
+        classes, arrays = self.data.target_kind == "class", self.data.kind == "npz"
         _require(
-            classes, "loss.kind", 'cross-entropies need data.target_kind = "class", and classes need a cross-entropy'
+            entropy or not classes or arrays,
+            "loss.kind",
+            f'`{self.loss.kind}` is a loss of numbers, and data.target_kind = "class" asks for classes',
+            'loss.kind = "softmax_cross_entropy", or "sigmoid_cross_entropy" for two classes',
+        )
+        _require(
+            classes or not entropy or arrays,
+            "loss.kind",
+            f'`{self.loss.kind}` is a loss of classes, and data.target_kind is "number"',
+            'data.target_kind = "class" for labels in a file, or loss.kind = "mse" for numbers',
         )
         rates, layers = self.optimizer.layer_learning_rates, len(self.model.hidden) + 1
         _require(

@@ -29,6 +29,42 @@ MANY = 20  # more different texts than this, and than half the rows, are no cate
 SHOWN = 12
 
 
+class Source(NamedTuple):
+    """A column as its file holds it, and how one value of it becomes numbers.
+
+    Attributes:
+        name: what it is called.
+        categories: its texts, each encoded as its index; none for numbers.
+        hot: whether each category is a column of its own.
+    """
+
+    name: str
+    categories: tuple[str, ...] = ()
+    hot: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name} ({' or '.join(self.categories[:SHOWN])})" if self.categories else self.name
+
+    def numbers(self, value: float | str) -> list[float]:
+        """The encoding of a category or of a number.
+
+        Raises:
+            ValueError: it is neither.
+
+        >>> Source("town", ("Bern", "Oslo"), hot=True).numbers("Oslo"), Source("size").numbers(2)
+        ([0.0, 1.0], [2.0])
+        """
+        text = value if isinstance(value, str) else f"{value:g}"
+        if text in self.categories:
+            code = self.categories.index(text)
+            return [float(code == each) for each in range(len(self.categories))] if self.hot else [float(code)]
+        if self.categories and text.lower() in self.categories:  # tables and Python write True
+            return self.numbers(text.lower())
+        if self.hot or (isinstance(value, str) and not _is_number(value)):
+            raise ValueError(f"`{text}` is no {'category' if self.categories else 'number'} of {self}")
+        return [float(value)]
+
+
 class Encoded(NamedTuple):
     """A column as numbers.
 
@@ -36,11 +72,13 @@ class Encoded(NamedTuple):
         values: float64 `[n, k]`, NaN where a value is missing.
         names: what each of the k columns is called.
         said: what was done, in a sentence.
+        source: how it was done.
     """
 
     values: np.ndarray
     names: tuple[str, ...]
     said: str
+    source: Source
 
 
 def encode(data: Data, column: "pd.Series", *, onehot: bool, target: bool = False) -> Encoded:
@@ -60,7 +98,9 @@ def encode(data: Data, column: "pd.Series", *, onehot: bool, target: bool = Fals
         values = column.to_numpy(dtype=float, na_value=np.nan)
         _refuse_infinity(data, name, values)
         said = "true and false as 1 and 0" if kind == "boolean" else "number"
-        return Encoded(values[:, None], (name,), f"{name}: {said}{_constant(values)}{_missing(missing)}")
+        source = Source(name, ("false", "true") if kind == "boolean" else ())
+        said += f"{_constant(values)}{_missing(missing)}{_infinite(values)}"
+        return Encoded(values[:, None], (name,), f"{name}: {said}", source)
     if kind not in TEXTS:
         what = "values of several kinds" if kind.startswith("mixed") else kind
         raise unusable(data, name, f"holds {what}", "leave it out with data.columns, or turn it into numbers first")
@@ -69,14 +109,15 @@ def encode(data: Data, column: "pd.Series", *, onehot: bool, target: bool = Fals
     categories = sorted(texts.unique())
     codes = np.full(len(column), np.nan)
     codes[~missing] = texts.map({text: code for code, text in enumerate(categories)})
+    source = Source(name, tuple(categories), onehot)
     if not onehot:
         shown = listed(f"{text} = {code}" for code, text in enumerate(categories))
         said = f"{len(categories)} categories as codes: {shown}"
-        return Encoded(codes[:, None], (name,), f"{name}: {said}{_missing(missing)}")
+        return Encoded(codes[:, None], (name,), f"{name}: {said}{_missing(missing)}", source)
     hot = one_hot(codes, len(categories))
     names = tuple(f"{name}={text}" for text in categories)
     said = f"{len(categories)} categories one-hot: {listed(categories)}"
-    return Encoded(hot, names, f"{name}: {said}{_missing(missing)}")
+    return Encoded(hot, names, f"{name}: {said}{_missing(missing)}", source)
 
 
 def encode_classes(data: Data, column: "pd.Series", always_one_hot: bool) -> tuple[Encoded, tuple[str, ...]]:
@@ -102,13 +143,15 @@ def encode_classes(data: Data, column: "pd.Series", always_one_hot: bool) -> tup
             'data.target_kind = "number" predicts a number',
         )
     classes = tuple(f"{label:g}" if isinstance(label, float) else str(label) for label in found)
+    source = Source(name, classes, len(found) > 2 or always_one_hot)
     codes = np.full(len(column), np.nan)
     codes[~missing] = (labels if numbers else labels.astype(str)).map({label: i for i, label in enumerate(found)})
     if len(found) == 2 and not always_one_hot:
         said = f"{name}: 2 classes, {classes[0]} = 0 and {classes[1]} = 1"
-        return Encoded(codes[:, None], (name,), said), classes
+        return Encoded(codes[:, None], (name,), said, source), classes
     said = f"{name}: {len(classes)} classes, one output each: {listed(classes)}"
-    return Encoded(one_hot(codes, len(classes)), tuple(f"{name}={each}" for each in classes), said), classes
+    names = tuple(f"{name}={each}" for each in classes)
+    return Encoded(one_hot(codes, len(classes)), names, said, source), classes
 
 
 def one_hot(codes: np.ndarray, count: int) -> np.ndarray:
@@ -241,9 +284,22 @@ def _times(data: Data, name: str, what: str) -> InputError:
     return unusable(data, name, f"holds {what}", f"turn them into numbers first, for example {mend}")
 
 
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _constant(values: np.ndarray) -> str:
     known = values[~np.isnan(values)]
-    return f", constant {known[0]:g}: it tells no rows apart" if len(known) > 1 and np.ptp(known) == 0 else ""
+    return f", constant {known[0]:g}: it tells no rows apart" if len(known) > 1 and known.min() == known.max() else ""
+
+
+def _infinite(values: np.ndarray) -> str:
+    infinite = np.isinf(values)
+    return f", {infinite.sum()} infinite" if infinite.any() else ""
 
 
 def _missing(missing: np.ndarray) -> str:

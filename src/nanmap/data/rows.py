@@ -8,7 +8,7 @@ import numpy as np
 from nanmap.config import Config, Data
 from nanmap.config.choices import CROSS_ENTROPIES, FILE_KINDS
 from nanmap.config.load import file_stamp
-from nanmap.data.columns import listed
+from nanmap.data.columns import Source, listed
 from nanmap.data.scaling import fit_scaling
 from nanmap.data.tables import Arrays, read_arrays, read_table
 from nanmap.errors import InputError
@@ -24,6 +24,7 @@ class Rows:
         report: one sentence per thing done to a column.
         features: what each input column is called.
         classes: what the classes are called; none for numbers.
+        sources: the columns of the data that the inputs were made from.
         input_scaling, target_scaling: shift and divisor of each column; `scaled · divisor + shift` leads back.
     """
 
@@ -34,6 +35,7 @@ class Rows:
     report: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
     input_scaling: tuple[np.ndarray, np.ndarray] = field(default=(np.zeros(1), np.ones(1)))
     target_scaling: tuple[np.ndarray, np.ndarray] = field(default=(np.zeros(1), np.ones(1)))
 
@@ -63,7 +65,7 @@ def load_rows(config: Config) -> Rows:
 @lru_cache(maxsize=4096)
 def _load(data: Data, always_one_hot: bool, stamp: tuple[int, int] | None) -> Rows:
     """`stamp` tells a file that changed since it was read from the one that was read."""
-    inputs, targets, report, features, classes = _raw(data, always_one_hot)
+    inputs, targets, report, features, classes, sources = _raw(data, always_one_hot)
     report = list(report)
     if data.missing == "drop":
         whole = ~(np.isnan(inputs).any(axis=1) | np.isnan(targets).any(axis=1))
@@ -94,6 +96,7 @@ def _load(data: Data, always_one_hot: bool, stamp: tuple[int, int] | None) -> Ro
         tuple(report),
         features,
         classes,
+        sources or tuple(map(Source, features)),
         (shift_x, scale_x),
         (shift_y, scale_y),
     )

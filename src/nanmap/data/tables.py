@@ -1,13 +1,16 @@
 """CSV, Parquet and npz files as numeric arrays, faults named with their column and line."""
 
+import csv
 import warnings
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from nanmap.config import Data
-from nanmap.data.columns import encode, encode_classes, refuse_mean_label, refuse_missing
+from nanmap.data.columns import Source, encode, encode_classes, refuse_mean_label, refuse_missing
 from nanmap.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ class Arrays(NamedTuple):
         report: what was done to each column.
         features: what each input is called.
         classes: what the classes are called; none for numbers.
+        sources: the columns of a table that the inputs were made from; none where each is one.
     """
 
     inputs: np.ndarray
@@ -29,6 +33,7 @@ class Arrays(NamedTuple):
     report: list[str]
     features: tuple[str, ...]
     classes: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
 
 
 def read_arrays(data: Data, always_one_hot: bool) -> Arrays:
@@ -110,7 +115,8 @@ def read_table(data: Data, always_one_hot: bool) -> Arrays:
         targets = encode(data, table[target], onehot=False, target=True)
     features = tuple(name for column in columns for name in column.names)
     report = [*(column.said for column in columns), f"target {targets.said}"]
-    return Arrays(np.hstack([column.values for column in columns]), targets.values, report, features, classes)
+    inputs = np.hstack([column.values for column in columns])
+    return Arrays(inputs, targets.values, report, features, classes, tuple(column.source for column in columns))
 
 
 def _existing(data: Data) -> Path:
@@ -131,8 +137,16 @@ def _frame(data: Data) -> "pd.DataFrame":
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut
             table = _read_csv(path) if data.kind == "csv" else pd.read_parquet(path)
+    except UnicodeDecodeError:
+        raise InputError("is not written in UTF-8", file=path, mend="save it as UTF-8 (in Excel: CSV UTF-8)") from None
     except (ValueError, OSError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        if data.kind == "csv":
+            _refuse_long_rows(path)
         raise InputError(f"cannot be read as {data.kind}: {str(error).strip()}", file=path) from None
+    names = _header(path) if data.kind == "csv" else list(map(str, table.columns))
+    twice = next((name for name, count in Counter(names).items() if name and count > 1), None)
+    if twice is not None:
+        raise InputError(f"two columns are called {twice}", file=path, mend="rename one of them, or remove it")
     if table.empty:
         raise InputError("holds no rows", file=path)
     return table
@@ -146,6 +160,30 @@ def _refuse_separators(path: Path) -> None:
             raise InputError(
                 f"separates its columns by {name}", file=path, mend="save it with commas, and with points in numbers"
             )
+
+
+def _refuse_long_rows(path: Path) -> None:
+    """Names the first row that is longer than the header."""
+    width = 0
+    for line, values in _lines(path):
+        width = width or len(values)
+        if len(values) > width:
+            raise InputError(
+                f"line {line} has {len(values)} values, the header {width}",
+                file=path,
+                mend='put a value that holds a comma in quotes ("1,5"), or name every column in the header',
+            )
+
+
+def _header(path: Path) -> list[str]:
+    return next((values for _, values in _lines(path)), [])
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The values of each row that is not blank, with the number of the line in which it ends."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        reader = csv.reader(file, skipinitialspace=True)
+        yield from ((reader.line_num, values) for values in reader if values)
 
 
 def _read_csv(path: Path) -> "pd.DataFrame":

@@ -67,6 +67,7 @@ def columns_of(lanes: Lanes, cells: np.ndarray, records: Mapping[str, Any]) -> d
         "ends_infinite": ~finished & (marks.infinite[:, FINAL] > 0),
         "data_nan": of["gaps"],
         "float16": np.full(len(cells), lanes.program.dtype == "float16"),
+        "single_rows": np.full(len(cells), lanes.program.norm == "batch" and lanes.program.batch == 1),
         "rate": lanes.rates[cells].min(axis=1),
         # The loss that stopped a cell was rounded in another order than the one that is recorded.
         "stopped_converged": stopped & (final <= initial) & lanes.program.stop_converged,
