@@ -35,8 +35,8 @@ def width_of(program: Program, backend: str) -> int:
         cache = UNITS_MINOR_BYTES
     if backend == "cpu" and not program.hidden and program.batch <= LINE_ROWS:
         high = LINE_VALUES // program.batch
-    fitting = max(1, cache // lane_bytes(program))
-    return max(low, min(high, 1 << (fitting.bit_length() - 1)))
+    fitting = max(1, min(high, cache // lane_bytes(program)))
+    return max(low, 1 << (fitting.bit_length() - 1))
 
 
 def groups_per_call(program: Program, backend: str, width: int) -> int:
