@@ -38,7 +38,7 @@ def quick() -> dict[str, Any]:
             "tabular_mlp/smallest", 'data.scale_inputs="none"', 'data.scale_targets="none"'
         ),
         "answer_r2": train("tabular_mlp/answer").row["r2"],
-        "columns": [line.split(": ") for line in load_rows(config_of("tabular_mlp/posted")).report],
+        "columns": [line.split(": ", 1) for line in load_rows(config_of("tabular_mlp/posted")).report],
     }
 
 
