@@ -1,4 +1,4 @@
-"""Run folders written by hand: rows with known contents, to hold the maps against."""
+"""Made by hand: small configs, and run folders whose rows have known contents, to hold the maps against."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,6 +12,19 @@ from nanmap.schema import COLUMNS, TEXT, Column, make_table
 from nanmap.store import RunFolder, shard_metadata
 
 LINE = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 10, "batch_size": 32}}
+SMALL_FRACTAL = {  # the fractal network with a tenth of its rows and steps
+    "data": {"kind": "gaussian", "n": 24, "features": 16},
+    "model": {
+        "hidden": [16],
+        "activation": "tanh",
+        "bias": False,
+        "init": "normal",
+        "parametrization": "mean_field",
+        "gain": 2**0.5,
+    },
+    "optimizer": {"layer_learning_rates": [1.0, 1.0]},
+    "training": {"steps": 60, "batch_size": 24, "dtype": "float64"},
+}
 RATE = {"key": "optimizer.learning_rate", "log": [1e-3, 10.0], "num": 5}
 BATCH = {"key": "training.batch_size", "values": [1, 4, 32]}
 SEED = {"key": "training.seed", "range": [0, 4]}

@@ -157,6 +157,27 @@ def test_the_width_gives_way_last_and_is_recorded(monkeypatch: pytest.MonkeyPatc
     np.testing.assert_array_equal([cells[cell] for cell in range(plan.grid.size)], narrow["loss_final"])
 
 
+def test_programs_that_are_done_leave_a_full_device_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nanmap.engine import engine as engines
+
+    run, resident = engines._run, []
+
+    def call(compiled, made, states):
+        resident.append({key[0] for key in engine._programs})
+        if len(resident[-1]) > 1:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
+        return run(compiled, made, states)
+
+    monkeypatch.setattr(engines, "_run", call)
+    said: list[str] = []
+    engine = Engine(devices=jax.devices()[:1], notify=said.append)
+    plan = Plan(make_sweep(LINE, [{"key": "training.batch_size", "values": [32, 7]}]))
+    assert sum(len(index) for _, index, _ in engine.train(plan.lanes(np.arange(2)))) == 2
+    assert [len(programs) for programs in resident] == [1, 2, 1]
+    assert not said
+    assert not engine.narrowed
+
+
 def test_other_failures_are_not_taken_for_a_lack_of_room(monkeypatch: pytest.MonkeyPatch) -> None:
     from nanmap.engine import engine as engines
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import nanmap
+from handmade import SMALL_FRACTAL
 from nanmap.edges import edges_to_folder
 from nanmap.edges.rows import EdgeRows
 from nanmap.edges.search import BUDGET, Edges, plan_search, search
@@ -189,21 +190,8 @@ class TestByOutcome:
             assert rows.edge_seeds_low.nunique() == 1
 
     def test_a_rate_of_one_layer_can_be_searched_and_its_islands_are_flagged(self, engine, tmp_path: Path):
-        tree = {
-            "data": {"kind": "gaussian", "n": 24, "features": 16},
-            "model": {
-                "hidden": [16],
-                "activation": "tanh",
-                "bias": False,
-                "init": "normal",
-                "parametrization": "mean_field",
-                "gain": 2**0.5,
-            },
-            "optimizer": {"layer_learning_rates": [1.0, 1.0]},
-            "training": {"steps": 60, "batch_size": 24, "dtype": "float64"},
-        }
         layers = [{"key": f"optimizer.layer_learning_rates.{k}", "log": [1e-3, 1e6], "num": 12} for k in (0, 1)]
-        table = measured(engine, tmp_path, tree, layers, along="learning_rate_1", tolerance=1e-2)
+        table = measured(engine, tmp_path, SMALL_FRACTAL, layers, along="learning_rate_1", tolerance=1e-2)
         assert table.columns[0] == "learning_rate_0"
         assert table.edge_learning_rate.notna().sum() > 4
         assert (table.reentrant == (table.last_stable_rate > 1.1 * table.bracket_high)).all()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from handmade import SMALL_FRACTAL
 from measured.common import CONFIGS, PRINTED, ROOT, config_of, critical_rate, printed_again, train
 from measured.square_sgd import divided_fused, divided_loop
 from nanmap.config import load_config
@@ -193,21 +194,8 @@ def test_relu_double_learns_with_the_smallest_fix(grid) -> None:
 
 
 def test_fractal_tanh_separates_trainable_from_untrainable(grid) -> None:
-    tree = {
-        "data": {"kind": "gaussian", "n": 24, "features": 16},
-        "model": {
-            "hidden": [16],
-            "activation": "tanh",
-            "bias": False,
-            "init": "normal",
-            "parametrization": "mean_field",
-            "gain": 2**0.5,
-        },
-        "optimizer": {"layer_learning_rates": [1.0, 1.0]},
-        "training": {"steps": 60, "batch_size": 24, "dtype": "float64"},
-    }
     axes = [{"key": f"optimizer.layer_learning_rates.{layer}", "log": [1e-3, 1e6], "num": 4} for layer in (0, 1)]
-    rows = grid(tree, axes).to_pylist()
+    rows = grid(SMALL_FRACTAL, axes).to_pylist()
     measure = {(row["learning_rate_0"], row["learning_rate_1"]): row["measure"] for row in rows}
     assert measure[1e-3, 1e-3] < 0 < measure[1e6, 1e6]
     assert measure[1e-3, 1e-3] == pytest.approx(-60, rel=0.01), (

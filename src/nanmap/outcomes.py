@@ -102,48 +102,42 @@ def classify(columns: Columns, ratio: np.ndarray | float) -> tuple[np.ndarray, n
         blown = final > first
         falling = final < STILL_FALLING * late
     reached = reached | columns.get("stopped_converged", False)
-    outcomes = np.select(
-        [has_nan, columns["ends_infinite"], reached, columns["dead_at_end"], blown, falling],
-        [Outcome.NAN, Outcome.INF, Outcome.CONVERGED, Outcome.DEAD, Outcome.DIVERGED, Outcome.PROGRESSING],
+    outcomes = _first_that_holds(
+        {
+            Outcome.NAN: has_nan,
+            Outcome.INF: columns["ends_infinite"],
+            Outcome.CONVERGED: reached,
+            Outcome.DEAD: columns["dead_at_end"],
+            Outcome.DIVERGED: blown,
+            Outcome.PROGRESSING: falling,
+        },
         Outcome.STALLED,
     )
-    ascends = (columns["rate"] < 0) & ~np.isin(outcomes, [Outcome.CONVERGED, Outcome.DEAD])
-    starts_bad = ~np.isfinite(first)
     overflowed = has_inf & (~has_nan | (columns["first_inf_step"] <= columns["first_nan_step"]))
-    bad = np.isin(outcomes, [Outcome.NAN, Outcome.INF])
-    causes = np.select(
-        [
-            outcomes == Outcome.CONVERGED,
-            bad & columns["data_nan"],
-            bad & starts_bad,
-            ascends,
-            bad & overflowed & columns["float16"],
-            bad & overflowed,
-            bad,
-            (outcomes == Outcome.DEAD) & columns["dead_at_init"],
-            (outcomes == Outcome.DEAD) & blown,
-            outcomes == Outcome.DEAD,
-            columns["single_rows"] & np.isin(outcomes, [Outcome.DIVERGED, Outcome.STALLED]) & (first != final),
-            outcomes == Outcome.DIVERGED,
-            outcomes == Outcome.PROGRESSING,
-            first == final,
-        ],
-        [
-            Cause.NONE,
-            Cause.DATA_NAN,
-            Cause.START_NOT_FINITE,
-            Cause.GRADIENT_ASCENT,
-            Cause.FLOAT16_RANGE,
-            Cause.OVERFLOW,
-            Cause.NAN_WITHOUT_INF,
-            Cause.DEAD_AT_INIT,
-            Cause.BLOWN_UP_THEN_DEAD,
-            Cause.KILLED,
-            Cause.SINGLE_ROWS,
-            Cause.STEPS_TOO_LARGE,
-            Cause.BUDGET_TOO_SHORT,
-            Cause.NO_MOVEMENT,
-        ],
+    bad, dead = np.isin(outcomes, [Outcome.NAN, Outcome.INF]), outcomes == Outcome.DEAD
+    stuck = np.isin(outcomes, [Outcome.DIVERGED, Outcome.STALLED]) & (first != final)
+    causes = _first_that_holds(
+        {
+            Cause.NONE: outcomes == Outcome.CONVERGED,
+            Cause.DATA_NAN: bad & columns["data_nan"],
+            Cause.START_NOT_FINITE: bad & ~np.isfinite(first),
+            Cause.GRADIENT_ASCENT: (columns["rate"] < 0) & ~dead,
+            Cause.FLOAT16_RANGE: bad & overflowed & columns["float16"],
+            Cause.OVERFLOW: bad & overflowed,
+            Cause.NAN_WITHOUT_INF: bad,
+            Cause.DEAD_AT_INIT: dead & columns["dead_at_init"],
+            Cause.BLOWN_UP_THEN_DEAD: dead & blown,
+            Cause.KILLED: dead,
+            Cause.SINGLE_ROWS: columns["single_rows"] & stuck,
+            Cause.STEPS_TOO_LARGE: outcomes == Outcome.DIVERGED,
+            Cause.BUDGET_TOO_SHORT: outcomes == Outcome.PROGRESSING,
+            Cause.NO_MOVEMENT: first == final,
+        },
         Cause.PLATEAU,
     )
     return outcomes, causes
+
+
+def _first_that_holds(cases: Mapping[str, np.ndarray], otherwise: str) -> np.ndarray:
+    """The first name whose case holds, for each cell."""
+    return np.select(list(cases.values()), list(cases), otherwise)

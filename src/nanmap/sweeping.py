@@ -95,8 +95,10 @@ def sweep_to_folder(
         InputError: a combination of settings is impossible, or the folder holds results of other settings.
     """
     plan, folder = Plan(sweep), RunFolder(out)
-    engine, observer = engine or Engine(), observer or Silent()
-    engine.notify = observer.noticed
+    engine = engine or Engine()
+    if observer:
+        engine.notify = observer.noticed
+    observer = observer or Silent()
     programs = dict.fromkeys(variant.program for variant in plan.variants())
     shard_cells = shard_cells or default_shard_cells(sweep.grid.size)
     identity = {

@@ -23,6 +23,8 @@ app = typer.Typer(
 INTERRUPTED = 130
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]  # typer names no public base of its usage errors
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")]
+SweepFile = Annotated[Path, typer.Argument(help="A sweep file (sweeps/*.toml).", show_default=False)]
+RunOut = Annotated[Path | None, typer.Option(help="Run folder; results/<sweep> unless given.", show_default=False)]
 Device = Annotated[str, typer.Option(help="auto, cpu or gpu.", metavar="auto|cpu|gpu")]
 
 
@@ -47,10 +49,8 @@ def run(
 
 @app.command(epilog="Example:  nanmap sweep sweeps/square_sgd.toml --set axes.learning_rate.num=128 --out results/fine")
 def sweep(
-    sweep: Annotated[Path, typer.Argument(help="A sweep file (sweeps/*.toml).", show_default=False)],
-    out: Annotated[
-        Path | None, typer.Option(help="Run folder; results/<sweep> unless given.", show_default=False)
-    ] = None,
+    sweep: SweepFile,
+    out: RunOut = None,
     set_: Set = None,
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of continuing.")] = False,
@@ -101,10 +101,8 @@ def map_(
 
 @app.command(epilog="Example:  nanmap edge sweeps/keras_line.toml --set axes.n.range=[8,41] --out results/keras_line")
 def edge(
-    sweep: Annotated[Path, typer.Argument(help="A sweep file (sweeps/*.toml).", show_default=False)],
-    out: Annotated[
-        Path | None, typer.Option(help="Run folder; results/<sweep> unless given.", show_default=False)
-    ] = None,
+    sweep: SweepFile,
+    out: RunOut = None,
     set_: Set = None,
     along: Annotated[
         str | None, typer.Option(metavar="AXIS", help="The axis of rates, where there are several.", show_default=False)

@@ -110,6 +110,11 @@ class SearchProgress:
         if self.bar:
             self.bar.update(self.task, completed=self.before + self.rows, state=self.state())
 
+    def noticed(self, sentence: str) -> None:
+        """A line of its own, above the bar if there is one."""
+        tell = self.bar.console.print if self.bar else print
+        tell(f"note: {sentence}")
+
     def state(self) -> str:
         """Rows and trainings."""
         return f"{self.before + self.rows:,} of {self.total:,} edges · {self.trainings:,} trainings"

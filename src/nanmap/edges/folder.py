@@ -42,6 +42,9 @@ class Observer(Protocol):
     def found(self, rows: int) -> None:
         """So many rows are done."""
 
+    def noticed(self, sentence: str) -> None:
+        """Something a user should know."""
+
 
 class Silent:
     """An observer that says nothing."""
@@ -53,6 +56,9 @@ class Silent:
         """Nothing."""
 
     def found(self, rows: int) -> None:
+        """Nothing."""
+
+    def noticed(self, sentence: str) -> None:
         """Nothing."""
 
 
@@ -88,6 +94,9 @@ def edges_to_folder(
     rows, plan, folder = EdgeRows(sweep, along), Plan(sweep), RunFolder(out)
     _check_tolerance(tolerance, plan)
     engine = engine or Engine()
+    engine.pin({})
+    if observer:
+        engine.notify = observer.noticed
     low, high = rows.span
     if low >= high:
         raise InputError(
@@ -109,6 +118,7 @@ def edges_to_folder(
         facts, cost = _find(plan, rows, engine, kept, span, told.trained)
         folder.edges.write(number, edge_table(rows.columns(kept), facts, shard_metadata(manifest["hash"], number)))
         told.found(len(kept))
+        manifest["narrowed"] |= {program.key: list(widths) for program, widths in engine.narrowed.items()}
         manifest["columns_of_a_map"] = max(manifest["columns_of_a_map"], round(cost, 2))
         manifest["wall_seconds"] = round(manifest["wall_seconds"] + time.perf_counter() - started, 3)
         started = time.perf_counter()
@@ -133,7 +143,7 @@ def _check_tolerance(tolerance: float, plan: Plan) -> None:
 
 def _manifest(sweep: Sweep, plan: Plan, engine: Engine, search: dict[str, Any]) -> dict[str, Any]:
     variants = list(plan.variants())
-    widths = sorted({engine.width(variant.program) for variant in variants})
+    widths = {variant.program.key: engine.width(variant.program) for variant in variants}
     identity = {
         "sweep": sweep.describe(),
         "data": fingerprint(variant.config for variant in variants),
@@ -141,7 +151,7 @@ def _manifest(sweep: Sweep, plan: Plan, engine: Engine, search: dict[str, Any]) 
         "backend": engine.backend,
         "widths": widths,
     }
-    return make_manifest(identity) | {"columns_of_a_map": 0.0, "wall_seconds": 0.0}
+    return make_manifest(identity) | {"columns_of_a_map": 0.0, "wall_seconds": 0.0, "narrowed": {}}
 
 
 def _make_room(folder: RunFolder, manifest: dict[str, Any], fresh: bool) -> None:
@@ -155,7 +165,7 @@ def _make_room(folder: RunFolder, manifest: dict[str, Any], fresh: bool) -> None
     if fresh:
         folder.edges.remove_but(set())
     elif old is not None:
-        manifest |= {key: old[key] for key in ("columns_of_a_map", "wall_seconds") if key in old}
+        manifest |= {key: old[key] for key in ("columns_of_a_map", "wall_seconds", "narrowed") if key in old}
     folder.write_edges_manifest(manifest)
 
 

@@ -181,7 +181,7 @@ class Engine:
             except (jax.errors.JaxRuntimeError, MemoryError) as error:
                 if not (isinstance(error, MemoryError) or is_out_of_memory(error)) or shape == (1, 1):
                     raise
-                self._take_less(job.lanes.program, shape)
+                self._take_less(worker, job.lanes.program, shape)
 
     def _attempt(self, worker: int, job: Job) -> tuple[Lanes, np.ndarray, Columns]:
         compiled = self.compiled(job.lanes.program, worker)
@@ -192,13 +192,13 @@ class Engine:
             columns["layers"] = states.layers
         return job.lanes, job.cells, columns
 
-    def _take_less(self, program: Program, failed: tuple[int, int]) -> None:
-        """Other programs leave the devices; then half the groups per call, which no row can tell; then half the width."""
+    def _take_less(self, worker: int, program: Program, failed: tuple[int, int]) -> None:
+        """Other programs leave the device; then half the groups per call, which no row can tell; then half the width."""
         with self._lock:
             if self._shape(program) != failed:
                 return  # another device's thread did it
-            if others := [key for key in self._programs if key[0] != program]:
-                for key in others:
+            if idle := [key for key in self._programs if key[1] == worker and key[0] != program]:
+                for key in idle:
                     del self._programs[key]
                 return
             width, groups = failed

@@ -61,10 +61,9 @@ def estimate(plan: Plan, engine: Engine) -> Estimate:
         arithmetic = width * flops_per_update(program) * slowdown / FLOPS_PER_SECOND[engine.backend]
         update = max(LOOP_SECONDS[engine.backend], arithmetic)
         seconds += np.ceil(each / width) * variant.steps * update / devices
-    memory = max(
-        devices * groups_per_call(p, engine.backend, w) * w * (4 * p.parameters * 8 + 512) + devices * w * lane_bytes(p)
-        for p, w in widths.items()
-    )
+    # Every program that was compiled keeps the states of a call; one of them at a time has its activations beside.
+    states = sum(groups_per_call(p, engine.backend, w) * w * (4 * p.parameters * 8 + 512) for p, w in widths.items())
+    memory = devices * (states + max(w * lane_bytes(p) for p, w in widths.items()))
     return Estimate(
         cells,
         grid.size - cells,

@@ -27,8 +27,8 @@ def tune(plan: Plan, engine: Engine, tell: Callable[[str], None] = lambda senten
     """
     found = {}
     for program, lanes in _samples(plan):
-        rates = updates_per_second(lanes, engine, candidates(engine.width(program)))
         usual = engine.width(program)
+        rates = updates_per_second(lanes, engine, candidates(usual))
         best = max(rates, key=lambda width: rates[width])
         found[program] = best if rates[best] > MARGIN * rates[usual] else usual
         measured = ", ".join(f"{width}: {rate:,.0f}" for width, rate in rates.items())
