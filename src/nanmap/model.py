@@ -153,8 +153,8 @@ def _spread(bias: Array, rows: int, rows_minor: bool) -> Array:
 
 
 def _product(kernel: Array, hidden: Array, rows_minor: bool) -> Array:
-    """Kernel `[units, inputs]` times `hidden`; few rows of a single input are multiplied, not handed to a matrix product."""
+    """Kernel `[units, inputs]` times `hidden`; a single input is multiplied unless there are many rows side by side."""
     rows = hidden.shape[1 if rows_minor else 0]
-    if kernel.shape[1] > 1 or rows > SCALED_BELOW:
+    if kernel.shape[1] > 1 or (rows_minor and rows > SCALED_BELOW):
         return kernel @ hidden if rows_minor else hidden @ kernel.T
     return kernel * hidden if rows_minor else hidden * kernel[:, 0]

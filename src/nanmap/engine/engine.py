@@ -15,6 +15,8 @@ from nanmap.engine.crew import Crew
 from nanmap.engine.devices import use_all_cores
 from nanmap.engine.groups import Advance, Call, assemble, chunks, form_groups, start_layers
 from nanmap.engine.job import Job, train_job
+from nanmap.engine.kernel import OPTIONS as KERNEL_OPTIONS
+from nanmap.engine.kernel import as_one_kernel, in_kernels, is_one_kernel
 from nanmap.engine.program import Packed, build, group_shapes
 from nanmap.engine.width import flops_per_update, groups_per_call, width_of
 from nanmap.plan import Lanes, Program
@@ -217,8 +219,11 @@ class Engine:
         with jax.enable_x64(program.dtype == "float64"), jax.default_matmul_precision("highest"):
             groups, states = group_shapes(program, width, capacity, sharding)
             count = jax.ShapeDtypeStruct((), np.int32, sharding=sharding)
-            lowered = build(program, self.stop_early).lower(count, groups, states)
+            whole = is_one_kernel(program, self.backend)
+            run_loop = as_one_kernel if whole else in_kernels
+            lowered = build(program, self.stop_early, run_loop).lower(count, groups, states)
             options = (GPU_OPTIONS if self.backend == "gpu" else {}) | (NARROW_OPTIONS if program.narrow else {})
+            options |= KERNEL_OPTIONS if whole else {}
             call = lowered.compile(compiler_options=options or None)
             blank = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), states)
             return Compiled(program, call, jax.device_put(blank, sharding), width, capacity, sharding)

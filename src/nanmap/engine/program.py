@@ -14,12 +14,14 @@ import optax
 from jax.sharding import Sharding
 
 from nanmap.arrays import Array
+from nanmap.engine.kernel import in_kernels
 from nanmap.model import Layers, layer_shapes
 from nanmap.order import epoch_order, replacement_rows
 from nanmap.plan.program import Program
 from nanmap.train import MARKS, Batch, Events, Lane, Losses, State, Task, assess, begin, rows_mask, running, update
 
 UpdateAll = Callable[[Any, Batch, Array], Any]
+RunLoop = Callable[[Callable[[Any], Any], Any], Any]  # from a loop and what it starts with to what it ends with
 Carry = tuple[Array, Any]  # the updates made, and a state as the loop carries it
 
 
@@ -53,10 +55,14 @@ class Packed(NamedTuple):
     marks: Array
 
 
-def build(program: Program, stop_early: bool = True) -> Any:
+def build(program: Program, stop_early: bool = True, run_loop: RunLoop = in_kernels) -> Any:
     """The jitted function `(count, groups, states) -> states` of one device.
 
     Args:
+        stop_early: end a group once all its cells are finished.
+        run_loop: runs the loop over updates, see `engine/kernel.py`.
+
+    The function's arguments:
         count: number of groups to run: a loop bound, so that neither a short shard nor another grid size compiles again.
         groups: a `Group` whose arrays have two more axes in front: groups, then lanes (only below `lanes`).
         states: where each lane stands, `Packed`, `[groups, lanes, …]`; of a fresh group only the layers matter.
@@ -65,7 +71,7 @@ def build(program: Program, stop_early: bool = True) -> Any:
     def run(count: Array, groups: Group, states: Packed) -> Packed:
         def one(index: Array, states: Packed) -> Packed:
             group, state = jax.tree.map(lambda leaf: leaf[index], (groups, states))
-            state = packed(train_group(program, group, unpacked(state), stop_early))
+            state = packed(train_group(program, group, unpacked(state), stop_early, run_loop))
             return jax.tree.map(
                 lambda all_, one: jax.lax.dynamic_update_index_in_dim(all_, one, index, 0), states, state
             )
@@ -110,7 +116,9 @@ def group_shapes(program: Program, width: int, slots: int, sharding: Sharding) -
     return Group(task, lane, fresh=array((), "bool"), start=scalar, marks=marks, record=record, events=marks), state
 
 
-def train_group(program: Program, group: Group, state: State, stop_early: bool = True) -> State:
+def train_group(
+    program: Program, group: Group, state: State, stop_early: bool = True, run_loop: RunLoop = in_kernels
+) -> State:
     """Advances one group from `start` through its marks.
 
     With `stop_early` it ends once every lane is finished: nothing is recorded after that, so no row can tell.
@@ -124,21 +132,24 @@ def train_group(program: Program, group: Group, state: State, stop_early: bool =
     # Packing spares a network kernels to compile; in a model of a few numbers it doubles the time of an update.
     carried: Callable[[State], Any]
     opened: Callable[[Any], State]
-    carried, opened = (packed, unpacked) if program.hidden else (_as_is, _as_is)
+    carried, opened = (packed, unpacked) if program.hidden and not program.thin else (_as_is, _as_is)
 
     def one(state: Any, batch: Batch, step: Array) -> Any:
         return carried(update_all(lanes, task, opened(state), batch, step))
 
     def to_mark(index: Array, carry: Carry) -> Carry:
         stop = group.marks[index]
-        several = _one_update if program.full_batch else _rest_of_epoch
+        several = partial(_one_update, program) if program.full_batch else partial(_rest_of_epoch, program, run_loop)
 
         def unfinished(carry: Carry) -> Array:
             step, state = carry
             going = jnp.any(running(opened(state).events)) if stop_early else True
             return (step < stop) & going
 
-        _, state = jax.lax.while_loop(unfinished, partial(several, program, task, one, stop), carry)
+        def train(carry: Carry) -> Carry:
+            return jax.lax.while_loop(unfinished, partial(several, task, one, stop), carry)
+
+        _, state = run_loop(train, carry) if program.full_batch else train(carry)
         assessed = jax.lax.cond(
             group.record[index],
             lambda: carried(assess_all(lanes, task, opened(state), index, group.events[index])),
@@ -172,16 +183,17 @@ def _one_update(program: Program, task: Task, one: UpdateAll, stop: Array, carry
     return step + 1, one(state, Batch(task.x, task.y, task.n, mask), step)
 
 
-def _rest_of_epoch(program: Program, task: Task, one: UpdateAll, stop: Array, carry: Carry) -> Carry:
+def _rest_of_epoch(program: Program, run_loop: RunLoop, task: Task, one: UpdateAll, stop: Array, carry: Carry) -> Carry:
     """The updates up to the end of the epoch, or to `stop`; rows are put in order once, not once per update."""
     first, state = carry
     epoch = first // task.steps_per_epoch
     last = jnp.minimum(stop, (epoch + 1) * task.steps_per_epoch)
     x, y = _epoch_rows(program, task, epoch)
-    state = jax.lax.fori_loop(
-        first, last, lambda step, state: one(state, _batch(program, task, x, y, step), step), state
-    )
-    return last, state
+
+    def update_with(step: Array, state: Any) -> Any:
+        return one(state, _batch(program, task, x, y, step), step)
+
+    return last, run_loop(lambda state: jax.lax.fori_loop(first, last, update_with, state), state)
 
 
 def _epoch_rows(program: Program, task: Task, epoch: Array) -> tuple[Array, Array]:
@@ -196,7 +208,7 @@ def _batch(program: Program, task: Task, x: Array, y: Array, step: Array) -> Bat
         rows = replacement_rows(task.order_key, step, task.n, program.batch)
         return Batch(x[:, rows], y[:, rows], jnp.int32(program.batch), None)
     place = (step % task.steps_per_epoch) * program.batch
-    count = jnp.minimum(program.batch, task.n - place)
+    count = jnp.minimum(program.batch, task.n - place) if program.masked else jnp.int32(program.batch)
     mask = jnp.arange(program.batch) < count if program.masked else None
     cut = partial(jax.lax.dynamic_slice_in_dim, start_index=place, slice_size=program.batch, axis=1)
     return Batch(cut(x), cut(y), count, mask)

@@ -1,14 +1,16 @@
 """How many cells train side by side. The width changes the last bits, so it is a function of the program and the backend."""
 
+from nanmap.engine.kernel import is_one_kernel
 from nanmap.plan.program import Program
 
 # CPU figures fitted on an AMD EPYC (Zen 4), see docs/performance.md; the GPU figures are guesses, not measured.
 CACHE_BYTES = {"cpu": 1024**2, "gpu": 256 * 1024**2}  # what one group's activations may fill
 UNITS_MINOR_BYTES = 384 * 1024  # the same on a CPU with units on the minor axis: twice as many run at half the speed
 LIMITS = {"cpu": (4, 256), "gpu": (64, 65536)}
-# Linear models on a CPU: values (cells × rows) of an update. From 4096 float32 numbers on XLA writes them out before it adds
-# them up, and an update takes 5 to 8 times as long; batches beyond 64 rows are never added up on the fly.
+# Linear models of several inputs on a CPU: values (cells × rows) of an update. From 4096 float32 numbers on XLA writes them
+# out before it adds them up, and an update takes 5 to 8 times as long; batches beyond 64 rows are never added up on the fly.
 LINE_VALUES, LINE_ROWS = 2048, 64
+THIN_BYTES, THIN_VALUES, THIN_LIMITS = 1280 * 1024, 4096, (1, 256)  # loops that are one kernel, see kernel.py
 CALL_FLOPS = {"cpu": 2.5e7, "gpu": 1e11}  # per update of all cells of a call: a call shall last some tenths of a second
 CALL_LANES = {"cpu": 16384, "gpu": 1 << 18}  # cells per device and call: bounds memory, and lets progress be told
 CALL_BYTES = 256 * 1024**2
@@ -31,9 +33,13 @@ def width_of(program: Program, backend: str) -> int:
     """Cells per group: a power of two, never a function of the grid."""
     low, high = LIMITS[backend]
     cache = CACHE_BYTES[backend]
-    if backend == "cpu" and program.hidden and not program.rows_minor:
+    if is_one_kernel(program, backend):
+        cache, (low, high) = THIN_BYTES, THIN_LIMITS
+        if not program.hidden:
+            high = min(high, THIN_VALUES // program.batch)
+    elif backend == "cpu" and program.hidden and not program.rows_minor:
         cache = UNITS_MINOR_BYTES
-    if backend == "cpu" and not program.hidden and program.batch <= LINE_ROWS:
+    elif backend == "cpu" and not program.hidden and program.batch <= LINE_ROWS:
         high = LINE_VALUES // program.batch
     fitting = max(1, min(high, cache // lane_bytes(program)))
     return max(low, 1 << (fitting.bit_length() - 1))
