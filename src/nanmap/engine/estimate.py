@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nanmap.engine.engine import Engine
+from nanmap.engine.kernel import is_one_kernel
 from nanmap.engine.width import flops_per_update, groups_per_call, lane_bytes
 from nanmap.plan import Plan, Program
 
@@ -12,6 +13,7 @@ COMPILE_SECONDS = 1.2  # per program, one core, cold cache; measured 0.6 to 1.8 
 # Updates of small programs are bounded by the loop around them, those of larger ones by arithmetic.
 # Fitted to the shipped sweeps on one core of an AMD EPYC (Zen 4); the GPU's figures are guesses, not measured.
 LOOP_SECONDS = {"cpu": 3e-6, "gpu": 1e-4}
+KERNEL_LOOP_SECONDS = 5e-7  # where the loop is one kernel
 FLOPS_PER_SECOND = {"cpu": 20e9, "gpu": 2e12}
 NORM_SLOWDOWN = 5  # sums over the units of a row vectorise badly; measured 2 to 6 on relu_double
 BYTES_PER_ROW = 30  # of a Parquet row, compressed; measured 17 to 33 over the shipped sweeps
@@ -59,7 +61,8 @@ def estimate(plan: Plan, engine: Engine) -> Estimate:
         program, width = variant.program, widths[variant.program]
         slowdown = 1 if program.norm == "none" else NORM_SLOWDOWN
         arithmetic = width * flops_per_update(program) * slowdown / FLOPS_PER_SECOND[engine.backend]
-        update = max(LOOP_SECONDS[engine.backend], arithmetic)
+        whole = is_one_kernel(program, engine.backend)
+        update = max(KERNEL_LOOP_SECONDS if whole else LOOP_SECONDS[engine.backend], arithmetic)
         seconds += np.ceil(each / width) * variant.steps * update / devices
     # Every program that was compiled keeps the states of a call; one of them at a time has its activations beside.
     states = sum(groups_per_call(p, engine.backend, w) * w * (4 * p.parameters * 8 + 512) for p, w in widths.items())

@@ -1,7 +1,8 @@
-"""Loops as one kernel each: on a CPU, XLA runs an update as some twenty kernels, and starting one costs about 50 ns.
+"""Loops as one kernel: XLA runs an update on a CPU as ten to a hundred kernels, and has to start each.
 
-XLA can compile a loop as a whole instead (it does so of its own accord where a loop touches less than 1 KB). It
-then writes matrix products as plain loops, so this is for networks without any: every product has a side of one.
+It can compile a loop as a whole instead, and does so of its own accord where a loop touches next to nothing. Matrix
+products become plain loops then, so this is for thin networks: a line 2.4 times as fast, 1–128–1 with 10 rows 1.9
+times, with 100 rows 1.3 times, but 10–64–64–1 0.2 times.
 """
 
 from collections.abc import Callable
@@ -12,8 +13,8 @@ from jax.experimental.xla_metadata import set_xla_metadata
 
 from nanmap.plan.program import Program
 
-# XLA hands sums to a library otherwise, and a loop that calls a library is never compiled as a whole.
-OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
+# Else XLA hands sums to a library, which a loop that is compiled as a whole cannot call.
+OPTIONS: dict[str, Any] = {"xla_cpu_experimental_ynn_fusion_type": ""}
 
 
 def is_one_kernel(program: Program, backend: str) -> bool:
@@ -24,18 +25,18 @@ def is_one_kernel(program: Program, backend: str) -> bool:
 def as_one_kernel(loop: Callable[[Any], Any], carry: Any) -> Any:
     """`loop(carry)`, marked for XLA to compile as a whole. An XLA that does not know the mark ignores it.
 
-    XLA gives up, and the process with it, where the loop turns out not to need one of its inputs. So all inputs are
-    outputs too.
+    XLA aborts the process if such a loop turns out not to need one of its inputs. So all inputs are outputs too, and
+    barriers keep JAX from noticing that nobody wants them.
     """
     closed, shapes = jax.make_jaxpr(loop, return_shape=True)(carry)
 
     def run(*inputs: Any) -> Any:
-        consts, carry = jax.lax.optimization_barrier(inputs)
-        return jax.core.eval_jaxpr(closed.jaxpr, consts, *carry), (consts, carry)
+        consts, leaves = jax.lax.optimization_barrier(inputs)
+        return jax.core.eval_jaxpr(closed.jaxpr, consts, *leaves), (consts, leaves)
 
-    made, _ = set_xla_metadata(
-        jax.jit(run)(closed.consts, jax.tree.leaves(carry)), xla_cpu_small_call="true", inlineable="false"
-    )
+    results = jax.jit(run)(closed.consts, jax.tree.leaves(carry))
+    results = set_xla_metadata(results, xla_cpu_small_call="true", inlineable="false")
+    made, _ = jax.lax.optimization_barrier(results)
     return jax.tree.unflatten(jax.tree.structure(shapes), made)
 
 

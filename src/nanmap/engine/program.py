@@ -129,7 +129,7 @@ def train_group(
     assess_all = jax.vmap(partial(assess, program), in_axes=(0, None, 0, None, None))
     state = jax.lax.cond(group.fresh, lambda: begin_all(lanes, state.layers), lambda: state)
 
-    # Packing spares a network kernels to compile; in a model of a few numbers it doubles the time of an update.
+    # Packing spares a network kernels; in a model of a few numbers it doubles the time of an update.
     carried: Callable[[State], Any]
     opened: Callable[[Any], State]
     carried, opened = (packed, unpacked) if program.hidden and not program.thin else (_as_is, _as_is)
