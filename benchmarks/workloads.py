@@ -133,18 +133,24 @@ def relu_double(bench: Bench) -> Workload:
 
 
 def square_sgd(bench: Bench) -> Workload:
-    """A line fitted to x² + 2 sample by sample, 10 epochs, against the posted loop."""
+    """A line fitted to x² + 2 sample by sample, 10 epochs, against the posted loop, in both precisions."""
+    groups = [_group(bench, dtype, _line_contenders(bench, dtype)) for dtype in DTYPES[: bench.size(2, 1)]]
+    return {"unit": "updates", "groups": groups, "facts": _facts(bench, groups)}
+
+
+def _line_contenders(bench: Bench, dtype: str) -> list[Contender]:
     side = bench.size(512, 16)
 
     def task(take: int | None = None) -> Spec:
         take = take and bench.size(take, 4)
-        settings = {"training.dtype": "float64", "training.order": "sequential", "training.epochs": 10}
+        settings = {"training.dtype": dtype, "training.order": "sequential", "training.epochs": 10}
         return {"workload": "square_sgd", "side": side, "take": take, "settings": settings}
 
-    contenders = [
+    python = Contender("the posted loop, Python floats", "numpy", "plain:numbers", task(1600), {"python": True})
+    return [
         Contender("nanmap", "nanmap", OURS, task(), {"stop_early": True}),
         Contender("the posted loop, NumPy numbers", "numpy", "plain:numbers", task(400), {"python": False}),
-        Contender("the posted loop, Python floats", "numpy", "plain:numbers", task(1600), {"python": True}),
+        *([python] if dtype == "float64" else []),
         Contender(
             "NumPy over many rates, best chunk",
             "numpy",
@@ -154,8 +160,6 @@ def square_sgd(bench: Bench) -> Workload:
             trial={"take": bench.size(1 << 15, 4)},
         ),
     ]
-    group = _group(bench, "float64", contenders)
-    return {"unit": "updates", "groups": [group], "facts": _facts(bench, [group])}
 
 
 WIDTHS: dict[str, tuple[str, Spec, int, tuple[int, ...]]] = {  # config, settings, cells, cells per group

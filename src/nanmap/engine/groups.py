@@ -160,9 +160,9 @@ def start_layers(lanes: Lanes, cells: np.ndarray) -> Layers:
     models = list(dict.fromkeys(variant.config.model for variant in lanes.variants))
     number = {model: index for index, model in enumerate(models)}
     which = np.array([number[variant.config.model] for variant in lanes.variants])[lanes.variant[cells]]
-    pairs = np.stack([which.ravel(), lanes.seed[cells].ravel()])
-    present, inverse = np.unique(pairs, axis=1, return_inverse=True)
-    drawn = [_drawn(models[model], lanes.program, int(seed)) for model, seed in present.T]
+    seeds, seed = np.unique(lanes.seed[cells], return_inverse=True)
+    present, inverse = np.unique(which * len(seeds) + seed.reshape(cells.shape), return_inverse=True)
+    drawn = [_drawn(models[pair // len(seeds)], lanes.program, int(seeds[pair % len(seeds)])) for pair in present]
     scale = lanes.numbers["init_scale"][cells][..., None, None]
     offset = lanes.numbers["init_offset"][cells][..., None, None]
     layers: Layers = []
