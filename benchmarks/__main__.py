@@ -22,6 +22,7 @@ WORKLOADS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "fractal_tanh": workloads.fractal_tanh,
     "relu_double": workloads.relu_double,
     "square_sgd": workloads.square_sgd,
+    "records": workloads.records,
     "widths": workloads.widths,
     "growth": command.growth,
     "second_start": command.second_start,

@@ -9,6 +9,7 @@ from rich.table import Table as RichTable
 from benchmarks.figures import Result, Spread, gflops, measured, number, peak, rates, ratios
 
 MIB = 2**20
+ABSENT = ["–", "–"]  # of who does not take part in a precision
 WITH_STOP = "nanmap"  # label of a sweep as it is; where another contender is the reference, that one never stops
 
 
@@ -44,11 +45,10 @@ def comparison(result: Result, workload: str) -> Table:
         "",
         *(text for group in groups for text in (f"{group['name']}: {unit} per second", "speed of nanmap over it")),
     ]
-    rows: dict[str, list[str]] = {}
-    for group in groups:
-        for each in group["contenders"]:
-            rows.setdefault(each["label"], [each["label"]]).extend(_compared(group, each, unit))
-    return Table(head, list(rows.values()), _settings(groups))
+    cells = [{each["label"]: _compared(group, each, unit) for each in group["contenders"]} for group in groups]
+    labels = dict.fromkeys(label for column in cells for label in column)
+    rows = [[label, *(text for column in cells for text in column.get(label, ABSENT))] for label in labels]
+    return Table(head, rows, _settings(groups))
 
 
 def _compared(group: Result, each: Result, unit: str) -> list[str]:
@@ -85,6 +85,14 @@ def _settings(groups: list[Result]) -> str:
 def _setting(settings: Result) -> str:
     """The searched settings in words, the deciding number first."""
     return ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in reversed(settings.items()))
+
+
+def records(result: Result) -> Table:
+    """What the records of a line cost."""
+    groups = result["workloads"]["records"]["groups"]
+    head = ["kept in a loop on one core", *(f"{group['name']}: updates per second" for group in groups)]
+    rows = [[name, *(Spread.of(group["speeds"][name]).text() for group in groups)] for name in groups[0]["speeds"]]
+    return Table(head, rows)
 
 
 def widths(result: Result) -> Table:
@@ -210,7 +218,9 @@ def summary(result: Result) -> Table:
         for label in labels:
             texts = []
             for group in groups:
-                each = next(each for each in measured(group) if each["label"] == label)
+                each = next((each for each in measured(group) if each["label"] == label), None)
+                if each is None:
+                    continue
                 ratio = number(ratios(group["contenders"][0], each, unit).middle)
                 texts.append(f"{ratio} ×" + (f" ({group['name']})" if len(groups) > 1 else ""))
             rows.append([f"`{name}`", label, ", ".join(texts)])
@@ -230,6 +240,7 @@ TABLES: dict[str, Callable[[Result], Table]] = {
     "fractal_tanh": lambda result: comparison(result, "fractal_tanh"),
     "relu_double": lambda result: comparison(result, "relu_double"),
     "square_sgd": lambda result: comparison(result, "square_sgd"),
+    "records": records,
     "widths": widths,
     "growth": growth,
     "second_start": second_start,

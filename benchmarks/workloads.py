@@ -234,6 +234,16 @@ def widths(bench: Bench) -> Workload:
     return {"unit": "updates", "groups": groups, "facts": facts}
 
 
+def records(bench: Bench) -> Workload:
+    """What an update of a line costs with and without its records, on one core."""
+    groups = []
+    for dtype in DTYPES[::-1]:
+        bench.tell(f"{dtype}, the loop of a line with and without records")
+        settings = {"dtype": dtype, "repeats": bench.repeats, "updates": bench.size(400_000, 1000)}
+        groups.append({"name": dtype, "speeds": bench.pool["nanmap"].call("ask", function="line:speeds", **settings)})
+    return {"groups": groups}
+
+
 def gpu_grids(bench: Bench) -> Workload:
     """Grids that only pay on a GPU: 512 × 512 and 4096 × 4096 cells of the fractal network."""
     groups = []
