@@ -163,28 +163,29 @@ def _line_contenders(bench: Bench, dtype: str) -> list[Contender]:
     ]
 
 
+# As much work as makes the engine use every core, and long trainings: this is about updates, not about what comes beside them.
 WIDTHS: dict[str, tuple[str, Spec, int, tuple[int, ...]]] = {  # config, settings, cells, cells per group
     "16–16–1, 272 rows, float32": (
         "fractal_tanh",
-        {"training.dtype": "float32", "training.steps": 50},
+        {"training.dtype": "float32", "training.steps": 250},
         1024,
         (4, 8, 16, 32, 64, 256),
     ),
     "16–16–1, 272 rows, float64": (
         "fractal_tanh",
-        {"training.dtype": "float64", "training.steps": 50},
+        {"training.dtype": "float64", "training.steps": 250},
         1024,
         (4, 8, 16, 32, 64, 256),
     ),
     "1–128–1, 100 rows, float32": (
         "relu_double",
-        {"training.dtype": "float32", "training.batch_size": 100, "training.steps": 60},
+        {"training.dtype": "float32", "training.batch_size": 100, "training.steps": 240},
         1024,
         (4, 8, 16, 32, 64),
     ),
     "1–128–1, 10 rows, float32": (
         "relu_double",
-        {"training.dtype": "float32", "training.batch_size": 10, "training.steps": 240},
+        {"training.dtype": "float32", "training.batch_size": 10, "training.steps": 2400},
         1024,
         (4, 8, 16, 32, 64),
     ),
@@ -194,14 +195,19 @@ WIDTHS: dict[str, tuple[str, Spec, int, tuple[int, ...]]] = {  # config, setting
             "training.dtype": "float64",
             "training.order": "sequential",
             "training.batch_size": 10,
-            "training.steps": 1000,
+            "training.steps": 40000,
         },
         8192,
         (64, 128, 256, 512, 2048),
     ),
     "1–1, 1 row, float64": (
         "square_sgd",
-        {"training.dtype": "float64", "training.order": "sequential", "training.batch_size": 1, "training.steps": 4000},
+        {
+            "training.dtype": "float64",
+            "training.order": "sequential",
+            "training.batch_size": 1,
+            "training.steps": 100000,
+        },
         16384,
         (64, 256, 512, 2048, 4096),
     ),
