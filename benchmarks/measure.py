@@ -89,10 +89,7 @@ def compare(
         records[number] = _prepared(pool, each, str(number)) | {"seconds": []}
         if number:
             records[number]["agreement"] = _verified(pool, present[0], each, records[number]["settings"])
-        if each.function == OURS:  # an engine keeps its programs, whatever the number of cells and updates
-            _train(pool, each, over(each.task, each.verify), each.settings)
-        else:
-            pool[each.worker].call("run", key=str(number))
+        pool[each.worker].call("run", key=str(number))  # warms up: every device compiles what it needs
     for turn in range(repeats):
         for number, each in enumerate(present):
             tell(f"round {turn + 1} of {repeats}: {each.label}")

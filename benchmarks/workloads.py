@@ -157,7 +157,7 @@ def _line_contenders(bench: Bench, dtype: str) -> list[Contender]:
             "numpy",
             "plain:vectorised",
             task(1 << 16),
-            options=[{"lanes": number} for number in bench.size((256, 1024, 4096, 16384), (4,))],
+            options=[{"lanes": number} for number in bench.size((1024, 4096, 16384, 65536), (4,))],
             trial={"take": bench.size(1 << 15, 4)},
         ),
     ]

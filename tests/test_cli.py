@@ -218,7 +218,7 @@ def test_the_wheel_works_elsewhere(tmp_path: Path) -> None:
 
 def test_an_interrupted_sweep_says_so_and_continues(folder: Path) -> None:
     arguments = ["sweep", "grid.toml", "--out", "out", "--no-maps", "--set", "axes.learning_rate.num=20000"]
-    arguments += ["--set", "training.epochs=40000"]
+    arguments += ["--set", "training.epochs=100000"]
     command = [sys.executable, "-c", "from nanmap.cli import main; main()", *arguments]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as sweep:
         while not list(folder.glob("out/cells/part-*")) and sweep.poll() is None:

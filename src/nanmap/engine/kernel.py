@@ -1,7 +1,7 @@
 """Loops as one kernel: XLA runs an update on a CPU as ten to a hundred kernels, and has to start each.
 
 It can compile a loop as a whole instead, and does so of its own accord where a loop touches next to nothing. Matrix
-products become plain loops then, so this is for thin networks: a line 2.4 times as fast, 1–128–1 with 10 rows 1.9
+products become plain loops then, so this is for thin networks: a line 2.2 times as fast, 1–128–1 with 10 rows 1.9
 times, with 100 rows 1.3 times, but 10–64–64–1 0.2 times.
 """
 
@@ -15,13 +15,13 @@ from nanmap.plan.program import Program
 
 OPTIONS: dict[str, Any] = {
     "xla_cpu_experimental_ynn_fusion_type": "",  # hands sums to a library, which such a loop cannot call
-    "xla_cpu_prefer_vector_width": 512,  # a line 1.2 times as fast on a Zen 4; other networks lose
+    "xla_cpu_prefer_vector_width": 512,  # a line 1.2 times as fast on a Zen 4; networks that are no such loop lose
 }
 
 
 def is_one_kernel(program: Program, backend: str) -> bool:
     """Whether the loop over the updates of this program is compiled as a whole."""
-    return backend == "cpu" and program.thin
+    return backend == "cpu" and program.thin and program.dtype != "float16"  # compiles four to seven times as long
 
 
 def as_one_kernel(loop: Callable[[Any], Any], carry: Any) -> Any:

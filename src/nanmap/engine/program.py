@@ -132,7 +132,7 @@ def train_group(
     # Packing spares a network kernels; in a model of a few numbers it doubles the time of an update.
     carried: Callable[[State], Any]
     opened: Callable[[Any], State]
-    carried, opened = (packed, unpacked) if program.hidden and not program.thin else (_as_is, _as_is)
+    carried, opened = (packed, unpacked) if program.hidden and run_loop is in_kernels else (_as_is, _as_is)
 
     def one(state: Any, batch: Batch, step: Array) -> Any:
         return carried(update_all(lanes, task, opened(state), batch, step))
