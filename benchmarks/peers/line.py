@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -64,10 +63,4 @@ def _loop(dtype: str, kept: int, updates: int) -> Callable[[], Any]:
     ones, never = np.ones(LANES, dtype), np.full(LANES, -1, np.int32)
     state = (ones, ones), (ones, ones), (never, never)
     compiled = jax.jit(train).lower(state).compile(compiler_options=OPTIONS)
-    return partial(_finish, compiled, state)
-
-
-def _finish(compiled: Any, state: Any) -> None:
-    import jax
-
-    jax.block_until_ready(compiled(state))
+    return lambda: jax.block_until_ready(compiled(state))

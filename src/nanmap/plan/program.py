@@ -8,9 +8,7 @@ from nanmap.config.choices import CROSS_ENTROPIES
 from nanmap.data import Rows
 
 ROW_BLOCK = 16  # rows are padded to a multiple of this, so that neighbouring row counts share a program
-UNITS_MINOR_BELOW = (
-    32  # batches up to this size keep units on the minor axis; at 48 rows both are as fast (CPU, 128 units)
-)
+UNITS_MINOR_BELOW = 32  # batches up to this size keep units on the minor axis; rows were faster from 48 on (128 units)
 UNITS_MINOR_FROM = 32  # thin networks of so many units do at any batch: 16 units 0.4 times as fast, 128 units 1.2 times
 
 # Numbers of a cell that are values of a lane, never part of a program: sweeping them compiles nothing.
