@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from nanmap.config import read_toml
-from nanmap.init import initial_layers
-from nanmap.plan import Lanes, Plan, Program, Variant, make_sweep
+from nanmap.models.initialisers import initial_layers
+from nanmap.plan import Lanes, Plan, Variant, make_sweep
+from nanmap.training.program import Program
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 

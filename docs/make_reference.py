@@ -13,7 +13,7 @@ from nanmap.cli.app import app
 from nanmap.config.settings import Config
 from nanmap.edges.table import EDGE_COLUMNS
 from nanmap.outcomes import Cause, Outcome
-from nanmap.schema import reference_table
+from nanmap.results.columns import reference_table
 
 TARGET = Path(__file__).with_name("reference.md")
 COMMANDS = ("run", "sweep", "map", "edge", "info", "examples")

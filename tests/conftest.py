@@ -13,9 +13,9 @@ import pytest
 from nanmap.config import build_config
 from nanmap.engine import Engine
 from nanmap.plan import Plan, make_sweep
-from nanmap.single import TrainingReport
-from nanmap.single import run as run_one
-from nanmap.sweeping import sweep_to_folder
+from nanmap.runs.single import TrainingReport
+from nanmap.runs.single import run as run_one
+from nanmap.runs.sweep import sweep_to_folder
 
 jax.config.update("jax_num_cpu_devices", 2)  # before the first array: afterwards JAX refuses
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from nanmap.analysis import load_grid
 from nanmap.result import Result
-from nanmap.schema import COLUMNS, TEXT, Column, make_table
-from nanmap.store import RunFolder, shard_metadata
+from nanmap.results.columns import COLUMNS, TEXT, Column, make_table
+from nanmap.results.folder import RunFolder, shard_metadata
 
 LINE = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 10, "batch_size": 32}}
 SMALL_FRACTAL = {  # the fractal network with a tenth of its rows and steps

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nanmap.order import epoch_order, replacement_rows
+from nanmap.training.order import epoch_order, replacement_rows
 from oracles import epoch_means, flat, mse_and_gradient, random_layers, sliced, train_sgd
 
 N, EPOCHS, RATE = 21, 3, 0.07  # 21 rows: no multiple of the engine's padding, nor of any batch below but 1 and 3

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nanmap.engine import Engine
-from nanmap.schema import COLUMNS, THEORY_COLUMNS
+from nanmap.results.columns import COLUMNS, THEORY_COLUMNS
 
 TREE = {
     "data": {"kind": "gaussian", "n": 21, "features": 3, "validation_split": 0.1},
@@ -128,7 +128,7 @@ import json, sys
 import jax
 jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
 from nanmap.plan import make_sweep
-from nanmap.sweeping import sweep_to_folder
+from nanmap.runs.sweep import sweep_to_folder
 sweep_to_folder(make_sweep(*json.loads(sys.argv[2])), sys.argv[3])
 assert len(jax.devices()) == int(sys.argv[1])
 """

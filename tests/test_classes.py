@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nanmap.cli.running import _as_json, _epoch_line, _plain
+from nanmap.cli.run import _as_json, _epoch_line, _plain
 from nanmap.config import build_config
 from nanmap.errors import InputError
 from nanmap.plan import make_sweep
 from nanmap.plot import draw_map
-from nanmap.sweeping import sweep_to_folder
+from nanmap.runs.sweep import sweep_to_folder
 
 rng = np.random.default_rng(51)
 N, KEPT = 25, 17  # 17 rows train, compiled for 32

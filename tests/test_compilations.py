@@ -9,7 +9,7 @@ import pytest
 
 from nanmap.engine import Engine
 from nanmap.plan import Plan, make_sweep
-from nanmap.sweeping import sweep_to_folder
+from nanmap.runs.sweep import sweep_to_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore:optax.global_norm is deprecated")
 BACKEND_COMPILE = "/jax/core/compile/backend_compile_duration"

@@ -10,10 +10,10 @@ from nanmap.analysis import load_grid, make_view, take_medians
 from nanmap.config import build_config
 from nanmap.data import load_rows
 from nanmap.errors import InputError
+from nanmap.grid.where import parse_where
 from nanmap.outcomes import classify
 from nanmap.plan import Plan, make_sweep
-from nanmap.plan.where import parse_where
-from nanmap.sweeping import sweep_to_folder
+from nanmap.runs.sweep import sweep_to_folder
 
 LINE: dict[str, Any] = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 2}}
 

@@ -12,9 +12,9 @@ from jax.sharding import SingleDeviceSharding
 
 from nanmap.config import build_config
 from nanmap.config.choices import OptimizerKind, names
-from nanmap.engine.program import build, group_shapes
+from nanmap.engine.compiled import build, group_shapes
 from nanmap.plan import make_variant
-from nanmap.schema import COLUMNS
+from nanmap.results.columns import COLUMNS
 from oracles import flat, random_layers, sliced
 
 DTYPES = {"bfloat16": ml_dtypes.bfloat16, "float16": np.float16}

@@ -9,7 +9,7 @@ from nanmap.engine import Engine
 from nanmap.engine import job as jobs
 from nanmap.errors import InputError
 from nanmap.plan import Plan, make_sweep
-from nanmap.schema import COLUMNS
+from nanmap.results.columns import COLUMNS
 
 NET = {
     "data": {"kind": "gaussian", "n": 40, "features": 2, "validation_split": 0.1},

@@ -8,7 +8,7 @@ import pytest
 from nanmap.config import build_config
 from nanmap.config.choices import InitKind, names
 from nanmap.errors import InputError
-from nanmap.init import initial_layers
+from nanmap.models.initialisers import initial_layers
 from nanmap.plan import make_variant
 from oracles import flat, random_layers
 

@@ -8,7 +8,8 @@ import pytest
 
 from nanmap.engine import Engine
 from nanmap.engine import engine as engines
-from nanmap.plan import Plan, Program, make_sweep
+from nanmap.plan import Plan, make_sweep
+from nanmap.training.program import Program
 
 RATES = {"key": "optimizer.learning_rate", "log": [1e-4, 1e3], "num": 24}
 LINE: dict[str, Any] = {"data": {"kind": "square", "n": 20}, "training": {"epochs": 3, "dtype": "float64"}}

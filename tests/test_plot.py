@@ -24,8 +24,8 @@ from nanmap.plot import draw_map
 from nanmap.plot.paint import ACCURACIES
 from nanmap.plot.theme import CAUSE_COLOURS, MISSING, OUTCOME_COLOURS, SEQUENTIAL, THEMES
 from nanmap.result import Result
-from nanmap.schema import COLUMNS
-from nanmap.sweeping import sweep_to_folder
+from nanmap.results.columns import COLUMNS
+from nanmap.runs.sweep import sweep_to_folder
 
 NAN, INF = np.nan, np.inf
 ONE_BATCH = {"key": "training.batch_size", "values": [32]}

@@ -12,7 +12,7 @@ from nanmap.engine.tune import candidates
 from nanmap.errors import InputError
 from nanmap.plan import Plan, make_sweep
 from nanmap.result import Result
-from nanmap.sweeping import Silent, sweep_to_folder
+from nanmap.runs.sweep import Silent, sweep_to_folder
 
 TREE: dict[str, Any] = {"data": {"kind": "line", "start": 1, "n": 20, "slope": 0.5}, "training": {"steps": 30}}
 AXES = [

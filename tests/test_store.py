@@ -11,8 +11,8 @@ import pytest
 from nanmap.errors import InputError
 from nanmap.outcomes import Cause, Outcome
 from nanmap.result import Result
-from nanmap.schema import COLUMNS, NULL_FOR_NAN, STEP_COLUMNS, TEXT, make_table, reference_table
-from nanmap.store import RunFolder, shard_metadata
+from nanmap.results.columns import COLUMNS, NULL_FOR_NAN, STEP_COLUMNS, TEXT, make_table, reference_table
+from nanmap.results.folder import RunFolder, shard_metadata
 
 HOSTILE = np.array(
     [np.nan, np.inf, -np.inf, -0.0, 0.0, 5e-324, -2.2250738585072014e-308, 1.7976931348623157e308, 0.1, -1.0]

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nanmap.errors import InputError
+from nanmap.grid.where import parse_where
 from nanmap.plan import make_sweep
-from nanmap.plan.where import parse_where
 
 COLUMNS: dict[str, np.ndarray] = {
     "n": np.array([1, 5, 10, 20]),

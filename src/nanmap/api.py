@@ -8,9 +8,9 @@ from nanmap.config import Config, build_config, load_config, read_toml
 from nanmap.edges import edges_to_folder
 from nanmap.plan import Sweep, load_sweep
 from nanmap.result import Result
-from nanmap.single import TrainingReport
-from nanmap.single import run as run_one
-from nanmap.sweeping import sweep_to_folder
+from nanmap.runs.single import TrainingReport
+from nanmap.runs.single import run as run_one
+from nanmap.runs.sweep import sweep_to_folder
 
 
 def load(path: str | Path, overrides: Iterable[str] = ()) -> Config | Sweep:
@@ -28,7 +28,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Config | Sweep:
 
 
 def run(config: Config | str | Path | dict[str, Any], **options: Any) -> TrainingReport:
-    """Trains one config, given as such, as a file or as nested tables; options as in `nanmap.single.run`.
+    """Trains one config, given as such, as a file or as nested tables; options as in `nanmap.runs.single.run`.
 
     >>> tree = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 3, "batch_size": 1}}
     >>> run(tree).outcome
@@ -44,7 +44,7 @@ def run(config: Config | str | Path | dict[str, Any], **options: Any) -> Trainin
 def sweep(sweep: Sweep | str | Path, out: str | Path | None = None, **options: Any) -> Result:
     """Trains every cell of a sweep into a run folder, `results/<name>` unless told otherwise.
 
-    Options as in `nanmap.sweeping.sweep_to_folder`. Cells that have their row already are not trained again.
+    Options as in `nanmap.runs.sweep.sweep_to_folder`. Cells that have their row already are not trained again.
     """
     if not isinstance(sweep, Sweep):
         sweep = load_sweep(sweep)

@@ -4,7 +4,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nanmap.store import RunFolder
+from nanmap.results.folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd

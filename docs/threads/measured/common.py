@@ -13,7 +13,7 @@ from nanmap.data import load_rows
 from nanmap.engine import Engine
 from nanmap.outcomes import Cause, Outcome
 from nanmap.result import Result
-from nanmap.single import TrainingReport, run
+from nanmap.runs.single import TrainingReport, run
 from nanmap.theory import linear_problem
 
 ROOT = Path(__file__).parents[3]

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from nanmap.analysis.view import View, load_grid
+from nanmap.grid.grid import Grid
 from nanmap.outcomes import Outcome
-from nanmap.plan.grid import Grid
-from nanmap.schema import COLUMNS, STEP_COLUMNS, TEXT
+from nanmap.results.columns import COLUMNS, STEP_COLUMNS, TEXT
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from nanmap.errors import InputError, did_you_mean
-from nanmap.plan.axes import Axis, AxisSpec, column_names
-from nanmap.plan.grid import Grid
-from nanmap.plan.where import parse_where
+from nanmap.grid.axes import Axis, AxisSpec, column_names
+from nanmap.grid.grid import Grid
+from nanmap.grid.where import parse_where
 
 CHUNK = 1 << 20  # cells looked at together when `where` is asked for each of them
 FEW = 12  # this many values are shown one by one, each under its own label, even where they are evenly spaced

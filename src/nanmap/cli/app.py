@@ -42,9 +42,9 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
     """Train one config: a line per epoch, then the outcome and why."""
-    from nanmap.cli import running
+    from nanmap.cli.run import run_config
 
-    running.run_config(config, set_ or [], predict or [], explain_data, device, json)
+    run_config(config, set_ or [], predict or [], explain_data, device, json)
 
 
 @app.command(epilog="Example:  nanmap sweep sweeps/square_sgd.toml --set axes.learning_rate.num=128 --out results/fine")
@@ -66,9 +66,9 @@ def sweep(
     ] = None,
 ) -> None:
     """Train every cell of a sweep into Parquet, and draw its maps. An interrupted sweep continues."""
-    from nanmap.cli import sweeping
+    from nanmap.cli.sweep import run_sweep
 
-    sweeping.run_sweep(sweep, out, set_ or [], device, fresh=fresh, dry_run=dry_run, maps=maps, tune=tune, width=width)
+    run_sweep(sweep, out, set_ or [], device, fresh=fresh, dry_run=dry_run, maps=maps, tune=tune, width=width)
 
 
 @app.command(
@@ -94,9 +94,9 @@ def map_(
     ] = None,
 ) -> None:
     """Draw a stability map of any two axes. Without --x and --y: the maps that the sweep lists."""
-    from nanmap.cli import mapping
+    from nanmap.cli.map import draw
 
-    mapping.draw(run, x, y, facet or [], value, select or [], theme, out)
+    draw(run, x, y, facet or [], value, select or [], theme, out)
 
 
 @app.command(epilog="Example:  nanmap edge sweeps/keras_line.toml --set axes.n.range=[8,41] --out results/keras_line")
@@ -116,17 +116,17 @@ def edge(
     Each combination of the other axes is a row of RUN/edges: the rate at which training turns unstable, found by
     bisection between the ends of the sweep's axis of learning rates. Maps of RUN show the edges from then on.
     """
-    from nanmap.cli import edging
+    from nanmap.cli.edge import run_edges
 
-    edging.run_edges(sweep, out, set_ or [], along, tolerance, device, fresh=fresh)
+    run_edges(sweep, out, set_ or [], along, tolerance, device, fresh=fresh)
 
 
 @app.command(epilog="Example:  nanmap info")
 def info() -> None:
     """Versions, devices, caches, and the measured peak of a matrix product."""
-    from nanmap.cli import machine
+    from nanmap.cli.info import show
 
-    machine.show()
+    show()
 
 
 @app.command(epilog="Example:  nanmap examples keras_line --out my_project")
@@ -137,9 +137,9 @@ def examples(
     out: Annotated[Path, typer.Option(help="Folder to copy into.")] = Path("."),
 ) -> None:
     """List the shipped configs and sweeps, or copy one out to start from."""
-    from nanmap.cli import shipped
+    from nanmap.cli.examples import show
 
-    shipped.show(name, out)
+    show(name, out)
 
 
 def main(arguments: list[str] | None = None) -> None:

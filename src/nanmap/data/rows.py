@@ -8,7 +8,7 @@ import numpy as np
 from nanmap.config import Config, Data
 from nanmap.config.choices import CROSS_ENTROPIES, FILE_KINDS
 from nanmap.config.load import file_stamp
-from nanmap.data.columns import Source, listed
+from nanmap.data.encoding import Source, listed
 from nanmap.data.scaling import fit_scaling
 from nanmap.data.tables import Arrays, read_arrays, read_table
 from nanmap.errors import InputError

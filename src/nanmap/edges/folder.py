@@ -13,12 +13,12 @@ from nanmap.edges.search import Edges, Span, plan_search, search
 from nanmap.edges.table import edge_table
 from nanmap.engine import Engine
 from nanmap.errors import InputError
-from nanmap.forecast import Forecaster, reasons
-from nanmap.manifest import describe_changes, fingerprint, make_manifest
 from nanmap.plan import Plan, Sweep
 from nanmap.result import Result
-from nanmap.store import RunFolder, shard_metadata
+from nanmap.results.folder import RunFolder, shard_metadata
+from nanmap.results.manifest import describe_changes, fingerprint, make_manifest
 from nanmap.theory import PREDICTIONS
+from nanmap.theory.forecast import Forecaster, reasons
 
 BLOCK = 2048  # rows that are searched together and written as one file
 TOLERANCES = {"float64": 1e-9}  # the finest that a number format resolves; of others 1e-6

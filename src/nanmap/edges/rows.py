@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from nanmap.errors import InputError
-from nanmap.plan import Grid, Sweep
-from nanmap.plan.axes import Axis
+from nanmap.grid import Grid
+from nanmap.grid.axes import Axis
+from nanmap.plan import Sweep
 
 RATE = "optimizer.learning_rate"
 LAYER_RATE = "optimizer.layer_learning_rates."

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from nanmap.schema import TEXT, Column, axis_type, field_of, text_array
+from nanmap.results.columns import TEXT, Column, axis_type, field_of, text_array
 
 RATE = "learning rate"
 EDGE_COLUMNS = (

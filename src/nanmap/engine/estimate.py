@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nanmap.engine.engine import Engine
 from nanmap.engine.kernel import is_one_kernel
-from nanmap.engine.width import flops_per_update, groups_per_call, lane_bytes
-from nanmap.plan import Plan, Program
+from nanmap.engine.local import Engine
+from nanmap.engine.widths import flops_per_update, groups_per_call, lane_bytes
+from nanmap.plan import Plan
+from nanmap.training.program import Program
 
 COMPILE_SECONDS = 1.2  # per program, one core, cold cache; measured 0.6 to 1.8 over the shipped sweeps
 # Updates of small programs are bounded by the loop around them, those of larger ones by arithmetic.

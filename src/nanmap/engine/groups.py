@@ -9,11 +9,12 @@ import numpy as np
 
 from nanmap.config import Model
 from nanmap.data import Rows
-from nanmap.engine.program import Group
-from nanmap.init import initial_layers
-from nanmap.model import Layers
-from nanmap.plan import Lanes, Program
-from nanmap.train import NEVER, Lane, Task
+from nanmap.engine.compiled import Group
+from nanmap.models.initialisers import initial_layers
+from nanmap.models.mlp import Layers
+from nanmap.plan import Lanes
+from nanmap.training.cell import NEVER, Lane, Task
+from nanmap.training.program import Program
 
 
 def form_groups(

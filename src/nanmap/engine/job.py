@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from nanmap.engine.compiled import Packed
 from nanmap.engine.groups import Advance, Call, assemble, chunks, form_groups, start_layers
-from nanmap.engine.program import Packed
-from nanmap.engine.width import flops_per_update
-from nanmap.plan import Lanes, Program
-from nanmap.train import Events, running
+from nanmap.engine.widths import flops_per_update
+from nanmap.plan import Lanes
+from nanmap.training.cell import Events, running
+from nanmap.training.program import Program
 
 PAUSES = (1 / 32, 1 / 8, 3 / 8)  # of the budget: half of the cells that ever meet a NaN do so in the first steps
 PAUSE_WIDTH = 32  # narrower groups of neighbours lose nothing: 16 cells of the fractal map 1 %, of an ideal 1.70 times

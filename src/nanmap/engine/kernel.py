@@ -11,7 +11,7 @@ from typing import Any
 import jax
 from jax.experimental.xla_metadata import set_xla_metadata
 
-from nanmap.plan.program import Program
+from nanmap.training.program import Program
 
 OPTIONS: dict[str, Any] = {
     "xla_cpu_experimental_ynn_fusion_type": "",  # hands sums to a library, which such a loop cannot call

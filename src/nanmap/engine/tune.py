@@ -7,9 +7,10 @@ from statistics import median
 
 import numpy as np
 
-from nanmap.engine.engine import Engine
-from nanmap.engine.width import flops_per_update
-from nanmap.plan import Lanes, Plan, Program
+from nanmap.engine.local import Engine
+from nanmap.engine.widths import flops_per_update
+from nanmap.plan import Lanes, Plan
+from nanmap.training.program import Program
 
 FACTORS = (0.25, 0.5, 1, 2, 4)  # of the model's width
 WIDEST = 8192

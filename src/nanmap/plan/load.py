@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from nanmap.config import build_config, parse_assignment, read_toml
 from nanmap.config.load import PATHS, anchored, check_key, with_settings
 from nanmap.errors import InputError, did_you_mean
+from nanmap.grid.axes import FORMS, find_axis
 from nanmap.outcomes import Outcome
-from nanmap.plan.axes import FORMS, find_axis
 from nanmap.plan.spec import SweepFile, explained
 from nanmap.plan.sweep import Sweep, make_sweep
-from nanmap.schema import COLUMNS
+from nanmap.results.columns import COLUMNS
 
 
 def load_sweep(path: str | Path, overrides: Iterable[str] = ()) -> Sweep:

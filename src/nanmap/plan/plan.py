@@ -10,8 +10,8 @@ import numpy as np
 from nanmap.config import Config, build_config
 from nanmap.data import Rows, affine_floor, load_rows
 from nanmap.errors import InputError
-from nanmap.plan.program import LANE_KEYS, NUMBERS, Program, program_of
 from nanmap.plan.sweep import Sweep
+from nanmap.training.program import LANE_KEYS, NUMBERS, Program, program_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from nanmap.config import build_config
 from nanmap.config.load import ALTERNATIVES, check_key
 from nanmap.errors import InputError, did_you_mean
-from nanmap.plan.axes import Axis, AxisSpec, column_names
-from nanmap.plan.grid import Grid
+from nanmap.grid.axes import Axis, AxisSpec, column_names
+from nanmap.grid.grid import Grid
+from nanmap.grid.where import parse_where
 from nanmap.plan.spec import MapSpec, explained
-from nanmap.plan.where import parse_where
-from nanmap.schema import COLUMNS
+from nanmap.results.columns import COLUMNS
 
 RESERVED = ("cell", *(column.name for column in COLUMNS))
 LAYER_RATES = "optimizer.layer_learning_rates"

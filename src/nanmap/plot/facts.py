@@ -9,7 +9,7 @@ import numpy as np
 from nanmap.analysis import Shown, View
 from nanmap.config import Config
 from nanmap.config.choices import FILE_KINDS
-from nanmap.plan.axes import Axis
+from nanmap.grid.axes import Axis
 
 
 class Facts:

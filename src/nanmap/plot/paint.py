@@ -16,7 +16,7 @@ from nanmap.plot.facts import Facts
 from nanmap.plot.text import label_of
 from nanmap.plot.theme import CAUSE_COLOURS, DIVERGING, MISSING, OUTCOME_COLOURS, SEQUENTIAL, through, to_bytes
 from nanmap.plot.words import percent
-from nanmap.schema import COLUMNS, STEP_COLUMNS, TEXT
+from nanmap.results.columns import COLUMNS, STEP_COLUMNS, TEXT
 
 if TYPE_CHECKING:
     from nanmap.result import Result

@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from nanmap.arrays import Array
 from nanmap.data import Rows
-from nanmap.model import Layers, trained
-from nanmap.plan.program import ROW_BLOCK, Program
-from nanmap.train import Lane, full_loss
+from nanmap.models.base import Array
+from nanmap.models.mlp import Layers, trained
+from nanmap.training.cell import Lane, full_loss
+from nanmap.training.program import ROW_BLOCK, Program
 
 ITERATIONS = 32  # products with the Hessian; each costs about four gradients
 CELLS = 16  # cells per call, whatever their number: the same arithmetic for a cell alone and in a crowd

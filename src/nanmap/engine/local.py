@@ -10,17 +10,18 @@ import jax
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
-from nanmap.engine.columns import RECORDS, columns_of
+from nanmap.engine.compiled import Packed, build, group_shapes
 from nanmap.engine.crew import Crew
 from nanmap.engine.devices import use_all_cores
+from nanmap.engine.facts import RECORDS, columns_of
 from nanmap.engine.groups import Advance, Call, assemble, chunks, form_groups, start_layers
 from nanmap.engine.job import Job, train_job
 from nanmap.engine.kernel import OPTIONS as KERNEL_OPTIONS
 from nanmap.engine.kernel import as_one_kernel, in_kernels, is_one_kernel
-from nanmap.engine.program import Packed, build, group_shapes
-from nanmap.engine.width import flops_per_update, groups_per_call, width_of
-from nanmap.plan import Lanes, Program
-from nanmap.train import EPOCH_SUMS, Events, Losses, running
+from nanmap.engine.widths import flops_per_update, groups_per_call, width_of
+from nanmap.plan import Lanes
+from nanmap.training.cell import EPOCH_SUMS, Events, Losses, running
+from nanmap.training.program import Program
 
 Columns = dict[str, Any]  # arrays `[cells]`; `layers`, where a program hands them out, is a tree of them
 

@@ -12,13 +12,14 @@ import numpy as np
 from nanmap.engine import Engine
 from nanmap.engine.tune import tune as measured_widths
 from nanmap.errors import InputError
-from nanmap.forecast import Forecaster
-from nanmap.manifest import describe_changes, fingerprint, make_manifest
 from nanmap.outcomes import classify
-from nanmap.plan import Lanes, Plan, Program, Sweep
+from nanmap.plan import Lanes, Plan, Sweep
 from nanmap.result import Result
-from nanmap.schema import COLUMNS, make_table
-from nanmap.store import RunFolder, shard_metadata
+from nanmap.results.columns import COLUMNS, make_table
+from nanmap.results.folder import RunFolder, shard_metadata
+from nanmap.results.manifest import describe_changes, fingerprint, make_manifest
+from nanmap.theory.forecast import Forecaster
+from nanmap.training.program import Program
 
 SHARD_LIMITS = (1024, 65536)  # cells per shard: few enough to lose little, enough to fill the devices
 SHARDS_WANTED = 16

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nanmap.cli.shipped import refuse_example
+from nanmap.cli.examples import refuse_example
 from nanmap.config import load_config
 from nanmap.engine.devices import set_up
 from nanmap.errors import InputError
@@ -25,7 +25,7 @@ def run_config(path: Path, overrides: list[str], predict: list[str], explain: bo
     set_up(device)
     from nanmap.data import load_rows
     from nanmap.plan import Plan, make_sweep, notices
-    from nanmap.single import run
+    from nanmap.runs.single import run
 
     try:
         rows = load_rows(config)

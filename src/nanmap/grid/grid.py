@@ -6,8 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from nanmap.plan.axes import Axis
-from nanmap.plan.where import Condition
+from nanmap.grid.axes import Axis
+from nanmap.grid.where import Condition
 
 CHUNK = 1 << 20  # cells looked at in one go
 

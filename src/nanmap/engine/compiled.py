@@ -13,12 +13,25 @@ import numpy as np
 import optax
 from jax.sharding import Sharding
 
-from nanmap.arrays import Array
 from nanmap.engine.kernel import in_kernels
-from nanmap.model import Layers, layer_shapes
-from nanmap.order import epoch_order, replacement_rows
-from nanmap.plan.program import Program
-from nanmap.train import MARKS, Batch, Events, Lane, Losses, State, Task, assess, begin, rows_mask, running, update
+from nanmap.models.base import Array
+from nanmap.models.mlp import Layers, layer_shapes
+from nanmap.training.cell import (
+    MARKS,
+    Batch,
+    Events,
+    Lane,
+    Losses,
+    State,
+    Task,
+    assess,
+    begin,
+    rows_mask,
+    running,
+    update,
+)
+from nanmap.training.order import epoch_order, replacement_rows
+from nanmap.training.program import Program
 
 UpdateAll = Callable[[Any, Batch, Array], Any]
 RunLoop = Callable[[Callable[[Any], Any], Any], Any]  # from a loop and what it starts with to what it ends with

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from nanmap.arrays import Array
-from nanmap.plan.program import Program
+from nanmap.models.base import Array
+from nanmap.training.program import Program
 
 Numbers = dict[str, Array]
 ADAGRAD_START = 0.1  # Keras's initial accumulator

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nanmap.arrays import Array
 from nanmap.config.choices import FLAT_BELOW_ZERO
-from nanmap.norm import NAMES, RUNNING, Moments, along_units, batch_moments, counted, normalise, running
-from nanmap.plan.program import Program
+from nanmap.models.base import Array
+from nanmap.models.norm import NAMES, RUNNING, Moments, along_units, batch_moments, counted, normalise, running
+from nanmap.training.program import Program
 
 Layers = list[dict[str, Array]]
 

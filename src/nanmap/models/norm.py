@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from nanmap.arrays import Array
+from nanmap.models.base import Array
 
 EPSILON = {"layer": 1e-3, "rms": 1e-6, "batch": 1e-3}  # Keras's
 MOMENTUM = 0.99  # of batch norm's running statistics, Keras's

@@ -7,7 +7,7 @@ import numpy as np
 
 from nanmap.engine.groups import late_step
 from nanmap.plan import Lanes
-from nanmap.train import MEASURE_CEILING, MEASURE_TAIL, Assessment, Events, Losses
+from nanmap.training.cell import MEASURE_CEILING, MEASURE_TAIL, Assessment, Events, Losses
 
 RECORDS = ("events", "losses", "marks")  # the parts of a state that rows are made from
 INITIAL, LATE, FINAL = range(3)  # the marks of a whole training

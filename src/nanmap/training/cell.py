@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from nanmap.arrays import Array
-from nanmap.loss import batch_loss, correct_rows
-from nanmap.model import Layers, dead_units, forward, trained, with_running
-from nanmap.norm import Moments
-from nanmap.optimizer import Numbers, make_optimizer, scheduled
-from nanmap.plan.program import Program
+from nanmap.models.base import Array
+from nanmap.models.mlp import Layers, dead_units, forward, trained, with_running
+from nanmap.models.norm import Moments
+from nanmap.training.loss import batch_loss, correct_rows
+from nanmap.training.optimizers import Numbers, make_optimizer, scheduled
+from nanmap.training.program import Program
 
 NEVER = -1  # a step that did not come
 MEASURE_CEILING = 1e6  # Sohl-Dickstein 2402.06184: relative losses are clipped here, non-finite losses set to it

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from nanmap.arrays import Array
+from nanmap.models.base import Array
 
 INDEX_BITS = 12  # of a 32-bit key, for up to 4096 rows; among the other 20 eight pairs of 4096 rows are equal
 

@@ -4,8 +4,8 @@ import shlex
 import time
 from pathlib import Path
 
+from nanmap.cli.examples import refuse_example
 from nanmap.cli.progress import make_observer
-from nanmap.cli.shipped import refuse_example
 from nanmap.engine.devices import set_up
 from nanmap.errors import InputError
 from nanmap.plan import Plan, load_sweep, notices
@@ -43,7 +43,7 @@ def run_sweep(
         for line in expected.details():
             print(f"  {line}")
         return
-    from nanmap.sweeping import sweep_to_folder
+    from nanmap.runs.sweep import sweep_to_folder
 
     started = time.perf_counter()
     with make_observer(sweep.name) as observer:
@@ -52,7 +52,7 @@ def run_sweep(
     print(observer.summary(seconds))
     print(f"rows: {result.folder.cells}")
     if maps and sweep.maps:
-        from nanmap.cli.mapping import draw_listed
+        from nanmap.cli.map import draw_listed
 
         draw_listed(result)
     elif not sweep.maps and len(sweep.grid.axes) > 1:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nanmap.config import Config
-from nanmap.schema import VERSION
+from nanmap.results.columns import VERSION
 
 IDENTITY = ("sweep", "data", "shard_cells", "backend", "widths", "schema", "versions")
 FILE_SETTINGS = ("path", "init_file")

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from nanmap.cli.shipped import refuse_example
+from nanmap.cli.examples import refuse_example
 from nanmap.engine.devices import set_up
 from nanmap.plan import Plan, load_sweep, notices
 

@@ -8,16 +8,16 @@ import jax
 import numpy as np
 
 from nanmap.config import Config
-from nanmap.data.columns import listed
+from nanmap.data.encoding import listed
 from nanmap.engine import Engine, Epoch
-from nanmap.engine.columns import FINAL, RECORDS, columns_of
-from nanmap.engine.program import Packed
+from nanmap.engine.compiled import Packed
+from nanmap.engine.facts import FINAL, RECORDS, columns_of
 from nanmap.errors import InputError
-from nanmap.model import forward
-from nanmap.norm import START
+from nanmap.models.mlp import forward
+from nanmap.models.norm import START
 from nanmap.outcomes import Cause, Outcome, classify
 from nanmap.plan import Lanes, Plan, Variant, make_sweep
-from nanmap.train import Assessment, Events, Losses
+from nanmap.training.cell import Assessment, Events, Losses
 
 FEW_PARAMETERS = 1000  # parameters are reported below this number
 

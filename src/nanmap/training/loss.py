@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from nanmap.arrays import Array
+from nanmap.models.base import Array
 
 Pointwise = Callable[[Array, Array, Array], Array]
 

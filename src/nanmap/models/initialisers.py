@@ -9,8 +9,8 @@ import numpy as np
 from nanmap.config import Model
 from nanmap.config.load import file_stamp
 from nanmap.errors import InputError
-from nanmap.norm import NAMES, START
-from nanmap.plan.program import Program
+from nanmap.models.norm import NAMES, START
+from nanmap.training.program import Program
 
 Layer = dict[str, np.ndarray]
 TRUNCATION = 0.87962566103423978  # standard deviation of a unit normal cut at ±2; Keras divides by it

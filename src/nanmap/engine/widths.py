@@ -1,7 +1,7 @@
 """How many cells train side by side. The width changes the last bits, so it is a function of the program and the backend."""
 
 from nanmap.engine.kernel import is_one_kernel
-from nanmap.plan.program import Program
+from nanmap.training.program import Program
 
 # CPU figures fitted on an AMD EPYC (Zen 4), see docs/performance.md; the GPU figures are guesses, not measured.
 CACHE_BYTES = {"cpu": 1024**2, "gpu": 256 * 1024**2}  # what one group's activations may fill

@@ -1,0 +1,1 @@
+"""Where compute meets disk: sweeps and single trainings, resumed and observed."""

@@ -1,0 +1,1 @@
+"""The training of one cell, as pure functions. Knows no lanes; `engine` runs it for many cells at once."""
