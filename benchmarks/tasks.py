@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from nanmap.config import read_toml
-from nanmap.models.initialisers import initial_layers
 from nanmap.plan import Lanes, Plan, Variant, make_sweep
 from nanmap.training.program import Program
 
@@ -114,14 +113,14 @@ class Task:
     @cached_property
     def rates(self) -> np.ndarray:
         """Learning rates, `[cells, layers]`."""
-        return self.lanes.rates.astype(self.dtype)
+        return self.lanes.learning_rates.astype(self.dtype)
 
     def weights(self) -> list[np.ndarray]:
         """Initial parameters of every cell, `[cells, …]` each: the first kernel, its bias if any, the second kernel."""
         lanes, model = self.lanes, self.variant.config.model
-        drawn = {int(seed): initial_layers(model, lanes.program, int(seed)) for seed in np.unique(lanes.seed)}
+        drawn = {int(seed): lanes.program.model.draw(model, int(seed))[0] for seed in np.unique(lanes.seed)}
         found = []
-        for index in range(lanes.program.layers):
+        for index in range(lanes.program.model.layers):
             for name in drawn[int(lanes.seed[0])][index]:
                 values = np.stack([drawn[int(seed)][index][name] for seed in lanes.seed]).astype(np.float64)
                 if name == "kernel":

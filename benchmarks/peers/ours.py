@@ -26,19 +26,20 @@ def engine(task: Task, stop_early: bool, width: int | None = None) -> Callable[[
     size = max(default_shard_cells(task.plan.grid.size), width or 0)
 
     def run() -> Columns:
-        shards: dict[int, tuple[int, Lanes]] = {}  # first cell and batch, by the batch's identity
+        handed: list[tuple[int, Lanes]] = []  # first cell of each batch, and the batch
 
         def batches() -> Iterator[Lanes]:
             for start in range(0, len(task.cells), size):
                 (lanes,) = task.plan.lanes(task.cells[start : start + size])
-                shards[id(lanes)] = start, lanes
+                handed.append((start, lanes))
                 yield lanes
 
         found = {name: np.zeros(len(task.cells)) for name in ("loss_initial", "loss_final", "first_nan_step")}
-        for lanes, index, columns in trainer.train(batches()):
-            place = shards[id(lanes)][0] + lanes.position[index]
+        for done in trainer.train(batches()):
+            start, lanes = handed[done.batch]
+            place = start + lanes.position[done.cells]
             for name, values in found.items():
-                values[place] = columns[name]
+                values[place] = done.facts[name]
         return found
 
     return run
@@ -46,9 +47,9 @@ def engine(task: Task, stop_early: bool, width: int | None = None) -> Callable[[
 
 @cache
 def _engine(program: Any, stop_early: bool, width: int | None) -> Any:
-    from nanmap.engine import Engine
+    from nanmap.engine import LocalEngine
 
-    return Engine(widths={program: width} if width else None, stop_early=stop_early)
+    return LocalEngine(widths={program: width} if width else None, stop_early=stop_early)
 
 
 def facts(workload: str, side: int, settings: dict[str, Any]) -> dict[str, Any]:
@@ -57,14 +58,13 @@ def facts(workload: str, side: int, settings: dict[str, Any]) -> dict[str, Any]:
 
     task = Task.build(workload, side, settings=settings)
     program, trainer = task.program, _engine(task.program, False, None)
-    products = sum(a * b for a, b in zip(program.widths, program.widths[1:], strict=False))
     return {
         "width": trainer.width(program),
         "devices": len(trainer.devices),
         "device": trainer.devices[0].device_kind,
         "backend": trainer.backend,
         "flops_per_update": flops_per_update(program),
-        "product_flops_per_update": program.batch * (6 * products - 2 * program.widths[0] * program.widths[1]),
+        "product_flops_per_update": program.batch * program.model.products,
     }
 
 
@@ -86,7 +86,7 @@ def executables(axes: list[dict[str, Any]], tree: dict[str, Any]) -> dict[str, i
     """
     import jax
 
-    from nanmap.engine import Engine
+    from nanmap.engine import LocalEngine
     from nanmap.plan import Plan, make_sweep
 
     compiled: list[str] = []
@@ -95,7 +95,7 @@ def executables(axes: list[dict[str, Any]], tree: dict[str, Any]) -> dict[str, i
         if event == "/jax/core/compile/backend_compile_duration":
             compiled.append(event)
 
-    trainer = Engine()
+    trainer = LocalEngine()
     # Rates of a plain sweep, so many that every device gets work and compiles.
     rates = {"key": "optimizer.learning_rate", "log": [1e-6, 1e-1], "num": 4096 * len(trainer.devices)}
     first, whole = Plan(make_sweep(tree, [rates])), Plan(make_sweep(tree, axes))

@@ -19,7 +19,7 @@ _HOMES = {
     "Result": "nanmap.result",
     "Config": "nanmap.config",
     "Sweep": "nanmap.plan",
-    "Engine": "nanmap.engine",
+    "LocalEngine": "nanmap.engine",
     "Outcome": "nanmap.outcomes",
     "Cause": "nanmap.outcomes",
     "InputError": "nanmap.errors",

@@ -85,7 +85,7 @@ def classify(columns: Columns, ratio: np.ndarray | float) -> tuple[np.ndarray, n
     Args:
         columns: arrays `[cells]`: `first_inf_step` and `first_nan_step` (-1 = never), `ends_infinite`, `dead_at_end`,
             `dead_at_init`, `data_nan`, `float16`, `single_rows` (bool; batch norm of one row at a time), `loss_initial`,
-            `loss_late` (at ⌊0.9·steps⌋), `loss_final`, `loss_floor`, `rate` (the smallest learning rate of
+            `loss_late` (at ⌊0.9·steps⌋), `loss_final`, `loss_floor`, `learning_rate` (the smallest of
             any layer), and `stopped_converged` if a stop was asked for.
         ratio: `outcome.ratio`, one for all cells or one each.
 
@@ -121,7 +121,7 @@ def classify(columns: Columns, ratio: np.ndarray | float) -> tuple[np.ndarray, n
             Cause.NONE: outcomes == Outcome.CONVERGED,
             Cause.DATA_NAN: bad & columns["data_nan"],
             Cause.START_NOT_FINITE: bad & ~np.isfinite(first),
-            Cause.GRADIENT_ASCENT: (columns["rate"] < 0) & ~dead,
+            Cause.GRADIENT_ASCENT: (columns["learning_rate"] < 0) & ~dead,
             Cause.FLOAT16_RANGE: bad & overflowed & columns["float16"],
             Cause.OVERFLOW: bad & overflowed,
             Cause.NAN_WITHOUT_INF: bad,

@@ -33,10 +33,12 @@ def run_sweep(
     for sentence in notices(plan):
         print(f"note: {sentence}")
     set_up(device)
-    from nanmap.engine import Engine
+    from nanmap.engine import LocalEngine
     from nanmap.engine.estimate import estimate
 
-    engine = Engine(widths=dict.fromkeys((variant.program for variant in plan.variants()), width) if width else None)
+    engine = LocalEngine(
+        widths=dict.fromkeys((variant.program for variant in plan.variants()), width) if width else None
+    )
     expected = estimate(plan, engine)
     print(f"{sweep.name}: {expected.sentence()}")
     if dry_run:

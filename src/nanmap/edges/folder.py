@@ -11,7 +11,7 @@ from nanmap.edges.probe import OUTCOME, TAIL, Prober, decided_by_tail
 from nanmap.edges.rows import EdgeRows
 from nanmap.edges.search import Edges, Span, plan_search, search
 from nanmap.edges.table import edge_table
-from nanmap.engine import Engine
+from nanmap.engine import Engine, LocalEngine
 from nanmap.errors import InputError
 from nanmap.plan import Plan, Sweep
 from nanmap.result import Result
@@ -93,8 +93,8 @@ def edges_to_folder(
     """
     rows, plan, folder = EdgeRows(sweep, along), Plan(sweep), RunFolder(out)
     _check_tolerance(tolerance, plan)
-    engine = engine or Engine()
-    engine.pin({})
+    engine = engine or LocalEngine()
+    engine.begin({})
     if observer:
         engine.notify = observer.noticed
     low, high = rows.span

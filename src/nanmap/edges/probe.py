@@ -59,7 +59,8 @@ class Prober:
         stable = np.zeros(len(rows), bool)
         batches = list(self._lanes(rows, rates, stretch))
         self.cost += sum(_cost(self.engine, lanes) for lanes in batches)
-        for lanes, index, columns in self.engine.train(batches):
+        for batch, index, columns in self.engine.train(batches):
+            lanes = batches[batch]
             stable[lanes.position[index]] = _stable(lanes, index, columns, self.by_tail[rows[lanes.position[index]]])
             self.advanced(len(index))
         return stable
@@ -85,12 +86,12 @@ class Prober:
             mine = lanes.position
             keys, variant = np.unique(np.stack([lanes.variant, steps[mine]]), axis=1, return_inverse=True)
             made = tuple(replace(lanes.variants[number], steps=int(budget)) for number, budget in keys.T)
-            rate = lanes.rates.copy()
+            learning_rates = lanes.learning_rates.copy()
             if self.edges.layer is None:
-                rate[:] = rates[mine, None]
+                learning_rates[:] = rates[mine, None]
             else:
-                rate[:, self.edges.layer] = rates[mine]
-            yield replace(lanes, variants=made, variant=variant.reshape(-1), rates=rate)
+                learning_rates[:, self.edges.layer] = rates[mine]
+            yield replace(lanes, variants=made, variant=variant.reshape(-1), learning_rates=learning_rates)
 
 
 def decided_by_tail(variant: Variant) -> bool:

@@ -14,8 +14,8 @@ import optax
 from jax.sharding import Sharding
 
 from nanmap.engine.kernel import in_kernels
-from nanmap.models.base import Array
-from nanmap.models.mlp import Layers, layer_shapes
+from nanmap.models.base import Array, Layers
+from nanmap.training.batches import all_rows, batch_of, epoch_rows
 from nanmap.training.cell import (
     MARKS,
     Batch,
@@ -26,11 +26,9 @@ from nanmap.training.cell import (
     Task,
     assess,
     begin,
-    rows_mask,
     running,
     update,
 )
-from nanmap.training.order import epoch_order, replacement_rows
 from nanmap.training.program import Program
 
 UpdateAll = Callable[[Any, Batch, Array], Any]
@@ -61,7 +59,8 @@ class Group(NamedTuple):
 class Packed(NamedTuple):
     """A `State` whose records are one array each: `events` `[…, 4]`, `losses` `[…, 8]`, `marks` `[…, MARKS, 8]`."""
 
-    layers: Layers
+    parameters: Layers
+    model_state: Layers
     optimizer: optax.OptState
     events: Array
     losses: Array
@@ -78,7 +77,7 @@ def build(program: Program, stop_early: bool = True, run_loop: RunLoop = in_kern
     The function's arguments:
         count: number of groups to run: a loop bound, so that neither a short shard nor another grid size compiles again.
         groups: a `Group` whose arrays have two more axes in front: groups, then lanes (only below `lanes`).
-        states: where each lane stands, `Packed`, `[groups, lanes, …]`; of a fresh group only the layers matter.
+        states: where each lane stands, `Packed`, `[groups, lanes, …]`; of a fresh group only the parameters and the model's state matter.
     """
 
     def run(count: Array, groups: Group, states: Packed) -> Packed:
@@ -101,12 +100,13 @@ def group_shapes(program: Program, width: int, slots: int, sharding: Sharding) -
         return jax.ShapeDtypeStruct((slots, *shape), dtype, sharding=sharding, weak_type=weak)
 
     scalar = array((), "int32")
+    model = program.model
     task = Task(
-        x=array((program.features, program.rows), program.dtype),
-        y=array((program.outputs, program.rows), program.wide),
+        x=array((model.features, program.rows), program.dtype),
+        y=array((model.outputs, program.rows), program.wide),
         n=scalar,
-        val_x=array((program.features, program.val_rows), program.dtype),
-        val_y=array((program.outputs, program.val_rows), program.wide),
+        val_x=array((model.features, program.val_rows), program.dtype),
+        val_y=array((model.outputs, program.val_rows), program.wide),
         val_n=scalar,
         steps_per_epoch=scalar,
         steps=scalar,
@@ -114,16 +114,13 @@ def group_shapes(program: Program, width: int, slots: int, sharding: Sharding) -
     )
     # Weak: beside 16-bit arrays a hyperparameter acts as a Python number does. 1 − 0.999 is 0.001 then, not 0.
     numbers = {name: array((width,), program.wide, weak=program.narrow) for name in program.numbers}
-    lane = Lane(numbers, array((width, program.layers), program.wide))
-    layers = [
-        {name: array((width, *shape), program.dtype) for name, shape in layer.items()}
-        for layer in layer_shapes(program)
-    ]
+    lane = Lane(numbers, array((width, model.layers), program.wide))
+    start = jax.tree.map(lambda shape: array((width, *shape), program.dtype), model.shapes(), is_leaf=_is_shape)
 
-    def one(lane: Lane, layers: Layers) -> Packed:
-        return packed(jax.vmap(jax.vmap(partial(begin, program)))(lane, layers))
+    def one(lane: Lane, parameters: Layers, model_state: Layers) -> Packed:
+        return packed(jax.vmap(jax.vmap(partial(begin, program)))(lane, parameters, model_state))
 
-    state = jax.tree.map(lambda leaf: array(leaf.shape[1:], leaf.dtype), jax.eval_shape(one, lane, layers))
+    state = jax.tree.map(lambda leaf: array(leaf.shape[1:], leaf.dtype), jax.eval_shape(one, lane, *start))
     marks = array((MARKS,), "int32")
     record = array((MARKS,), "bool")
     return Group(task, lane, fresh=array((), "bool"), start=scalar, marks=marks, record=record, events=marks), state
@@ -140,12 +137,12 @@ def train_group(
     begin_all = jax.vmap(partial(begin, program))
     update_all = jax.vmap(partial(update, program), in_axes=(0, None, 0, None, None))
     assess_all = jax.vmap(partial(assess, program), in_axes=(0, None, 0, None, None))
-    state = jax.lax.cond(group.fresh, lambda: begin_all(lanes, state.layers), lambda: state)
+    state = jax.lax.cond(group.fresh, lambda: begin_all(lanes, state.parameters, state.model_state), lambda: state)
 
     # Packing spares a network kernels; in a model of a few numbers it doubles the time of an update.
     carried: Callable[[State], Any]
     opened: Callable[[Any], State]
-    carried, opened = (packed, unpacked) if program.hidden and run_loop is in_kernels else (_as_is, _as_is)
+    carried, opened = (packed, unpacked) if program.model.hidden_units and run_loop is in_kernels else (_as_is, _as_is)
 
     def one(state: Any, batch: Batch, step: Array) -> Any:
         return carried(update_all(lanes, task, opened(state), batch, step))
@@ -185,6 +182,10 @@ def unpacked(state: Packed) -> State:
     return State(**(state._asdict() | {"events": Events(*events), "losses": Losses(*losses)}))
 
 
+def _is_shape(part: Any) -> bool:
+    return isinstance(part, tuple) and all(isinstance(each, int) for each in part)
+
+
 def _as_is(state: State) -> State:
     return state
 
@@ -192,8 +193,8 @@ def _as_is(state: State) -> State:
 def _one_update(program: Program, task: Task, one: UpdateAll, stop: Array, carry: Carry) -> Carry:
     """All rows at once."""
     step, state = carry
-    mask = rows_mask(program.rows, task.n) if program.masked else None
-    return step + 1, one(state, Batch(task.x, task.y, task.n, mask), step)
+    batch = all_rows(program, task)
+    return step + 1, one(state, batch, step)
 
 
 def _rest_of_epoch(program: Program, run_loop: RunLoop, task: Task, one: UpdateAll, stop: Array, carry: Carry) -> Carry:
@@ -201,27 +202,9 @@ def _rest_of_epoch(program: Program, run_loop: RunLoop, task: Task, one: UpdateA
     first, state = carry
     epoch = first // task.steps_per_epoch
     last = jnp.minimum(stop, (epoch + 1) * task.steps_per_epoch)
-    x, y = _epoch_rows(program, task, epoch)
+    x, y = epoch_rows(program, task, epoch)
 
     def update_with(step: Array, state: Any) -> Any:
-        return one(state, _batch(program, task, x, y, step), step)
+        return one(state, batch_of(program, task, x, y, step), step)
 
     return last, run_loop(lambda state: jax.lax.fori_loop(first, last, update_with, state), state)
-
-
-def _epoch_rows(program: Program, task: Task, epoch: Array) -> tuple[Array, Array]:
-    if program.order != "shuffle":
-        return task.x, task.y
-    order = epoch_order(task.order_key, epoch, task.n, program.rows)
-    return task.x[:, order], task.y[:, order]
-
-
-def _batch(program: Program, task: Task, x: Array, y: Array, step: Array) -> Batch:
-    if program.order == "replacement":
-        rows = replacement_rows(task.order_key, step, task.n, program.batch)
-        return Batch(x[:, rows], y[:, rows], jnp.int32(program.batch), None)
-    place = (step % task.steps_per_epoch) * program.batch
-    count = jnp.minimum(program.batch, task.n - place) if program.masked else jnp.int32(program.batch)
-    mask = jnp.arange(program.batch) < count if program.masked else None
-    cut = partial(jax.lax.dynamic_slice_in_dim, start_index=place, slice_size=program.batch, axis=1)
-    return Batch(cut(x), cut(y), count, mask)

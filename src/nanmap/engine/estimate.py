@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nanmap.engine.kernel import is_one_kernel
-from nanmap.engine.local import Engine
+from nanmap.engine.local import LocalEngine
 from nanmap.engine.widths import flops_per_update, groups_per_call, lane_bytes
 from nanmap.plan import Plan
 from nanmap.training.program import Program
@@ -49,7 +49,7 @@ class Estimate:
         return lines
 
 
-def estimate(plan: Plan, engine: Engine) -> Estimate:
+def estimate(plan: Plan, engine: LocalEngine) -> Estimate:
     """Expected cost of a sweep on an engine's devices."""
     grid = plan.grid
     cells = sum(map(len, grid.chunks()))
@@ -60,13 +60,15 @@ def estimate(plan: Plan, engine: Engine) -> Estimate:
     seconds = COMPILE_SECONDS * len(widths) / devices
     for variant in variants:
         program, width = variant.program, widths[variant.program]
-        slowdown = 1 if program.norm == "none" else NORM_SLOWDOWN
+        slowdown = NORM_SLOWDOWN if program.model.normalised else 1
         arithmetic = width * flops_per_update(program) * slowdown / FLOPS_PER_SECOND[engine.backend]
         whole = is_one_kernel(program, engine.backend)
         update = max(KERNEL_LOOP_SECONDS if whole else LOOP_SECONDS[engine.backend], arithmetic)
         seconds += np.ceil(each / width) * variant.steps * update / devices
     # Every program that was compiled keeps the states of a call; one of them at a time has its activations beside.
-    states = sum(groups_per_call(p, engine.backend, w) * w * (4 * p.parameters * 8 + 512) for p, w in widths.items())
+    states = sum(
+        groups_per_call(p, engine.backend, w) * w * (4 * p.model.parameters * 8 + 512) for p, w in widths.items()
+    )
     memory = devices * (states + max(w * lane_bytes(p) for p, w in widths.items()))
     return Estimate(
         cells,

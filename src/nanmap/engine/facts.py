@@ -1,24 +1,45 @@
 """From the states that a call returns to columns over cells, in NumPy. The rest of a cell after its NaN is filled in here."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
+from nanmap.engine.base import Facts
 from nanmap.engine.groups import late_step
 from nanmap.plan import Lanes
-from nanmap.training.cell import MEASURE_CEILING, MEASURE_TAIL, Assessment, Events, Losses
+from nanmap.training.cell import MEASURE_CEILING, MEASURE_TAIL, Assessment, Events, Losses, State
 
-RECORDS = ("events", "losses", "marks")  # the parts of a state that rows are made from
 INITIAL, LATE, FINAL = range(3)  # the marks of a whole training
 
 
-def columns_of(lanes: Lanes, cells: np.ndarray, records: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Facts about each cell, `[cells]` per column; steps are -1 where an event never came.
+class Records(NamedTuple):
+    """The parts of final states that rows are made from, NumPy arrays with the cells in front.
+
+    Attributes:
+        events: `Events` of each cell, `[cells, 4]`.
+        losses: `Losses`, `[cells, 8]`.
+        marks: `[cells, MARKS, 8]`.
+    """
+
+    events: np.ndarray
+    losses: np.ndarray
+    marks: np.ndarray
+
+    @classmethod
+    def of(cls, states: Iterable[State]) -> "Records":
+        """The records of states of one cell each."""
+        parts = zip(*((each.events, each.losses, each.marks) for each in states), strict=True)
+        return cls(*(np.array([np.asarray(cell) for cell in part]) for part in parts))
+
+
+def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> Facts:
+    """Facts about each cell, `[cells]` per name; steps are -1 where an event never came.
 
     Args:
-        cells: indices into `lanes`.
-        records: the `RECORDS` of these cells' final states, NumPy arrays with the cells in front.
+        lanes: a batch.
+        cells: indices into it.
+        records: of these cells' final states.
     """
     variant = lanes.variant[cells]
     of = {
@@ -32,9 +53,9 @@ def columns_of(lanes: Lanes, cells: np.ndarray, records: Mapping[str, Any]) -> d
             ],
         }.items()
     }
-    events = Events(*records["events"].astype(np.int64).T)
-    losses = Losses(*records["losses"].astype(np.float64).T)
-    marks = Assessment(*np.moveaxis(records["marks"].astype(np.float64), -1, 0))
+    events = Events(*records.events.astype(np.int64).T)
+    losses = Losses(*records.losses.astype(np.float64).T)
+    marks = Assessment(*np.moveaxis(records.marks.astype(np.float64), -1, 0))
     nan_step = events.first_nan
     finished, stopped = nan_step >= 0, events.stopped >= 0
     initial, late, final = marks.loss[:, [INITIAL, LATE, FINAL]].T
@@ -67,8 +88,8 @@ def columns_of(lanes: Lanes, cells: np.ndarray, records: Mapping[str, Any]) -> d
         "ends_infinite": ~finished & (marks.infinite[:, FINAL] > 0),
         "data_nan": of["gaps"],
         "float16": np.full(len(cells), lanes.program.dtype == "float16"),
-        "single_rows": np.full(len(cells), lanes.program.norm == "batch" and lanes.program.batch == 1),
-        "rate": lanes.rates[cells].min(axis=1),
+        "single_rows": np.full(len(cells), lanes.program.model.batch_statistics and lanes.program.batch == 1),
+        "learning_rate": lanes.learning_rates[cells].min(axis=1),
         # The loss that stopped a cell was rounded in another order than the one that is recorded.
         "stopped_converged": stopped & (final <= initial) & lanes.program.stop_converged,
         "ratio": lanes.numbers["ratio"][cells],

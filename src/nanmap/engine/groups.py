@@ -7,11 +7,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from nanmap.config import Model
 from nanmap.data import Rows
 from nanmap.engine.compiled import Group
-from nanmap.models.initialisers import initial_layers
-from nanmap.models.mlp import Layers
 from nanmap.plan import Lanes
 from nanmap.training.cell import NEVER, Lane, Task
 from nanmap.training.program import Program
@@ -30,8 +27,8 @@ def form_groups(
         last: cells that are true here stand behind the others.
     """
     cells = np.arange(len(lanes)) if cells is None else cells
-    rows = {id(variant.rows): index for index, variant in enumerate(lanes.variants)}
-    row_id = np.array([rows[id(variant.rows)] for variant in lanes.variants])[lanes.variant[cells]]
+    rows = {variant.rows: index for index, variant in enumerate(lanes.variants)}
+    row_id = np.array([rows[variant.rows] for variant in lanes.variants])[lanes.variant[cells]]
     steps = np.array([variant.steps for variant in lanes.variants])[lanes.variant[cells]]
     seed = lanes.seed[cells] if lanes.program.order != "sequential" else np.zeros_like(cells)
     behind = np.zeros(len(cells), bool) if last is None else last
@@ -88,7 +85,7 @@ def assemble(
 
     Args:
         advance: from a budget to the part of it that the call trains.
-        fresh: whether the cells start from their initial layers.
+        fresh: whether the cells start from their initial parameters.
     """
     cells = np.zeros((capacity, width), np.int64)
     real = np.zeros((capacity, width), bool)
@@ -101,16 +98,16 @@ def assemble(
     _, some, which = np.unique(
         np.stack([lanes.variant[firsts], lanes.seed[firsts]]), axis=1, return_index=True, return_inverse=True
     )
-    tasks = [_task(lanes, cell) for cell in firsts[some]]
+    tasks = [task_of(lanes, cell) for cell in firsts[some]]
     parts = [advance(int(task.steps)) for task in tasks]
     pauses = [part.marks(int(task.steps)) for part, task in zip(parts, tasks, strict=True)]
     marks, record, events = zip(*pauses, strict=True)
     with np.errstate(over="ignore"):  # a rate beyond float32 becomes an infinity, which is a result
         numbers = {name: lanes.numbers[name][cells].astype(lanes.program.wide) for name in lanes.program.numbers}
-        rates = lanes.rates[cells].astype(lanes.program.wide)
+        learning_rates = lanes.learning_rates[cells].astype(lanes.program.wide)
     group = Group(
         task=jax.tree.map(lambda *leaves: np.stack(leaves)[which], *tasks),
-        lanes=Lane(numbers, rates),
+        lanes=Lane(numbers, learning_rates),
         fresh=np.full(capacity, fresh),
         start=np.array([part.start for part in parts], np.int32)[which],
         marks=np.array(marks, np.int32)[which],
@@ -120,8 +117,8 @@ def assemble(
     return Call(np.int32(len(groups)), group, cells, real)
 
 
-def _task(lanes: Lanes, cell: int) -> Task:
-    """What the group that this cell stands in shares."""
+def task_of(lanes: Lanes, cell: int) -> Task:
+    """What a cell of a batch shares with the group that it stands in, NumPy arrays."""
     variant, seed = lanes.variants[lanes.variant[cell]], int(lanes.seed[cell])
     x, y, val_x, val_y = _padded(lanes.program, variant.rows)
     return Task(
@@ -153,41 +150,6 @@ def _padded(program: Program, rows: Rows) -> tuple[np.ndarray, ...]:
         pad(rows.val_inputs, program.val_rows, program.dtype),
         pad(rows.val_targets, program.val_rows, program.wide),
     )
-
-
-def start_layers(lanes: Lanes, cells: np.ndarray) -> Layers:
-    """Initial layers of cells `[…]`: one draw per initialiser and seed, scaled per cell. Kernels transposed."""
-    dtype = np.dtype(lanes.program.dtype)
-    models = list(dict.fromkeys(variant.config.model for variant in lanes.variants))
-    number = {model: index for index, model in enumerate(models)}
-    which = np.array([number[variant.config.model] for variant in lanes.variants])[lanes.variant[cells]]
-    seeds, seed = np.unique(lanes.seed[cells], return_inverse=True)
-    present, inverse = np.unique(which * len(seeds) + seed.reshape(cells.shape), return_inverse=True)
-    drawn = [_drawn(models[pair // len(seeds)], lanes.program, int(seeds[pair % len(seeds)])) for pair in present]
-    scale = lanes.numbers["init_scale"][cells][..., None, None]
-    offset = lanes.numbers["init_offset"][cells][..., None, None]
-    layers: Layers = []
-    for index in range(lanes.program.layers):
-        layer = {}
-        for name in drawn[0][index]:
-            table = np.stack([each[index][name] for each in drawn]).astype(np.float64)
-            values = table[inverse.reshape(cells.shape)]
-            if name == "kernel":
-                values = np.swapaxes(values, -1, -2) * scale + (offset if index == 0 else 0)
-            with np.errstate(over="ignore"):
-                layer[name] = values.astype(dtype)
-        layers.append(layer)
-    return layers
-
-
-def _drawn(model: Model, program: Program, seed: int) -> Layers:
-    return initial_layers(model, program, seed) if model.init == "file" else _kept_draw(model, program, seed)
-
-
-@lru_cache(maxsize=1 << 16)
-def _kept_draw(model: Model, program: Program, seed: int) -> Layers:
-    """`initial_layers`, kept: shards and calls ask for the same draws again. A file may change, a draw does not."""
-    return initial_layers(model, program, seed)
 
 
 def chunks(groups: list[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:

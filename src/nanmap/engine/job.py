@@ -12,11 +12,12 @@ import jax
 import numpy as np
 
 from nanmap.engine.compiled import Packed
-from nanmap.engine.groups import Advance, Call, assemble, chunks, form_groups, start_layers
+from nanmap.engine.groups import Advance, Call, assemble, chunks, form_groups
 from nanmap.engine.widths import flops_per_update
 from nanmap.plan import Lanes
 from nanmap.training.cell import Events, running
 from nanmap.training.program import Program
+from nanmap.training.start import start
 
 PAUSES = (1 / 32, 1 / 8, 3 / 8)  # of the budget: half of the cells that ever meet a NaN do so in the first steps
 PAUSE_WIDTH = 32  # narrower groups of neighbours lose nothing: 16 cells of the fractal map 1 %, of an ideal 1.70 times
@@ -24,8 +25,9 @@ PAUSE_FLOPS = 2e6  # per cell and training: a pause costs a cell some microsecon
 
 
 class Job(NamedTuple):
-    """Cells of a batch that one call trains, as indices into it."""
+    """Cells of a batch that one call trains, as indices into it; and the batch's place among those handed over."""
 
+    batch: int
     lanes: Lanes
     cells: np.ndarray
 
@@ -44,12 +46,13 @@ def train_job(job: Job, width: int, capacity: int, blank: Packed, call: Callable
     place[job.cells] = np.arange(len(job.cells))
     kept = jax.tree.map(lambda leaf: np.zeros((len(job.cells), *leaf.shape[2:]), leaf.dtype), blank)
     remaining, finished = job.cells, np.zeros(len(job.cells), bool)
-    for start, stop in _stretches(program, width, job) if early else [(0.0, 1.0)]:
+    for first, last in _stretches(program, width, job) if early else [(0.0, 1.0)]:
         groups = form_groups(lanes, width, remaining, finished[place[remaining]])
         for some in chunks(groups, capacity):
-            made = assemble(lanes, some, width, capacity, _part(start, stop), fresh=start == 0)
-            if start == 0:
-                states = blank._replace(layers=start_layers(lanes, made.cells))
+            made = assemble(lanes, some, width, capacity, _part(first, last), fresh=first == 0)
+            if first == 0:
+                parameters, model_state = start(**lanes.starts(made.cells))
+                states = blank._replace(parameters=parameters, model_state=model_state)
             else:
                 states = jax.tree.map(lambda leaf: leaf[place[made.cells]], kept)  # noqa: B023
             states = call(made, states)

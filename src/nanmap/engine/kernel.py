@@ -21,7 +21,9 @@ OPTIONS: dict[str, Any] = {
 
 def is_one_kernel(program: Program, backend: str) -> bool:
     """Whether the loop over the updates of this program is compiled as a whole."""
-    return backend == "cpu" and program.thin and program.dtype != "float16"  # compiles four to seven times as long
+    return (
+        backend == "cpu" and program.model.one_kernel and program.dtype != "float16"
+    )  # compiles four to seven times as long
 
 
 def as_one_kernel(loop: Callable[[Any], Any], carry: Any) -> Any:

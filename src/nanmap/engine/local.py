@@ -1,4 +1,4 @@
-"""The engine: compiles each program once per device, keeps every device busy, gives back columns over cells. No disk."""
+"""The engine of this process: compiles each program once per device, keeps every device busy, gives back facts. No disk."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ import jax
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
+from nanmap.engine.base import Epoch, Trained
 from nanmap.engine.compiled import Packed, build, group_shapes
 from nanmap.engine.crew import Crew
 from nanmap.engine.devices import use_all_cores
-from nanmap.engine.facts import RECORDS, columns_of
-from nanmap.engine.groups import Advance, Call, assemble, chunks, form_groups, start_layers
+from nanmap.engine.facts import Records, facts_of
+from nanmap.engine.groups import Advance, Call, assemble, chunks, form_groups
 from nanmap.engine.job import Job, train_job
 from nanmap.engine.kernel import OPTIONS as KERNEL_OPTIONS
 from nanmap.engine.kernel import as_one_kernel, in_kernels, is_one_kernel
 from nanmap.engine.widths import flops_per_update, groups_per_call, width_of
-from nanmap.plan import Lanes
-from nanmap.training.cell import EPOCH_SUMS, Events, Losses, running
+from nanmap.plan import Lanes, Plan
+from nanmap.training.cell import EPOCH_SUMS, Events, Losses, State, running
 from nanmap.training.program import Program
-
-Columns = dict[str, Any]  # arrays `[cells]`; `layers`, where a program hands them out, is a tree of them
+from nanmap.training.start import start
 
 # What would change bits from run to run on a GPU: the order of atomic sums, and kernels chosen by timing.
 GPU_OPTIONS = {"xla_gpu_deterministic_ops": True, "xla_gpu_autotune_level": 0}
@@ -44,7 +44,7 @@ class Compiled:
     Attributes:
         program: what was compiled.
         call: the executable, `(count, groups, states) -> states`.
-        blank: states of zeros on the device, in the shapes that a call takes; its layers are replaced per call.
+        blank: states of zeros on the device, in the shapes that a call takes; those of a start are replaced per call.
         width, capacity: cells per group, and groups per call.
         sharding: where its arrays live.
     """
@@ -57,18 +57,8 @@ class Compiled:
     sharding: SingleDeviceSharding
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """Where a followed training stands: updates `start..stop` were made in this epoch; `state` has one cell."""
-
-    number: int
-    start: int
-    stop: int
-    state: Packed
-
-
-class Engine:
-    """Trains cells on a set of devices.
+class LocalEngine:
+    """The `Engine` that trains cells on the devices of this process.
 
     Each device has its own executable of a program, compiled for it alone: partitioned over several, the same program
     is fused differently than on one, and rounds differently (measured with Adam).
@@ -80,7 +70,7 @@ class Engine:
         notify: told in a sentence when a device has no room and the engine goes on with less.
 
     Attributes:
-        pinned: widths that a run was begun with, see `pin`.
+        pinned: widths that the run was begun with.
         narrowed: programs that had to be given a smaller width than theirs, which changes the last bits: old and new.
     """
 
@@ -99,6 +89,7 @@ class Engine:
         self.pinned: dict[Program, int] = {}
         self.narrowed: dict[Program, tuple[int, int]] = {}
         self.backend = "cpu" if self.devices[0].platform == "cpu" else "gpu"
+        self.device = f"{len(self.devices)} × {self.devices[0].device_kind}"
         self._programs: dict[tuple[Program, int], Compiled] = {}
         self._compiled = 0
         self._groups: dict[Program, int] = {}  # per call, where memory allowed only so many
@@ -115,17 +106,19 @@ class Engine:
         allowed = self.narrowed[program][1] if program in self.narrowed else None
         return allowed or self.widths.get(program) or self.pinned.get(program) or width_of(program, self.backend)
 
-    def pin(self, widths: Mapping[Program, int]) -> None:
+    def begin(self, widths: Mapping[Program, int]) -> None:
         """Begins a run with these widths, where none were chosen; forgets those of the run before."""
         self.pinned, self.narrowed = dict(widths), {}
 
-    def train(self, batches: Iterable[Lanes]) -> Iterator[tuple[Lanes, np.ndarray, Columns]]:
-        """Trains all cells of all batches.
+    def tune(self, plan: Plan) -> dict[Program, int]:
+        """The fastest width of each of a plan's programs, measured on its cells."""
+        from nanmap.engine.tune import tune
 
-        Yields:
-            For each call the batch, indices into it, and the columns of these cells, in no particular order.
-        """
-        return self._crew.run(job for lanes in batches for job in self._jobs(lanes))
+        return tune(plan, self)
+
+    def train(self, batches: Iterable[Lanes]) -> Iterator[Trained]:
+        """Trains all cells of all batches, and yields those of a call once it is done."""
+        return self._crew.run(job for batch, lanes in enumerate(batches) for job in self._jobs(batch, lanes))
 
     def follow(self, lanes: Lanes) -> Iterator[Epoch]:
         """Trains a single cell epoch by epoch, with the executable that a sweep uses: the same bits.
@@ -136,16 +129,17 @@ class Engine:
         compiled = self.compiled(lanes.program)
         steps, per_epoch = lanes.variants[0].steps, lanes.variants[0].steps_per_epoch
         states = compiled.blank
-        for number, (start, stop) in enumerate(_epochs(steps, per_epoch)):
-            part = Advance(start, stop, always=True)
+        for number, (first, last) in enumerate(_epochs(steps, per_epoch)):
+            part = Advance(first, last, always=True)
             groups = [np.array([0])]
             call = assemble(lanes, groups, compiled.width, compiled.capacity, partial(_always, part), number == 0)
             if number == 0:
-                states = states._replace(layers=start_layers(lanes, call.cells))
+                parameters, model_state = start(**lanes.starts(call.cells))
+                states = states._replace(parameters=parameters, model_state=model_state)
             states = _run(compiled, call, states)
-            host = jax.tree.map(lambda leaf: np.asarray(leaf)[0, :1], states)
-            yield Epoch(number, start, stop, host)
-            if not running(Events(*host.events[0])):
+            state = _only_cell(states)
+            yield Epoch(number, first, last, state)
+            if not running(state.events):
                 return
             losses = np.array(states.losses)
             losses[..., [Losses._fields.index(name) for name in EPOCH_SUMS]] = 0
@@ -167,15 +161,15 @@ class Engine:
         width = self.width(program)
         return width, self._groups.get(program) or groups_per_call(program, self.backend, width)
 
-    def _jobs(self, lanes: Lanes) -> Iterator[Job]:
+    def _jobs(self, batch: int, lanes: Lanes) -> Iterator[Job]:
         width, capacity = self._shape(lanes.program)
         groups = form_groups(lanes, width)
         work = flops_per_update(lanes.program) * len(lanes) * max(variant.steps for variant in lanes.variants)
         if work > SHARED_WORK:  # worth compiling once more
             capacity = min(capacity, -(-len(groups) // len(self.devices)))
-        return (Job(lanes, np.concatenate(some)) for some in chunks(groups, capacity))
+        return (Job(batch, lanes, np.concatenate(some)) for some in chunks(groups, capacity))
 
-    def _work(self, worker: int, job: Job) -> tuple[Lanes, np.ndarray, Columns]:
+    def _work(self, worker: int, job: Job) -> Trained:
         """One job on one device, in that device's thread; with less at a time if the device has no room."""
         while True:
             shape = self._shape(job.lanes.program)
@@ -186,14 +180,14 @@ class Engine:
                     raise
                 self._take_less(worker, job.lanes.program, shape)
 
-    def _attempt(self, worker: int, job: Job) -> tuple[Lanes, np.ndarray, Columns]:
+    def _attempt(self, worker: int, job: Job) -> Trained:
         compiled = self.compiled(job.lanes.program, worker)
         call = partial(_run, compiled)
         states = train_job(job, compiled.width, compiled.capacity, compiled.blank, call, self.stop_early)
-        columns = columns_of(job.lanes, job.cells, {name: getattr(states, name) for name in RECORDS})
+        facts = facts_of(job.lanes, job.cells, Records(states.events, states.losses, states.marks))
         if job.lanes.program.final_layers:
-            columns["layers"] = states.layers
-        return job.lanes, job.cells, columns
+            facts |= {"parameters": states.parameters, "model_state": states.model_state}
+        return Trained(job.batch, job.cells, facts)
 
     def _take_less(self, worker: int, program: Program, failed: tuple[int, int]) -> None:
         """Other programs leave the device; then half the groups per call, which no row can tell; then half the width."""
@@ -236,6 +230,12 @@ def _run(compiled: Compiled, call: Call, states: Packed) -> Packed:
         return compiled.call(*jax.device_put((call.number, call.groups, states), compiled.sharding))
 
 
+def _only_cell(states: Packed) -> State:
+    """The first cell of the first group, on the host."""
+    cell = jax.tree.map(lambda leaf: np.asarray(leaf)[0, 0], states)
+    return State(**(cell._asdict() | {"events": Events(*cell.events), "losses": Losses(*cell.losses)}))
+
+
 def _always(part: Advance, steps: int) -> Advance:
     return part
 
@@ -243,5 +243,5 @@ def _always(part: Advance, steps: int) -> Advance:
 def _epochs(steps: int, per_epoch: int) -> Iterator[tuple[int, int]]:
     """Nothing, then one epoch after the other; the last one may be short."""
     yield 0, 0
-    for start in range(0, steps, per_epoch):
-        yield start, min(start + per_epoch, steps)
+    for first in range(0, steps, per_epoch):
+        yield first, min(first + per_epoch, steps)

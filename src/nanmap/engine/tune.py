@@ -1,13 +1,13 @@
 """Widths by measurement: each program at several widths on its own cells. What is found is pinned, for it fixes the bits."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from statistics import median
 
 import numpy as np
 
-from nanmap.engine.local import Engine
+from nanmap.engine.local import LocalEngine
 from nanmap.engine.widths import flops_per_update
 from nanmap.plan import Lanes, Plan
 from nanmap.training.program import Program
@@ -20,12 +20,8 @@ WORK_PER_VALUE = 300  # what an update costs beside its arithmetic, per paramete
 MARGIN = 1.05  # a width has to be this much faster than the model's to be taken instead
 
 
-def tune(plan: Plan, engine: Engine, tell: Callable[[str], None] = lambda sentence: None) -> dict[Program, int]:
-    """The fastest width of every program of a plan on an engine's devices.
-
-    Args:
-        tell: told in a sentence what was measured.
-    """
+def tune(plan: Plan, engine: LocalEngine) -> dict[Program, int]:
+    """The fastest width of every program of a plan on an engine's devices; `engine.notify` is told what was measured."""
     found = {}
     for program, lanes in _samples(plan):
         usual = engine.width(program)
@@ -33,7 +29,7 @@ def tune(plan: Plan, engine: Engine, tell: Callable[[str], None] = lambda senten
         best = max(rates, key=lambda width: rates[width])
         found[program] = best if rates[best] > MARGIN * rates[usual] else usual
         measured = ", ".join(f"{width}: {rate:,.0f}" for width, rate in rates.items())
-        tell(f"{program.sentence()}: {measured} updates/s by width, taking {found[program]}")
+        engine.notify(f"{program.sentence()}: {measured} updates/s by width, taking {found[program]}")
     return found
 
 
@@ -46,7 +42,7 @@ def candidates(width: int) -> list[int]:
     return [int(width * factor) for factor in FACTORS if 1 <= width * factor <= max(width, WIDEST)]
 
 
-def updates_per_second(lanes: Lanes, engine: Engine, widths: list[int]) -> dict[int, float]:
+def updates_per_second(lanes: Lanes, engine: LocalEngine, widths: list[int]) -> dict[int, float]:
     """Updates of one cell per second by width, medians of interleaved runs, every cell run to the end.
 
     Args:
@@ -54,11 +50,11 @@ def updates_per_second(lanes: Lanes, engine: Engine, widths: list[int]) -> dict[
     """
     program, devices = lanes.program, len(engine.devices)
     count = 2 * max(widths)
-    update = flops_per_update(program) + WORK_PER_VALUE * program.parameters
+    update = flops_per_update(program) + WORK_PER_VALUE * program.model.parameters
     steps = max(2, int(WORK / (update * count)))
     sample = _take(lanes, np.resize(np.arange(len(lanes)), count), steps)
     total = devices * sum(sample.variants[variant].steps for variant in sample.variant)
-    engines = {width: Engine(engine.devices, {program: width}, stop_early=False) for width in widths}
+    engines = {width: LocalEngine(engine.devices, {program: width}, stop_early=False) for width in widths}
     times: dict[int, list[float]] = {width: [] for width in widths}
     for repeat in range(REPEATS + 1):
         for width, each in engines.items():
@@ -91,6 +87,6 @@ def _take(lanes: Lanes, index: np.ndarray, steps: int) -> Lanes:
         position=np.arange(len(index)),
         variant=lanes.variant[index],
         seed=lanes.seed[index],
-        rates=lanes.rates[index],
+        learning_rates=lanes.learning_rates[index],
         numbers={name: values[index] for name, values in lanes.numbers.items()},
     )

@@ -1,6 +1,7 @@
 """How many cells train side by side. The width changes the last bits, so it is a function of the program and the backend."""
 
 from nanmap.engine.kernel import is_one_kernel
+from nanmap.models.base import Layout
 from nanmap.training.program import Program
 
 # CPU figures fitted on an AMD EPYC (Zen 4), see docs/performance.md; the GPU figures are guesses, not measured.
@@ -17,29 +18,26 @@ CALL_BYTES = 256 * 1024**2
 
 
 def flops_per_update(program: Program) -> float:
-    """Floating-point operations of one update of one cell: products forward, and twice that backward."""
-    products = sum(a * b for a, b in zip(program.widths, program.widths[1:], strict=False))
-    first = program.widths[0] * program.widths[1]
-    activations = 10 * sum(program.hidden) + 6 * program.outputs
-    return program.batch * (6 * products - 2 * first + activations) + 8 * program.parameters
+    """Floating-point operations of one update of one cell."""
+    return program.batch * program.model.flops + 8 * program.model.parameters
 
 
 def lane_bytes(program: Program) -> int:
     """Bytes that one cell keeps in cache during an update: three arrays per layer and row, four per parameter."""
-    return program.item_bytes * (3 * program.batch * sum(program.widths[1:]) + 4 * program.parameters)
+    return program.item_bytes * (3 * program.batch * program.model.activations + 4 * program.model.parameters)
 
 
 def width_of(program: Program, backend: str) -> int:
     """Cells per group: a power of two, never a function of the grid."""
     low, high = LIMITS[backend]
-    cache = CACHE_BYTES[backend]
+    cache, hidden = CACHE_BYTES[backend], program.model.hidden_units
     if is_one_kernel(program, backend):
         cache, (low, high) = THIN_BYTES, THIN_LIMITS
-        if not program.hidden:
+        if not hidden:
             high = min(high, THIN_VALUES // program.batch)
-    elif backend == "cpu" and program.hidden and not program.rows_minor:
+    elif backend == "cpu" and hidden and program.layout is Layout.UNITS_MINOR:
         cache = UNITS_MINOR_BYTES
-    elif backend == "cpu" and not program.hidden and program.batch <= LINE_ROWS:
+    elif backend == "cpu" and not hidden and program.batch <= LINE_ROWS:
         high = LINE_VALUES // program.batch
     fitting = max(1, min(high, cache // lane_bytes(program)))
     return max(low, 1 << (fitting.bit_length() - 1))
@@ -48,7 +46,7 @@ def width_of(program: Program, backend: str) -> int:
 def groups_per_call(program: Program, backend: str, width: int) -> int:
     """Groups that one call hands to each device. Does not touch the bits."""
     size = program.item_bytes
-    shared = size * (program.rows + program.val_rows) * (program.features + program.outputs)
-    per_group = shared + width * size * (4 * program.parameters + 64)
+    shared = size * (program.rows + program.val_rows) * (program.model.features + program.model.outputs)
+    per_group = shared + width * size * (4 * program.model.parameters + 64)
     lanes = min(CALL_LANES[backend], CALL_FLOPS[backend] / flops_per_update(program))
     return int(max(1, min(lanes // width, CALL_BYTES // per_group)))

@@ -1,7 +1,185 @@
-"""One alias for what flows through a training."""
+"""What a network is to `training`, `theory` and `engine`: a spec that can be hashed and pickled, and pure functions of arrays.
 
-from typing import Any
+Imports no JAX: a plan is made, and a spec handed over, where none is needed. A new kind of network is one subclass of
+`Model` and one entry of `nanmap.models.MODELS`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nanmap.config.settings import Model as ModelSettings
 
 # A jax.Array inside a program, a NumPy array on the host around it, a shape when a program is compiled ahead of any
 # data: the same tuples hold all three, so no single class names them.
 Array = Any
+Layers = list[Any]  # a pytree of arrays per layer; a layer is what may have a learning rate of its own
+Numbers = Mapping[str, Array]
+
+
+class Layout(StrEnum):
+    """What lies on the minor axis of a network's activations while it trains on batches of some size."""
+
+    ROWS_MINOR = "rows"
+    UNITS_MINOR = "units"
+
+
+class Pass(NamedTuple):
+    """What came of one pass through a network.
+
+    Attributes:
+        output: `[outputs, rows]`.
+        state: what is not trained, after this pass; while not training, as it was.
+        seen: what `Model.dead_units` looks at.
+    """
+
+    output: Array
+    state: Layers
+    seen: Any = None
+
+
+@dataclass(frozen=True)
+class Model(ABC):
+    """What fixes a network's shapes and control flow, a function of one cell's config and rows, never of the grid.
+
+    Attributes:
+        features, outputs: numbers of a row's input and of its output.
+
+    >>> from nanmap.models.mlp import MLP
+    >>> MLP(features=1, outputs=1, hidden=(5,)).shapes()[0]
+    [{'kernel': (5, 1), 'bias': (5,)}, {'kernel': (1, 5), 'bias': (1,)}]
+    """
+
+    features: int
+    outputs: int
+
+    @abstractmethod
+    def shapes(self) -> tuple[Layers, Layers]:
+        """Shapes of the trained parameters and of the state that is not trained, as `forward` takes them."""
+
+    @abstractmethod
+    def draw(self, settings: ModelSettings, seed: int) -> tuple[Layers, Layers]:
+        """Initial parameters and state of a seed on the host, float32, before the numbers of a cell act on them.
+
+        A function of its arguments alone: never of the grid, the dtype or the backend.
+
+        Raises:
+            InputError: a file that they are read from does not fit.
+        """
+
+    @abstractmethod
+    def forward(
+        self,
+        parameters: Layers,
+        state: Layers,
+        x: Array,
+        mask: Array | None,
+        *,
+        numbers: Numbers,
+        layout: Layout,
+        training: bool = False,
+    ) -> Pass:
+        """One pass of one cell's network.
+
+        Args:
+            parameters, state: as in `shapes`.
+            x: `[features, rows]`.
+            mask: which rows count, or None for all. What the others hold must reach neither output nor gradient of
+                those that count, not even as NaN.
+            numbers: scalars of the cell, those named in `numbers` among them.
+            layout: as `layout` chose it.
+            training: whether the pass is part of an update.
+        """
+
+    def place(self, parameters: Layers, numbers: Mapping[str, np.ndarray]) -> Layers:
+        """Drawn parameters as the network holds them, with the cells in front, on the host.
+
+        Args:
+            parameters: as drawn, float64 `[cells…, …]`.
+            numbers: numbers of the cells, `[cells…]`.
+        """
+        return parameters
+
+    def dead_units(self, seen: Any, mask: Array | None) -> tuple[Array, Array]:
+        """Share of the units that are flat on every row that counts (NaN where none can be), and whether a whole layer is."""
+        return np.float32(np.nan), np.False_
+
+    def named(self, parameters: Layers, state: Layers) -> dict[str, np.ndarray]:
+        """Arrays of one cell by name, as a person looks at them."""
+        return {
+            f"layers.{index}.{name}": np.asarray(values)
+            for index, layer in enumerate(parameters)
+            for name, values in layer.items()
+        }
+
+    def linear_columns(self, inputs: np.ndarray) -> np.ndarray | None:
+        """The columns `[n, d]` that one output is a linear combination of; None for any model but such."""
+        return None
+
+    def layout(self, batch: int) -> Layout:
+        """What lies on the minor axis, whichever was measured to be faster."""
+        return Layout.ROWS_MINOR
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Numbers of a cell that `forward` reads."""
+        return ()
+
+    @property
+    def layers(self) -> int:
+        """How many layers may have a learning rate of their own."""
+        return len(self.shapes()[0])
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(int(np.prod(shape)) for layer in self.shapes()[0] for shape in layer.values())
+
+    @property
+    def products(self) -> int:
+        """Multiplications and additions of its products per row of one update: once forward, twice backward."""
+        return 6 * self.parameters
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations per row of one update."""
+        return self.products
+
+    @property
+    def activations(self) -> int:
+        """Numbers per row that a pass keeps for the way back."""
+        return self.outputs
+
+    @property
+    def hidden_units(self) -> int:
+        """Units between inputs and outputs; 0 for a model that is one product."""
+        return self.activations
+
+    @property
+    def one_kernel(self) -> bool:
+        """Whether a loop over its updates is best compiled as one kernel, see `engine/kernel.py`."""
+        return False
+
+    @property
+    def batch_statistics(self) -> bool:
+        """Whether rows of a batch see each other in training, so that its loss is not that of the rows one by one."""
+        return False
+
+    @property
+    def normalised(self) -> bool:
+        """Whether a pass sums over the units or the rows to normalise them."""
+        return False
+
+    @property
+    def title(self) -> str:
+        """What a reader calls it."""
+        return f"{self.features}–{self.outputs}"
+
+    @property
+    def identity(self) -> str:
+        """The spec as text, the same in every process and in later versions: part of a program's key."""
+        return repr(self)

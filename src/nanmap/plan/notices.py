@@ -34,10 +34,10 @@ def _full_batch(variants: Iterable[Variant]) -> list[str]:
 
 
 def _ascent(plan: Plan, variants: Iterable[Variant]) -> list[str]:
-    rates = [rate for each in variants for rate in each.rates]
-    for _, name, values in plan.number_values:
-        if name.startswith("learning_rate"):
-            rates = [*rates, *values] if name != "learning_rate" else list(values)
+    rates = [rate for each in variants for rate in each.learning_rates]
+    for _, number, values in plan.number_values:
+        if number.per_layer:
+            rates = [*rates, *values] if number.layer is not None else list(values)
     return ["a negative learning rate is gradient ascent: it climbs the loss"] if np.any(np.array(rates) < 0) else []
 
 
@@ -46,7 +46,7 @@ def _single_rows(variants: Iterable[Variant]) -> list[str]:
     said: dict[str, None] = {}
     for each in variants:
         batch, n = each.config.training.batch_size, each.rows.n
-        if each.program.norm != "batch" or (each.program.full_batch and n > 1):
+        if not each.program.model.batch_statistics or (each.program.full_batch and n > 1):
             continue
         if min(batch, n) == 1:
             said[f"training.batch_size = {batch} with batch norm: the variance of a single row is 0"] = None

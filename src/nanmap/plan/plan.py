@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from nanmap.config import Config, build_config
 from nanmap.data import Rows, affine_floor, load_rows
 from nanmap.errors import InputError
 from nanmap.plan.sweep import Sweep
-from nanmap.training.program import LANE_KEYS, NUMBERS, Program, program_of
+from nanmap.training.program import LANE_NUMBERS, NUMBERS, LaneNumber, Program, lane_number, program_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +23,7 @@ class Variant:
         steps_per_epoch, steps: updates per pass over the rows, and in all.
         floor: loss that `converged` is measured from.
         numbers: the lane numbers that no axis sets.
-        rates: one learning rate per layer.
+        learning_rates: one per layer.
     """
 
     config: Config
@@ -32,7 +33,7 @@ class Variant:
     steps: int
     floor: float
     numbers: dict[str, float]
-    rates: tuple[float, ...]
+    learning_rates: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,7 @@ class Lanes:
         position: where each cell stands in the request, int64 `[cells]`.
         variant: index into `variants`, int64 `[cells]`.
         seed: `training.seed`, int64 `[cells]`.
-        rates: learning rate of each layer, float64 `[cells, layers]`.
+        learning_rates: of each layer, float64 `[cells, layers]`.
         numbers: the other lane numbers, float64 `[cells]` each.
     """
 
@@ -52,11 +53,25 @@ class Lanes:
     position: np.ndarray
     variant: np.ndarray
     seed: np.ndarray
-    rates: np.ndarray
+    learning_rates: np.ndarray
     numbers: dict[str, np.ndarray]
 
     def __len__(self) -> int:
         return len(self.position)
+
+    def starts(self, cells: np.ndarray) -> dict[str, Any]:
+        """What `training.start.start` takes for some cells, indices `[…]` into these."""
+        settings = {variant.config.model: None for variant in self.variants}
+        number = {each: index for index, each in enumerate(settings)}
+        of_variant = np.array([number[variant.config.model] for variant in self.variants])
+        return {
+            "model": self.program.model,
+            "settings": list(settings),
+            "which": of_variant[self.variant[cells]],
+            "seeds": self.seed[cells],
+            "numbers": {name: values[cells] for name, values in self.numbers.items()},
+            "dtype": self.program.dtype,
+        }
 
 
 class Plan:
@@ -82,22 +97,21 @@ class Plan:
     def _is_numbers(dimension: tuple) -> bool:
         """Whether every position of these axes sets the same lane numbers, and nothing else."""
         return all(
-            set(settings) == set(axis.keys) and all(_lane_name(key) for key in settings)
+            set(settings) == set(axis.keys) and all(map(lane_number, settings))
             for axis in dimension
             for settings in axis.settings
         )
 
     @cached_property
-    def number_values(self) -> list[tuple[int, str, np.ndarray]]:
-        """Dimension, lane name and values along it, of every number that an axis sets."""
+    def number_values(self) -> list[tuple[int, LaneNumber, np.ndarray]]:
+        """Dimension, number and values along it, of every number that an axis sets."""
         found = []
         for dimension in self.number_dims:
             for axis in self.grid.dimensions[dimension]:
-                for key in axis.keys:
-                    name = _lane_name(key) or key
-                    kind = np.int64 if key == "training.seed" else np.float64
-                    values = np.array([settings[key] for settings in axis.settings], kind)
-                    found.append((dimension, name, values))
+                for number in filter(None, map(lane_number, axis.keys)):
+                    kind = np.int64 if number.name == "seed" else np.float64
+                    values = np.array([settings[number.key] for settings in axis.settings], kind)
+                    found.append((dimension, number, values))
         return found
 
     @property
@@ -139,7 +153,7 @@ class Plan:
         try:
             return make_variant(build_config(self.sweep.tree, settings))
         except InputError as error:
-            shown = {key: value for key, value in settings.items() if _lane_name(key) is None}
+            shown = {key: value for key, value in settings.items() if lane_number(key) is None}
             if shown:
                 error.mend = error.mend or f"it arises with {shown}; exclude it with `where` or change an axis"
             raise error.within(self.sweep.file) if self.sweep.file else error from None
@@ -163,19 +177,18 @@ class Plan:
         present, variant = np.unique(local[position], return_inverse=True)
         mine = tuple(variants[index] for index in present)
         numbers = {name: np.array([each.numbers[name] for each in mine])[variant] for name in NUMBERS}
-        rates = np.array([each.rates for each in mine])[variant]
+        learning_rates = np.array([each.learning_rates for each in mine])[variant]
         seed = np.array([each.config.training.seed for each in mine], np.int64)[variant]
-        for dimension, name, values in self.number_values:
+        for dimension, number, values in self.number_values:
             along = values[places[dimension][position]]
-            if name == "learning_rate":
-                rates[:] = along[:, None]
-            elif name.startswith("learning_rate_"):
-                rates[:, int(name.rpartition("_")[2])] = along
-            elif name == "seed":
+            if number.per_layer:
+                layers = range(program.model.layers) if number.layer is None else [number.layer]
+                learning_rates[:, layers] = along[:, None]
+            elif number.name == "seed":
                 seed = along
             else:
-                numbers[name] = along
-        return Lanes(program, mine, position, variant, seed, rates, numbers)
+                numbers[number.name] = along
+        return Lanes(program, mine, position, variant, seed, learning_rates, numbers)
 
 
 def make_variant(config: Config) -> Variant:
@@ -209,21 +222,16 @@ def make_variant(config: Config) -> Variant:
         steps=steps,
         floor=floor,
         numbers=_numbers(config) | {"floor": floor},
-        rates=config.optimizer.layer_learning_rates or (config.optimizer.learning_rate,) * program.layers,
+        learning_rates=config.optimizer.layer_learning_rates
+        or (config.optimizer.learning_rate,) * program.model.layers,
     )
 
 
 def _numbers(config: Config) -> dict[str, float]:
     found = {}
-    for key, name in LANE_KEYS.items():
-        if name in NUMBERS:
-            table, field = key.split(".")
+    for number in LANE_NUMBERS:
+        if number.name in NUMBERS:
+            table, field = number.key.split(".")
             value = getattr(getattr(config, table), field)
-            found[name] = np.nan if value is None else float(value)
+            found[number.name] = np.nan if value is None else float(value)
     return found | {"warmup_steps": float(config.optimizer.warmup_steps)}
-
-
-def _lane_name(key: str) -> str | None:
-    if key.startswith("optimizer.layer_learning_rates."):
-        return f"learning_rate_{key.rpartition('.')[2]}"
-    return LANE_KEYS.get(key)

@@ -9,15 +9,13 @@ import numpy as np
 
 from nanmap.config import Config
 from nanmap.data.encoding import listed
-from nanmap.engine import Engine, Epoch
-from nanmap.engine.compiled import Packed
-from nanmap.engine.facts import FINAL, RECORDS, columns_of
+from nanmap.engine import Engine, Epoch, LocalEngine
+from nanmap.engine.facts import FINAL, Records, facts_of
 from nanmap.errors import InputError
-from nanmap.models.mlp import forward
-from nanmap.models.norm import START
+from nanmap.models import Model
 from nanmap.outcomes import Cause, Outcome, classify
 from nanmap.plan import Lanes, Plan, Variant, make_sweep
-from nanmap.training.cell import Assessment, Events, Losses
+from nanmap.training.cell import Assessment, State
 
 FEW_PARAMETERS = 1000  # parameters are reported below this number
 
@@ -87,14 +85,14 @@ def run(
     variant = lanes.variants[0]
     inputs = [_encoded(values, variant) for values in predict]
     losses: list[EpochLoss] = []
-    for epoch in (engine or Engine()).follow(lanes):
-        stopped = Events(*epoch.state.events[0]).stopped
+    for epoch in (engine or LocalEngine()).follow(lanes):
+        stopped = epoch.state.events.stopped
         if epoch.number and stopped != epoch.start:  # an epoch without an update is none
             losses.append(_epoch_loss(variant, epoch))
             if on_epoch:
                 on_epoch(epoch.number, losses[-1])
     state = epoch.state
-    columns = columns_of(lanes, np.array([0]), {name: getattr(state, name) for name in RECORDS})
+    columns = facts_of(lanes, np.array([0]), Records.of([state]))
     outcome, cause = classify(columns, columns["ratio"])
     return TrainingReport(
         config,
@@ -102,7 +100,7 @@ def run(
         Cause(cause[0]),
         {name: values[0].item() for name, values in columns.items()},
         losses,
-        _named(state) if lanes.program.parameters < FEW_PARAMETERS else None,
+        _named(lanes.program.model, state) if lanes.program.model.parameters < FEW_PARAMETERS else None,
         [_predict(lanes, variant, state, values) for values in inputs],
         variant.rows.report,
     )
@@ -115,12 +113,12 @@ def _epoch_loss(variant: Variant, epoch: Epoch) -> EpochLoss:
     sizes = [min(batch, n - index * batch) for index in range(epoch.stop - epoch.start)]
     if variant.program.order == "replacement":
         sizes = [batch] * len(sizes)
-    events, losses = Events(*epoch.state.events[0]), Losses(*epoch.state.losses[0])
+    events, losses = epoch.state.events, epoch.state.losses
     if events.stopped >= 0:
         sizes = sizes[: int(events.stopped) - epoch.start]
     nan_step = int(events.first_nan)
     cut_short = 0 <= nan_step < epoch.stop - 1
-    assessed = Assessment(*epoch.state.marks[0, FINAL].tolist())
+    assessed = Assessment(*epoch.state.marks[FINAL].tolist())
     validated, classifies = len(variant.rows.val_inputs) > 0, variant.program.classifies
     rows = sum(sizes) if sizes and not cut_short else np.nan
     return EpochLoss(
@@ -132,15 +130,10 @@ def _epoch_loss(variant: Variant, epoch: Epoch) -> EpochLoss:
     )
 
 
-def _named(state: Packed) -> dict[str, np.ndarray]:
-    named = {}
-    for index, layer in enumerate(state.layers):
-        for name in sorted(layer, key=["kernel", "bias", *START].index):
-            values = layer[name][0]
-            if values.dtype.itemsize == 2:  # float32 holds every 16-bit number, and NumPy knows no bfloat16
-                values = values.astype(np.float32)
-            named[f"layers.{index}.{name}"] = values.T if name == "kernel" else values
-    return named
+def _named(model: Model, state: State) -> dict[str, np.ndarray]:
+    """At least float32, which holds every 16-bit number: NumPy knows no bfloat16."""
+    named = model.named(state.parameters, state.model_state)
+    return {name: values.astype(np.float32) if values.dtype.itemsize == 2 else values for name, values in named.items()}
 
 
 def _encoded(values: Sequence[float | str], variant: Variant) -> list[float]:
@@ -163,16 +156,18 @@ def _encoded(values: Sequence[float | str], variant: Variant) -> list[float]:
     )
 
 
-def _predict(lanes: Lanes, variant: Variant, state: Packed, inputs: Sequence[float]) -> Any:
+def _predict(lanes: Lanes, variant: Variant, state: State, inputs: Sequence[float]) -> Any:
     """What the trained model says to one row, scaled as the data was: a number per output, or a class."""
     shift, divisor = variant.rows.input_scaling
     out_shift, out_divisor = variant.rows.target_scaling
     dtype = lanes.program.dtype
     with jax.enable_x64(dtype == "float64"):
         x = np.asarray((np.asarray(inputs, float) - shift) / divisor, dtype)[:, None]
-        layers = [{name: values[0] for name, values in layer.items()} for layer in state.layers]
-        gain = np.asarray(lanes.numbers["gain"][0], dtype)
-        output = np.asarray(forward(lanes.program, layers, gain, x, None).output)[:, 0]
+        numbers = {name: np.asarray(lanes.numbers[name][0], dtype) for name in lanes.program.model.numbers}
+        passed = lanes.program.model.forward(
+            state.parameters, state.model_state, x, None, numbers=numbers, layout=lanes.program.layout
+        )
+        output = np.asarray(passed.output)[:, 0]
     if variant.rows.classes:
         return _named_class(variant, output.astype(float))
     values = (output.astype(float) * out_divisor + out_shift).tolist()
@@ -183,7 +178,7 @@ def _named_class(variant: Variant, logits: np.ndarray) -> dict[str, Any]:
     """The likeliest class, and what the loss takes its probability for."""
     if len(logits) == 1:  # the sigmoid of one logit is the softmax of it and 0
         logits = np.array([0.0, logits[0]])
-    together = variant.program.loss == "softmax_cross_entropy" or variant.program.outputs == 1
+    together = variant.program.loss == "softmax_cross_entropy" or variant.program.model.outputs == 1
     shares = np.exp(logits - np.logaddexp.reduce(logits)) if together else np.exp(-np.logaddexp(0, -logits))
     best = int(np.argmax(shares))
     return {"class": variant.rows.classes[best], "probability": float(shares[best])}

@@ -9,8 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from nanmap.engine import Engine
-from nanmap.engine.tune import tune as measured_widths
+from nanmap.engine import Engine, LocalEngine
 from nanmap.errors import InputError
 from nanmap.outcomes import classify
 from nanmap.plan import Lanes, Plan, Sweep
@@ -96,7 +95,7 @@ def sweep_to_folder(
         InputError: a combination of settings is impossible, or the folder holds results of other settings.
     """
     plan, folder = Plan(sweep), RunFolder(out)
-    engine = engine or Engine()
+    engine = engine or LocalEngine()
     if observer:
         engine.notify = observer.noticed
     observer = observer or Silent()
@@ -115,7 +114,7 @@ def sweep_to_folder(
     manifest = make_manifest(identity) | {"maps": [options.model_dump() for options in sweep.maps]}
     manifest["rows"] = rows.pop() if len(rows) == 1 else None
     manifest["programs"] = {program.key: program.sentence() for program in programs}
-    manifest["device"] = f"{len(engine.devices)} × {engine.devices[0].device_kind}"
+    manifest["device"] = engine.device
     manifest |= _make_room(folder, manifest, fresh)
     folder.write_manifest(manifest)
     started, compiled = time.perf_counter(), engine.compilations
@@ -138,9 +137,9 @@ def _widths(
     programs = dict.fromkeys(variant.program for variant in plan.variants())
     pinned = {} if fresh or not folder.manifest_file.exists() else folder.read_manifest().get("widths")
     pinned = pinned if isinstance(pinned, dict) else {}
-    engine.pin({program: pinned[program.key] for program in programs if program.key in pinned})
+    engine.begin({program: pinned[program.key] for program in programs if program.key in pinned})
     if tune and not pinned:
-        engine.pin(measured_widths(plan, engine, observer.noticed))
+        engine.begin(engine.tune(plan))
     elif tune:
         observer.noticed("the widths of this folder stay as they are; --fresh --tune measures them anew")
     return {program: engine.width(program) for program in programs}
@@ -190,25 +189,24 @@ def _train(plan: Plan, folder: RunFolder, engine: Engine, hash: str, size: int, 
     counts = {number: len(cells_of(number)) for number in range(-(-plan.grid.size // size))}
     pending = [number for number, count in counts.items() if count and number not in finished]
     observer.started(sum(counts.values()), sum(counts[number] for number in finished))
-    filling: dict[int, Shard] = {}  # by the id of a batch that a filling shard keeps alive
+    filling: list[tuple[Lanes, Shard]] = []
 
     def batches() -> Iterator[Lanes]:
         for number in pending:
             cells = cells_of(number)
             shard = Shard(number, cells, plan.lanes(cells))
-            filling.update(dict.fromkeys(map(id, shard.batches), shard))
-            yield from shard.batches
+            for lanes in shard.batches:
+                filling.append((lanes, shard))
+                yield lanes
 
     forecaster = Forecaster()
     with ThreadPoolExecutor(1) as writer:
         writes: deque[Future] = deque()
-        for lanes, index, columns in engine.train(batches()):
-            shard = filling[id(lanes)]
+        for batch, index, columns in engine.train(batches()):
+            lanes, shard = filling[batch]
             shard.put(lanes.position[index], _complete(lanes, index, columns, forecaster))
             observer.advanced(columns["outcome"])
             if not shard.missing:
-                for batch in shard.batches:
-                    del filling[id(batch)]
                 writes.append(writer.submit(_write, plan, folder, hash, shard))
             while len(writes) > WRITES_WAITING:
                 writes.popleft().result()
@@ -219,7 +217,9 @@ def _train(plan: Plan, folder: RunFolder, engine: Engine, hash: str, size: int, 
 def _complete(lanes: Lanes, index: np.ndarray, columns: dict, forecaster: Forecaster) -> dict[str, np.ndarray]:
     """The engine's facts with what follows from them: all columns of a row."""
     columns["outcome"], columns["cause"] = classify(columns, columns["ratio"])
-    columns |= forecaster.columns(lanes, index, columns.get("layers"))
+    columns |= forecaster.columns(
+        lanes, index, (columns["parameters"], columns["model_state"]) if "parameters" in columns else None
+    )
     without = np.full(len(index), lanes.program.val_rows == 0)
     columns["val_loss_final"] = np.ma.array(columns["val_loss_final"], mask=without)
     return {each.name: columns[each.name] for each in COLUMNS}

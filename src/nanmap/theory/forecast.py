@@ -1,20 +1,21 @@
 """The columns of a row that come from theory: sharpness, critical rates, the step of the first overflow."""
 
 from collections.abc import Mapping
-from typing import Any
 
+import jax
 import numpy as np
 
 from nanmap.data import Rows
-from nanmap.engine.groups import start_layers
+from nanmap.models.base import Layers
 from nanmap.plan import Lanes, Variant
 from nanmap.theory import PREDICTIONS, linear_problem, predict
 from nanmap.theory.bounds import gradient_descent
 from nanmap.theory.overflow import initial_errors, overflow_steps
 from nanmap.theory.predict import Prediction, why_not_descent, why_not_linear_descent
+from nanmap.theory.sharpness import sharpness
+from nanmap.training.start import start
 
-START_NUMBERS = ("gain", "delta", "init_scale", "init_offset")  # what an initial sharpness depends on, beside the seed
-Columns = dict[str, np.ndarray]
+START_NUMBERS = ("delta", "init_scale", "init_offset")  # what an initial sharpness depends on, beside seed and model
 
 
 class Forecaster:
@@ -28,21 +29,23 @@ class Forecaster:
         self.always = always
         self._starts: dict[tuple, float] = {}
 
-    def columns(self, lanes: Lanes, cells: np.ndarray, final_layers: Any = None) -> Columns:
+    def columns(
+        self, lanes: Lanes, cells: np.ndarray, ends: tuple[Layers, Layers] | None = None
+    ) -> dict[str, np.ndarray]:
         """Theory's columns of some cells, float64 `[cells]`; NaN where a prediction does not hold.
 
         Args:
             lanes: a batch.
             cells: indices into it.
-            final_layers: parameters after the last update, with the cells in front, where the program hands them out.
+            ends: parameters and model state after the last update, with the cells in front, where they are known.
         """
-        sharpness = self._sharpness(lanes, cells)
+        initial = self._sharpness(lanes, cells)
         found = {f"predicted_{name}": each for name, each in critical_rates(lanes, cells).items()}
         return {
-            "sharpness": sharpness,
-            "sharpness_final": _final_sharpness(lanes, cells, sharpness, final_layers),
+            "sharpness": initial,
+            "sharpness_final": _final_sharpness(lanes, cells, initial, ends),
             **found,
-            "predicted_catapult": _catapult(lanes, cells, sharpness),
+            "predicted_catapult": _catapult(lanes, cells, initial),
             "overflow_step_predicted": _overflow(lanes, cells),
         }
 
@@ -62,21 +65,20 @@ class Forecaster:
         return found
 
     def _at_start(self, lanes: Lanes, rows: Rows, cells: np.ndarray) -> np.ndarray:
-        from nanmap.theory.sharpness import sharpness
-
         models = [lanes.variants[each].config.model for each in lanes.variant[cells]]
-        numbers = [lanes.seed[cells].tolist(), *(lanes.numbers[name][cells].tolist() for name in START_NUMBERS)]
-        shared = rows, lanes.program.loss, lanes.program.dtype
+        named = (*lanes.program.model.numbers, *START_NUMBERS)
+        numbers = [lanes.seed[cells].tolist(), *(lanes.numbers[name][cells].tolist() for name in named)]
+        shared = rows, lanes.program.model, lanes.program.loss, lanes.program.dtype
         keys = [(*shared, *each) for each in zip(models, *numbers, strict=True)]
         new = {key: cell for key, cell in zip(keys, cells, strict=True) if key not in self._starts}
         if new:
             some = np.array(list(new.values()))
-            found = sharpness(lanes.program, rows, start_layers(lanes, some), _numbers(lanes, some))
+            found = sharpness(lanes.program, rows, *start(**lanes.starts(some)), _numbers(lanes, some))
             self._starts.update(zip(new, found.tolist(), strict=True))
         return np.array([self._starts[key] for key in keys])
 
 
-def critical_rates(lanes: Lanes, cells: np.ndarray) -> Columns:
+def critical_rates(lanes: Lanes, cells: np.ndarray) -> dict[str, np.ndarray]:
     """Predicted critical rates of some cells, `[cells]` per name in `PREDICTIONS`."""
     found = {name: np.full(len(cells), np.nan) for name in PREDICTIONS}
     for variant, mine in _by_variant(lanes, cells):
@@ -104,30 +106,28 @@ def _numbers(lanes: Lanes, cells: np.ndarray) -> Mapping[str, np.ndarray]:
     return {name: values[cells] for name, values in lanes.numbers.items()}
 
 
-def _final_sharpness(lanes: Lanes, cells: np.ndarray, start: np.ndarray, layers: Any) -> np.ndarray:
+def _final_sharpness(
+    lanes: Lanes, cells: np.ndarray, initial: np.ndarray, ends: tuple[Layers, Layers] | None
+) -> np.ndarray:
     """λmax after the last update: that of the start on linear models with a squared loss."""
-    import jax
-
     found = np.full(len(cells), np.nan)
     for variant, mine in _by_variant(lanes, cells):
         if linear_problem(variant.config, variant.rows) is not None:
-            found[mine] = start[mine]
-        elif layers is not None:
-            from nanmap.theory.sharpness import sharpness
-
-            ends = jax.tree.map(lambda leaf, mine=mine: leaf[mine], layers)
-            found[mine] = sharpness(lanes.program, variant.rows, ends, _numbers(lanes, cells[mine]))
+            found[mine] = initial[mine]
+        elif ends is not None:
+            parameters, model_state = jax.tree.map(lambda leaf, mine=mine: leaf[mine], ends)
+            found[mine] = sharpness(lanes.program, variant.rows, parameters, model_state, _numbers(lanes, cells[mine]))
     return found
 
 
-def _catapult(lanes: Lanes, cells: np.ndarray, sharpness: np.ndarray) -> np.ndarray:
+def _catapult(lanes: Lanes, cells: np.ndarray, initial: np.ndarray) -> np.ndarray:
     """2/λ₀ of networks in full-batch descent without momentum: above, the loss may rise before it falls."""
     found = np.full(len(cells), np.nan)
     for variant, mine in _by_variant(lanes, cells):
         linear = linear_problem(variant.config, variant.rows) is not None
         plain = not why_not_descent(variant.config) and lanes.program.full_batch and not lanes.program.momentum
         if plain and not linear:
-            positive = np.where(sharpness[mine] > 0, sharpness[mine], np.nan)
+            positive = np.where(initial[mine] > 0, initial[mine], np.nan)
             found[mine] = gradient_descent(1.0) / positive
     return found
 
@@ -139,8 +139,8 @@ def _overflow(lanes: Lanes, cells: np.ndarray) -> np.ndarray:
         exact = lanes.program.full_batch and not lanes.program.momentum
         if problem is None or not exact or why_not_linear_descent(variant.config, variant.rows):
             continue
-        (layer,) = start_layers(lanes, cells[mine])
+        (layer,), _ = start(**lanes.starts(cells[mine]))
         errors = initial_errors(problem, layer["kernel"], layer.get("bias"))
-        rates = lanes.rates[cells[mine], 0]
-        found[mine] = overflow_steps(problem, errors, rates, lanes.program.dtype, variant.steps)
+        learning_rates = lanes.learning_rates[cells[mine], 0]
+        found[mine] = overflow_steps(problem, errors, learning_rates, lanes.program.dtype, variant.steps)
     return found

@@ -7,6 +7,7 @@ import numpy as np
 
 from nanmap.config import Config
 from nanmap.data import Rows
+from nanmap.models import Model, model_of
 
 CURVATURE = {"mse": 2.0, "half_mse": 1.0}  # second derivative of the loss of one output
 NULL = 1e-12  # eigenvalues below this share of the largest count as none
@@ -66,22 +67,22 @@ def linear_problem(config: Config, rows: Rows) -> LinearProblem | None:
     >>> round(2 / linear_problem(config, load_rows(config)).sharpness, 6)  # the critical rate of gradient descent
     0.006931
     """
-    straight = config.model.kind == "mlp" and not config.model.hidden and config.model.output_activation == "linear"
-    if not straight or config.loss.kind not in CURVATURE:
+    if config.loss.kind not in CURVATURE:
         return None
-    return _make_problem(rows, config.model.bias, config.model.parametrization, CURVATURE[config.loss.kind])
+    model = model_of(config.model, rows.inputs.shape[1], rows.targets.shape[1])
+    return _make_problem(rows, model, CURVATURE[config.loss.kind])
 
 
 @lru_cache(maxsize=4096)
-def _make_problem(rows: Rows, bias: bool, parametrization: str, curvature: float) -> LinearProblem | None:
+def _make_problem(rows: Rows, model: Model, curvature: float) -> LinearProblem | None:
     if not (np.isfinite(rows.inputs).all() and np.isfinite(rows.targets).all()):
         return None
-    columns = rows.inputs * kernel_factor(parametrization, rows.inputs.shape[1])
-    if bias:
-        columns = np.hstack([columns, np.ones((rows.n, 1))])
+    columns = model.linear_columns(rows.inputs)
+    if columns is None:
+        return None
     return LinearProblem(columns, rows.targets, curvature / rows.targets.shape[1])
 
 
-def kernel_factor(parametrization: str, fan_in: int) -> float:
-    """What a parametrization multiplies the kernel of a linear model with."""
-    return {"standard": 1.0, "mean_field": 1 / fan_in, "ntk": fan_in**-0.5}[parametrization]
+def is_linear(config: Config, rows: Rows) -> bool:
+    """Whether the outputs are a linear combination of columns, whatever the loss."""
+    return model_of(config.model, rows.inputs.shape[1], rows.targets.shape[1]).linear_columns(rows.inputs) is not None

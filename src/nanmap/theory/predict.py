@@ -8,7 +8,7 @@ import numpy as np
 from nanmap.config import Config
 from nanmap.data import Rows
 from nanmap.theory import bounds
-from nanmap.theory.linear import LinearProblem, linear_problem
+from nanmap.theory.linear import LinearProblem, is_linear, linear_problem
 from nanmap.theory.sgd import MOST_BATCHES, MOST_PARAMETERS, in_order_edge, mean_square_edge, typical_edge
 
 PREDICTIONS = ("gd", "mean_square", "typical")
@@ -107,7 +107,7 @@ def why_not_descent(config: Config) -> str:
 def _why_not_linear(config: Config, rows: Rows) -> str:
     if linear_problem(config, rows) is not None:
         return "" if config.training.dtype in ("float32", "float64") else COARSE
-    if config.model.kind != "mlp" or config.model.hidden or config.model.output_activation != "linear":
+    if not is_linear(config, rows):
         return NONLINEAR
     return LOSS if config.loss.kind not in ("mse", "half_mse") else DATA
 

@@ -14,8 +14,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from nanmap.data import Rows
-from nanmap.models.base import Array
-from nanmap.models.mlp import Layers, trained
+from nanmap.models.base import Array, Layers, Numbers
 from nanmap.training.cell import Lane, full_loss
 from nanmap.training.program import ROW_BLOCK, Program
 
@@ -39,7 +38,9 @@ EXHAUSTED = 1e-6  # of the operator's size: the Krylov space is complete, what f
 ACCURACY = 0.01  # an eigenvalue whose residual is a larger share of it is not reported
 
 
-def sharpness(program: Program, rows: Rows, layers: Layers, numbers: Mapping[str, np.ndarray]) -> np.ndarray:
+def sharpness(
+    program: Program, rows: Rows, parameters: Layers, model_state: Layers, numbers: Mapping[str, np.ndarray]
+) -> np.ndarray:
     """λmax of the training loss at the given parameters, float64 `[cells]`; NaN where it is no number or not resolved.
 
     The Hessian-vector product is forward over reverse (Pearlmutter 1994), in the training's number format; the basis is
@@ -48,19 +49,19 @@ def sharpness(program: Program, rows: Rows, layers: Layers, numbers: Mapping[str
     Args:
         program: the model and the loss.
         rows: the training rows.
-        layers: parameters as the network holds them, with the cells in front.
+        parameters, model_state: as the network holds them, with the cells in front.
         numbers: the lanes' numbers `[cells]`, as the engine takes them.
     """
     if not (np.isfinite(rows.inputs).all() and np.isfinite(rows.targets).all()):
-        return np.full(len(numbers["gain"]), np.nan)
+        return np.full(len(numbers["delta"]), np.nan)
     plain = _without_training(program, rows.n)
     x, y = (_padded(values, plain) for values in (rows.inputs, rows.targets))
-    cells = len(numbers["gain"])
+    cells = len(numbers["delta"])
     found = []
     with jax.enable_x64(program.dtype == "float64"), jax.default_matmul_precision("highest"):
         for start in range(0, cells, CELLS):
             index = np.minimum(np.arange(start, start + CELLS), cells - 1)
-            taken = {name: numbers[name] for name in plain.numbers}, layers
+            taken = {name: numbers[name] for name in plain.numbers}, parameters, model_state
             taken = jax.tree.map(lambda leaf, index=index: np.asarray(leaf)[index].astype(program.dtype), taken)
             krylov = _compiled(plain)(*taken, x, y, np.int32(rows.n))
             found.append(_largest(*(np.asarray(each, float) for each in krylov)))
@@ -123,13 +124,17 @@ def lanczos(product: Any, size: int, dtype: str, iterations: int = ITERATIONS) -
 
 @lru_cache(maxsize=256)
 def _compiled(program: Program) -> Any:
-    def one(numbers: dict[str, Array], layers: Layers, x: Array, y: Array, n: Array) -> tuple[Array, Array]:
-        flat, rebuild = ravel_pytree(trained(layers))
-        lane = Lane(numbers, jnp.zeros(program.layers, program.dtype))
-        gradient = jax.grad(lambda vector: full_loss(program, lane, rebuild(vector), x, y, n, training=True))
+    def one(
+        numbers: Numbers, parameters: Layers, model_state: Layers, x: Array, y: Array, n: Array
+    ) -> tuple[Array, Array]:
+        flat, rebuild = ravel_pytree(parameters)
+        lane = Lane(numbers, jnp.zeros(program.model.layers, program.dtype))
+        gradient = jax.grad(
+            lambda vector: full_loss(program, lane, rebuild(vector), model_state, x, y, n, training=True)
+        )
         return lanczos(lambda vector: jax.jvp(gradient, (flat,), (vector,))[1], flat.size, program.dtype)
 
-    return jax.jit(jax.vmap(one, in_axes=(0, 0, None, None, None)))
+    return jax.jit(jax.vmap(one, in_axes=(0, 0, 0, None, None, None)))
 
 
 def _largest(diagonal: np.ndarray, beside: np.ndarray) -> np.ndarray:

@@ -11,11 +11,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from nanmap.models.base import Array
-from nanmap.models.mlp import Layers, dead_units, forward, trained, with_running
-from nanmap.models.norm import Moments
+from nanmap.models.base import Array, Layers, Numbers, Pass
 from nanmap.training.loss import batch_loss, correct_rows
-from nanmap.training.optimizers import Numbers, make_optimizer, scheduled
+from nanmap.training.optimizers import make_optimizer, scheduled
 from nanmap.training.program import Program
 
 NEVER = -1  # a step that did not come
@@ -63,7 +61,7 @@ class Lane(NamedTuple):
     """Numbers of one cell: hyperparameters as scalars, and a learning rate per layer; at least float32."""
 
     numbers: Numbers
-    rates: Array
+    learning_rates: Array
 
 
 class Assessment(NamedTuple):
@@ -128,22 +126,25 @@ class State(NamedTuple):
     """Everything that changes while a cell trains.
 
     Attributes:
-        layers: the parameters, and batch norm's running statistics beside them.
+        parameters: what the optimizer moves, per layer.
+        model_state: what is not trained, per layer: batch norm's running statistics.
         marks: an `Assessment` per mark, of the losses' dtype `[MARKS, 8]`.
     """
 
-    layers: Layers
+    parameters: Layers
+    model_state: Layers
     optimizer: optax.OptState
     events: Events
     losses: Losses
     marks: Array
 
 
-def begin(program: Program, lane: Lane, layers: Layers) -> State:
+def begin(program: Program, lane: Lane, parameters: Layers, model_state: Layers) -> State:
     """The state before the first update."""
     return State(
-        layers=layers,
-        optimizer=make_optimizer(program, lane.numbers, lane.rates).init(trained(layers)),
+        parameters=parameters,
+        model_state=model_state,
+        optimizer=make_optimizer(program, lane.numbers, lane.learning_rates).init(parameters),
         events=Events(*(jnp.int32(start) for start in (NEVER, NEVER, NEVER, 0))),
         losses=Losses(*(jnp.asarray(start, program.wide) for start in (jnp.nan, 0, 0, jnp.nan, 0, 0, 0, jnp.inf))),
         marks=jnp.full((MARKS, len(Assessment._fields)), jnp.nan, program.wide),
@@ -152,12 +153,11 @@ def begin(program: Program, lane: Lane, layers: Layers) -> State:
 
 def update(program: Program, lane: Lane, task: Task, state: State, batch: Batch, step: Array) -> State:
     """One update on one batch, and what it did to the records."""
-    rates = lane.rates * scheduled(program, lane.numbers, step, task.steps)
-    optimizer = make_optimizer(program, lane.numbers, rates)
-    weights = trained(state.layers)
-    loss, output, grads, moments = _loss_and_gradient(program, lane, weights, batch)
-    steps, optimizer_state = optimizer.update(grads, state.optimizer, weights)
-    layers = with_running(optax.apply_updates(weights, steps), state.layers, moments)
+    learning_rates = lane.learning_rates * scheduled(program, lane.numbers, step, task.steps)
+    optimizer = make_optimizer(program, lane.numbers, learning_rates)
+    loss, output, grads, model_state = _loss_and_gradient(program, lane, state, batch)
+    steps, optimizer_state = optimizer.update(grads, state.optimizer, state.parameters)
+    parameters = optax.apply_updates(state.parameters, steps)
     events, losses = state.events, state.losses
     alive = events.first_nan < 0
     recorded = losses._replace(batch=loss, epoch=losses.epoch + loss * batch.count.astype(loss.dtype))
@@ -166,16 +166,18 @@ def update(program: Program, lane: Lane, task: Task, state: State, batch: Batch,
     watched = loss
     if program.full_loss:
         # Under batch norm a batch's loss comes from its own statistics, even if it holds all rows.
-        same = program.full_batch and program.norm != "batch"
-        watched = loss if same else full_loss(program, lane, state.layers, task.x, task.y, task.n)
+        same = program.full_batch and not program.model.batch_statistics
+        watched = (
+            loss if same else full_loss(program, lane, state.parameters, state.model_state, task.x, task.y, task.n)
+        )
         recorded = _measured(recorded, watched, events.counted, task.steps)
     events = events._replace(
-        first_inf=_latched(events.first_inf, alive & _any(jnp.isinf, loss, layers), step),
-        first_nan=_latched(events.first_nan, _any(jnp.isnan, loss, layers), step),
+        first_inf=_latched(events.first_inf, alive & _any(jnp.isinf, loss, parameters, model_state), step),
+        first_nan=_latched(events.first_nan, _any(jnp.isnan, loss, parameters, model_state), step),
         counted=events.counted + alive if program.full_loss else events.counted,
     )
     losses = jax.tree.map(partial(jnp.where, alive), recorded, losses)
-    made = State(layers, optimizer_state, events, losses, state.marks)
+    made = State(parameters, model_state, optimizer_state, events, losses, state.marks)
     return _unless_stopped(program, lane, state, made, loss, watched, step) if program.stops else made
 
 
@@ -191,18 +193,19 @@ def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, 
         event: the step at which a non-finite loss counts as an event, or NEVER if it does not.
     """
     mask = rows_mask(program.rows, task.n)
-    output, pre_activations, _ = forward(program, state.layers, lane.numbers["gain"], task.x, mask)
+    passed = _forward(program, lane, state.parameters, state.model_state, task.x, mask)
+    output = passed.output
     loss = batch_loss(program.loss, output, task.y, lane.numbers["delta"], task.n, mask)
     error = jnp.where(mask, output - task.y, 0).astype(loss.dtype)
     accuracy = _accuracy(program, output, task.y, task.n, mask)
     val_loss = val_accuracy = jnp.nan
     if program.val_rows:
         val_mask = rows_mask(program.val_rows, task.val_n)
-        val_output = forward(program, state.layers, lane.numbers["gain"], task.val_x, val_mask).output
+        val_output = _forward(program, lane, state.parameters, state.model_state, task.val_x, val_mask).output
         val_loss = batch_loss(program.loss, val_output, task.val_y, lane.numbers["delta"], task.val_n, val_mask)
         val_accuracy = _accuracy(program, val_output, task.val_y, task.val_n, val_mask)
-    share, dead = dead_units(program, pre_activations, mask)
-    infinite = _any(jnp.isinf, loss, state.layers)
+    share, dead = program.model.dead_units(passed.seen, mask)
+    infinite = _any(jnp.isinf, loss, state.parameters, state.model_state)
     squared = jnp.sum(error * error) / task.n.astype(loss.dtype)
     made = Assessment(loss, val_loss, squared, share, dead, infinite, accuracy, val_accuracy)
     found = jnp.stack([jnp.asarray(each, loss.dtype) for each in made])
@@ -216,12 +219,35 @@ def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, 
 
 
 def full_loss(
-    program: Program, lane: Lane, layers: Layers, x: Array, y: Array, n: Array, *, training: bool = False
+    program: Program,
+    lane: Lane,
+    parameters: Layers,
+    model_state: Layers,
+    x: Array,
+    y: Array,
+    n: Array,
+    *,
+    training: bool = False,
 ) -> Array:
     """Loss over the first `n` of the given rows; while `training`, batch norm takes their statistics, not the running ones."""
     mask = rows_mask(x.shape[1], n)
-    output = forward(program, layers, lane.numbers["gain"], x, mask, training=training).output
+    output = _forward(program, lane, parameters, model_state, x, mask, training=training).output
     return batch_loss(program.loss, output, y, lane.numbers["delta"], n, mask)
+
+
+def _forward(
+    program: Program,
+    lane: Lane,
+    parameters: Layers,
+    model_state: Layers,
+    x: Array,
+    mask: Array | None,
+    *,
+    training: bool = False,
+) -> Pass:
+    return program.model.forward(
+        parameters, model_state, x, mask, numbers=lane.numbers, layout=program.layout, training=training
+    )
 
 
 def _accuracy(program: Program, output: Array, target: Array, n: Array, mask: Array) -> Array:
@@ -233,23 +259,21 @@ def rows_mask(rows: int, n: Array) -> Array:
     return jnp.arange(rows) < n
 
 
-def _loss_and_gradient(
-    program: Program, lane: Lane, weights: Layers, batch: Batch
-) -> tuple[Array, Array, Layers, list[Moments]]:
-    """The batch's loss, the outputs, the gradient with respect to the trained parameters, batch norm's moments."""
+def _loss_and_gradient(program: Program, lane: Lane, state: State, batch: Batch) -> tuple[Array, Array, Layers, Layers]:
+    """The batch's loss, the outputs, the gradient with respect to the parameters, and what is not trained afterwards."""
 
-    def run(weights: Layers) -> tuple[Array, list[Moments]]:
-        made = forward(program, weights, lane.numbers["gain"], batch.x, batch.mask, training=True)
-        return made.output, made.moments
+    def run(parameters: Layers) -> tuple[Array, Layers]:
+        passed = _forward(program, lane, parameters, state.model_state, batch.x, batch.mask, training=True)
+        return passed.output, passed.state
 
-    output, pull_back, moments = jax.vjp(run, weights, has_aux=True)
+    output, pull_back, model_state = jax.vjp(run, state.parameters, has_aux=True)
     loss, output_gradient = jax.value_and_grad(
         lambda output: batch_loss(program.loss, output, batch.y, lane.numbers["delta"], batch.count, batch.mask)
     )(output)
     if program.clip_output_gradient:
         bound = lane.numbers["clip_output_gradient"]
         output_gradient = jnp.clip(output_gradient, -bound, bound)
-    return loss, output, pull_back(output_gradient)[0], moments
+    return loss, output, pull_back(output_gradient)[0], model_state
 
 
 def _unless_stopped(
@@ -294,6 +318,6 @@ def _latched(first: Array, happens: Array, step: Array) -> Array:
     return jnp.where((first < 0) & happens, step, first)
 
 
-def _any(test: Callable[[Array], Array], loss: Array, layers: Layers) -> Array:
+def _any(test: Callable[[Array], Array], loss: Array, *layers: Layers) -> Array:
     """Whether the loss, any parameter or any running statistic passes `test`."""
     return jnp.any(jnp.stack([test(loss), *(jnp.any(test(leaf)) for leaf in jax.tree.leaves(layers))]))

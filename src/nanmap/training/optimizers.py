@@ -6,19 +6,18 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from nanmap.models.base import Array
+from nanmap.models.base import Array, Numbers
 from nanmap.training.program import Program
 
-Numbers = dict[str, Array]
 ADAGRAD_START = 0.1  # Keras's initial accumulator
 
 
-def make_optimizer(program: Program, numbers: Numbers, rates: Array) -> optax.GradientTransformation:
+def make_optimizer(program: Program, numbers: Numbers, learning_rates: Array) -> optax.GradientTransformation:
     """The update rule of one lane.
 
     Args:
         numbers: hyperparameters as scalars.
-        rates: learning rate of each layer at this step, `[layers]`, schedule included.
+        learning_rates: learning rate of each layer at this step, `[layers]`, schedule included.
     """
     parts = []
     if program.clip_value:
@@ -29,7 +28,7 @@ def make_optimizer(program: Program, numbers: Numbers, rates: Array) -> optax.Gr
     if program.weight_decay or program.optimizer in DEFAULT_DECAY:
         decay = numbers["weight_decay"] if program.weight_decay else DEFAULT_DECAY[program.optimizer]
         parts.append(optax.add_decayed_weights(decay))
-    parts.append(optax.stateless(lambda steps, _: _descend(steps, rates)))
+    parts.append(optax.stateless(lambda steps, _: _descend(steps, learning_rates)))
     if program.momentum and program.optimizer == "rmsprop":
         parts.append(optax.trace(numbers["momentum"], nesterov=program.nesterov))
     return optax.chain(*parts)
@@ -79,9 +78,9 @@ def scheduled(program: Program, numbers: Numbers, step: Array, steps: Array) -> 
     return factor
 
 
-def _descend(steps: list, rates: Array) -> list:
+def _descend(steps: list, learning_rates: Array) -> list:
     return [
-        jax.tree.map(lambda leaf, rate=rates[index]: -rate.astype(leaf.dtype) * leaf, layer)
+        jax.tree.map(lambda leaf, rate=learning_rates[index]: -rate.astype(leaf.dtype) * leaf, layer)
         for index, layer in enumerate(steps)
     ]
 

@@ -1,39 +1,80 @@
-"""The program: every setting that fixes shapes or control flow. Cells with equal programs share one compilation."""
+"""The program: every setting that fixes shapes or control flow. Cells with equal programs share one compilation.
+
+Imports no JAX: programs are planned, named and handed over where none is needed.
+"""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 from nanmap.config import Config
 from nanmap.config.choices import CROSS_ENTROPIES
 from nanmap.data import Rows
+from nanmap.models import Model, model_of
+from nanmap.models.base import Layout
 
 ROW_BLOCK = 16  # rows are padded to a multiple of this, so that neighbouring row counts share a program
-UNITS_MINOR_BELOW = 32  # batches up to this size keep units on the minor axis; rows were faster from 48 on (128 units)
-UNITS_MINOR_FROM = 32  # thin networks of so many units do at any batch: 16 units 0.4 times as fast, 128 units 1.2 times
+LAYER_RATES = "optimizer.layer_learning_rates"
 
-# Numbers of a cell that are values of a lane, never part of a program: sweeping them compiles nothing.
-LANE_KEYS = {
-    "optimizer.learning_rate": "learning_rate",
-    "optimizer.momentum": "momentum",
-    "optimizer.b1": "b1",
-    "optimizer.b2": "b2",
-    "optimizer.eps": "eps",
-    "optimizer.rho": "rho",
-    "optimizer.weight_decay": "weight_decay",
-    "optimizer.decay": "decay",
-    "optimizer.clip_value": "clip_value",
-    "optimizer.clip_norm": "clip_norm",
-    "optimizer.clip_output_gradient": "clip_output_gradient",
-    "model.gain": "gain",
-    "model.init_scale": "init_scale",
-    "model.init_offset": "init_offset",
-    "loss.delta": "delta",
-    "training.seed": "seed",
-    "training.stop_above": "stop_above",
-    "outcome.ratio": "ratio",
-}
 
-NUMBERS = (*(name for name in LANE_KEYS.values() if name not in ("seed", "learning_rate")), "warmup_steps", "floor")
+class LaneNumber(NamedTuple):
+    """A setting that is only a number of a cell, a value of its lane and never part of a program: sweeping it compiles nothing.
+
+    Attributes:
+        key: the config's.
+        name: what lanes and programs call it.
+        per_layer: whether every layer has one.
+        layer: of which layer alone this one is.
+    """
+
+    key: str
+    name: str
+    per_layer: bool = False
+    layer: int | None = None
+
+
+LANE_NUMBERS = (
+    LaneNumber("optimizer.learning_rate", "learning_rate", per_layer=True),
+    LaneNumber("optimizer.momentum", "momentum"),
+    LaneNumber("optimizer.b1", "b1"),
+    LaneNumber("optimizer.b2", "b2"),
+    LaneNumber("optimizer.eps", "eps"),
+    LaneNumber("optimizer.rho", "rho"),
+    LaneNumber("optimizer.weight_decay", "weight_decay"),
+    LaneNumber("optimizer.decay", "decay"),
+    LaneNumber("optimizer.clip_value", "clip_value"),
+    LaneNumber("optimizer.clip_norm", "clip_norm"),
+    LaneNumber("optimizer.clip_output_gradient", "clip_output_gradient"),
+    LaneNumber("model.gain", "gain"),
+    LaneNumber("model.init_scale", "init_scale"),
+    LaneNumber("model.init_offset", "init_offset"),
+    LaneNumber("loss.delta", "delta"),
+    LaneNumber("training.seed", "seed"),
+    LaneNumber("training.stop_above", "stop_above"),
+    LaneNumber("outcome.ratio", "ratio"),
+)
+_BY_KEY = {each.key: each for each in LANE_NUMBERS}
+
+
+def lane_number(key: str) -> LaneNumber | None:
+    """The number that a config key sets, or None if it sets something else.
+
+    >>> lane_number("optimizer.layer_learning_rates.1")
+    LaneNumber(key='optimizer.layer_learning_rates.1', name='learning_rate', per_layer=True, layer=1)
+    >>> lane_number("model.hidden")
+    """
+    stem, _, last = key.rpartition(".")
+    if stem == LAYER_RATES and last.isdigit():
+        return LaneNumber(key, "learning_rate", per_layer=True, layer=int(last))
+    return _BY_KEY.get(key)
+
+
+# What a lane holds as one number per cell: all but the seed, which is whole, and the learning rates, one per layer.
+NUMBERS = (
+    *(each.name for each in LANE_NUMBERS if each.name != "seed" and not each.per_layer),
+    "warmup_steps",
+    "floor",
+)
 OPTIMIZER_NUMBERS = {  # besides the momentum and the clips, which have flags of their own
     "sgd": (),
     "rmsprop": ("rho", "eps"),
@@ -48,6 +89,7 @@ class Program:
     """A pure function of one cell's config and its rows, never of the grid it stands in.
 
     Attributes:
+        model: the network's own spec; all that a network knows of a program.
         batch: rows per update.
         rows, val_rows: row counts as compiled: padded to `ROW_BLOCK`, and to whole batches.
         full_batch: every update sees all rows; their order does not matter then.
@@ -56,14 +98,7 @@ class Program:
         final_layers: whether the parameters at the end are handed out, for the sharpness there.
     """
 
-    features: int
-    outputs: int
-    hidden: tuple[int, ...]
-    activation: str
-    output_activation: str
-    bias: bool
-    norm: str
-    parametrization: str
+    model: Model
     loss: str
     optimizer: str
     momentum: bool
@@ -88,25 +123,23 @@ class Program:
 
     @property
     def key(self) -> str:
-        """A short name of these settings, the same in every process."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:12]
+        """A short name of these settings, the same in every process and in later versions.
+
+        A run folder pins widths by it: what is hashed is the text of the fields, the model's first, as they stood when
+        a program held them all itself.
+        """
+        own = ", ".join(f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.name != "model")
+        return hashlib.sha256(f"Program({self.model.identity}, {own})".encode()).hexdigest()[:12]
 
     def sentence(self) -> str:
         """What a reader calls this program."""
-        net = "–".join(map(str, self.widths))
         batch = "full batch" if self.full_batch else f"batch {self.batch}"
-        norm = "" if self.norm == "none" else f", {self.norm} norm"
-        return f"{net}, {self.optimizer}, {batch}{norm}, {self.dtype}"
+        return f"{self.model.title}, {self.optimizer}, {batch}, {self.dtype}"
 
     @property
-    def widths(self) -> tuple[int, ...]:
-        """Units from the inputs to the outputs."""
-        return (self.features, *self.hidden, self.outputs)
-
-    @property
-    def layers(self) -> int:
-        """Number of Dense layers."""
-        return len(self.hidden) + 1
+    def layout(self) -> Layout:
+        """What lies on the minor axis of the model's activations."""
+        return self.model.layout(self.batch)
 
     @property
     def classifies(self) -> bool:
@@ -148,45 +181,17 @@ class Program:
             "ratio": self.stop_converged,
         }
         rule = OPTIMIZER_NUMBERS.get(self.optimizer, MOMENT_NUMBERS)
-        return ("gain", "delta", "decay", *rule, *(name for name, used in flagged.items() if used))
-
-    @property
-    def thin(self) -> bool:
-        """Whether there is one input and every kernel is a row or a column: no product of two matrices anywhere."""
-        sides = zip(self.widths, self.widths[1:], strict=False)
-        return self.features == 1 and all(min(pair) == 1 for pair in sides)
-
-    @property
-    def rows_minor(self) -> bool:
-        """Whether rows rather than units lie on the minor axis, whichever was measured to be faster on a CPU."""
-        units = max(self.hidden, default=0)
-        if self.thin and units >= UNITS_MINOR_FROM:
-            return False
-        return self.batch > UNITS_MINOR_BELOW or self.batch >= units
-
-    @property
-    def parameters(self) -> int:
-        """Number of trainable parameters."""
-        norms = {"none": 0, "rms": 1, "layer": 2, "batch": 2}[self.norm]
-        dense = sum((a + self.bias) * b for a, b in zip(self.widths, self.widths[1:], strict=False))
-        return dense + norms * sum(self.hidden)
+        return (*self.model.numbers, "delta", "decay", *rule, *(name for name, used in flagged.items() if used))
 
 
 def program_of(config: Config, rows: Rows) -> Program:
     """The program that trains this config on these rows."""
-    model, optimizer, training = config.model, config.optimizer, config.training
+    optimizer, training = config.optimizer, config.training
     full = training.batch_size >= rows.n
     capacity = _up(rows.n, ROW_BLOCK)
     batch = capacity if full else training.batch_size
     return Program(
-        features=rows.inputs.shape[1],
-        outputs=rows.targets.shape[1],
-        hidden=model.hidden,
-        activation=model.activation if model.hidden else "linear",
-        output_activation=model.output_activation,
-        bias=model.bias,
-        norm=model.norm,
-        parametrization=model.parametrization,
+        model=model_of(config.model, rows.inputs.shape[1], rows.targets.shape[1]),
         loss=config.loss.kind,
         optimizer=optimizer.kind,
         momentum=optimizer.momentum is not None,

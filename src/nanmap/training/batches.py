@@ -1,0 +1,37 @@
+"""Which rows an update sees: all of them, a slice of an epoch put in order once, or a draw."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from nanmap.models.base import Array
+from nanmap.training.cell import Batch, Task, rows_mask
+from nanmap.training.order import epoch_order, replacement_rows
+from nanmap.training.program import Program
+
+
+def all_rows(program: Program, task: Task) -> Batch:
+    """Every row at once."""
+    mask = rows_mask(program.rows, task.n) if program.masked else None
+    return Batch(task.x, task.y, task.n, mask)
+
+
+def epoch_rows(program: Program, task: Task, epoch: Array) -> tuple[Array, Array]:
+    """Inputs and targets in the order of an epoch, counted from 0."""
+    if program.order != "shuffle":
+        return task.x, task.y
+    order = epoch_order(task.order_key, epoch, task.n, program.rows)
+    return task.x[:, order], task.y[:, order]
+
+
+def batch_of(program: Program, task: Task, x: Array, y: Array, step: Array) -> Batch:
+    """The rows of the update at `step`, taken from those of its epoch."""
+    if program.order == "replacement":
+        rows = replacement_rows(task.order_key, step, task.n, program.batch)
+        return Batch(x[:, rows], y[:, rows], jnp.int32(program.batch), None)
+    place = (step % task.steps_per_epoch) * program.batch
+    count = jnp.minimum(program.batch, task.n - place) if program.masked else jnp.int32(program.batch)
+    mask = jnp.arange(program.batch) < count if program.masked else None
+    cut = partial(jax.lax.dynamic_slice_in_dim, start_index=place, slice_size=program.batch, axis=1)
+    return Batch(cut(x), cut(y), count, mask)

@@ -1,0 +1,52 @@
+"""Where cells start from: one draw per initialiser and seed, on the host, and the numbers of each cell acting on it."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import jax
+import numpy as np
+
+from nanmap.config.settings import Model as ModelSettings
+from nanmap.models.base import Layers, Model
+
+
+def start(
+    model: Model,
+    settings: Sequence[ModelSettings],
+    which: np.ndarray,
+    seeds: np.ndarray,
+    numbers: Mapping[str, np.ndarray],
+    dtype: str,
+) -> tuple[Layers, Layers]:
+    """Initial parameters and state of cells, NumPy arrays `[cells…, …]` in the training's dtype, as the network holds them.
+
+    A cell alone gets the same bits as the cell among others.
+
+    Args:
+        model: the network.
+        settings: initialisers and their kind.
+        which: index into `settings`, `[cells…]`.
+        seeds: of the draws, `[cells…]`.
+        numbers: the cells' numbers, `[cells…]` each; `init_scale` and `init_offset` among them.
+        dtype: number format of the parameters.
+
+    Raises:
+        InputError: a file of initial parameters does not fit the model.
+    """
+    different, seed = np.unique(seeds, return_inverse=True)
+    pairs, inverse = np.unique(which * len(different) + seed.reshape(seeds.shape), return_inverse=True)
+    drawn = [_draw(model, settings[pair // len(different)], int(different[pair % len(different)])) for pair in pairs]
+    place = inverse.reshape(seeds.shape)
+    parameters, state = jax.tree.map(lambda *each: np.stack(each).astype(np.float64)[place], *drawn)
+    with np.errstate(over="ignore"):
+        return jax.tree.map(lambda leaf: leaf.astype(np.dtype(dtype)), (model.place(parameters, numbers), state))
+
+
+def _draw(model: Model, settings: ModelSettings, seed: int) -> tuple[Layers, Layers]:
+    return model.draw(settings, seed) if settings.init == "file" else _kept_draw(model, settings, seed)
+
+
+@lru_cache(maxsize=1 << 16)
+def _kept_draw(model: Model, settings: ModelSettings, seed: int) -> tuple[Layers, Layers]:
+    """`Model.draw`, kept: shards and calls ask for the same draws again. A file may change, a draw does not."""
+    return model.draw(settings, seed)

@@ -1,0 +1,124 @@
+"""A second engine: one cell after the other, update by update, in another process. No lanes, no groups, no compiled loop."""
+
+import multiprocessing
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import jax
+import numpy as np
+
+from nanmap.engine import Epoch, Trained
+from nanmap.engine.facts import FINAL, INITIAL, LATE, Records, facts_of
+from nanmap.engine.groups import late_step, task_of
+from nanmap.plan import Lanes, Plan
+from nanmap.training import batches
+from nanmap.training.cell import NEVER, Lane, State, assess, begin, running, update
+from nanmap.training.program import Program
+from nanmap.training.start import start
+
+
+class PlainEngine:
+    """Hands pickled batches to a process of its own, and gets pickled facts back."""
+
+    backend = "cpu"
+    device = "another process"
+
+    def __init__(self) -> None:
+        self.narrowed: dict[Program, tuple[int, int]] = {}
+        self.compilations = 0
+        self.notify: Callable[[str], None] = print
+        self.sent = 0
+
+    def width(self, program: Program) -> int:
+        return 1
+
+    def begin(self, widths: Mapping[Program, int]) -> None:
+        self.narrowed = {}
+
+    def tune(self, plan: Plan) -> dict[Program, int]:
+        return {}
+
+    def train(self, handed: Iterable[Lanes]) -> Iterator[Trained]:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            for number, lanes in enumerate(handed):
+                text = pickle.dumps(lanes)
+                self.sent += len(text)
+                cells, facts = pickle.loads(pool.submit(train_all, text).result())
+                yield Trained(number, cells, facts)
+
+    def follow(self, lanes: Lanes) -> Iterator[Epoch]:
+        variant = lanes.variants[0]
+        with jax.enable_x64(lanes.program.dtype == "float64"):
+            trainer = _Cell(lanes, 0)
+            yield Epoch(0, 0, 0, trainer.state)
+            for number, first in enumerate(range(0, variant.steps, variant.steps_per_epoch), 1):
+                last = min(first + variant.steps_per_epoch, variant.steps)
+                trainer.advance(first, last)
+                yield Epoch(number, first, last, trainer.state)
+                if not running(trainer.state.events):
+                    return
+
+
+def train_all(text: bytes) -> bytes:
+    """In the other process: every cell of a pickled batch, to the end of its budget."""
+    lanes: Lanes = pickle.loads(text)
+    states = []
+    with jax.enable_x64(lanes.program.dtype == "float64"):
+        for cell in range(len(lanes)):
+            trainer = _Cell(lanes, cell)
+            trainer.advance(0, lanes.variants[lanes.variant[cell]].steps)
+            states.append(trainer.state)
+    cells = np.arange(len(lanes))
+    facts = facts_of(lanes, cells, Records.of(states))
+    if lanes.program.final_layers:
+        for name in ("parameters", "model_state"):
+            facts[name] = jax.tree.map(lambda *each: np.stack(each), *(getattr(state, name) for state in states))
+    return pickle.dumps((cells, facts))
+
+
+class _Cell:
+    """One training, as `training` has it."""
+
+    def __init__(self, lanes: Lanes, cell: int) -> None:
+        program = self.program = lanes.program
+        self.task = task_of(lanes, cell)
+        numbers = {name: lanes.numbers[name][cell].astype(program.wide) for name in program.numbers}
+        self.lane = Lane(numbers, lanes.learning_rates[cell].astype(program.wide))
+        first = jax.tree.map(lambda leaf: leaf[0], start(**lanes.starts(np.array([cell]))))
+        self.state: State = self._host(begin(program, self.lane, *first))
+        self._assess(INITIAL, 0)
+
+    def advance(self, first: int, last: int) -> None:
+        """Updates `first..last`, and what a whole training assesses on the way."""
+        program, task, steps = self.program, self.task, int(self.task.steps)
+        for step in range(first, last):
+            if step == late_step(steps):
+                self._assess(LATE, NEVER)
+            if not running(self.state.events):
+                break
+            x, y = batches.epoch_rows(program, task, np.int32(step // task.steps_per_epoch))
+            batch = (
+                batches.all_rows(program, task)
+                if program.full_batch
+                else batches.batch_of(program, task, x, y, np.int32(step))
+            )
+            self.state = self._host(_update(program)(self.lane, task, self.state, batch, np.int32(step)))
+        self._assess(FINAL, steps - 1 if last == steps else NEVER)
+
+    def _assess(self, mark: int, event: int) -> None:
+        self.state = self._host(assess(self.program, self.lane, self.task, self.state, mark, np.int32(event)))
+
+    @staticmethod
+    def _host(state: Any) -> State:
+        return jax.tree.map(np.asarray, state)
+
+
+_UPDATES: dict[Program, Any] = {}
+
+
+def _update(program: Program) -> Any:
+    if program not in _UPDATES:
+        _UPDATES[program] = jax.jit(lambda *arguments: update(program, *arguments))
+    return _UPDATES[program]
