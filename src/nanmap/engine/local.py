@@ -19,6 +19,7 @@ from nanmap.engine.groups import Advance, Call, assemble, chunks, form_groups
 from nanmap.engine.job import Job, train_job
 from nanmap.engine.kernel import OPTIONS as KERNEL_OPTIONS
 from nanmap.engine.kernel import as_one_kernel, in_kernels, is_one_kernel
+from nanmap.engine.tune import tune
 from nanmap.engine.widths import flops_per_update, groups_per_call, width_of
 from nanmap.plan import Lanes, Plan
 from nanmap.training.cell import EPOCH_SUMS, Events, Losses, State, running
@@ -112,9 +113,7 @@ class LocalEngine:
 
     def tune(self, plan: Plan) -> dict[Program, int]:
         """The fastest width of each of a plan's programs, measured on its cells."""
-        from nanmap.engine.tune import tune
-
-        return tune(plan, self)
+        return tune(plan, self, lambda widths: LocalEngine(self.devices, widths, stop_early=False), len(self.devices))
 
     def train(self, batches: Iterable[Lanes]) -> Iterator[Trained]:
         """Trains all cells of all batches, and yields those of a call once it is done."""

@@ -1,13 +1,13 @@
 """Widths by measurement: each program at several widths on its own cells. What is found is pinned, for it fixes the bits."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from statistics import median
 
 import numpy as np
 
-from nanmap.engine.local import LocalEngine
+from nanmap.engine.base import Engine
 from nanmap.engine.widths import flops_per_update
 from nanmap.plan import Lanes, Plan
 from nanmap.training.program import Program
@@ -20,12 +20,22 @@ WORK_PER_VALUE = 300  # what an update costs beside its arithmetic, per paramete
 MARGIN = 1.05  # a width has to be this much faster than the model's to be taken instead
 
 
-def tune(plan: Plan, engine: LocalEngine) -> dict[Program, int]:
-    """The fastest width of every program of a plan on an engine's devices; `engine.notify` is told what was measured."""
+Make = Callable[[dict[Program, int]], Engine]  # an engine that trains with these widths, and never stops early
+
+
+def tune(plan: Plan, engine: Engine, make: Make, devices: int) -> dict[Program, int]:
+    """The fastest width of every program of a plan; `engine.notify` is told what was measured.
+
+    Args:
+        plan: whose cells are trained.
+        engine: knows the usual widths.
+        make: makes engines like it.
+        devices: how many it keeps busy.
+    """
     found = {}
     for program, lanes in _samples(plan):
         usual = engine.width(program)
-        rates = updates_per_second(lanes, engine, candidates(usual))
+        rates = updates_per_second(lanes, make, devices, candidates(usual))
         best = max(rates, key=lambda width: rates[width])
         found[program] = best if rates[best] > MARGIN * rates[usual] else usual
         measured = ", ".join(f"{width}: {rate:,.0f}" for width, rate in rates.items())
@@ -42,19 +52,21 @@ def candidates(width: int) -> list[int]:
     return [int(width * factor) for factor in FACTORS if 1 <= width * factor <= max(width, WIDEST)]
 
 
-def updates_per_second(lanes: Lanes, engine: LocalEngine, widths: list[int]) -> dict[int, float]:
+def updates_per_second(lanes: Lanes, make: Make, devices: int, widths: list[int]) -> dict[int, float]:
     """Updates of one cell per second by width, medians of interleaved runs, every cell run to the end.
 
     Args:
         lanes: cells of one program; repeated until there are two groups for each device, and cut to a short budget.
+        make, devices: as for `tune`.
+        widths: those to measure.
     """
-    program, devices = lanes.program, len(engine.devices)
+    program = lanes.program
     count = 2 * max(widths)
     update = flops_per_update(program) + WORK_PER_VALUE * program.model.parameters
     steps = max(2, int(WORK / (update * count)))
     sample = _take(lanes, np.resize(np.arange(len(lanes)), count), steps)
     total = devices * sum(sample.variants[variant].steps for variant in sample.variant)
-    engines = {width: LocalEngine(engine.devices, {program: width}, stop_early=False) for width in widths}
+    engines = {width: make({program: width}) for width in widths}
     times: dict[int, list[float]] = {width: [] for width in widths}
     for repeat in range(REPEATS + 1):
         for width, each in engines.items():

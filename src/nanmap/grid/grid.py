@@ -39,25 +39,19 @@ class Grid:
         """Number of cells, excluded ones among them."""
         return int(np.prod(self.shape, dtype=np.int64))
 
-    def decode(self, cells: np.ndarray) -> np.ndarray:
-        """Positions `[dimensions, cells]` of cell numbers along each dimension."""
-        return np.array(np.unravel_index(cells, self.shape)) if self.shape else np.zeros((0, len(cells)), int)
+    def cells(self, numbers: np.ndarray) -> "Cells":
+        """The cells with these numbers, decoded."""
+        decoded = np.unravel_index(numbers, self.shape) if self.shape else np.zeros((0, len(numbers)), int)
+        return Cells(self, numbers, np.array(decoded))
 
-    def columns(self, cells: np.ndarray) -> dict[str, np.ndarray]:
-        """What the rows say for each axis, `[cells]` per column."""
-        positions = self.decode(cells)
-        return {
-            axis.column: axis.labels[position]
-            for dimension, position in zip(self.dimensions, positions, strict=True)
-            for axis in dimension
-        }
+    def kept(self, start: int, stop: int) -> "Cells":
+        """The cells of `start..stop` that `where` keeps."""
+        cells = self.cells(np.arange(start, stop))
+        if self.where is None:
+            return cells
+        return cells.take(np.flatnonzero(np.broadcast_to(self.where(cells.columns()), len(cells))))
 
-    def kept(self, start: int, stop: int) -> np.ndarray:
-        """The cell numbers of `start..stop` that `where` keeps."""
-        cells = np.arange(start, stop)
-        return cells if self.where is None else cells[np.broadcast_to(self.where(self.columns(cells)), cells.shape)]
-
-    def chunks(self) -> Iterator[np.ndarray]:
+    def chunks(self) -> Iterator["Cells"]:
         """All cells that stay, a chunk at a time."""
         return (self.kept(start, min(start + CHUNK, self.size)) for start in range(0, self.size, CHUNK))
 
@@ -68,3 +62,32 @@ class Grid:
             for axis in self.dimensions[dimension]:
                 merged |= axis.settings[position]
         return merged
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Some cells of a grid, decoded once on their way.
+
+    Attributes:
+        numbers: int64 `[cells]`.
+        positions: along each dimension, `[dimensions, cells]`.
+    """
+
+    grid: Grid
+    numbers: np.ndarray
+    positions: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def take(self, index: np.ndarray) -> "Cells":
+        """Some of them."""
+        return Cells(self.grid, self.numbers[index], self.positions[:, index])
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """What the rows say for each axis, `[cells]` per column."""
+        return {
+            axis.column: axis.labels[position]
+            for dimension, position in zip(self.grid.dimensions, self.positions, strict=True)
+            for axis in dimension
+        }

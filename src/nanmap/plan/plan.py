@@ -11,6 +11,7 @@ import numpy as np
 from nanmap.config import Config, build_config
 from nanmap.data import Rows, affine_floor, load_rows
 from nanmap.errors import InputError
+from nanmap.grid import Cells
 from nanmap.plan.sweep import Sweep
 from nanmap.training.program import LANE_NUMBERS, NUMBERS, LaneNumber, Program, lane_number, program_of
 
@@ -80,7 +81,8 @@ class Plan:
     >>> from nanmap.plan import make_sweep
     >>> tree = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 5}}
     >>> axes = [{"key": "training.batch_size", "values": [1, 32]}, {"key": "optimizer.learning_rate", "values": [0.1, 1]}]
-    >>> [len(batch) for batch in Plan(make_sweep(tree, axes)).lanes(np.arange(4))]
+    >>> plan = Plan(make_sweep(tree, axes))
+    >>> [len(batch) for batch in plan.lanes(plan.grid.cells(np.arange(4)))]
     [2, 2]
     """
 
@@ -137,7 +139,7 @@ class Plan:
             return list(range(self.variant_count))
         found: set[int] = set()
         for cells in self.grid.chunks():
-            found.update(np.unique(self._variant_numbers(self.grid.decode(cells))).tolist())
+            found.update(np.unique(self._variant_numbers(cells.positions)).tolist())
         return sorted(found)
 
     def _variant_numbers(self, places: np.ndarray) -> np.ndarray:
@@ -158,9 +160,9 @@ class Plan:
                 error.mend = error.mend or f"it arises with {shown}; exclude it with `where` or change an axis"
             raise error.within(self.sweep.file) if self.sweep.file else error from None
 
-    def lanes(self, cells: np.ndarray) -> list[Lanes]:
+    def lanes(self, cells: Cells) -> list[Lanes]:
         """The given cells, one batch per program, in order of first appearance."""
-        places = self.grid.decode(cells)
+        places = cells.positions
         present, local = np.unique(self._variant_numbers(places), return_inverse=True)
         variants = [self.variant(int(index)) for index in present]
         programs = {variant.program: None for variant in variants}
