@@ -13,9 +13,8 @@ import pytest
 from nanmap.config import build_config
 from nanmap.engine import Engine
 from nanmap.plan import Plan, make_sweep
-from nanmap.runs.single import TrainingReport
-from nanmap.runs.single import run as run_one
-from nanmap.runs.sweep import sweep_to_folder
+from nanmap.runs.single import TrainingReport, train_one
+from nanmap.runs.sweep import train_sweep
 
 jax.config.update("jax_num_cpu_devices", 2)  # before the first array: afterwards JAX refuses
 
@@ -50,7 +49,7 @@ def lone_engine() -> Engine:
 @pytest.fixture(scope="session")
 def train(engine: Engine) -> Train:
     """`train(tree, **options)`: one training, alone."""
-    return lambda tree, **options: run_one(build_config(tree), engine=engine, **options)
+    return lambda tree, **options: train_one(build_config(tree), engine=engine, **options)
 
 
 @pytest.fixture(scope="session")
@@ -60,9 +59,9 @@ def grid(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Grid:
     def run(
         tree: Tree, axes: list[Tree], *, engine: Engine = engine, shard_cells: int | None = None, **options: Any
     ) -> pa.Table:
-        sweep = make_sweep(tree, axes, **options)
-        result = sweep_to_folder(sweep, tmp_path_factory.mktemp("run"), engine=engine, shard_cells=shard_cells)
-        return result.folder.dataset().to_table()
+        plan = Plan(make_sweep(tree, axes, **options))
+        out = tmp_path_factory.mktemp("run")
+        return train_sweep(plan, out, engine=engine, shard_cells=shard_cells).dataset().to_table()
 
     return run
 

@@ -7,12 +7,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+import nanmap
 from nanmap.engine import Engine
 from nanmap.engine.tune import candidates
 from nanmap.errors import InputError
 from nanmap.plan import Plan, make_sweep
 from nanmap.result import Result
-from nanmap.runs.sweep import Silent, sweep_to_folder
+from nanmap.runs.observer import Observer
 
 TREE: dict[str, Any] = {"data": {"kind": "line", "start": 1, "n": 20, "slope": 0.5}, "training": {"steps": 30}}
 AXES = [
@@ -22,7 +23,7 @@ AXES = [
 SHARD = 4  # sixteen cells: four shards of two programs each
 
 
-class Stops(Silent):
+class Stops(Observer):
     """An observer that interrupts the run once `cells` cells are done, as Ctrl-C would."""
 
     def __init__(self, cells: int) -> None:
@@ -31,8 +32,9 @@ class Stops(Silent):
     def started(self, total: int, finished: int) -> None:
         self.finished = finished
 
-    def advanced(self, outcomes: np.ndarray) -> None:
-        self.left -= len(outcomes)
+    def advanced(self, rows: int, outcomes: np.ndarray | None = None) -> None:
+        assert np.shape(outcomes) == (rows,)
+        self.left -= rows
         if self.left <= 0:
             raise KeyboardInterrupt
 
@@ -41,7 +43,7 @@ class Stops(Silent):
 def run(engine):
     def start(out: Path, tree: dict = TREE, axes: list = AXES, **options: Any) -> Result:
         sweep = make_sweep(tree, axes, where=options.pop("where", None))
-        return sweep_to_folder(sweep, out, shard_cells=SHARD, **({"engine": engine} | options))
+        return nanmap.sweep(sweep, out, shard_cells=SHARD, **({"engine": engine} | options))
 
     return start
 

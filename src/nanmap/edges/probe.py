@@ -35,7 +35,7 @@ class Prober:
         edges: its rows.
         engine: trains.
         rows: the rows of this block.
-        advanced: told how many trainings were made.
+        trained: told how many trainings were made.
 
     Attributes:
         by_tail: rows that are decided by the tail, bool `[rows]`.
@@ -44,9 +44,9 @@ class Prober:
     """
 
     def __init__(
-        self, plan: Plan, edges: EdgeRows, engine: Engine, rows: np.ndarray, advanced: Callable[[int], None]
+        self, plan: Plan, edges: EdgeRows, engine: Engine, rows: np.ndarray, trained: Callable[[int], None]
     ) -> None:
-        self.plan, self.edges, self.engine, self.rows, self.advanced = plan, edges, engine, rows, advanced
+        self.plan, self.edges, self.engine, self.rows, self.trained = plan, edges, engine, rows, trained
         self.by_tail, self.horizon = np.zeros(len(rows), bool), np.zeros(len(rows), np.int64)
         self.cells = edges.cells(rows)
         for lanes in plan.lanes(self.cells):
@@ -61,7 +61,7 @@ class Prober:
         self.cost += sum(_cost(self.engine, lanes) for lanes in batches)
         for lanes, index, columns in self.engine.train(batches):
             stable[lanes.position[index]] = _stable(lanes, index, columns, self.by_tail[rows[lanes.position[index]]])
-            self.advanced(len(index))
+            self.trained(len(index))
         return stable
 
     def column_cost(self) -> int:

@@ -9,8 +9,8 @@ from nanmap.grid import Grid
 from nanmap.grid.axes import Axis
 from nanmap.plan import Sweep
 
-RATE = "optimizer.learning_rate"
-LAYER_RATE = "optimizer.layer_learning_rates."
+LEARNING_RATE = "optimizer.learning_rate"
+LAYER_RATES = "optimizer.layer_learning_rates."
 SEEDS = ("training.seed", "data.seed")
 DEFAULT_SPAN = (1e-6, 1e2)  # the rates looked at where the sweep has no axis of them
 
@@ -36,7 +36,7 @@ class EdgeRows:
         self.grid: Grid = sweep.grid
         self.rate = _rate_axis(sweep, along)
         key = self.rate.key if self.rate else None
-        self.layer = int(key.rpartition(".")[2]) if key and key.startswith(LAYER_RATE) else None
+        self.layer = int(key.rpartition(".")[2]) if key and key.startswith(LAYER_RATES) else None
         dimensions = range(len(self.grid.dimensions))
         others = [each for each in dimensions if self.rate not in self.grid.dimensions[each]]
         seeds = [each for each in others if all(axis.key in SEEDS for axis in self.grid.dimensions[each])]
@@ -87,7 +87,11 @@ class EdgeRows:
 
 
 def _rate_axis(sweep: Sweep, along: str | None) -> Axis | None:
-    rates = [axis for axis in sweep.grid.axes if any(key == RATE or key.startswith(LAYER_RATE) for key in axis.keys)]
+    rates = [
+        axis
+        for axis in sweep.grid.axes
+        if any(key == LEARNING_RATE or key.startswith(LAYER_RATES) for key in axis.keys)
+    ]
     own = (sweep.tree.get("optimizer") or {}).get("layer_learning_rates")
     names = [axis.column for axis in rates]
     if along is not None and along not in names:
