@@ -79,6 +79,7 @@ def test_a_training_alone_has_the_row_of_a_sweep(kind: str, grid, train, tmp_pat
         del row["cell"], row["learning_rate"]
         assert list(report.row) == [each.name for each in COLUMNS]
         assert exact(report.row) == exact(row)
+        assert (row["val_loss_final"] is None) == ("validation_split" not in tree["data"])
         assert (report.outcome, report.cause) == (row["outcome"], row["cause"])
 
 
