@@ -76,7 +76,7 @@ class Task:
     @cached_property
     def lanes(self) -> Lanes:
         """The cells with all their numbers."""
-        (lanes,) = self.plan.lanes(self.cells)
+        (lanes,) = self.plan.lanes(self.plan.grid.cells(self.cells))
         return lanes
 
     @property

@@ -11,11 +11,10 @@ import pyarrow as pa
 import pytest
 
 from nanmap.config import build_config
-from nanmap.engine import Engine
+from nanmap.engine import LocalEngine
 from nanmap.plan import Plan, make_sweep
-from nanmap.runs.single import TrainingReport
-from nanmap.runs.single import run as run_one
-from nanmap.runs.sweep import sweep_to_folder
+from nanmap.runs.single import TrainingReport, train_one
+from nanmap.runs.sweep import train_sweep
 
 jax.config.update("jax_num_cpu_devices", 2)  # before the first array: afterwards JAX refuses
 
@@ -36,47 +35,48 @@ Grid = Callable[..., pa.Table]
 
 
 @pytest.fixture(scope="session")
-def engine() -> Engine:
+def engine() -> LocalEngine:
     """Both devices."""
-    return Engine()
+    return LocalEngine()
 
 
 @pytest.fixture(scope="session")
-def lone_engine() -> Engine:
+def lone_engine() -> LocalEngine:
     """One device."""
-    return Engine(devices=jax.devices()[:1])
+    return LocalEngine(devices=jax.devices()[:1])
 
 
 @pytest.fixture(scope="session")
-def train(engine: Engine) -> Train:
+def train(engine: LocalEngine) -> Train:
     """`train(tree, **options)`: one training, alone."""
-    return lambda tree, **options: run_one(build_config(tree), engine=engine, **options)
+    return lambda tree, **options: train_one(build_config(tree), engine=engine, **options)
 
 
 @pytest.fixture(scope="session")
-def grid(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Grid:
+def grid(engine: LocalEngine, tmp_path_factory: pytest.TempPathFactory) -> Grid:
     """`grid(tree, axes)`: the rows of a sweep as one Arrow table, read back from its run folder."""
 
     def run(
-        tree: Tree, axes: list[Tree], *, engine: Engine = engine, shard_cells: int | None = None, **options: Any
+        tree: Tree, axes: list[Tree], *, engine: LocalEngine = engine, shard_cells: int | None = None, **options: Any
     ) -> pa.Table:
-        sweep = make_sweep(tree, axes, **options)
-        result = sweep_to_folder(sweep, tmp_path_factory.mktemp("run"), engine=engine, shard_cells=shard_cells)
-        return result.folder.dataset().to_table()
+        plan = Plan(make_sweep(tree, axes, **options))
+        out = tmp_path_factory.mktemp("run")
+        return train_sweep(plan, out, engine=engine, shard_cells=shard_cells).dataset().to_table()
 
     return run
 
 
 @pytest.fixture(scope="session")
-def columns(engine: Engine) -> Callable[..., dict[str, np.ndarray]]:
+def columns(engine: LocalEngine) -> Callable[..., dict[str, np.ndarray]]:
     """`columns(tree, axes)`: what the engine itself hands out, `[cells]` per name, before rows are made of it."""
 
     def run(tree: Tree, axes: list[Tree]) -> dict[str, np.ndarray]:
         plan = Plan(make_sweep(tree, axes))
         found: dict[str, np.ndarray] = {}
-        for lanes, index, facts in engine.train(plan.lanes(np.arange(plan.grid.size))):
+        batches = plan.lanes(plan.grid.cells(np.arange(plan.grid.size)))
+        for batch, index, facts in engine.train(batches):
             for name, values in facts.items():
-                found.setdefault(name, np.zeros(plan.grid.size, values.dtype))[lanes.position[index]] = values
+                found.setdefault(name, np.zeros(plan.grid.size, values.dtype))[batches[batch].position[index]] = values
         return found
 
     return run

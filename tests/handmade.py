@@ -9,7 +9,8 @@ import numpy as np
 from nanmap.analysis import load_grid
 from nanmap.result import Result
 from nanmap.results.columns import COLUMNS, TEXT, Column, make_table
-from nanmap.results.folder import RunFolder, shard_metadata
+from nanmap.results.folder import RunFolder
+from nanmap.results.shards import shard_metadata
 
 LINE = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 10, "batch_size": 32}}
 SMALL_FRACTAL = {  # the fractal network with a tenth of its rows and steps
@@ -71,8 +72,8 @@ def write_run(
         cells = grid.kept(start, min(start + shard_cells, grid.size))
         if number in lost or not len(cells):
             continue
-        rows = {name: values[cells] for name, values in columns.items()}
-        folder.shards.write(number, make_table(cells, grid.columns(cells), rows, shard_metadata("hash", number)))
+        rows = {name: values[cells.numbers] for name, values in columns.items()}
+        folder.cells.write(number, make_table(cells.numbers, cells.columns(), rows, shard_metadata("hash", number)))
     return Result(path)
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import nanmap
 from nanmap.cli.run import _as_json, _epoch_line, _plain
 from nanmap.config import build_config
 from nanmap.errors import InputError
 from nanmap.plan import make_sweep
 from nanmap.plot import draw_map
-from nanmap.runs.sweep import sweep_to_folder
 
 rng = np.random.default_rng(51)
 N, KEPT = 25, 17  # 17 rows train, compiled for 32
@@ -42,7 +42,7 @@ def test_accuracy_is_the_share_of_rows_whose_largest_logit_is_their_class(npz, t
     assert report.row["accuracy"] == pytest.approx(right[:KEPT].mean(), abs=1e-6)
     assert report.row["val_accuracy"] == report.epochs[-1].val_accuracy == pytest.approx(right[KEPT:].mean(), abs=1e-6)
     assert 0.5 < report.row["accuracy"] < 1
-    assert np.isnan(report.row["r2"]), "logits are no estimates of the targets"
+    assert report.row["r2"] is None, "logits are no estimates of the targets"
 
 
 def test_an_epoch_counts_each_batch_with_the_parameters_of_its_turn(npz, train) -> None:
@@ -109,7 +109,7 @@ def test_whoever_asks_for_accuracy_on_numbers_is_told_why_there_is_none(engine, 
     with pytest.raises(InputError, match="target_kind"):
         build_config(tree | {"training": {"epochs": 1, "metrics": ["accuracy"]}})
     axes = [{"key": "optimizer.learning_rate", "values": [0.1, 0.2]}, {"key": "training.seed", "values": [1, 2]}]
-    result = sweep_to_folder(make_sweep(tree, axes), tmp_path, engine=engine)
+    result = nanmap.sweep(make_sweep(tree, axes), tmp_path, engine=engine)
     with pytest.raises(InputError, match="exact equalities"):
         draw_map(result, "learning_rate", "seed", value="accuracy")
 

@@ -7,9 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from nanmap.engine import Engine
+import nanmap
+from nanmap.engine import LocalEngine
 from nanmap.plan import Plan, make_sweep
-from nanmap.runs.sweep import sweep_to_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore:optax.global_norm is deprecated")
 BACKEND_COMPILE = "/jax/core/compile/backend_compile_duration"
@@ -106,20 +106,20 @@ def sweep_of(batch_sizes: list[int], **values: list):
 def test_the_backend_compiles_each_program_once_and_nothing_on_later_shards_or_sweeps(
     compiled: list[str], tmp_path
 ) -> None:
-    engine = Engine(jax.devices()[:1])
+    engine = LocalEngine(jax.devices()[:1])
     first = sweep_of([4, 5], optimizer_learning_rate=np.geomspace(1e-4, 1.0, 40).tolist())
-    sweep_to_folder(first, tmp_path / "a", engine=engine, shard_cells=9)
+    nanmap.sweep(first, tmp_path / "a", engine=engine, shard_cells=9)
     assert engine.compilations == 2
     assert len(compiled) >= 2, "the listener hears nothing"
     assert len(compiled) == 2, "something besides the two programs was compiled"
     second = sweep_of(
         [5, 4], optimizer_b1=[0.1, 0.2, 0.3], model_init=["zeros", "he_normal"], training_seed=[5, 6], data_n=[18, 27]
     )
-    sweep_to_folder(second, tmp_path / "b", engine=engine, shard_cells=5)
+    nanmap.sweep(second, tmp_path / "b", engine=engine, shard_cells=5)
     assert (engine.compilations, len(compiled)) == (2, 2)
 
 
-def test_a_training_alone_uses_the_program_of_the_sweep(train, engine: Engine, compiled: list[str]) -> None:
+def test_a_training_alone_uses_the_program_of_the_sweep(train, engine: LocalEngine, compiled: list[str]) -> None:
     tree = TREE | {"optimizer": {"kind": "adamw", "learning_rate": 0.1}}
     train(tree)
     before = engine.compilations

@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from nanmap.engine import Engine
+from nanmap.engine import LocalEngine
 from nanmap.engine import job as jobs
 from nanmap.errors import InputError
 from nanmap.plan import Plan, make_sweep
@@ -24,9 +24,11 @@ RATES = [{"key": "optimizer.learning_rate", "log": [1e-3, 1e38], "num": 150}, {"
 def columns_with(tree: dict, axes: list[dict], width: int, **options: object) -> dict[str, np.ndarray]:
     plan = Plan(make_sweep(tree, axes))
     programs = {variant.program for variant in plan.variants()}
-    engine = Engine(widths=dict.fromkeys(programs, width), **options)
+    engine = LocalEngine(widths=dict.fromkeys(programs, width), **options)
     found: dict[str, np.ndarray] = {}
-    for lanes, index, facts in engine.train(plan.lanes(np.arange(plan.grid.size))):
+    batches = plan.lanes(plan.grid.cells(np.arange(plan.grid.size)))
+    for batch, index, facts in engine.train(batches):
+        lanes = batches[batch]
         for name, values in facts.items():
             found.setdefault(name, np.zeros(plan.grid.size, values.dtype))[lanes.position[index]] = values
     return found
@@ -148,9 +150,11 @@ def test_the_width_gives_way_last_and_is_recorded(monkeypatch: pytest.MonkeyPatc
     said: list[str] = []
     plan = Plan(make_sweep(NET, RATES))
     program = plan.variant(0).program
-    engine = Engine(widths={program: 32}, notify=said.append)
+    engine = LocalEngine(widths={program: 32}, notify=said.append)
     cells = {}
-    for lanes, index, facts in engine.train(plan.lanes(np.arange(plan.grid.size))):
+    batches = plan.lanes(plan.grid.cells(np.arange(plan.grid.size)))
+    for batch, index, facts in engine.train(batches):
+        lanes = batches[batch]
         cells.update(zip(lanes.position[index].tolist(), facts["loss_final"].tolist(), strict=True))
     assert engine.narrowed == {program: (32, 8)}
     assert "last digits" in said[-1]
@@ -170,9 +174,9 @@ def test_programs_that_are_done_leave_a_full_device_first(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(engines, "_run", call)
     said: list[str] = []
-    engine = Engine(devices=jax.devices()[:1], notify=said.append)
+    engine = LocalEngine(devices=jax.devices()[:1], notify=said.append)
     plan = Plan(make_sweep(LINE, [{"key": "training.batch_size", "values": [32, 7]}]))
-    assert sum(len(index) for _, index, _ in engine.train(plan.lanes(np.arange(2)))) == 2
+    assert sum(len(index) for _, index, _ in engine.train(plan.lanes(plan.grid.cells(np.arange(2))))) == 2
     assert [len(programs) for programs in resident] == [1, 2, 1]
     assert not said
     assert not engine.narrowed

@@ -12,7 +12,6 @@ import pytest
 
 import nanmap
 from handmade import SMALL_FRACTAL
-from nanmap.edges import edges_to_folder
 from nanmap.edges.rows import EdgeRows
 from nanmap.edges.search import BUDGET, Edges, plan_search, search
 from nanmap.errors import InputError
@@ -87,7 +86,7 @@ RATES = {"key": "optimizer.learning_rate", "log": [1e-3, 30.0], "num": 9}
 
 def measured(engine, tmp_path: Path, tree: dict[str, Any], axes: list[dict[str, Any]], **options: Any) -> pd.DataFrame:
     sweep = make_sweep(tree, axes, **{key: options.pop(key) for key in ("zip", "where") if key in options})
-    return edges_to_folder(sweep, tmp_path / "edges", engine=engine, **options).edge()
+    return nanmap.edge(sweep, tmp_path / "edges", engine=engine, **options).edge()
 
 
 def regression(path: str, **tables: Any) -> dict[str, Any]:
@@ -105,7 +104,7 @@ class TestFullBatch:
         batch, more = {"square_sgd": (100, []), "keras_line": (64, ["axes.n.values=[8, 17, 20, 40]"])}[name]
         overrides = [f"axes.batch_size.values=[{batch}]", "axes.seed.range=[0, 2]", *more]
         sweep = load_sweep(ROOT / "sweeps" / f"{name}.toml", overrides)
-        table = edges_to_folder(sweep, tmp_path, engine=engine).edge()
+        table = nanmap.edge(sweep, tmp_path, engine=engine).edge()
         assert len(table) > 20
         assert set(table.decided_by) == {"tail"}
         np.testing.assert_allclose(table.edge_learning_rate / table.predicted_gd, 1, rtol=0, atol=1e-4)
@@ -227,7 +226,7 @@ class TestRows:
             {"key": "training.seed", "range": [0, 8]},
             {"key": "optimizer.learning_rate", "log": [1e-5, 10], "num": 73},
         ]
-        result = edges_to_folder(make_sweep(tree, axes), tmp_path, engine=engine)
+        result = nanmap.edge(make_sweep(tree, axes), tmp_path, engine=engine)
         table = result.edge()
         assert len(table) == 1024
         np.testing.assert_allclose(table.edge_learning_rate / table.predicted_gd, 1, rtol=0, atol=1e-4)
@@ -281,7 +280,7 @@ class TestFolder:
 
     def edge(self, engine, folder: Path, **options: Any) -> nanmap.Result:
         sweep = make_sweep(TestByOutcome.TREE, self.AXES)
-        return edges_to_folder(sweep, folder, engine=engine, tolerance=0.02, block=2, **options)
+        return nanmap.edge(sweep, folder, engine=engine, tolerance=0.02, block=2, **options)
 
     def test_an_interrupted_search_continues_with_the_same_rows(self, engine, tmp_path: Path):
         whole = self.edge(engine, tmp_path).edge()
@@ -305,8 +304,8 @@ class TestFolder:
         self.edge(engine, tmp_path)
         sweep = make_sweep(TestByOutcome.TREE, self.AXES[1:])
         with pytest.raises(InputError, match="holds edges of other settings"):
-            edges_to_folder(sweep, tmp_path, engine=engine, tolerance=0.02)
-        fresh = edges_to_folder(sweep, tmp_path, engine=engine, tolerance=0.02, fresh=True)
+            nanmap.edge(sweep, tmp_path, engine=engine, tolerance=0.02)
+        fresh = nanmap.edge(sweep, tmp_path, engine=engine, tolerance=0.02, fresh=True)
         assert len(fresh.edge()) == 3
 
     def test_a_folder_without_edges_says_how_to_get_them(self, tmp_path: Path):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nanmap.engine import Engine
+from nanmap.engine import LocalEngine
 from nanmap.engine import engine as engines
 from nanmap.plan import Plan, make_sweep
 from nanmap.training.program import Program
@@ -29,9 +29,9 @@ def program_of(plan: Plan) -> Program:
     return plan.variant(0).program
 
 
-def rows(plan: Plan, engine: Engine) -> dict[str, np.ndarray]:
+def rows(plan: Plan, engine: LocalEngine) -> dict[str, np.ndarray]:
     """All columns, in the grid's order."""
-    (lanes,) = plan.lanes(np.arange(plan.grid.size))
+    (lanes,) = plan.lanes(plan.grid.cells(np.arange(plan.grid.size)))
     parts = [(lanes.position[index], columns) for _, index, columns in engine.train([lanes])]
     order = np.argsort(np.concatenate([position for position, _ in parts]))
     return {name: np.concatenate([columns[name] for _, columns in parts])[order] for name in parts[0][1]}
@@ -55,7 +55,7 @@ def test_the_loop_of_a_thin_network_is_one_kernel_that_uses_every_input(
     hidden: list[int], batch: int, order: str
 ) -> None:
     # XLA aborts the process over an input that nothing reads.
-    compiled = Engine().compiled(program_of(plan_of(hidden, batch, order)))
+    compiled = LocalEngine().compiled(program_of(plan_of(hidden, batch, order)))
     (body,) = marked_calls(compiled.call.as_text())
     inputs = re.findall(r"^\s+(\S+) = \S+ parameter\(", body, re.M)
     assert len(inputs) > 10
@@ -64,7 +64,7 @@ def test_the_loop_of_a_thin_network_is_one_kernel_that_uses_every_input(
 
 
 def test_other_networks_have_no_such_loop() -> None:
-    assert marked_calls(Engine().compiled(program_of(plan_of([5, 5], 4))).call.as_text()) == []
+    assert marked_calls(LocalEngine().compiled(program_of(plan_of([5, 5], 4))).call.as_text()) == []
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
@@ -73,9 +73,9 @@ def test_one_kernel_and_many_compute_the_same(
     hidden: list[int], batch: int, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = plan_of(hidden, batch, dtype=dtype, epochs=2)
-    whole = rows(plan, Engine())
+    whole = rows(plan, LocalEngine())
     monkeypatch.setattr(engines, "is_one_kernel", lambda program, backend: False)
-    pieces = rows(plan, Engine())
+    pieces = rows(plan, LocalEngine())
     accuracy = {"float64": 1e-9, "float32": 1e-3, "bfloat16": 0.3}[dtype]
     gentle = whole["loss_final"] < 2 * whole["loss_initial"]
     assert 4 < gentle.sum() < 24

@@ -15,8 +15,8 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+import nanmap
 from handmade import BATCH, LINE, RATE, SEED, write_run
-from nanmap.edges import edges_to_folder
 from nanmap.errors import InputError
 from nanmap.outcomes import Cause, Outcome
 from nanmap.plan import make_sweep
@@ -25,7 +25,6 @@ from nanmap.plot.paint import ACCURACIES
 from nanmap.plot.theme import CAUSE_COLOURS, MISSING, OUTCOME_COLOURS, SEQUENTIAL, THEMES
 from nanmap.result import Result
 from nanmap.results.columns import COLUMNS
-from nanmap.runs.sweep import sweep_to_folder
 
 NAN, INF = np.nan, np.inf
 ONE_BATCH = {"key": "training.batch_size", "values": [32]}
@@ -450,14 +449,14 @@ class TestCurves:
 
     def test_a_run_without_such_columns_is_drawn_without_curves(self, tmp_path: Path):
         result = write_run(tmp_path, [BATCH, RATE], shard_cells=15)
-        file = result.folder.shards.file(0)
+        file = result.folder.cells.file(0)
         pq.write_table(pq.read_table(file).drop_columns(list(CURVES)), file)
         assert not self.drawn(result)
 
     def test_the_measured_edge_is_drawn_where_it_was_searched(self, engine, tmp_path: Path):
         sweep = make_sweep(LINE | {"model": {"init": "zeros"}}, [SEED, BATCH, RATE])
-        result = sweep_to_folder(sweep, tmp_path, engine=engine)
-        edges_to_folder(sweep, tmp_path, engine=engine, tolerance=0.01)
+        result = nanmap.sweep(sweep, tmp_path, engine=engine)
+        nanmap.edge(sweep, tmp_path, engine=engine, tolerance=0.01)
         figure = draw(result)
         assert legend_of(figure)[-1] == "measured edge\n(bisection, median)"
         line = np.asarray(panels_of(figure)[0].lines[-1].get_xdata(), float)
@@ -468,8 +467,8 @@ class TestCurves:
         rows = {"key": "data.n", "values": [20, 22, 40]}
         scaled = {"key": "data.scale_inputs", "values": ["none", "standard"]}
         sweep = make_sweep(LINE | {"model": {"init": "zeros"}}, [scaled, SEED, rows, RATE])
-        result = sweep_to_folder(sweep, tmp_path, engine=engine)
-        edges_to_folder(sweep, tmp_path, engine=engine, tolerance=0.01)
+        result = nanmap.sweep(sweep, tmp_path, engine=engine)
+        nanmap.edge(sweep, tmp_path, engine=engine, tolerance=0.01)
         assert not any("measured edge" in each for each in legend_of(draw(result, y="n")))
         figure = draw(result, y="n", select={"scale_inputs": "none"})
         assert legend_of(figure)[-1] == "measured edge\n(bisection, median)"

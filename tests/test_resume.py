@@ -1,5 +1,7 @@
 """An interrupted run, taken up again, has the rows of an uninterrupted one; a run of other settings is never mixed in."""
 
+import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +9,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from nanmap.engine import Engine
+import nanmap
+from nanmap.engine import LocalEngine
 from nanmap.engine.tune import candidates
 from nanmap.errors import InputError
 from nanmap.plan import Plan, make_sweep
 from nanmap.result import Result
-from nanmap.runs.sweep import Silent, sweep_to_folder
+from nanmap.runs.observer import Observer
 
 TREE: dict[str, Any] = {"data": {"kind": "line", "start": 1, "n": 20, "slope": 0.5}, "training": {"steps": 30}}
 AXES = [
@@ -22,7 +25,7 @@ AXES = [
 SHARD = 4  # sixteen cells: four shards of two programs each
 
 
-class Stops(Silent):
+class Stops(Observer):
     """An observer that interrupts the run once `cells` cells are done, as Ctrl-C would."""
 
     def __init__(self, cells: int) -> None:
@@ -31,8 +34,9 @@ class Stops(Silent):
     def started(self, total: int, finished: int) -> None:
         self.finished = finished
 
-    def advanced(self, outcomes: np.ndarray) -> None:
-        self.left -= len(outcomes)
+    def advanced(self, rows: int, outcomes: np.ndarray | None = None) -> None:
+        assert np.shape(outcomes) == (rows,)
+        self.left -= rows
         if self.left <= 0:
             raise KeyboardInterrupt
 
@@ -41,13 +45,13 @@ class Stops(Silent):
 def run(engine):
     def start(out: Path, tree: dict = TREE, axes: list = AXES, **options: Any) -> Result:
         sweep = make_sweep(tree, axes, where=options.pop("where", None))
-        return sweep_to_folder(sweep, out, shard_cells=SHARD, **({"engine": engine} | options))
+        return nanmap.sweep(sweep, out, shard_cells=SHARD, **({"engine": engine} | options))
 
     return start
 
 
-def content(out: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted((out / "cells").glob("*"))}
+def content(out: Path, part: str = "cells") -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((out / part).glob("*"))}
 
 
 @pytest.mark.parametrize("cells", [1, 5, 9, 13])
@@ -209,19 +213,132 @@ def test_the_manifest_tells_what_was_run(run, tmp_path: Path) -> None:
 
 def test_measured_widths_are_pinned_and_kept(run, tmp_path: Path) -> None:
     program = Plan(make_sweep(TREE, AXES)).variant(0).program
-    engine = Engine()
+    engine = LocalEngine()
     usual = engine.width(program)
     first = run(tmp_path, tune=True, engine=engine).manifest
     assert set(first["widths"].values()) <= {width for each in (usual, 256) for width in candidates(each)}
     (tmp_path / "cells" / "part-000001.parquet").unlink()
-    again = run(tmp_path, engine=Engine()).manifest
+    again = run(tmp_path, engine=LocalEngine()).manifest
     assert again["widths"] == first["widths"]
     assert again["hash"] == first["hash"]
 
 
 def test_a_width_that_was_chosen_is_part_of_the_identity(run, tmp_path: Path) -> None:
     programs = [variant.program for variant in Plan(make_sweep(TREE, AXES)).variants()]
-    manifest = run(tmp_path, engine=Engine(widths=dict.fromkeys(programs, 2))).manifest
+    manifest = run(tmp_path, engine=LocalEngine(widths=dict.fromkeys(programs, 2))).manifest
     assert set(manifest["widths"].values()) == {2}
     with pytest.raises(InputError, match="widths"):
-        run(tmp_path, engine=Engine(widths=dict.fromkeys(programs, 4)))
+        run(tmp_path, engine=LocalEngine(widths=dict.fromkeys(programs, 4)))
+
+
+def edges_of(out: Path, engine: LocalEngine, **options: Any) -> Result:
+    sweep = make_sweep(TREE, [*AXES, {"key": "training.seed", "range": [0, 3]}])
+    return nanmap.edge(sweep, out, engine=engine, **({"tolerance": 0.05, "block": 3} | options))
+
+
+# What a folder of the sweep above and of its edges says that no row follows from, as version 2 of the schema has it.
+LAYOUT = {
+    "cells": ("manifest.json", {"timings": {"wall_seconds": 100.0}, "compilations": 7, "narrowed": {"a": [4, 2]}}),
+    "edges": ("edges.json", {"wall_seconds": 100.0, "columns_of_a_map": 99.0, "narrowed": {"a": [4, 2]}}),
+}
+
+
+@pytest.mark.parametrize("part", LAYOUT)
+def test_a_half_finished_part_is_taken_up_with_what_it_cost(part: str, run, engine, tmp_path: Path) -> None:
+    begin = {"cells": lambda: run(tmp_path), "edges": lambda: edges_of(tmp_path, engine)}[part]
+    begin()
+    file, spent = LAYOUT[part]
+    whole, manifest = content(tmp_path, part), json.loads((tmp_path / file).read_text())
+    assert len(whole) >= 2
+    assert set(spent) <= set(manifest)
+    for name in list(whole)[1:]:
+        (tmp_path / part / name).unlink()
+    (tmp_path / file).write_text(json.dumps(manifest | spent | {"complete": False}))
+    kept = (tmp_path / part / next(iter(whole))).stat().st_mtime_ns
+    begin()
+    assert content(tmp_path, part) == whole
+    assert (tmp_path / part / next(iter(whole))).stat().st_mtime_ns == kept
+    told = json.loads((tmp_path / file).read_text())
+    assert (told["hash"], told["complete"], told["narrowed"]) == (manifest["hash"], True, {"a": [4, 2]})
+    assert told.get("timings", told)["wall_seconds"] > 100
+    assert told.get("compilations", 7) == 7
+    assert told.get("columns_of_a_map", 99.0) == 99.0
+
+
+def test_a_search_that_is_interrupted_says_what_it_spent(engine, tmp_path: Path) -> None:
+    class Interrupts(Observer):
+        def trained(self, count: int) -> None:
+            raise KeyboardInterrupt
+
+    for _ in range(2):
+        before = json.loads((tmp_path / "edges.json").read_text())["wall_seconds"] if list(tmp_path.glob("*")) else 0
+        with pytest.raises(KeyboardInterrupt):
+            edges_of(tmp_path, engine, observer=Interrupts())
+        told = json.loads((tmp_path / "edges.json").read_text())
+        assert told["wall_seconds"] > before
+        assert not told["complete"]
+
+
+def test_the_observer_of_a_search_hears_of_every_row_and_training(engine, tmp_path: Path) -> None:
+    heard: dict[str, list[Any]] = {"started": [], "trained": [], "advanced": []}
+
+    class Hears(Observer):
+        def started(self, total: int, finished: int) -> None:
+            heard["started"].append((total, finished))
+
+        def trained(self, count: int) -> None:
+            heard["trained"].append(count)
+
+        def advanced(self, rows: int, outcomes: np.ndarray | None = None) -> None:
+            heard["advanced"].append((rows, outcomes))
+
+    edges_of(tmp_path, engine, observer=Hears())
+    assert heard["started"] == [(6, 0)]
+    assert heard["advanced"] == [(3, None), (3, None)]
+    assert sum(heard["trained"]) > 6 * 6
+
+
+@pytest.mark.parametrize(
+    ("options", "named"), [({"tolerance": 0.01}, "search.tolerance"), ({"block": 4}, "search.block")]
+)
+def test_edges_of_another_search_are_refused(options: dict[str, Any], named: str, engine, tmp_path: Path) -> None:
+    edges_of(tmp_path, engine)
+    before = content(tmp_path, "edges")
+    with pytest.raises(InputError, match=named):
+        edges_of(tmp_path, engine, **options)
+    assert content(tmp_path, "edges") == before
+
+
+@pytest.mark.parametrize("part", LAYOUT)
+def test_shards_without_their_manifest_are_not_touched(part: str, run, engine, tmp_path: Path) -> None:
+    begin = {"cells": lambda: run(tmp_path, fresh=True), "edges": lambda: edges_of(tmp_path, engine, fresh=True)}[part]
+    begin()
+    (tmp_path / LAYOUT[part][0]).unlink()
+    before = content(tmp_path, part)
+    with pytest.raises(InputError, match="no manifest"):
+        begin()
+    assert content(tmp_path, part) == before
+
+
+@pytest.mark.parametrize("part", LAYOUT)
+def test_a_damaged_manifest_is_told_and_fresh_mends_it(part: str, run, engine, tmp_path: Path) -> None:
+    begin = {"cells": partial(run, tmp_path), "edges": partial(edges_of, tmp_path, engine)}[part]
+    begin()
+    (tmp_path / LAYOUT[part][0]).write_bytes(b"\xff{")
+    with pytest.raises(InputError, match=r"cannot be read[\s\S]*--fresh"):
+        begin()
+    begin(fresh=True)
+    assert json.loads((tmp_path / LAYOUT[part][0]).read_text())["complete"]
+
+
+def test_fresh_cells_leave_the_edges_and_fresh_edges_the_cells(run, engine, tmp_path: Path) -> None:
+    run(tmp_path)
+    edges_of(tmp_path, engine)
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "drawn.png").write_bytes(b"")
+    cells, edges = content(tmp_path, "cells"), content(tmp_path, "edges")
+    edges_of(tmp_path, engine, fresh=True)
+    assert (tmp_path / "maps" / "drawn.png").exists()
+    run(tmp_path, fresh=True)
+    assert (content(tmp_path, "cells"), content(tmp_path, "edges")) == (cells, edges)
+    assert not (tmp_path / "maps").exists()

@@ -12,7 +12,8 @@ from nanmap.errors import InputError
 from nanmap.outcomes import Cause, Outcome
 from nanmap.result import Result
 from nanmap.results.columns import COLUMNS, NULL_FOR_NAN, STEP_COLUMNS, TEXT, make_table, reference_table
-from nanmap.results.folder import RunFolder, shard_metadata
+from nanmap.results.folder import RunFolder
+from nanmap.results.shards import shard_metadata
 
 HOSTILE = np.array(
     [np.nan, np.inf, -np.inf, -0.0, 0.0, 5e-324, -2.2250738585072014e-308, 1.7976931348623157e308, 0.1, -1.0]
@@ -44,7 +45,7 @@ def written(folder: Path) -> RunFolder:
     run.write_manifest({"sweep": {}, "complete": True})
     for number in range(2):
         cells = np.arange(ROWS) + number * ROWS
-        run.shards.write(number, make_table(cells, AXES, facts(), shard_metadata("abc", number)))
+        run.cells.write(number, make_table(cells, AXES, facts(), shard_metadata("abc", number)))
     return run
 
 
@@ -135,7 +136,7 @@ def test_duckdb_reads_the_folder_as_it_is(tmp_path: Path) -> None:
 
 
 def test_every_column_says_its_unit_and_meaning(tmp_path: Path) -> None:
-    schema = pq.read_schema(written(tmp_path).shards.file(0))
+    schema = pq.read_schema(written(tmp_path).cells.file(0))
     assert schema.names == ["cell", *AXES, *(each.name for each in COLUMNS)]
     for field in schema:
         assert len(field.metadata[b"meaning"]) > 10, field.name
@@ -147,7 +148,7 @@ def test_every_column_says_its_unit_and_meaning(tmp_path: Path) -> None:
 
 
 def test_types_of_the_columns_are_the_contract_s(tmp_path: Path) -> None:
-    schema = pq.read_schema(written(tmp_path).shards.file(0))
+    schema = pq.read_schema(written(tmp_path).cells.file(0))
     types = {name: str(schema.field(name).type) for name in ("cell", *AXES)}
     assert types == {
         "cell": "int64",
@@ -160,7 +161,7 @@ def test_types_of_the_columns_are_the_contract_s(tmp_path: Path) -> None:
 
 def test_an_unfinished_write_leaves_no_row_and_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = written(tmp_path)
-    before = run.shards.file(0).read_bytes()
+    before = run.cells.file(0).read_bytes()
 
     def broken(table: pa.Table, path: Path, **_: object) -> None:
         Path(path).write_bytes(b"half a file")
@@ -168,28 +169,28 @@ def test_an_unfinished_write_leaves_no_row_and_no_trace(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(pq, "write_table", broken)
     with pytest.raises(OSError, match="no space"):
-        run.shards.write(0, pa.table({"cell": [1]}))
-    assert run.shards.file(0).read_bytes() == before
-    assert sorted(path.name for path in run.cells.iterdir()) == ["part-000000.parquet", "part-000001.parquet"]
+        run.cells.write(0, pa.table({"cell": [1]}))
+    assert run.cells.file(0).read_bytes() == before
+    assert sorted(path.name for path in run.cells.path.iterdir()) == ["part-000000.parquet", "part-000001.parquet"]
 
 
 def test_a_killed_write_is_read_by_nobody(tmp_path: Path) -> None:
     import pandas as pd
 
     run = written(tmp_path)
-    (run.cells / ".part-000002.parquet.4711").write_bytes(b"PAR1 half a file")
+    (run.cells.path / ".part-000002.parquet.4711").write_bytes(b"PAR1 half a file")
     assert run.dataset().count_rows() == 2 * ROWS
-    assert len(pd.read_parquet(run.cells)) == 2 * ROWS
-    assert run.shards.finished("abc") == {0, 1}
+    assert len(pd.read_parquet(run.cells.path)) == 2 * ROWS
+    assert run.cells.finished("abc") == {0, 1}
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"not parquet at all, but long enough to look at", None])
 def test_a_shard_that_cannot_be_read_is_not_finished(content: bytes | None, tmp_path: Path) -> None:
     run = written(tmp_path)
-    whole = run.shards.file(1).read_bytes()
-    run.shards.file(1).write_bytes(whole[: len(whole) // 2] if content is None else content)
-    assert run.shards.finished("abc") == {0}
-    assert run.shards.finished("another hash") == set()
+    whole = run.cells.file(1).read_bytes()
+    run.cells.file(1).write_bytes(whole[: len(whole) // 2] if content is None else content)
+    assert run.cells.finished("abc") == {0}
+    assert run.cells.finished("another hash") == set()
 
 
 def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def axis(key: str, *values: Any) -> dict[str, Any]:
 
 def rows(sweep: Sweep) -> list[tuple]:
     cells = sweep.grid.kept(0, sweep.grid.size)
-    return list(zip(*(column.tolist() for column in sweep.grid.columns(cells).values()), strict=True))
+    return list(zip(*(column.tolist() for column in cells.columns().values()), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_zipped_axes_are_walked_together() -> None:
     axes = [axis("data.n", 10, 20), axis("training.batch_size", 1, 2, 3), axis(RATE, 0.1, 0.2)]
     sweep = make_sweep(TREE, axes, zip=[["n", "learning_rate"]])
     assert sweep.grid.shape == (2, 3)
-    found = sweep.grid.columns(np.arange(6))
+    found = sweep.grid.cells(np.arange(6)).columns()
     assert list(
         zip(found["n"].tolist(), found["learning_rate"].tolist(), found["batch_size"].tolist(), strict=True)
     ) == [(n, rate, batch) for n, rate in ((10, 0.1), (20, 0.2)) for batch in (1, 2, 3)]
@@ -160,7 +160,7 @@ def test_ten_million_cells_cost_nothing_to_plan_and_to_decode() -> None:
     tracemalloc.start()
     plan = Plan(make_sweep(TREE, axes))
     assert plan.grid.size == 216**3 > 10_000_000
-    (lanes,) = plan.lanes(np.array([0, 216, 216**3 - 1]))
+    (lanes,) = plan.lanes(plan.grid.cells(np.array([0, 216, 216**3 - 1])))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4_000_000  # bytes; one byte per cell would be 10 million
@@ -174,7 +174,7 @@ def test_programs_of_a_mixed_grid_share_cells_by_their_settings() -> None:
     plan = Plan(
         make_sweep(TREE, [axis("training.batch_size", 1, 32), axis(RATE, 0.1, 0.2), axis("training.seed", 1, 2)])
     )
-    batches = plan.lanes(np.array([7, 0, 5, 2]))
+    batches = plan.lanes(plan.grid.cells(np.array([7, 0, 5, 2])))
     by_batch = {lanes.program.batch: lanes for lanes in batches}
     assert by_batch[1].position.tolist() == [1, 3]
     assert by_batch[1].rates.ravel().tolist() == [0.1, 0.2]

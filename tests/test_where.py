@@ -113,4 +113,4 @@ def test_any_condition_agrees_with_python_row_by_row(text: str) -> None:
 def test_a_condition_without_a_column_keeps_all_cells_or_none() -> None:
     tree: dict[str, Any] = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 5}}
     grid = make_sweep(tree, [{"key": "training.seed", "values": [1, 2, 3]}], where="1 < 2").grid
-    assert grid.kept(0, 3).tolist() == [0, 1, 2]
+    assert grid.kept(0, 3).numbers.tolist() == [0, 1, 2]

@@ -30,7 +30,7 @@ def engine(task: Task, stop_early: bool, width: int | None = None) -> Callable[[
 
         def batches() -> Iterator[Lanes]:
             for start in range(0, len(task.cells), size):
-                (lanes,) = task.plan.lanes(task.cells[start : start + size])
+                (lanes,) = task.plan.lanes(task.plan.grid.cells(task.cells[start : start + size]))
                 handed.append((start, lanes))
                 yield lanes
 
@@ -104,7 +104,7 @@ def executables(axes: list[dict[str, Any]], tree: dict[str, Any]) -> dict[str, i
     try:
         for plan in (first, whole):
             before = len(compiled)
-            for _ in trainer.train(plan.lanes(np.arange(plan.grid.size))):
+            for _ in trainer.train(plan.lanes(plan.grid.cells(np.arange(plan.grid.size)))):
                 pass
             counts.append(len(compiled) - before)
     finally:

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from nanmap.config import Config, build_config, load_config, read_toml
-from nanmap.edges import edges_to_folder
-from nanmap.plan import Sweep, load_sweep
+from nanmap.edges import find_edges
+from nanmap.plan import Plan, Sweep, load_sweep
 from nanmap.result import Result
-from nanmap.runs.single import TrainingReport
-from nanmap.runs.single import run as run_one
-from nanmap.runs.sweep import sweep_to_folder
+from nanmap.runs.single import TrainingReport, train_one
+from nanmap.runs.sweep import train_sweep
 
 
 def load(path: str | Path, overrides: Iterable[str] = ()) -> Config | Sweep:
@@ -28,7 +27,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Config | Sweep:
 
 
 def run(config: Config | str | Path | dict[str, Any], **options: Any) -> TrainingReport:
-    """Trains one config, given as such, as a file or as nested tables; options as in `nanmap.runs.single.run`.
+    """Trains one config, given as such, as a file or as nested tables; options as in `nanmap.runs.single.train_one`.
 
     >>> tree = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 3, "batch_size": 1}}
     >>> run(tree).outcome
@@ -38,24 +37,26 @@ def run(config: Config | str | Path | dict[str, Any], **options: Any) -> Trainin
         config = build_config(config)
     elif not isinstance(config, Config):
         config = load_config(config)
-    return run_one(config, **options)
+    return train_one(config, **options)
 
 
 def sweep(sweep: Sweep | str | Path, out: str | Path | None = None, **options: Any) -> Result:
     """Trains every cell of a sweep into a run folder, `results/<name>` unless told otherwise.
 
-    Options as in `nanmap.runs.sweep.sweep_to_folder`. Cells that have their row already are not trained again.
+    Options as in `nanmap.runs.sweep.train_sweep`. Cells that have their row already are not trained again.
     """
-    if not isinstance(sweep, Sweep):
-        sweep = load_sweep(sweep)
-    return sweep_to_folder(sweep, out or Path("results") / sweep.name, **options)
+    plan = _plan(sweep)
+    return Result(train_sweep(plan, out or Path("results") / plan.sweep.name, **options).path)
 
 
 def edge(sweep: Sweep | str | Path, out: str | Path | None = None, **options: Any) -> Result:
     """Measures the critical learning rate along every other axis of a sweep, into `results/<name>` unless told otherwise.
 
-    Options as in `nanmap.edges.edges_to_folder`; the table is `Result.edge()`.
+    Options as in `nanmap.edges.find_edges`; the table is `Result.edge()`.
     """
-    if not isinstance(sweep, Sweep):
-        sweep = load_sweep(sweep)
-    return edges_to_folder(sweep, out or Path("results") / sweep.name, **options)
+    plan = _plan(sweep)
+    return Result(find_edges(plan, out or Path("results") / plan.sweep.name, **options).path)
+
+
+def _plan(sweep: Sweep | str | Path) -> Plan:
+    return Plan(sweep if isinstance(sweep, Sweep) else load_sweep(sweep))

@@ -13,7 +13,7 @@ from nanmap.data import load_rows
 from nanmap.engine import Engine
 from nanmap.outcomes import Cause, Outcome
 from nanmap.result import Result
-from nanmap.runs.single import TrainingReport, run
+from nanmap.runs.single import TrainingReport, train_one
 from nanmap.theory import linear_problem
 
 ROOT = Path(__file__).parents[3]
@@ -33,7 +33,7 @@ def train(name: str, *overrides: str) -> TrainingReport:
     """One training of a config; linear models also predict at x = 25."""
     config = config_of(name, *overrides)
     inputs = [ASKED] if not config.model.hidden else []
-    return run(config, predict=inputs, engine=_engine())
+    return train_one(config, predict=inputs, engine=_engine())
 
 
 @cache

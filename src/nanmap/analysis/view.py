@@ -85,7 +85,7 @@ class View:
 
     def place(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Flat pixel and place within the pixel for the cells that are shown, and which ones those are `[cells]`."""
-        positions = self.grid.decode(cells)
+        positions = self.grid.cells(cells).positions
         kept = np.ones(len(cells), bool)
         flat = []
         for group in (self.shown, self.merged, self.fixed):
@@ -111,7 +111,7 @@ class View:
             return np.full(self.shape, self.depth)
         counts = np.zeros(self.shape, np.int64)
         for start in range(0, self.grid.size, CHUNK):
-            pixels, _, _ = self.place(self.grid.kept(start, min(start + CHUNK, self.grid.size)))
+            pixels, _, _ = self.place(self.grid.kept(start, min(start + CHUNK, self.grid.size)).numbers)
             np.add.at(counts.reshape(-1), pixels, 1)
         return counts
 

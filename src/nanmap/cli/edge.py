@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 from nanmap.cli.examples import refuse_example
 from nanmap.engine.devices import set_up
 from nanmap.plan import Plan, load_sweep, notices
+from nanmap.runs.observer import Observer
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 LINE_SECONDS = 10.0  # between two plain lines
@@ -23,24 +25,25 @@ def run_edges(
     """Searches the edges of a sweep file and prints how they compare with theory."""
     refuse_example(path)
     sweep = load_sweep(path, overrides)
-    for sentence in notices(Plan(sweep)):
+    plan = Plan(sweep)
+    for sentence in notices(plan):
         print(f"note: {sentence}")
     set_up(device)
-    from nanmap.edges import edges_to_folder
+    from nanmap.edges import find_edges
 
     with SearchProgress(sweep.name) as observer:
-        result = edges_to_folder(
-            sweep,
+        folder = find_edges(
+            plan,
             out or Path("results") / sweep.name,
             along=along,
             tolerance=tolerance,
             fresh=fresh,
             observer=observer,
         )
-    told = result.folder.read_edges_manifest() or {}
+    told = folder.read_edges_manifest() or {}
     print(observer.summary(told.get("columns_of_a_map", 0.0)))
-    print(*describe(result.edge()), sep="\n")
-    print(f"rows: {result.folder.edges.path}")
+    print(*describe(folder.edge_rows().to_pandas()), sep="\n")
+    print(f"rows: {folder.edges.path}")
 
 
 def describe(edges: "pd.DataFrame") -> list[str]:
@@ -62,7 +65,7 @@ def describe(edges: "pd.DataFrame") -> list[str]:
     return lines
 
 
-class SearchProgress:
+class SearchProgress(Observer):
     """Rows done and trainings made: a bar on a terminal, a line every ten seconds elsewhere."""
 
     def __init__(self, name: str) -> None:
@@ -104,7 +107,7 @@ class SearchProgress:
             self.told = time.monotonic()
             print(f"{self.name}: {self.state()}", flush=True)
 
-    def found(self, rows: int) -> None:
+    def advanced(self, rows: int, outcomes: "np.ndarray | None" = None) -> None:
         """Counts rows."""
         self.rows += rows
         if self.bar:

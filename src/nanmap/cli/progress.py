@@ -9,11 +9,12 @@ from typing import Any, Self
 import numpy as np
 
 from nanmap.outcomes import Outcome
+from nanmap.runs.observer import Observer
 
 LINE_SECONDS = 10.0  # between two plain lines
 
 
-class PlainProgress:
+class PlainProgress(Observer):
     """Counts, and tells them as a line from time to time."""
 
     def __init__(self, name: str) -> None:
@@ -37,10 +38,10 @@ class PlainProgress:
         if finished:
             print(f"{self.name}: {finished:,} of {total:,} cells are done already")
 
-    def advanced(self, outcomes: np.ndarray) -> None:
+    def advanced(self, rows: int, outcomes: np.ndarray | None = None) -> None:
         """Counts cells, and shows it when it is time."""
-        self.done += len(outcomes)
-        names, counts = np.unique(outcomes.astype(str), return_counts=True)
+        self.done += rows
+        names, counts = np.unique(np.asarray(outcomes, str), return_counts=True)
         self.counts.update(dict(zip(names.tolist(), counts.tolist(), strict=True)))
         self.show()
 

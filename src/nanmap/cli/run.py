@@ -23,24 +23,22 @@ def run_config(path: Path, overrides: list[str], predict: list[str], explain: bo
     config = load_config(path, overrides)
     inputs = [_values(text) for text in predict]
     set_up(device)
-    from nanmap.data import load_rows
-    from nanmap.plan import Plan, make_sweep, notices
-    from nanmap.runs.single import run
+    from nanmap.plan import notices
+    from nanmap.runs.single import plan_one, train_one
 
     try:
-        rows = load_rows(config)
-        plan = Plan(make_sweep(config.model_dump(exclude_unset=True), []))
+        plan = plan_one(config)
+        (variant,) = plan.variants()
         for sentence in notices(plan):
             print(f"note: {sentence}", file=sys.stderr)
         if explain:
-            print(*rows.report, sep="\n", file=sys.stderr)
-        report = run(config, predict=inputs, on_epoch=None if as_json else _teller(config.training.epochs))
+            print(*variant.rows.report, sep="\n", file=sys.stderr)
+        report = train_one(plan, predict=inputs, on_epoch=None if as_json else _teller(config.training.epochs))
     except InputError as error:
         raise error.within(path) from None
     if as_json:
         print(json.dumps(_plain(_as_json(report)), ensure_ascii=False, allow_nan=False))
     else:
-        (variant,) = plan.variants()
         _print_end(report, variant.steps_per_epoch)
         for given, value in zip(predict, report.predictions, strict=True):
             print(f"prediction at {given}: {_show(value)}")
@@ -89,13 +87,13 @@ def _print_end(report: Any, steps_per_epoch: int) -> None:
     print(
         f"loss: {_show(row['loss_initial'])} at the start, {_show(row['loss_final'])} at the end after {row['steps_run']:,} updates; floor {_show(row['loss_floor'])}"
     )
-    if not math.isnan(row["accuracy"]):
+    if row["accuracy"] is not None:
         print(f"accuracy: {row['accuracy']:.2%} of the training rows are classified right at the end")
-    if row["stopped_step"] >= 0:
+    if row["stopped_step"] is not None:
         print(f"stopped before step {row['stopped_step']}, as training.stop_above or training.stop_converged asks")
     for kind in ("inf", "nan"):
         step = row[f"first_{kind}_step"]
-        if step >= 0:
+        if step is not None:
             print(f"first {kind}: step {step} (counted from 0), in epoch {step // steps_per_epoch + 1}")
     for name, values in (report.params or {}).items():
         if values.size <= 8:
@@ -116,9 +114,8 @@ def _as_json(report: Any) -> dict[str, Any]:
         "loss_initial": row["loss_initial"],
         "loss_final": row["loss_final"],
         **{
-            name: row[name] if row[name] >= 0 else None for name in ("first_inf_step", "first_nan_step", "stopped_step")
+            name: row[name] for name in ("first_inf_step", "first_nan_step", "stopped_step", "accuracy", "val_accuracy")
         },
-        **{name: None if math.isnan(row[name]) else row[name] for name in ("accuracy", "val_accuracy")},
         "epochs": [asdict(epoch) for epoch in report.epochs],
         "predictions": report.predictions,
         **(

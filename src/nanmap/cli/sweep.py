@@ -45,18 +45,19 @@ def run_sweep(
         for line in expected.details():
             print(f"  {line}")
         return
-    from nanmap.runs.sweep import sweep_to_folder
+    from nanmap.result import Result
+    from nanmap.runs.sweep import train_sweep
 
     started = time.perf_counter()
     with make_observer(sweep.name) as observer:
-        result = sweep_to_folder(sweep, out, engine=engine, fresh=fresh, tune=tune, observer=observer)
+        folder = train_sweep(plan, out, engine=engine, fresh=fresh, tune=tune, observer=observer)
     seconds = time.perf_counter() - started
     print(observer.summary(seconds))
-    print(f"rows: {result.folder.cells}")
+    print(f"rows: {folder.cells.path}")
     if maps and sweep.maps:
         from nanmap.cli.map import draw_listed
 
-        draw_listed(result)
+        draw_listed(Result(folder.path))
     elif not sweep.maps and len(sweep.grid.axes) > 1:
         x, y = sweep.grid.axes[-1].column, sweep.grid.axes[0].column
         print(f"next: nanmap map {shlex.quote(str(out))} --x {x} --y {y}")

@@ -1,9 +1,9 @@
 """The critical learning rate along every other axis of a sweep, measured by trainings and set beside its predictions.
 
 `search` narrows brackets and knows no training; `rows` says which edges there are; `probe` trains and decides what is
-stable; `table` holds the columns; `folder` writes them.
+stable; `facts` gathers what is known of a row; `table` holds the columns; `find` writes them.
 """
 
-from nanmap.edges.folder import edges_to_folder
+from nanmap.edges.find import find_edges
 
-__all__ = ["edges_to_folder"]
+__all__ = ["find_edges"]

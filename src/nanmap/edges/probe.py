@@ -35,7 +35,7 @@ class Prober:
         edges: its rows.
         engine: trains.
         rows: the rows of this block.
-        advanced: told how many trainings were made.
+        trained: told how many trainings were made.
 
     Attributes:
         by_tail: rows that are decided by the tail, bool `[rows]`.
@@ -44,9 +44,9 @@ class Prober:
     """
 
     def __init__(
-        self, plan: Plan, edges: EdgeRows, engine: Engine, rows: np.ndarray, advanced: Callable[[int], None]
+        self, plan: Plan, edges: EdgeRows, engine: Engine, rows: np.ndarray, trained: Callable[[int], None]
     ) -> None:
-        self.plan, self.edges, self.engine, self.rows, self.advanced = plan, edges, engine, rows, advanced
+        self.plan, self.edges, self.engine, self.rows, self.trained = plan, edges, engine, rows, trained
         self.by_tail, self.horizon = np.zeros(len(rows), bool), np.zeros(len(rows), np.int64)
         self.cells = edges.cells(rows)
         for lanes in plan.lanes(self.cells):
@@ -62,7 +62,7 @@ class Prober:
         for batch, index, columns in self.engine.train(batches):
             lanes = batches[batch]
             stable[lanes.position[index]] = _stable(lanes, index, columns, self.by_tail[rows[lanes.position[index]]])
-            self.advanced(len(index))
+            self.trained(len(index))
         return stable
 
     def column_cost(self) -> int:
@@ -82,7 +82,7 @@ class Prober:
     def _lanes(self, rows: np.ndarray, rates: np.ndarray, stretch: np.ndarray) -> Iterator[Lanes]:
         """Batches of the rows at these rates, with their horizons in place of the sweep's budget."""
         steps = (self.horizon[rows] * stretch).astype(np.int64)
-        for lanes in self.plan.lanes(self.cells[rows]):
+        for lanes in self.plan.lanes(self.cells.take(rows)):
             mine = lanes.position
             keys, variant = np.unique(np.stack([lanes.variant, steps[mine]]), axis=1, return_inverse=True)
             made = tuple(replace(lanes.variants[number], steps=int(budget)) for number, budget in keys.T)

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from nanmap.errors import InputError
-from nanmap.grid import Grid
+from nanmap.grid import Cells, Grid
 from nanmap.grid.axes import Axis
 from nanmap.plan import Sweep
 
-RATE = "optimizer.learning_rate"
-LAYER_RATE = "optimizer.layer_learning_rates."
+LEARNING_RATE = "optimizer.learning_rate"
+LAYER_RATES = "optimizer.layer_learning_rates."
 SEEDS = ("training.seed", "data.seed")
 DEFAULT_SPAN = (1e-6, 1e2)  # the rates looked at where the sweep has no axis of them
 
@@ -36,7 +36,7 @@ class EdgeRows:
         self.grid: Grid = sweep.grid
         self.rate = _rate_axis(sweep, along)
         key = self.rate.key if self.rate else None
-        self.layer = int(key.rpartition(".")[2]) if key and key.startswith(LAYER_RATE) else None
+        self.layer = int(key.rpartition(".")[2]) if key and key.startswith(LAYER_RATES) else None
         dimensions = range(len(self.grid.dimensions))
         others = [each for each in dimensions if self.rate not in self.grid.dimensions[each]]
         seeds = [each for each in others if all(axis.key in SEEDS for axis in self.grid.dimensions[each])]
@@ -62,10 +62,10 @@ class EdgeRows:
         keeps = np.zeros(len(rows), bool)
         for position in range(rates):
             cells = self.cells(rows, position)
-            keeps |= np.broadcast_to(self.grid.where(self.grid.columns(cells)), cells.shape)
+            keeps |= np.broadcast_to(self.grid.where(cells.columns()), len(cells))
         return rows[keeps]
 
-    def cells(self, rows: np.ndarray, position: int = 0) -> np.ndarray:
+    def cells(self, rows: np.ndarray, position: int = 0) -> Cells:
         """A cell of each row: the one at a position of the axis of rates."""
         places = np.zeros((len(self.grid.shape), len(rows)), np.int64)
         if self._order:
@@ -73,11 +73,12 @@ class EdgeRows:
         if self.rate is not None:
             number = next(n for n, axes in enumerate(self.grid.dimensions) if self.rate in axes)
             places[number] = position
-        return np.asarray(np.ravel_multi_index(tuple(places), self.grid.shape)) if len(places) else np.zeros_like(rows)
+        numbers = np.ravel_multi_index(tuple(places), self.grid.shape) if len(places) else np.zeros_like(rows)
+        return Cells(self.grid, np.asarray(numbers), places)
 
     def columns(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Values of the other axes, `[rows]` per column."""
-        made = self.grid.columns(self.cells(rows))
+        made = self.cells(rows).columns()
         return {axis.column: made[axis.column] for axis in self.axes}
 
     def shards(self, size: int) -> Iterator[tuple[int, int]]:
@@ -87,7 +88,11 @@ class EdgeRows:
 
 
 def _rate_axis(sweep: Sweep, along: str | None) -> Axis | None:
-    rates = [axis for axis in sweep.grid.axes if any(key == RATE or key.startswith(LAYER_RATE) for key in axis.keys)]
+    rates = [
+        axis
+        for axis in sweep.grid.axes
+        if any(key == LEARNING_RATE or key.startswith(LAYER_RATES) for key in axis.keys)
+    ]
     own = (sweep.tree.get("optimizer") or {}).get("layer_learning_rates")
     names = [axis.column for axis in rates]
     if along is not None and along not in names:

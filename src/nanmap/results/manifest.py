@@ -11,6 +11,7 @@ from nanmap.config import Config
 from nanmap.results.columns import VERSION
 
 IDENTITY = ("sweep", "data", "shard_cells", "backend", "widths", "schema", "versions")
+UNHASHED = ("search",)  # part of what edges are, but never of their hash: folders that have edges have it so
 FILE_SETTINGS = ("path", "init_file")
 SAID_ONLY = ("title", "name")  # of a sweep; change no row
 VERSIONS = ("nanmap", "jax", "jaxlib", "optax", "numpy")  # any of them may change a bit
@@ -34,9 +35,14 @@ def fingerprint(configs: Iterable[Config]) -> list[str]:
     return sorted(f"{Path(path).name} {hashlib.sha256(Path(path).read_bytes()).hexdigest()}" for path in paths)
 
 
+def is_same(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether rows of the one manifest may stand beside rows of the other."""
+    return all(old.get(key) == new.get(key) for key in ("hash", *UNHASHED))
+
+
 def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """Which settings differ between two manifests, shortly."""
-    before, after = _identity(old), _identity(new)
+    before, after = (_identity(each) | {key: each.get(key) for key in UNHASHED} for each in (old, new))
     changes = [_change(*each) for each in _differences("", before, after)]
     return "; ".join(changes[:4]) + (f" and {len(changes) - 4} more" if len(changes) > 4 else "")
 

@@ -13,8 +13,11 @@ from nanmap.engine import Engine, Epoch, LocalEngine
 from nanmap.engine.facts import FINAL, Records, facts_of
 from nanmap.errors import InputError
 from nanmap.models import Model
-from nanmap.outcomes import Cause, Outcome, classify
+from nanmap.outcomes import Cause, Outcome
 from nanmap.plan import Lanes, Plan, Variant, make_sweep
+from nanmap.results.columns import make_table
+from nanmap.runs.rows import ENDS, complete_rows
+from nanmap.theory.forecast import Forecaster
 from nanmap.training.cell import Assessment, State
 
 FEW_PARAMETERS = 1000  # parameters are reported below this number
@@ -43,7 +46,8 @@ class TrainingReport:
 
     Attributes:
         outcome, cause: as in a row.
-        row: every fact a sweep's row would hold.
+        row: the row that a sweep would write, by column: None where a step never came or a value is missing, NaN where
+            the value is NaN.
         epochs: losses per epoch, up to the first NaN.
         params: arrays by name (`layers.0.kernel` `[inputs, units]`, …; under batch norm the running statistics among
             them), at least float32; None for 1000 parameters or more.
@@ -55,15 +59,15 @@ class TrainingReport:
     config: Config
     outcome: Outcome
     cause: Cause
-    row: dict[str, float]
+    row: dict[str, Any]
     epochs: list[EpochLoss] = field(default_factory=list)
     params: dict[str, np.ndarray] | None = None
     predictions: list[Any] = field(default_factory=list)
     report: tuple[str, ...] = ()
 
 
-def run(
-    config: Config,
+def train_one(
+    training: Config | Plan,
     *,
     predict: Sequence[Sequence[float | str]] = (),
     engine: Engine | None = None,
@@ -72,38 +76,63 @@ def run(
     """Trains one config.
 
     Args:
-        config: the settings.
+        training: the settings, or the plan of a sweep of one cell.
         predict: inputs, a number or the name of a category per column each, in the units of the data; or a number
             per encoded feature.
-        engine: the devices to train on.
+        engine: trains; the devices of this process if None.
         on_epoch: called after each epoch with its number (from 1) and its losses.
 
     Raises:
-        InputError: the data cannot be trained on, or an input does not fit its columns.
+        InputError: the data cannot be trained on, an input does not fit its columns, or the plan has many cells.
     """
-    (lanes,) = Plan(make_sweep(config.model_dump(mode="python"), [])).lanes(np.arange(1))
-    variant = lanes.variants[0]
+    plan = training if isinstance(training, Plan) else plan_one(training)
+    if plan.grid.size != 1:
+        raise InputError(f"is a sweep of {plan.grid.size:,} trainings", file=plan.sweep.file, mend="nanmap sweep SWEEP")
+    (lanes,) = plan.lanes(plan.grid.cells(np.arange(1)))
+    (variant,) = lanes.variants
     inputs = [_encoded(values, variant) for values in predict]
-    losses: list[EpochLoss] = []
-    for epoch in (engine or LocalEngine()).follow(lanes):
-        stopped = epoch.state.events.stopped
-        if epoch.number and stopped != epoch.start:  # an epoch without an update is none
-            losses.append(_epoch_loss(variant, epoch))
-            if on_epoch:
-                on_epoch(epoch.number, losses[-1])
-    state = epoch.state
-    columns = facts_of(lanes, np.array([0]), Records.of([state]))
-    outcome, cause = classify(columns, columns["ratio"])
+    losses, state = _followed(engine or LocalEngine(), lanes, on_epoch)
+    row = _row(lanes, state)
     return TrainingReport(
-        config,
-        Outcome(outcome[0]),
-        Cause(cause[0]),
-        {name: values[0].item() for name, values in columns.items()},
+        variant.config,
+        Outcome(row["outcome"]),
+        Cause(row["cause"]),
+        row,
         losses,
         _named(lanes.program.model, state) if lanes.program.model.parameters < FEW_PARAMETERS else None,
         [_predict(lanes, variant, state, values) for values in inputs],
         variant.rows.report,
     )
+
+
+def plan_one(config: Config) -> Plan:
+    """The plan of a sweep without axes: one training, with the settings that the config writes."""
+    return Plan(make_sweep(config.model_dump(mode="python", exclude_unset=True), []))
+
+
+def _followed(
+    engine: Engine, lanes: Lanes, on_epoch: Callable[[int, EpochLoss], None] | None
+) -> tuple[list[EpochLoss], State]:
+    """The losses of every epoch, each told as it ends, and the state after the last update."""
+    losses: list[EpochLoss] = []
+    for epoch in engine.follow(lanes):
+        stopped = epoch.state.events.stopped
+        if epoch.number and stopped != epoch.start:  # an epoch without an update is none
+            losses.append(_epoch_loss(lanes.variants[0], epoch))
+            if on_epoch:
+                on_epoch(epoch.number, losses[-1])
+    return losses, epoch.state
+
+
+def _row(lanes: Lanes, state: State) -> dict[str, Any]:
+    """The row of the cell, as Parquet has it."""
+    cell = np.array([0])
+    facts = facts_of(lanes, cell, Records.of([state]))
+    if lanes.program.final_layers:
+        facts |= jax.tree.map(lambda leaf: leaf[None], {name: getattr(state, name) for name in ENDS})
+    (row,) = make_table(cell, {}, complete_rows(lanes, cell, facts, Forecaster()), {}).to_pylist()
+    del row["cell"]
+    return row
 
 
 def _epoch_loss(variant: Variant, epoch: Epoch) -> EpochLoss:

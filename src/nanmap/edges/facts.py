@@ -1,0 +1,86 @@
+"""What is known of the rows of a block: their edges by search, the predictions beside them, the quantiles over seeds."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nanmap.edges.probe import OUTCOME, TAIL, Prober
+from nanmap.edges.rows import EdgeRows
+from nanmap.edges.search import Edges, Span, search
+from nanmap.engine import Engine
+from nanmap.grid import Cells
+from nanmap.plan import Plan
+from nanmap.theory import PREDICTIONS
+from nanmap.theory.forecast import Forecaster, reasons
+
+QUANTILES = {"low": 0.1, "median": 0.5, "high": 0.9}
+
+STABLE = "stable at every rate that was tried"
+UNSTABLE = "unstable at the lowest rate that was tried"
+UNSETTLED = "slow modes still hide the growth at the longest horizon"
+
+
+def edge_facts(
+    plan: Plan, edges: EdgeRows, engine: Engine, rows: np.ndarray, span: Span, trained: Callable[[int], None]
+) -> tuple[dict[str, np.ndarray], float]:
+    """The facts of a block of rows, one array per name in `EDGE_COLUMNS`, and what they cost in columns of a map.
+
+    Args:
+        plan: of the sweep.
+        edges: its rows.
+        engine: trains.
+        rows: numbers of the rows of this block.
+        span: where to search.
+        trained: told how many trainings were made.
+    """
+    probe = Prober(plan, edges, engine, rows, trained)
+    found = search(probe, len(rows), span, probe.by_tail, probe.ahead())
+    facts = {**_measured(found, probe, span), **_predicted(plan, probe.cells)}
+    facts |= _seeds(edges, rows, facts["edge_learning_rate"])
+    return facts, probe.cost / max(probe.column_cost(), 1)
+
+
+def _measured(found: Edges, probe: Prober, span: Span) -> dict[str, np.ndarray]:
+    lost = np.isfinite(found.low)
+    never = np.isnan(found.low) & (found.last_stable >= span.rates[-1])
+    return {
+        "edge_learning_rate": np.sqrt(found.low) * np.sqrt(found.high),
+        "bracket_low": found.low,
+        "bracket_high": found.high,
+        "last_stable_rate": found.last_stable,
+        "reentrant": found.reentrant,
+        "decided_by": np.where(probe.by_tail, TAIL, OUTCOME).astype(object),
+        "horizon": probe.horizon * found.stretch,
+        "note": np.select([~found.settled, never, ~lost], [UNSETTLED, STABLE, UNSTABLE], "").astype(object),
+    }
+
+
+def _predicted(plan: Plan, cells: Cells) -> dict[str, np.ndarray]:
+    """Theory's columns for the rows, and why predictions are absent."""
+    facts: dict[str, np.ndarray] = {}
+    names = ("sharpness", *(f"predicted_{name}" for name in (*PREDICTIONS, "catapult")))
+    absent = {f"predicted_{name}_absent": np.full(len(cells), "", object) for name in PREDICTIONS}
+    forecaster = Forecaster(always=True)
+    for lanes in plan.lanes(cells):
+        columns = forecaster.columns(lanes, np.arange(len(lanes)))
+        for name in names:
+            facts.setdefault(name, np.full(len(cells), np.nan))[lanes.position] = columns[name]
+        momentum = lanes.numbers["momentum"]
+        for place, (position, variant) in enumerate(zip(lanes.position, lanes.variant, strict=True)):
+            told = reasons(lanes.variants[variant], float(momentum[place]))
+            for name, prediction in told.items():
+                absent[f"predicted_{name}_absent"][position] = prediction.absent
+    return facts | absent
+
+
+def _seeds(edges: EdgeRows, kept: np.ndarray, edge: np.ndarray) -> dict[str, np.ndarray]:
+    """Quantiles of the edges over the rows that differ only in seeds; those stand together in a block."""
+    found = {name: np.full(len(kept), np.nan) for name in QUANTILES}
+    group = kept // edges.seeds
+    for each in np.unique(group) if edges.seeds > 1 else ():
+        mine = np.flatnonzero(group == each)
+        known = edge[mine][np.isfinite(edge[mine])]
+        if len(known) and len(mine) > 1:
+            for name, share in QUANTILES.items():
+                found[name][mine] = np.exp(np.quantile(np.log(known), share))
+    return {f"edge_seeds_{name}": values for name, values in found.items()}

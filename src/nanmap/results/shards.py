@@ -1,0 +1,153 @@
+"""One part of a run folder: a folder of Parquet shards and the manifest that tells of it. Every file appears whole or not at all."""
+
+import json
+import os
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from nanmap.errors import InputError
+
+SHARD_FILES = "part-" + "[0-9]" * 6 + ".parquet"
+HASH = b"nanmap.hash"
+SHARD = b"nanmap.shard"
+
+
+class Shards:
+    """A folder of Parquet files that are written one by one and read as one table, and its manifest.
+
+    Args:
+        path: the folder; need not exist.
+        manifest_file: stands beside it.
+        rows: what a row is called in messages: `rows`, `edges`.
+        command: the subcommand of `nanmap` that writes them.
+        pictures: the folder of what is drawn from the rows, if any; goes with them.
+    """
+
+    def __init__(self, path: Path, manifest_file: Path, rows: str, command: str, pictures: Path | None = None) -> None:
+        self.path, self.manifest_file, self.rows, self.pictures = path, manifest_file, rows, pictures
+        self.again = f"nanmap {command} SWEEP --out {shlex.quote(str(path.parent))}"
+
+    def read_manifest(self) -> dict[str, Any]:
+        """What the shards were made with.
+
+        Raises:
+            InputError: there is no manifest, or it is damaged or foreign.
+        """
+        folder, name = self.manifest_file.parent, self.manifest_file.name
+        try:
+            manifest = json.loads(self.manifest_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            problem = f"is no run folder: it has no {name}" if folder.is_dir() else "no such folder"
+            mend = "`nanmap sweep` writes run folders; give the folder it names"
+            raise InputError(problem, file=folder, mend=mend) from None
+        except (OSError, ValueError):  # of JSON or of UTF-8
+            mend = f"{self.again} --fresh starts over"
+            raise InputError(f"is no run folder: {name} cannot be read", file=folder, mend=mend) from None
+        if not (isinstance(manifest, dict) and "sweep" in manifest):
+            raise InputError(f"is no run folder: its {name} is not one of nanmap's", file=folder)
+        return manifest
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Replaces the manifest."""
+        text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        self.manifest_file.parent.mkdir(parents=True, exist_ok=True)
+        with _Replacing(self.manifest_file) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+    def file(self, number: int) -> Path:
+        """Where a shard stands."""
+        return self.path / f"part-{number:06d}.parquet"
+
+    def write(self, number: int, table: pa.Table) -> None:
+        """Writes one shard beside its place, flushes it to disk and moves it there."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with _Replacing(self.file(number)) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+
+    def finished(self, wanted: str) -> set[int]:
+        """Numbers of the shards whose hash is `wanted`; others are left out and will be written again."""
+        found = set()
+        for path in self.path.glob(SHARD_FILES):
+            try:
+                metadata = pq.read_schema(path).metadata or {}
+            except (pa.ArrowInvalid, OSError):
+                continue
+            number = int(metadata.get(SHARD, b"-1"))
+            if metadata.get(HASH, b"").decode() == wanted and path == self.file(number):
+                found.add(number)
+        return found
+
+    def remove_but(self, numbers: set[int]) -> None:
+        """Removes all other shards, and what an interrupted write left."""
+        kept = {self.file(number) for number in numbers}
+        for path in [*self.path.glob(SHARD_FILES), *self.path.glob(f".{SHARD_FILES}.*")]:
+            if path not in kept:
+                path.unlink()
+
+    def clear(self) -> None:
+        """Removes the shards, what was drawn from them and their manifest, and nothing else that may stand in the folder."""
+        self.remove_but(set())
+        if self.pictures:
+            shutil.rmtree(self.pictures, ignore_errors=True)
+        self.manifest_file.unlink(missing_ok=True)
+
+    def names(self) -> list[str]:
+        """File names of the shards that are there."""
+        return sorted(path.name for path in self.path.glob(SHARD_FILES))
+
+    def dataset(self) -> ds.Dataset:
+        """The rows, lazily.
+
+        Raises:
+            InputError: there are none yet, or a shard is damaged.
+        """
+        files = [str(self.path / name) for name in self.names()]
+        if not files:
+            raise InputError(f"holds no {self.rows} yet", file=self.path.parent, mend=self.again)
+        try:
+            return ds.dataset(files, format="parquet")
+        except (pa.ArrowInvalid, OSError):
+            raise self._unreadable() from None
+
+    def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """The rows shard by shard, in order."""
+        for fragment in self.dataset().get_fragments():
+            try:
+                yield fragment.to_table(columns=columns)
+            except (pa.ArrowInvalid, OSError):
+                raise self._unreadable() from None
+
+    def _unreadable(self) -> InputError:
+        problem = "holds a file that is not readable Parquet"
+        return InputError(problem, file=self.path, mend=f"{self.again} repairs damaged shards")
+
+
+def shard_metadata(hash: str, number: int) -> dict[str, str]:
+    """What a shard's file says of itself, for resuming."""
+    return {HASH.decode(): hash, SHARD.decode(): str(number)}
+
+
+class _Replacing:
+    """A path to write to, flushed and moved over the target once the block ends without an error."""
+
+    def __init__(self, target: Path) -> None:
+        # A leading dot: readers of the folder skip such names, so an interrupted write is never read.
+        self.target, self.temporary = target, target.with_name(f".{target.name}.{os.getpid()}")
+
+    def __enter__(self) -> Path:
+        return self.temporary
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        if kind is not None:
+            self.temporary.unlink(missing_ok=True)
+            return
+        with self.temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(self.temporary, self.target)

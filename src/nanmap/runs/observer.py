@@ -1,0 +1,24 @@
+"""Who is told how a run goes on. The command draws its progress from it; a notebook may do so, too."""
+
+import numpy as np
+
+
+class Observer:
+    """Told how a sweep or a search of edges goes on. Every method does nothing: override those that you want.
+
+    >>> class Counter(Observer):
+    ...     def advanced(self, rows, outcomes=None):
+    ...         print(f"{rows} more rows")
+    """
+
+    def started(self, total: int, finished: int) -> None:
+        """`total` rows stand in the folder in the end, `finished` of them were there before."""
+
+    def trained(self, count: int) -> None:
+        """So many trainings were made. A row of a sweep takes one, a row of edges many."""
+
+    def advanced(self, rows: int, outcomes: np.ndarray | None = None) -> None:
+        """So many rows are done; of a sweep with their outcomes, texts `[rows]`."""
+
+    def noticed(self, sentence: str) -> None:
+        """Something a user should know."""

@@ -1,0 +1,101 @@
+"""A part of a run folder taken up where earlier runs left it: refused, continued or begun, and what it cost kept on disk."""
+
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Self
+
+from nanmap.engine import Engine
+from nanmap.errors import InputError
+from nanmap.results.manifest import describe_changes, is_same
+from nanmap.results.shards import Shards
+from nanmap.training.program import Program
+
+# What a manifest adds up over all runs into its folder; those that it has when it is begun.
+SPENT = ("timings", "wall_seconds", "compilations", "narrowed", "columns_of_a_map")
+
+
+class Resumed:
+    """The shards of a run and its manifest while rows are added. Used in a `with`: however that ends, the manifest says it.
+
+    Args:
+        shards: where the rows go.
+        manifest: of the run, with what earlier runs spent.
+        engine: trains; its compilations are counted.
+
+    Attributes:
+        finished: numbers of the shards that are whole.
+    """
+
+    def __init__(self, shards: Shards, manifest: dict[str, Any], engine: Engine) -> None:
+        self.shards, self.manifest, self.engine = shards, manifest, engine
+        self.finished = shards.finished(manifest["hash"])
+        self._since, self._compiled = time.perf_counter(), engine.compilations
+
+    def __enter__(self) -> Self:
+        self._since, self._compiled = time.perf_counter(), self.engine.compilations
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.manifest["complete"] = kind is None
+        self.account()
+
+    def account(self) -> None:
+        """Adds what was spent since the last time, and writes the manifest."""
+        now, compiled = time.perf_counter(), self.engine.compilations
+        clock = self.manifest.get("timings", self.manifest)  # a sweep keeps it in a table of its own
+        clock["wall_seconds"] = round(clock["wall_seconds"] + now - self._since, 3)
+        if "compilations" in self.manifest:
+            self.manifest["compilations"] += compiled - self._compiled
+        self.manifest["narrowed"] |= {each.key: list(widths) for each, widths in self.engine.narrowed.items()}
+        self._since, self._compiled = now, compiled
+        self.shards.write_manifest(self.manifest)
+
+
+def resume(shards: Shards, manifest: dict[str, Any], engine: Engine, fresh: bool) -> Resumed:
+    """Makes the folder ready for the rows of a manifest: what is unfinished goes, what is whole stays.
+
+    Args:
+        shards: the part of a run folder.
+        manifest: of the run that is to be, its sums in `SPENT` at nothing.
+        engine: trains.
+        fresh: start over, removing the rows that are there.
+
+    Raises:
+        InputError: the folder holds rows of other settings, or files that nobody speaks for.
+    """
+    there = shards.manifest_file.exists()
+    if not there and any(shards.path.glob("*")):
+        raise InputError(
+            "has files but no manifest: it is not a run that can be continued",
+            file=shards.path,
+            mend="choose another folder with --out, or remove this one yourself",
+        )
+    if there and fresh:
+        shards.clear()
+    elif there:
+        manifest = manifest | _spent(shards, manifest)
+    resumed = Resumed(shards, manifest, engine)
+    shards.remove_but(resumed.finished)
+    shards.write_manifest(manifest)
+    return resumed
+
+
+def pinned_widths(shards: Shards, programs: Iterable[Program], fresh: bool) -> dict[Program, int]:
+    """The widths that earlier runs into a folder trained with: others would change the last bits."""
+    pinned = {} if fresh or not shards.manifest_file.exists() else shards.read_manifest().get("widths")
+    return {each: pinned[each.key] for each in programs if each.key in pinned} if isinstance(pinned, dict) else {}
+
+
+def _spent(shards: Shards, manifest: dict[str, Any]) -> dict[str, Any]:
+    """What earlier runs into the folder spent; theirs must be the same run."""
+    old = shards.read_manifest()
+    if not is_same(old, manifest):
+        raise InputError(
+            f"holds {shards.rows} of other settings: {describe_changes(old, manifest)}",
+            file=shards.path.parent,
+            mend="--fresh replaces them; --out DIR writes elsewhere",
+        )
+    return {key: old[key] for key in SPENT if key in manifest and key in old}

@@ -1,0 +1,87 @@
+"""Shards while they fill: batches go to the engine, columns come back in any order, whole shards go to the disk."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from nanmap.engine import Engine
+from nanmap.grid import Cells
+from nanmap.plan import Lanes
+
+WRITES_WAITING = 2  # shards held while the disk is slower than the devices
+
+
+class Shard:
+    """A shard while it fills: its cells, the batches that train them, and room for their columns."""
+
+    def __init__(self, number: int, cells: Cells, batches: list[Lanes]) -> None:
+        self.number, self.cells, self.batches = number, cells, batches
+        self.missing = len(cells)
+        self.columns: dict[str, np.ndarray] = {}
+
+    def put(self, position: np.ndarray, columns: dict[str, np.ndarray]) -> None:
+        """Stores the columns of some cells at their places."""
+        for name, values in columns.items():
+            if name not in self.columns:
+                kind = object if values.dtype.kind in "UO" else values.dtype
+                masked = isinstance(values, np.ma.MaskedArray)
+                self.columns[name] = (np.ma if masked else np).zeros(len(self.cells), kind)
+            self.columns[name][position] = values
+        self.missing -= len(position)
+
+
+def trained(engine: Engine, shards: Iterable[Shard]) -> Iterator[tuple[Shard, Lanes, np.ndarray, dict[str, Any]]]:
+    """What the engine hands back of some shards' batches, each beside its shard; whoever takes it puts it there."""
+    filling: dict[int, tuple[Shard, Lanes]] = {}  # by the place of a batch among those handed over
+
+    def batches() -> Iterator[Lanes]:
+        pairs = ((shard, lanes) for shard in shards for lanes in shard.batches)
+        for place, (shard, lanes) in enumerate(pairs):
+            filling[place] = shard, lanes
+            yield lanes
+
+    for place, cells, facts in engine.train(batches()):
+        shard, lanes = filling[place]
+        yield shard, lanes, cells, facts
+        if not shard.missing:  # all of its batches are back
+            for each in [each for each, (owner, _) in filling.items() if owner is shard]:
+                del filling[each]
+
+
+class Writer:
+    """Writes shards in a thread of its own, in their order, a few behind. Used in a `with`, which ends when all are written.
+
+    Args:
+        write: writes a shard.
+    """
+
+    def __init__(self, write: Callable[[Shard], None]) -> None:
+        self._write, self._pool = write, ThreadPoolExecutor(1)
+        self._waiting: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=True)  # after an interruption, too: what was whole is written
+        if kind is None:
+            self._settle(0)
+
+    def put(self, shard: Shard) -> None:
+        """Takes a whole shard; waits while too many are held.
+
+        Raises:
+            OSError: an earlier one could not be written.
+        """
+        self._waiting.append(self._pool.submit(self._write, shard))
+        self._settle(WRITES_WAITING)
+
+    def _settle(self, held: int) -> None:
+        while len(self._waiting) > held:
+            self._waiting.popleft().result()
