@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from nanmap.errors import InputError
+from nanmap.errors import RunFolderError
 
 SHARD_FILES = "part-" + "[0-9]" * 6 + ".parquet"
 HASH = b"nanmap.hash"
@@ -72,9 +72,9 @@ class Shards:
         except (pa.ArrowInvalid, OSError):
             raise self.unreadable() from None
 
-    def unreadable(self) -> InputError:
+    def unreadable(self) -> RunFolderError:
         """What to say of a damaged file."""
-        return InputError("holds a file that is not readable Parquet", file=self.path, mend=self.mend)
+        return RunFolderError("holds a file that is not readable Parquet", file=self.path, mend=self.mend)
 
 
 class RunFolder:
@@ -97,20 +97,20 @@ class RunFolder:
         """The manifest.
 
         Raises:
-            InputError: this is no run folder.
+            RunFolderError: this is no run folder.
         """
         try:
             manifest = json.loads(self.manifest_file.read_text(encoding="utf-8"))
             if not (isinstance(manifest, dict) and "sweep" in manifest):
-                raise InputError("is no run folder: its manifest.json is not one of nanmap's", file=self.path)
+                raise RunFolderError("is no run folder: its manifest.json is not one of nanmap's", file=self.path)
             return manifest
         except FileNotFoundError:
             problem = "is no run folder: it has no manifest.json" if self.path.is_dir() else "no such folder"
-            raise InputError(
+            raise RunFolderError(
                 problem, file=self.path, mend="`nanmap sweep` writes run folders; give the folder it names"
             ) from None
         except (NotADirectoryError, json.JSONDecodeError):
-            raise InputError("is no run folder: manifest.json cannot be read", file=self.path) from None
+            raise RunFolderError("is no run folder: manifest.json cannot be read", file=self.path) from None
 
     def read_edges_manifest(self) -> dict[str, Any] | None:
         """What the edges beside the run were searched with; None without any, or where it cannot be read."""
@@ -146,12 +146,12 @@ class RunFolder:
         """The rows, lazily.
 
         Raises:
-            InputError: there are none yet.
+            RunFolderError: there are none yet.
         """
         self.read_manifest()
         found = self.shards.dataset()
         if found is None:
-            raise InputError(
+            raise RunFolderError(
                 "holds no rows yet",
                 file=self.path,
                 mend="run the sweep to its end, or until its first shard is written",
@@ -170,11 +170,11 @@ class RunFolder:
         """The edges beside the run.
 
         Raises:
-            InputError: there are none yet.
+            RunFolderError: there are none yet.
         """
         found = self.edges.dataset()
         if found is None:
-            raise InputError(
+            raise RunFolderError(
                 "holds no edges yet", file=self.path, mend=f"nanmap edge SWEEP --out {shlex.quote(str(self.path))}"
             )
         return found.to_table()
