@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from nanmap.config import Model
+from nanmap.config import ModelSettings
 from nanmap.data import Rows
 from nanmap.engine.compiled import Group
 from nanmap.models.initialisers import initial_layers
@@ -180,12 +180,12 @@ def start_layers(lanes: Lanes, cells: np.ndarray) -> Layers:
     return layers
 
 
-def _drawn(model: Model, program: Program, seed: int) -> Layers:
+def _drawn(model: ModelSettings, program: Program, seed: int) -> Layers:
     return initial_layers(model, program, seed) if model.init == "file" else _kept_draw(model, program, seed)
 
 
 @lru_cache(maxsize=1 << 16)
-def _kept_draw(model: Model, program: Program, seed: int) -> Layers:
+def _kept_draw(model: ModelSettings, program: Program, seed: int) -> Layers:
     """`initial_layers`, kept: shards and calls ask for the same draws again. A file may change, a draw does not."""
     return initial_layers(model, program, seed)
 

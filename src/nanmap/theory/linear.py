@@ -6,9 +6,9 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from nanmap.config import Config
+from nanmap.config.losses import LOSSES
 from nanmap.data import Rows
 
-CURVATURE = {"mse": 2.0, "half_mse": 1.0}  # second derivative of the loss of one output
 NULL = 1e-12  # eigenvalues below this share of the largest count as none
 
 
@@ -67,9 +67,10 @@ def linear_problem(config: Config, rows: Rows) -> LinearProblem | None:
     0.006931
     """
     straight = config.model.kind == "mlp" and not config.model.hidden and config.model.output_activation == "linear"
-    if not straight or config.loss.kind not in CURVATURE:
+    curvature = LOSSES[config.loss.kind].curvature
+    if not straight or curvature is None:
         return None
-    return _make_problem(rows, config.model.bias, config.model.parametrization, CURVATURE[config.loss.kind])
+    return _make_problem(rows, config.model.bias, config.model.parametrization, curvature)
 
 
 @lru_cache(maxsize=4096)

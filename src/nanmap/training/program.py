@@ -4,7 +4,8 @@ import hashlib
 from dataclasses import dataclass
 
 from nanmap.config import Config
-from nanmap.config.choices import CROSS_ENTROPIES
+from nanmap.config.losses import LOSSES
+from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.data import Rows
 
 ROW_BLOCK = 16  # rows are padded to a multiple of this, so that neighbouring row counts share a program
@@ -34,13 +35,6 @@ LANE_KEYS = {
 }
 
 NUMBERS = (*(name for name in LANE_KEYS.values() if name not in ("seed", "learning_rate")), "warmup_steps", "floor")
-OPTIMIZER_NUMBERS = {  # besides the momentum and the clips, which have flags of their own
-    "sgd": (),
-    "rmsprop": ("rho", "eps"),
-    "adagrad": ("eps",),
-    "lion": ("b1", "b2"),
-}
-MOMENT_NUMBERS = ("b1", "b2", "eps")  # of all others
 
 
 @dataclass(frozen=True)
@@ -111,7 +105,7 @@ class Program:
     @property
     def classifies(self) -> bool:
         """Whether outputs are logits of classes."""
-        return self.loss in CROSS_ENTROPIES
+        return LOSSES[self.loss].of_classes
 
     @property
     def wide(self) -> str:
@@ -147,7 +141,7 @@ class Program:
             "floor": self.stop_converged,
             "ratio": self.stop_converged,
         }
-        rule = OPTIMIZER_NUMBERS.get(self.optimizer, MOMENT_NUMBERS)
+        rule = OPTIMIZERS[self.optimizer].numbers
         return ("gain", "delta", "decay", *rule, *(name for name, used in flagged.items() if used))
 
     @property
