@@ -113,6 +113,8 @@ def test_choices_set_several_things_at_once() -> None:
         ([{"key": RATE}], {}, ["axes.optimizer.learning_rate", "values", "log"]),
         ([axis(RATE)], {}, ["has no values"]),
         ([axis("optimizer.learning_rat", 1)], {}, ["optimizer.learning_rat", "did you mean `optimizer.learning_rate`"]),
+        ([axis("training.accuracy", 1)], {}, ["training.accuracy", "no such setting", "reported by itself"]),
+        ([axis("record.sharpness", True, "start")], {}, ["axes.sharpness", "two columns"]),
         ([axis("training.batch_size", 1, 0)], {}, ["training.batch_size", "0"]),
         ([axis("model.init", "zeros", "glorott_normal")], {}, ["model.init", "did you mean `glorot_normal`"]),
         ([axis(RATE, 0.1, "fast")], {}, ["learning_rate", "'fast'"]),

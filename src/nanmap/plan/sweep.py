@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from nanmap.config import build_config, check_values
 from nanmap.config.choices import LAYER_RATES, LEARNING_RATE
+from nanmap.config.keys import check_key
 from nanmap.config.load import ALTERNATIVES
 from nanmap.errors import InputError, did_you_mean
 from nanmap.grid.axes import Axis, AxisSpec, column_names
@@ -97,6 +98,8 @@ def _axes(tables: list[dict[str, Any]]) -> list[Axis]:
             specs.append(AxisSpec.model_validate(table))
         except ValidationError as error:
             raise explained(error, label, AxisSpec) from None
+        if specs[-1].key:
+            check_key(specs[-1].key)  # before the columns: an unknown key may have the name of a result
     columns = column_names(specs)
     for column in columns:
         if column in RESERVED or columns.count(column) > 1:
