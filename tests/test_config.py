@@ -4,11 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError, model_validator
 
 import nanmap
-from nanmap.config import Config, build_config, load_config, parse_assignment
-from nanmap.config.load import known_keys
-from nanmap.errors import InputError, did_you_mean
+from nanmap.config import Config, build_config, check_values, load_config, parse_assignment
+from nanmap.config.base import Settings, require
+from nanmap.config.keys import known_keys
+from nanmap.errors import InputError, NanmapError, RunFolderError, did_you_mean
+from nanmap.plan.spec import explained
+from nanmap.results.folder import RunFolder
 
 GOOD = """
 [data]
@@ -127,6 +131,92 @@ def test_an_error_is_a_value_error_that_reads_as_lines() -> None:
     assert str(InputError("is wrong")) == "is wrong"
     assert str(InputError("is wrong", file="first").within("second")).startswith("first")
     assert did_you_mean("zzzz", ["adam"]) is None
+
+
+def test_one_name_catches_every_mistake_and_another_what_is_wrong_with_a_run_folder(tmp_path: Path) -> None:
+    assert issubclass(RunFolderError, InputError)
+    assert issubclass(InputError, NanmapError)
+    assert not issubclass(NanmapError, ValueError)
+    with pytest.raises(RunFolderError, match="no such folder"):
+        RunFolder(tmp_path / "none").read_manifest()
+    with pytest.raises(RunFolderError, match=r"no manifest\.json"):
+        RunFolder(tmp_path).read_manifest()
+    assert isinstance(RunFolderError("is damaged").within("folder"), RunFolderError)
+
+
+class Barred(Settings):
+    """Its rule speaks with bars, braces and line ends."""
+
+    name: str
+
+    @model_validator(mode="after")
+    def _rule(self) -> "Barred":
+        require(False, "name", f"`{self.name}` | is {{none}}", "a | b")
+        return self
+
+
+def test_what_a_rule_says_may_hold_any_character() -> None:
+    with pytest.raises(ValidationError) as error:
+        Barred(name="x|y|{key}")
+    told = explained(error.value, "axes.a|b", Barred)
+    assert (told.key, told.problem, told.mend) == ("axes.a|b.name", "`x|y|{key}` | is {none}", "a | b")
+
+
+def test_bars_in_names_and_values_are_told_as_they_stand(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"data\.target: name the column"):
+        build_config({"data": {"kind": "csv", "path": "a|b|c.csv"}, "training": {"epochs": 1}})
+    with pytest.raises(InputError, match=r"model\.init: .*\(got 'zeros\|ones'\)"):
+        build_config({"data": {"kind": "line", "n": 2}, "training": {"epochs": 1}, "model": {"init": "zeros|ones"}})
+
+
+VALUES: list[tuple[str, list[Any], str]] = [
+    ("model.init", ["zeros", "glorott_normal"], "model.init: is none of the allowed values (got 'glorott_normal')"),
+    ("optimizer.learning_rate", [0.1, "fast"], "optimizer.learning_rate: expects a number (got 'fast')"),
+    ("optimizer.learning_rate", [0.1, float("nan")], "optimizer.learning_rate: expects a finite number (got nan)"),
+    ("optimizer.learning_rate", [None], "optimizer.learning_rate: expects a number (got None)"),
+    ("optimizer.layer_learning_rates.1", [0.1, True], "optimizer.layer_learning_rates.1: expects a number (got True)"),
+    ("optimizer.layer_learning_rates.1", [None], "optimizer.layer_learning_rates.1: expects a number (got None)"),
+    ("optimizer.layer_learning_rates", [[0.1, "x"]], "optimizer.layer_learning_rates.1: expects a number (got 'x')"),
+    ("training.batch_size", [1, 0], "training.batch_size: must be greater than or equal to 1 (got 0)"),
+    ("training.batch_size", [1.5], "training.batch_size: expects a whole number (got 1.5)"),
+    ("model.hidden", [[4], [4, 0]], "model.hidden.1: must be greater than or equal to 1 (got 0)"),
+    ("model.kind", ["mlp", "cnn"], "model.kind: is none of the allowed values (got 'cnn')"),
+    ("outcome.floor", ["auto", 0.5, "low"], "outcome.floor: expects a number or \"auto\" (got 'low')"),
+    ("record.sharpness", [True, "start", "end"], "record.sharpness: expects true, false or \"start\" (got 'end')"),
+]
+
+
+@pytest.mark.parametrize(("key", "values", "said"), VALUES)
+def test_a_value_is_told_alone_as_in_a_whole_config(key: str, values: list[Any], said: str) -> None:
+    check_values(key, values[:-1])
+    with pytest.raises(InputError) as alone:
+        check_values(key, values)
+    assert str(alone.value).splitlines()[0] == said
+    tree = {"data": {"kind": "line", "n": 2}, "training": {"epochs": 1}, "model": {"hidden": [3]}}
+    if values[-1] is not None or not key.startswith("optimizer.layer"):  # there a missing rate may come from axes
+        rates = {"optimizer.layer_learning_rates.0": 0.1} if key.endswith(".1") else {}
+        with pytest.raises(InputError) as whole:
+            build_config(tree, rates | {key: values[-1]})
+        assert str(alone.value) == str(whole.value)
+
+
+def test_a_value_that_only_its_company_forbids_is_allowed_alone() -> None:
+    check_values("optimizer.momentum", [None, 0.9])
+    check_values("data.path", ["rows.csv"])
+    with pytest.raises(InputError, match=r"no such setting[\s\S]*did you mean `optimizer.learning_rate`"):
+        check_values("optimizer.lr", [0.1])
+
+
+@pytest.mark.parametrize("key", ["model.hidden", "optimizer.layer_learning_rates.0"])
+def test_a_setting_below_something_that_is_no_table_is_told(key: str) -> None:
+    tree = {
+        "data": {"kind": "line", "n": 2},
+        "training": {"epochs": 1},
+        "model": 3,
+        "optimizer": {"layer_learning_rates": 1},
+    }
+    with pytest.raises(InputError, match=r"expects a (table|list)"):
+        build_config(tree, {key: [4]})
 
 
 @pytest.mark.parametrize(

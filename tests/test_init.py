@@ -1,14 +1,16 @@
 """Initial parameters: bounds, variances and streams of every initialiser, as Keras and PyTorch document them."""
 
-from typing import Any
+import hashlib
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 from nanmap.config import build_config
-from nanmap.config.choices import InitKind, names
+from nanmap.config.choices import BiasInitKind, InitKind, names
+from nanmap.config.initialisers import INITIALISERS, Family
 from nanmap.errors import InputError
-from nanmap.models.initialisers import initial_layers
+from nanmap.models.initialisers import FAMILIES, draw, initial_layers
 from nanmap.plan import make_variant
 from oracles import flat, random_layers
 
@@ -44,6 +46,40 @@ def layers_of(
 
 def test_every_drawn_initialiser_stands_in_the_table() -> None:
     assert set(EXPECTED) | {"zeros", "ones", "file"} == set(names(InitKind))
+
+
+def test_every_family_of_an_entry_is_drawn_and_may_be_named() -> None:
+    assert set(FAMILIES) | {"file"} == set(get_args(Family)) == {entry.family for entry in INITIALISERS.values()}
+    assert names(BiasInitKind) == ("zeros", "ones", "normal", "uniform", "torch_linear")
+
+
+# The first bytes of SHA-256 over the draws of a 3 × 3, a 64 × 32 and a 7 × 1 kernel: runs resume with the same start.
+DRAWN = {
+    "normal": "d3a84ae3",
+    "uniform": "f740c213",
+    "glorot_uniform": "635a22ca",
+    "glorot_normal": "efa635fb",
+    "he_uniform": "710e99d3",
+    "he_normal": "7612492f",
+    "lecun_normal": "6152f187",
+    "lecun_uniform": "bd9a2f2e",
+    "torch_linear": "08935b69",
+}
+
+
+@pytest.mark.parametrize("init", DRAWN)
+def test_draws_are_the_same_in_every_release(init: str) -> None:
+    digest = hashlib.sha256()
+    for shape in ((3, 3), (64, 32), (7, 1)):
+        digest.update(draw(init, shape, np.random.Generator(np.random.Philox(key=[2**40, 3]))).tobytes())
+    assert digest.hexdigest()[:8] == DRAWN[init]
+
+
+@pytest.mark.parametrize("init", [init for init in INITIALISERS if init != "file"])
+def test_a_seed_changes_what_an_entry_calls_random(init: str) -> None:
+    one, two = (draw(init, (3, 4), np.random.default_rng(seed)) for seed in (0, 1))
+    assert (one.tobytes() != two.tobytes()) == INITIALISERS[init].random
+    assert one.dtype == np.float32
 
 
 @pytest.mark.parametrize("init", EXPECTED)

@@ -3,13 +3,18 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import minimize
 
 from nanmap.config import build_config
 from nanmap.config.choices import LossKind, names
+from nanmap.config.losses import LOSSES
+from nanmap.config.settings import LossSettings
 from nanmap.data import affine_floor, load_rows
+from nanmap.data.reference import ROBUST
+from nanmap.training.loss import POINTWISE
 from oracles import flat
 
 rng = np.random.default_rng(17)
@@ -60,6 +65,27 @@ def tree_of(npz, loss: str, targets: np.ndarray, **data: Any) -> dict[str, Any]:
         "optimizer": {"learning_rate": RATE},
         "training": {"steps": 1, "batch_size": N, "dtype": "float64"},
     }
+
+
+def test_a_loss_has_an_entry_a_function_and_a_floor() -> None:
+    entries, functions = set(LOSSES), set(POINTWISE)
+    assert not functions - entries, f"add {functions - entries} to LOSSES in nanmap/config/losses.py"
+    assert not entries - functions, f"add {entries - functions} to POINTWISE in nanmap/training/loss.py"
+    bent = {kind for kind, entry in LOSSES.items() if not entry.of_classes and entry.curvature is None}
+    assert set(ROBUST) == bent, "nanmap/data/reference.py fits lines to the losses of numbers that are not squared"
+    assert {name for entry in LOSSES.values() for name in entry.reads} == set(LossSettings.model_fields) - {"kind"}
+
+
+@pytest.mark.parametrize("loss", names(LossKind))
+def test_an_entry_tells_the_curvature_and_what_a_loss_reads(loss: str) -> None:
+    # float32 arrays: numbers whose squares are exact
+    output, target, delta = jnp.array([[0.25, -3.0]]), jnp.array([[0.75, 1.0]]), jnp.float32(0.125)
+    slope = jax.grad(lambda output, delta: POINTWISE[loss](output, target, delta).sum(), argnums=(0, 1))
+    bend = jax.jvp(lambda output: slope(output, delta)[0], (output,), (jnp.ones_like(output),))[1]
+    entry = LOSSES[loss]
+    if entry.curvature is not None:
+        assert bend.tolist() == [[entry.curvature] * 2]
+    assert bool(slope(output, delta)[1] != 0) == ("delta" in entry.reads)
 
 
 @pytest.mark.parametrize("loss", names(LossKind))

@@ -1,5 +1,6 @@
 """What is told before a run although it is allowed: idle settings, numbers lost in rounding, batches of one row."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import ml_dtypes
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 
 from nanmap.config.choices import DtypeKind, names
-from nanmap.config.load import known_keys
+from nanmap.config.keys import known_keys
+from nanmap.config.losses import LOSSES, LossEntry
+from nanmap.config.optimizers import OPTIMIZERS, OptimizerEntry
 from nanmap.plan import Plan, make_sweep, notices
 from nanmap.plan.effect import ACTS
 from nanmap.plan.precision import FORMATS, rounds_to_one, rounds_to_zero
@@ -76,6 +79,16 @@ def test_a_setting_without_effect_is_named_with_its_value_and_the_reason(key: st
 
 def test_the_table_of_effects_is_tested_whole_and_names_settings_that_exist() -> None:
     assert set(IDLE) | set(FILE_ONLY) == set(ACTS) <= set(known_keys())
+
+
+def test_a_new_optimizer_or_loss_acts_as_its_entry_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(OPTIMIZERS, "mine", OptimizerEntry("Mine", ("b1", "b2", "eps")))
+    monkeypatch.setitem(LOSSES, "mine", LossEntry(reads=("delta",)))
+    mine = SimpleNamespace(kind="mine")
+    variant: Any = SimpleNamespace(config=SimpleNamespace(optimizer=mine, loss=mine))
+    acting = ("optimizer.b1", "optimizer.b2", "optimizer.eps", "loss.delta")
+    assert all(ACTS[key][0](variant) for key in acting)
+    assert not ACTS["optimizer.rho"][0](variant)
 
 
 def test_an_axis_without_effect_is_told_and_one_that_acts_somewhere_is_not() -> None:

@@ -8,7 +8,14 @@ import numpy as np
 import optax
 import pytest
 
+from nanmap.config import build_config
 from nanmap.config.choices import OptimizerKind, ScheduleKind, names
+from nanmap.config.optimizers import FLAGS, OPTIMIZERS
+from nanmap.config.settings import OptimizerSettings
+from nanmap.plan import make_variant
+from nanmap.training.optimizers import RULES as TRANSFORMATIONS
+from nanmap.training.optimizers import make_optimizer
+from nanmap.training.program import NUMBERS
 from oracles import flat, random_layers, sliced, train_optax
 
 # Optax's own clip_by_global_norm uses a name that optax has deprecated.
@@ -95,6 +102,43 @@ def full_batches(steps: int = STEPS) -> list[np.ndarray]:
 def test_every_optimizer_and_schedule_of_the_config_stands_in_these_tables() -> None:
     assert {name.split()[0] for name in RULES} == set(names(OptimizerKind))
     assert set(SCHEDULES) == set(names(ScheduleKind))
+
+
+def test_an_optimizer_has_an_entry_and_a_transformation() -> None:
+    entries, rules = set(OPTIMIZERS), set(TRANSFORMATIONS)
+    assert not rules - entries, f"add {rules - entries} to OPTIMIZERS in nanmap/config/optimizers.py"
+    assert not entries - rules, f"add {entries - rules} to RULES in nanmap/training/optimizers.py"
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_an_optimizer_reads_what_its_entry_says_and_nothing_else(kind: str) -> None:
+    class Seen(dict):
+        def __missing__(self, name: str) -> Any:
+            self[name] = jnp.float32(0.5)
+            return self[name]
+
+    entry = OPTIMIZERS[kind]
+    flags = {name: name in entry.reads for name in FLAGS}
+    optimizer = {"kind": kind, "nesterov": flags["nesterov"]} | {
+        name: 0.5 for name in ("momentum", "weight_decay") if flags[name]
+    }
+    tree = {"data": {"kind": "line", "n": 4}, "optimizer": optimizer, "training": {"steps": 1}}
+    program, numbers = make_variant(build_config(tree)).program, Seen()
+    rule = make_optimizer(program, numbers, jnp.ones(1))
+    weights = [{"kernel": jnp.ones((1, 1))}]
+    rule.update(weights, rule.init(weights), weights)
+    assert set(numbers) == set(entry.reads) - {"nesterov"}
+    assert set(numbers) <= set(program.numbers)
+    assert set(entry.reads) <= set(OptimizerSettings.model_fields)
+    assert set(entry.numbers) <= set(NUMBERS)
+
+
+def test_the_numbers_of_a_program_stand_in_the_order_that_its_cache_knows() -> None:
+    always, moments = ("gain", "delta", "decay"), ("b1", "b2", "eps")
+    expected = {"sgd": (), "rmsprop": ("rho", "eps"), "adagrad": ("eps",), "lion": ("b1", "b2")}
+    for kind in OPTIMIZERS:
+        tree = {"data": {"kind": "line", "n": 4}, "optimizer": {"kind": kind}, "training": {"steps": 1}}
+        assert make_variant(build_config(tree)).program.numbers == (*always, *expected.get(kind, moments))
 
 
 @pytest.mark.parametrize("name", RULES)

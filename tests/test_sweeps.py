@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nanmap.config import Config
 from nanmap.errors import InputError
+from nanmap.grid.axes import AxisSpec
 from nanmap.plan import Plan, Sweep, load_sweep, make_sweep
 
 TREE: dict[str, Any] = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 5}}
@@ -111,6 +113,8 @@ def test_choices_set_several_things_at_once() -> None:
         ([{"key": RATE}], {}, ["axes.optimizer.learning_rate", "values", "log"]),
         ([axis(RATE)], {}, ["has no values"]),
         ([axis("optimizer.learning_rat", 1)], {}, ["optimizer.learning_rat", "did you mean `optimizer.learning_rate`"]),
+        ([axis("training.accuracy", 1)], {}, ["training.accuracy", "no such setting", "reported by itself"]),
+        ([axis("record.sharpness", True, "start")], {}, ["axes.sharpness", "two columns"]),
         ([axis("training.batch_size", 1, 0)], {}, ["training.batch_size", "0"]),
         ([axis("model.init", "zeros", "glorott_normal")], {}, ["model.init", "did you mean `glorot_normal`"]),
         ([axis(RATE, 0.1, "fast")], {}, ["learning_rate", "'fast'"]),
@@ -250,6 +254,37 @@ def test_a_wrong_sweep_file_is_refused_by_name(text: str, words: list[str], swee
     with pytest.raises(InputError) as error:
         load_sweep(sweep_file)
     assert all(word in str(error.value) for word in (*words, "s.toml")), str(error.value)
+
+
+def test_values_are_validated_each_against_its_own_field(sweep_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wholes, axes = [], []
+    whole, spec = Config.model_validate, AxisSpec.model_validate
+    monkeypatch.setattr(Config, "model_validate", lambda tree: wholes.append(tree) or whole(tree))
+    monkeypatch.setattr(AxisSpec, "model_validate", lambda table: axes.append(table) or spec(table))
+    sweep = load_sweep(sweep_file, ["axes.learning_rate.num=1000"])
+    assert sweep.grid.size == 1000
+    assert len(wholes) == 2  # the config as it stands, and with the first value of every axis
+    assert len(axes) == 1
+
+
+def test_a_wrong_config_is_told_whatever_the_axes_vary() -> None:
+    tree = TREE | {"model": {"init": "glorot"}}
+    for axes in ([], [axis(RATE, 0.1)]):
+        with pytest.raises(InputError, match=r"model\.init"):
+            make_sweep(tree, axes)
+    assert make_sweep(tree, [axis("model.init", "zeros", "ones")]).grid.size == 2
+
+
+@pytest.mark.parametrize("value", [2**63, 10**400])
+def test_numbers_beyond_the_machine_are_told_or_drawn_as_floats(value: int) -> None:
+    with pytest.raises(InputError, match=r"training\.seed: must be less than"):
+        make_sweep(TREE, [axis("training.seed", 1, value)])
+    if value == 2**63:
+        assert make_sweep(TREE, [axis(RATE, value)]).grid.axes[0].labels.tolist() == [2.0**63]
+
+
+def test_the_ends_of_a_log_axis_may_be_tiny() -> None:
+    assert make_sweep(TREE, [{"key": RATE, "log": [1e-200, 1e-190], "num": 2}]).grid.axes[0].labels[0] == 1e-200
 
 
 def test_an_axis_that_layer_rates_would_replace_is_refused() -> None:

@@ -1,12 +1,16 @@
-"""The one exception for a user's mistake. The command prints it and exits 2; nothing has been written by then."""
+"""The exceptions for a user's mistakes, a small tree to catch. The command prints them and exits 2, nothing written."""
 
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 
-class InputError(ValueError):
+class NanmapError(Exception):
+    """The root of what nanmap raises on purpose: `except nanmap.errors.NanmapError` catches all of it."""
+
+
+class InputError(NanmapError, ValueError):
     """A mistake in what the user gave, told so that it can be mended.
 
     Args:
@@ -44,10 +48,14 @@ class InputError(ValueError):
             lines.append(f"  mend: {self.mend}")
         return "\n".join(lines)
 
-    def within(self, file: Path | str) -> "InputError":
+    def within(self, file: Path | str) -> Self:
         """The same error, with the file named if none was."""
         self.file = self.file or file
         return self
+
+
+class RunFolderError(InputError):
+    """What is wrong with a run folder: it is none, it holds no rows yet, or one of its files is damaged."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

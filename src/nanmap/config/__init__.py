@@ -1,18 +1,29 @@
 """Configs: typed settings of one training, read from TOML and validated before anything runs."""
 
+from nanmap.config.explain import check_values
 from nanmap.config.load import build_config, load_config, parse_assignment, read_toml
-from nanmap.config.settings import Config, Data, Loss, Model, Optimizer, Outcome, Record, Training
+from nanmap.config.settings import (
+    Config,
+    DataSettings,
+    LossSettings,
+    ModelSettings,
+    OptimizerSettings,
+    OutcomeSettings,
+    RecordSettings,
+    TrainingSettings,
+)
 
 __all__ = [
     "Config",
-    "Data",
-    "Loss",
-    "Model",
-    "Optimizer",
-    "Outcome",
-    "Record",
-    "Training",
+    "DataSettings",
+    "LossSettings",
+    "ModelSettings",
+    "OptimizerSettings",
+    "OutcomeSettings",
+    "RecordSettings",
+    "TrainingSettings",
     "build_config",
+    "check_values",
     "load_config",
     "parse_assignment",
     "read_toml",

@@ -1,6 +1,13 @@
-"""The closed lists of names a config may use. Every list is the one place where its names stand."""
+"""The closed lists of names a config may use. Every list is the one place where its names stand, or made from it."""
 
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
+
+from nanmap.config.initialisers import INITIALISERS
+from nanmap.config.losses import LOSSES
+from nanmap.config.optimizers import OPTIMIZERS
+
+LEARNING_RATE = "optimizer.learning_rate"
+LAYER_RATES = "optimizer.layer_learning_rates"  # the list; `….0` is the first layer's entry
 
 DataKind = Literal["square", "line", "gaussian", "csv", "parquet", "npz"]
 InputKind = Literal["range", "linspace", "normal"]
@@ -11,37 +18,25 @@ TargetKind = Literal["number", "class"]
 ActivationKind = Literal[
     "linear", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "softplus", "softsign"
 ]
-InitKind = Literal[
-    "zeros",
-    "ones",
-    "normal",
-    "uniform",
-    "glorot_uniform",
-    "glorot_normal",
-    "he_uniform",
-    "he_normal",
-    "lecun_normal",
-    "lecun_uniform",
-    "orthogonal",
-    "torch_linear",
-    "file",
-]
-BiasInitKind = Literal["zeros", "ones", "normal", "uniform", "torch_linear"]
 NormKind = Literal["none", "layer", "rms", "batch"]
 Parametrization = Literal["standard", "mean_field", "ntk"]
-LossKind = Literal["mse", "half_mse", "mae", "huber", "softmax_cross_entropy", "sigmoid_cross_entropy"]
-OptimizerKind = Literal[
-    "sgd", "adam", "adamw", "amsgrad", "adamax", "nadam", "radam", "adabelief", "rmsprop", "adagrad", "lion"
-]
 ScheduleKind = Literal["constant", "inverse_time", "exponential", "cosine", "linear"]
 OrderKind = Literal["sequential", "shuffle", "replacement"]
 DtypeKind = Literal["float32", "float64", "bfloat16", "float16"]
 
-CROSS_ENTROPIES = ("softmax_cross_entropy", "sigmoid_cross_entropy")
+if TYPE_CHECKING:
+    InitKind = str
+    BiasInitKind = str
+    LossKind = str
+    OptimizerKind = str
+else:
+    InitKind = Literal[tuple(INITIALISERS)]
+    BiasInitKind = Literal[tuple(name for name, entry in INITIALISERS.items() if entry.biases)]
+    LossKind = Literal[tuple(LOSSES)]
+    OptimizerKind = Literal[tuple(OPTIMIZERS)]
+
 FLAT_BELOW_ZERO = ("relu", "relu6")  # activations whose gradient is exactly 0 wherever the pre-activation is <= 0
 FILE_KINDS = ("csv", "parquet", "npz")
-
-__all__ = [name for name in dir() if name[0].isupper() and name != "Literal"]
 
 
 def names(literal: object) -> tuple[str, ...]:

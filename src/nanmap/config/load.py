@@ -1,38 +1,21 @@
-"""Reads TOML, applies `key=value` overrides and turns every validation failure into one InputError."""
+"""Reads TOML, applies `key=value` overrides and builds the config."""
 
 import copy
 import tomllib
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from nanmap.config.explain import explained
+from nanmap.config.keys import check_key
 from nanmap.config.settings import Config
 from nanmap.errors import InputError, did_you_mean
 
 # Setting one of a pair replaces the other: an axis over budgets sets epochs in one choice and steps in the next.
 ALTERNATIVES = {"training.epochs": "training.steps", "training.steps": "training.epochs"}
 PATHS = ("data.path", "model.init_file")
-ABBREVIATIONS = {"lr": "learning_rate", "bs": "batch_size", "wd": "weight_decay"}  # for the "did you mean" alone
-METRICS = ("metrics", "metric", "accuracy")
-METRICS_MEND = (
-    'accuracy is reported by itself for classes, data.target_kind = "class"; on numbers it would count equalities, '
-    "and say nothing (docs/models.md)"
-)
-EXPECTED = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "finite_number": "a finite number",
-    "bool_type": "true or false",
-    "string_type": "a text",
-    "tuple_type": "a list",
-    "dict_type": "a table",
-    "model_type": "a table",
-    "model_attributes_type": "a table",
-}
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -106,7 +89,7 @@ def build_config(
     try:
         return Config.model_validate(merged)
     except ValidationError as error:
-        raise _explained(error, file) from None
+        raise explained(error, file) from None
 
 
 def with_settings(tree: Mapping[str, Any], settings: Mapping[str, Any], file: Path | None = None) -> dict[str, Any]:
@@ -116,8 +99,12 @@ def with_settings(tree: Mapping[str, Any], settings: Mapping[str, Any], file: Pa
         check_key(key, file)
         *parents, last = key.split(".")
         table = merged
-        for parent in parents:
-            table = table.setdefault(parent, [] if last.isdigit() and parent == parents[-1] else {})
+        for depth, parent in enumerate(parents, 1):
+            kind = list if last.isdigit() and depth == len(parents) else dict
+            table = table.setdefault(parent, kind())
+            if not isinstance(table, kind):
+                expected, place = "a list" if kind is list else "a table", ".".join(parents[:depth])
+                raise InputError(f"expects {expected}", file=file, key=place, value=table)
         if isinstance(table, list):
             table.extend([None] * (int(last) + 1 - len(table)))
             table[int(last)] = value
@@ -136,94 +123,3 @@ def anchored(tree: dict[str, Any], folder: Path) -> dict[str, Any]:
         if isinstance(value, str):
             tree[table][name] = str((folder / value).resolve())
     return tree
-
-
-@cache
-def known_keys() -> dict[str, Any]:
-    """Every dotted config key with its pydantic field."""
-    keys: dict[str, Any] = {}
-    for table, field in Config.model_fields.items():
-        model = field.annotation
-        assert isinstance(model, type)
-        assert issubclass(model, BaseModel)
-        keys |= {f"{table}.{name}": inner for name, inner in model.model_fields.items()}
-    return keys
-
-
-def check_key(key: str, file: Path | None = None) -> None:
-    """Raises InputError unless `key` is a config key (or one entry of `optimizer.layer_learning_rates`)."""
-    stem, _, last = key.rpartition(".")
-    if key in known_keys() or (last.isdigit() and stem == "optimizer.layer_learning_rates"):
-        return
-    if last in METRICS:
-        raise InputError("no such setting", file=file, key=key, mend=METRICS_MEND)
-    last = ABBREVIATIONS.get(last, last)
-    by_last = [known for known in known_keys() if known.split(".")[1] == last]
-    near = f"did you mean `{by_last[0]}`?" if by_last else did_you_mean(key, known_keys())
-    raise InputError("no such setting", file=file, key=key, mend=near or "docs/reference.md lists the settings")
-
-
-def _explained(error: ValidationError, file: Path | None) -> InputError:
-    # A misspelt key often makes another one "missing": name the misspelling first.
-    first = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
-    key = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("constrained-", "function-")))
-    kind, value = first["type"], first.get("input", ...)
-    if kind == "extra_forbidden":
-        siblings, last = _siblings(key), key.split(".")[-1]
-        mend = METRICS_MEND if last in METRICS else did_you_mean(last, siblings)
-        return InputError("unknown key", file=file, key=key, allowed=siblings, mend=mend)
-    if kind == "missing":
-        return InputError(
-            "is missing", file=file, key=key, allowed=_allowed(key), mend=f"add `{key.split('.')[-1]} = …`"
-        )
-    if kind == "value_error":
-        inner, message, mend = str(first["ctx"]["error"]).split("|")
-        return InputError(message, file=file, key=f"{key}.{inner}" if key else inner, mend=mend or None)
-    if kind == "literal_error":
-        allowed = _allowed(key) or (first["ctx"]["expected"],)
-        return InputError(
-            "is none of the allowed values",
-            file=file,
-            key=key,
-            value=value,
-            allowed=allowed,
-            mend=did_you_mean(str(value), allowed),
-        )
-    if key.startswith("outcome.floor"):
-        return InputError('expects a number or "auto"', file=file, key="outcome.floor", value=value)
-    if key == "model.kind":
-        return InputError(
-            "is none of the allowed values",
-            file=file,
-            key=key,
-            value=value,
-            allowed=("mlp",),
-            mend=did_you_mean(str(value), ["mlp"]),
-        )
-    if value is None and key.startswith("optimizer.layer_learning_rates."):
-        mend = "let axes set the rate of every layer, or give optimizer.layer_learning_rates in the config"
-        return InputError("is missing", file=file, key=key, mend=mend)
-    expected = EXPECTED.get(kind)
-    problem = f"expects {expected}" if expected else first["msg"].replace("Input should be", "must be")
-    return InputError(problem, file=file, key=key, value=value)
-
-
-def _siblings(key: str) -> list[str]:
-    table = key.rpartition(".")[0]
-    return (
-        [known.split(".")[1] for known in known_keys() if known.startswith(f"{table}.")]
-        if table
-        else list(Config.model_fields)
-    )
-
-
-def _allowed(key: str) -> tuple[str, ...] | None:
-    """The closed list of names a key takes, or None."""
-    field = known_keys().get(key)
-    if field is None:
-        return None
-    options = [field.annotation, *get_args(field.annotation)]
-    found = [
-        get_args(option) for option in options if get_args(option) and all(isinstance(a, str) for a in get_args(option))
-    ]
-    return found[0] if found else None

@@ -1,32 +1,21 @@
 """The typed settings of one training, and the rules that hold between them. Knows nothing of files or arrays."""
 
+from collections.abc import Iterable
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from nanmap.config import choices
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Natural = Annotated[int, Field(ge=1, lt=2**31)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
+from nanmap.config.base import Natural, NotNegative, Number, Positive, Seed, Settings, Share, require
+from nanmap.config.losses import LOSSES, losses_that_read
+from nanmap.config.optimizers import OPTIMIZERS, optimizers_that_read
 
 
-def _require(holds: bool, key: str, message: str, mend: str = "") -> None:
-    """Raises in the form that `load` turns into an InputError: the key, the message and the mend, with bars between."""
-    if not holds:
-        raise ValueError(f"{key}|{message}|{mend}")
+def _ticked(names: Iterable[str]) -> str:
+    return " and ".join(f"`{name}`" for name in names)
 
 
-class Settings(BaseModel):
-    """A table of settings: unknown keys and wrong types are errors, values never change after validation."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Data(Settings):
+class DataSettings(Settings):
     """Where the rows come from and what is done to them before training."""
 
     kind: choices.DataKind = Field(description="built-in data, or the kind of file")
@@ -55,30 +44,30 @@ class Data(Settings):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         from_file = self.kind in choices.FILE_KINDS
-        _require(
+        require(
             from_file or self.target_kind == "number",
             "target_kind",
             f"`{self.kind}` data are numbers; classes come from files: csv, parquet or npz",
             'leave target_kind out, or set data.kind = "csv" with data.path and data.target',
         )
         if from_file:
-            _require(self.path is not None, "path", f"`{self.kind}` data needs a file: set data.path")
+            require(self.path is not None, "path", f"`{self.kind}` data needs a file: set data.path")
             needs_target = self.kind != "npz"
-            _require(self.target is not None or not needs_target, "target", "name the column to predict: data.target")
+            require(self.target is not None or not needs_target, "target", "name the column to predict: data.target")
         elif self.kind == "gaussian" or self.inputs == "normal":
-            _require(self.n is not None, "n", f"`{self.kind}` data drawn at random needs its number of rows: data.n")
+            require(self.n is not None, "n", f"`{self.kind}` data drawn at random needs its number of rows: data.n")
         elif self.inputs == "linspace":
-            _require(self.n is not None and self.stop is not None, "n", "`linspace` inputs need data.stop and data.n")
+            require(self.n is not None and self.stop is not None, "n", "`linspace` inputs need data.stop and data.n")
         else:
             one = (self.n is None) != (self.stop is None)
-            _require(one, "n", "`range` inputs need either data.n or data.stop, not both")
-            _require(self.step != 0, "step", "a step of 0 gives no range")
+            require(one, "n", "`range` inputs need either data.n or data.stop, not both")
+            require(self.step != 0, "step", "a step of 0 gives no range")
             rising = self.stop is None or (self.stop - self.start) * self.step > 0
-            _require(rising, "stop", "the range from data.start to data.stop is empty")
+            require(rising, "stop", "the range from data.start to data.stop is empty")
         return self
 
 
-class Model(Settings):
+class ModelSettings(Settings):
     """The network: Dense layers with an activation, and a normalisation between the two in hidden layers."""
 
     kind: Annotated[str, Field(pattern="^mlp$")] = Field(
@@ -104,13 +93,13 @@ class Model(Settings):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         has_place = self.norm == "none" or bool(self.hidden)
-        _require(
+        require(
             has_place,
             "norm",
             "norm acts in hidden layers and there is none",
             'add one with model.hidden = [16], or normalise the data of a linear model: data.scale_inputs = "standard"',
         )
-        _require(
+        require(
             (self.init == "file") == (self.init_file is not None),
             "init_file",
             '`init = "file"` and init_file go together',
@@ -118,14 +107,16 @@ class Model(Settings):
         return self
 
 
-class Loss(Settings):
+class LossSettings(Settings):
     """What is minimised, as a mean over the rows of the batch."""
 
     kind: choices.LossKind = Field("mse", description="loss, a mean over rows and outputs; cross-entropies take logits")
-    delta: Positive = Field(1.0, description="where `huber` turns from square to straight")
+    delta: Positive = Field(
+        1.0, description=f"where {_ticked(losses_that_read('delta'))} turns from square to straight"
+    )
 
 
-class Optimizer(Settings):
+class OptimizerSettings(Settings):
     """The update rule. Optax's definitions with Keras's defaults."""
 
     kind: choices.OptimizerKind = Field("sgd", description="update rule")
@@ -133,41 +124,48 @@ class Optimizer(Settings):
     layer_learning_rates: Annotated[tuple[Number, ...], Field(strict=False)] | None = Field(
         None, description="one rate per layer, in place of learning_rate"
     )
-    momentum: Number | None = Field(None, description="momentum of `sgd` and `rmsprop`; absent = none")
+    momentum: Number | None = Field(
+        None, description=f"momentum of {_ticked(optimizers_that_read('momentum'))}; absent = none"
+    )
     nesterov: bool = Field(False, description="Nesterov's form of momentum")
     b1: Share = Field(0.9, description="decay of the first moment")
     b2: Share = Field(0.999, description="decay of the second moment")
     eps: NotNegative = Field(1e-7, description="added to the denominator of adaptive rules")
     rho: Share = Field(0.9, description="decay of RMSprop's mean square")
-    weight_decay: NotNegative | None = Field(None, description="decoupled weight decay of `adamw` and `lion`")
+    weight_decay: NotNegative | None = Field(
+        None, description=f"decoupled weight decay of {_ticked(optimizers_that_read('weight_decay'))}"
+    )
     schedule: choices.ScheduleKind = Field("constant", description="how the rate changes with the step")
     decay: Number = Field(
         0.0, description="inverse_time: rate / (1 + decay·step); exponential: rate · exp(−decay·step)"
     )
-    warmup_steps: Annotated[int, Field(ge=0)] = Field(0, description="steps of linear warm-up")
+    warmup_steps: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="steps of linear warm-up")
     clip_value: Positive | None = Field(None, description="bound on each gradient element")
     clip_norm: Positive | None = Field(None, description="bound on the gradient's global norm")
     clip_output_gradient: Positive | None = Field(None, description="bound on each element of dloss/doutput")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        takes_momentum = self.kind in ("sgd", "rmsprop")
-        _require(
-            self.momentum is None or takes_momentum,
+        reads = OPTIMIZERS[self.kind].reads
+        require(
+            self.momentum is None or "momentum" in reads,
             "momentum",
-            f"`{self.kind}` has no momentum setting; it belongs to sgd and rmsprop",
+            f"`{self.kind}` has no momentum setting; it belongs to {' and '.join(optimizers_that_read('momentum'))}",
         )
-        _require(
-            not self.nesterov or (self.kind == "sgd" and self.momentum is not None),
+        require(
+            not self.nesterov or ("nesterov" in reads and self.momentum is not None),
             "nesterov",
-            "nesterov needs sgd with optimizer.momentum",
+            f"nesterov needs {' or '.join(optimizers_that_read('nesterov'))} with optimizer.momentum",
         )
-        decays = self.weight_decay is None or self.kind in ("adamw", "lion")
-        _require(decays, "weight_decay", f"`{self.kind}` has no weight decay; use adamw or lion")
+        require(
+            self.weight_decay is None or "weight_decay" in reads,
+            "weight_decay",
+            f"`{self.kind}` has no weight decay; use {' or '.join(optimizers_that_read('weight_decay'))}",
+        )
         return self
 
 
-class Training(Settings):
+class TrainingSettings(Settings):
     """The budget, the batches and the number format."""
 
     batch_size: Natural = Field(32, description="rows per update; more than there are rows means full batch")
@@ -188,11 +186,11 @@ class Training(Settings):
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
         one = (self.epochs is None) != (self.steps is None)
-        _require(one, "epochs", "give the budget as training.epochs or as training.steps, one of them")
+        require(one, "epochs", "give the budget as training.epochs or as training.steps, one of them")
         return self
 
 
-class Outcome(Settings):
+class OutcomeSettings(Settings):
     """Thresholds of the outcomes."""
 
     ratio: Positive = Field(0.05, description="converged: (loss_final − floor) ≤ ratio · (loss_initial − floor)")
@@ -201,7 +199,7 @@ class Outcome(Settings):
     )
 
 
-class Record(Settings):
+class RecordSettings(Settings):
     """What is recorded beside the outcome."""
 
     full_loss: bool = Field(False, description="loss over all rows at every step, for `measure` of minibatch trainings")
@@ -214,36 +212,36 @@ class Record(Settings):
 class Config(Settings):
     """One complete training."""
 
-    data: Data
-    model: Model = Model()
-    loss: Loss = Loss()
-    optimizer: Optimizer = Optimizer()
-    training: Training
-    outcome: Outcome = Outcome()
-    record: Record = Record()
+    data: DataSettings
+    model: ModelSettings = ModelSettings()
+    loss: LossSettings = LossSettings()
+    optimizer: OptimizerSettings = OptimizerSettings()
+    training: TrainingSettings
+    outcome: OutcomeSettings = OutcomeSettings()
+    record: RecordSettings = RecordSettings()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        entropy = self.loss.kind in choices.CROSS_ENTROPIES
+        entropy = LOSSES[self.loss.kind].of_classes
         logits = not entropy or self.model.output_activation == "linear"
-        _require(logits, "model.output_activation", f"{self.loss.kind} takes logits: leave the output linear")
+        require(logits, "model.output_activation", f"{self.loss.kind} takes logits: leave the output linear")
         classes, arrays = self.data.target_kind == "class", self.data.kind == "npz"
-        _require(
+        require(
             entropy or not classes or arrays,
             "loss.kind",
             f'`{self.loss.kind}` is a loss of numbers, and data.target_kind = "class" asks for classes',
             'loss.kind = "softmax_cross_entropy", or "sigmoid_cross_entropy" for two classes',
         )
-        _require(
+        require(
             classes or not entropy or arrays,
             "loss.kind",
             f'`{self.loss.kind}` is a loss of classes, and data.target_kind is "number"',
             'data.target_kind = "class" for labels in a file, or loss.kind = "mse" for numbers',
         )
         rates, layers = self.optimizer.layer_learning_rates, len(self.model.hidden) + 1
-        _require(
+        require(
             rates is None or len(rates) == layers,
-            "optimizer.layer_learning_rates",
+            choices.LAYER_RATES,
             f"one rate per layer: this model has {layers}",
         )
         return self

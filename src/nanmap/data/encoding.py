@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nanmap.config import Data
+from nanmap.config import DataSettings
 from nanmap.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Encoded(NamedTuple):
     source: Source
 
 
-def encode(data: Data, column: "pd.Series", *, onehot: bool, target: bool = False) -> Encoded:
+def encode(data: DataSettings, column: "pd.Series", *, onehot: bool, target: bool = False) -> Encoded:
     """A column as numbers: numbers as they are, true and false as 1 and 0, categories one-hot or as codes.
 
     Raises:
@@ -120,7 +120,7 @@ def encode(data: Data, column: "pd.Series", *, onehot: bool, target: bool = Fals
     return Encoded(hot, names, f"{name}: {said}{_missing(missing)}", source)
 
 
-def encode_classes(data: Data, column: "pd.Series", always_one_hot: bool) -> tuple[Encoded, tuple[str, ...]]:
+def encode_classes(data: DataSettings, column: "pd.Series", always_one_hot: bool) -> tuple[Encoded, tuple[str, ...]]:
     """A target of classes, and what they are called: one column of 0 and 1 for two classes, else one column each.
 
     Args:
@@ -167,7 +167,7 @@ def listed(names: Any) -> str:
     return ", ".join(names[:SHOWN]) + (f", … ({len(names)})" if len(names) > SHOWN else "")
 
 
-def line_of(data: Data, row: int) -> int:
+def line_of(data: DataSettings, row: int) -> int:
     """The line of a file in which a row stands, counted from 1; blank lines are no rows but are lines."""
     if data.kind != "csv":
         return row + 1
@@ -175,7 +175,7 @@ def line_of(data: Data, row: int) -> int:
     return [number for number, line in enumerate(lines, 1) if line.strip()][row + 1]
 
 
-def refuse_missing(data: Data, any_missing: bool, name: str, missing: np.ndarray | None = None) -> None:
+def refuse_missing(data: DataSettings, any_missing: bool, name: str, missing: np.ndarray | None = None) -> None:
     """Raises InputError for missing values unless the settings say what to do with them."""
     if not any_missing or data.missing != "error":
         return
@@ -192,7 +192,7 @@ def refuse_missing(data: Data, any_missing: bool, name: str, missing: np.ndarray
     )
 
 
-def refuse_mean_label(data: Data, name: str, missing: np.ndarray) -> None:
+def refuse_mean_label(data: DataSettings, name: str, missing: np.ndarray) -> None:
     """Raises InputError if targets would be made up."""
     if data.missing == "mean" and missing.any():
         raise InputError(
@@ -204,12 +204,12 @@ def refuse_mean_label(data: Data, name: str, missing: np.ndarray) -> None:
         )
 
 
-def unusable(data: Data, name: str, problem: str, mend: str) -> InputError:
+def unusable(data: DataSettings, name: str, problem: str, mend: str) -> InputError:
     """The error for a column that cannot be trained on."""
     return InputError(f"column `{name}` {problem}", file=data.path, mend=mend)
 
 
-def _refuse_gaps(data: Data, name: str, missing: np.ndarray, target: bool) -> None:
+def _refuse_gaps(data: DataSettings, name: str, missing: np.ndarray, target: bool) -> None:
     refuse_missing(data, bool(missing.any()), name, missing)
     if target:
         refuse_mean_label(data, name, missing)
@@ -219,7 +219,7 @@ def _refuse_gaps(data: Data, name: str, missing: np.ndarray, target: bool) -> No
         )
 
 
-def _refuse_infinity(data: Data, name: str, values: np.ndarray) -> None:
+def _refuse_infinity(data: DataSettings, name: str, values: np.ndarray) -> None:
     infinite = np.flatnonzero(np.isinf(values))
     if len(infinite) and data.missing != "keep":
         raise InputError(
@@ -229,7 +229,7 @@ def _refuse_infinity(data: Data, name: str, values: np.ndarray) -> None:
         )
 
 
-def _check_categories(data: Data, name: str, texts: "pd.Series", target: bool, declared: bool) -> None:
+def _check_categories(data: DataSettings, name: str, texts: "pd.Series", target: bool, declared: bool) -> None:
     """Refuses text that is no category: dates, numbers in disguise, stray words among numbers, free text, a text target."""
     import pandas as pd
 
@@ -255,7 +255,7 @@ def _check_categories(data: Data, name: str, texts: "pd.Series", target: bool, d
         raise unusable(data, name, problem, "leave it out with data.columns")
 
 
-def _refuse_disguised(data: Data, name: str, texts: "pd.Series") -> None:
+def _refuse_disguised(data: DataSettings, name: str, texts: "pd.Series") -> None:
     """Refuses dates, times and numbers that are written for people: as categories they would lose their order."""
     for pattern, what in ((DATE, "dates"), (TIME, "times")):
         if _share(texts, pattern) > 0.5:
@@ -279,7 +279,7 @@ def _share(texts: "pd.Series", pattern: re.Pattern) -> float:
     return float(texts.map(lambda text: bool(pattern.fullmatch(text.strip()))).mean())
 
 
-def _times(data: Data, name: str, what: str) -> InputError:
+def _times(data: DataSettings, name: str, what: str) -> InputError:
     mend = "days since the first" if what == "dates" else "seconds"
     return unusable(data, name, f"holds {what}", f"turn them into numbers first, for example {mend}")
 

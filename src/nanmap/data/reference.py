@@ -1,8 +1,10 @@
 """The loss a straight line would reach: the floor that `converged` is measured against."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from nanmap.config.choices import CROSS_ENTROPIES
+from nanmap.config.losses import LOSSES
 from nanmap.data.rows import Rows
 
 
@@ -18,7 +20,7 @@ def affine_floor(rows: Rows, loss: str, delta: float = 1.0) -> float:
     >>> affine_floor(load_rows(build_config(tree)), "mse") < 1e-20
     True
     """
-    if loss in CROSS_ENTROPIES:
+    if LOSSES[loss].of_classes:
         return 0.0
     if not (np.isfinite(rows.inputs).all() and np.isfinite(rows.targets).all()):
         return float("nan")
@@ -28,24 +30,36 @@ def affine_floor(rows: Rows, loss: str, delta: float = 1.0) -> float:
 
 
 def _best(columns: np.ndarray, target: np.ndarray, loss: str, delta: float) -> float:
+    curvature = LOSSES[loss].curvature
+    if curvature is not None:
+        return float(np.mean(_residual(columns, target) ** 2 * (curvature / 2)))
+    value, weight = ROBUST[loss]
     weights = np.ones(len(target))
     least = np.inf
-    for _ in range(1 if loss in ("mse", "half_mse") else 2000):
-        root = np.sqrt(weights)
-        fit = np.linalg.lstsq(columns * root[:, None], target * root, rcond=None)[0]
-        residual = target - columns @ fit
-        least = min(least, float(np.mean(_pointwise(residual, loss, delta))))
-        size = np.maximum(np.abs(residual), 1e-12 * max(1.0, float(np.abs(target).max())))
-        before, weights = weights, 1 / size if loss == "mae" else np.minimum(1, delta / size)
+    for _ in range(2000):
+        size = np.abs(_residual(columns, target, np.sqrt(weights)))
+        least = min(least, float(np.mean(value(size, delta))))
+        size = np.maximum(size, 1e-12 * max(1.0, float(np.abs(target).max())))
+        before, weights = weights, weight(size, delta)
         if np.allclose(weights, before, rtol=1e-12, atol=0):
             break
     return least
 
 
-def _pointwise(residual: np.ndarray, loss: str, delta: float) -> np.ndarray:
-    size = np.abs(residual)
-    if loss == "mae":
-        return size
-    if loss == "huber":
-        return np.where(size <= delta, 0.5 * size**2, delta * (size - 0.5 * delta))
-    return residual**2 * (0.5 if loss == "half_mse" else 1.0)
+def _residual(columns: np.ndarray, target: np.ndarray, root: np.ndarray | float = 1.0) -> np.ndarray:
+    """Target minus the best fit, each row weighted with the square of `root`."""
+    root = np.broadcast_to(root, len(target))
+    fit = np.linalg.lstsq(columns * root[:, None], target * root, rcond=None)[0]
+    return target - columns @ fit
+
+
+def _huber(size: np.ndarray, delta: float) -> np.ndarray:
+    return np.where(size <= delta, 0.5 * size**2, delta * (size - 0.5 * delta))
+
+
+Pointwise = Callable[[np.ndarray, float], np.ndarray]
+# Of losses that are not squared: the value at a residual of this size, and the weight of its row in the next fit.
+ROBUST: dict[str, tuple[Pointwise, Pointwise]] = {
+    "mae": (lambda size, delta: size, lambda size, delta: 1 / size),
+    "huber": (_huber, lambda size, delta: np.minimum(1, delta / size)),
+}

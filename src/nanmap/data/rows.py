@@ -6,9 +6,10 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from nanmap.config import Config, Data
-from nanmap.config.choices import CROSS_ENTROPIES, FILE_KINDS
+from nanmap.config import Config, DataSettings
+from nanmap.config.choices import FILE_KINDS
 from nanmap.config.load import file_stamp
+from nanmap.config.losses import LOSSES
 from nanmap.data.encoding import Source, listed
 from nanmap.data.scaling import fit_scaling
 from nanmap.data.tables import Arrays, read_arrays, read_table
@@ -73,13 +74,13 @@ def load_rows(config: Config) -> Rows:
     array([0.5, 1. , 1.5])
     """
     rows = _load(config.data, config.loss.kind == "softmax_cross_entropy", file_stamp(config.data.path))
-    if config.loss.kind in CROSS_ENTROPIES:
+    if LOSSES[config.loss.kind].of_classes:
         _check_shares(config, rows.targets)
     return rows
 
 
 @lru_cache(maxsize=4096)
-def _load(data: Data, always_one_hot: bool, stamp: tuple[int, int] | None) -> Rows:
+def _load(data: DataSettings, always_one_hot: bool, stamp: tuple[int, int] | None) -> Rows:
     """`stamp` tells a file that changed since it was read from the one that was read."""
     inputs, targets, report, features, classes, sources = _raw(data, always_one_hot)
     report = list(report)
@@ -150,7 +151,7 @@ def _check_shares(config: Config, targets: np.ndarray) -> None:
         )
 
 
-def _raw(data: Data, always_one_hot: bool) -> Arrays:
+def _raw(data: DataSettings, always_one_hot: bool) -> Arrays:
     if data.kind == "npz":
         return read_arrays(data, always_one_hot)
     if data.kind in FILE_KINDS:
@@ -164,7 +165,7 @@ def _raw(data: Data, always_one_hot: bool) -> Arrays:
     return Arrays(x, x**2 + 2 if data.kind == "square" else data.slope * x, [], ("x",))
 
 
-def _axis(data: Data, rng: np.random.Generator) -> np.ndarray:
+def _axis(data: DataSettings, rng: np.random.Generator) -> np.ndarray:
     if data.inputs == "normal":
         return rng.standard_normal(data.n)
     if data.inputs == "linspace":
@@ -174,7 +175,7 @@ def _axis(data: Data, rng: np.random.Generator) -> np.ndarray:
     return np.arange(data.start, data.stop, data.step)
 
 
-def _fill_with_means(data: Data, inputs: np.ndarray, n: int, features: tuple[str, ...]) -> list[str]:
+def _fill_with_means(data: DataSettings, inputs: np.ndarray, n: int, features: tuple[str, ...]) -> list[str]:
     """Fills gaps in place with the column means of the training rows; returns what was done."""
     gaps = np.isnan(inputs)
     if not gaps.any():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from nanmap.config import Data
+from nanmap.config import DataSettings
 from nanmap.data.encoding import Source, encode, encode_classes, refuse_mean_label, refuse_missing
 from nanmap.errors import InputError, did_you_mean
 
@@ -36,7 +36,7 @@ class Arrays(NamedTuple):
     sources: tuple[Source, ...] = ()
 
 
-def read_arrays(data: Data, always_one_hot: bool) -> Arrays:
+def read_arrays(data: DataSettings, always_one_hot: bool) -> Arrays:
     """Arrays `x` `[n, features]` and `y` `[n]` or `[n, outputs]` of an npz file.
 
     With `data.target_kind = "class"` a single column of `y` holds labels; several hold a share of each class.
@@ -81,7 +81,7 @@ def read_arrays(data: Data, always_one_hot: bool) -> Arrays:
     return Arrays(x, y, [], features, classes)
 
 
-def read_table(data: Data, always_one_hot: bool) -> Arrays:
+def read_table(data: DataSettings, always_one_hot: bool) -> Arrays:
     """Inputs, targets and a report of what was done to each column of a CSV or Parquet file.
 
     Args:
@@ -119,7 +119,7 @@ def read_table(data: Data, always_one_hot: bool) -> Arrays:
     return Arrays(inputs, targets.values, report, features, classes, tuple(column.source for column in columns))
 
 
-def _existing(data: Data) -> Path:
+def _existing(data: DataSettings) -> Path:
     path = Path(data.path or "")
     if not path.is_file():
         near = did_you_mean(path.name, [other.name for other in path.parent.glob("*")])
@@ -127,7 +127,7 @@ def _existing(data: Data) -> Path:
     return path
 
 
-def _frame(data: Data) -> "pd.DataFrame":
+def _frame(data: DataSettings) -> "pd.DataFrame":
     import pandas as pd
 
     path = _existing(data)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from nanmap.config.settings import Number, Settings
+from nanmap.config.base import Number, Settings, require
 from nanmap.errors import InputError
 
 FORMS = ("values", "log", "linear", "range")
@@ -30,24 +30,54 @@ class AxisSpec(Settings):
     @model_validator(mode="after")
     def _one_form(self) -> Self:
         forms = [form for form in (*FORMS, "choices") if getattr(self, form) is not None]
-        if len(forms) != 1:
-            raise ValueError(
-                f"|give one of {', '.join(FORMS)} with a key, or choices with a name; this axis has {forms or 'none'}"
-            )
-        form = forms[0]
-        if (self.choices is None) != (self.key is not None):
-            raise ValueError("key|an axis has either a key and its values or a name and its choices")
-        if self.choices is not None and self.name is None:
-            raise ValueError("name|an axis of choices needs a name for its column")
-        if (self.num is not None) != (form in ("log", "linear")):
-            raise ValueError("num|`num` belongs to log and linear axes, and they need it")
-        if self.range is not None and len(self.range) not in (2, 3):
-            raise ValueError("range|a range is [start, stop] or [start, stop, step]")
-        if self.range is not None and len(self.range) == 3 and self.range[2] == 0:
-            raise ValueError("range|a step of 0 gives no range")
-        if self.log is not None and not self.log[0] * self.log[1] > 0:
-            raise ValueError("log|both ends of a log axis must be positive, or both negative")
+        one_of = f"give one of {', '.join(FORMS)} with a key, or choices with a name"
+        require(len(forms) == 1, "", f"{one_of}; this axis has {forms or 'none'}")
+        keyed, spaced = self.key is not None, forms[0] in ("log", "linear")
+        require(
+            (self.choices is None) == keyed, "key", "an axis has either a key and its values or a name and its choices"
+        )
+        require(keyed or self.name is not None, "name", "an axis of choices needs a name for its column")
+        require((self.num is not None) == spaced, "num", "`num` belongs to log and linear axes, and they need it")
+        if self.range is not None:
+            require(len(self.range) in (2, 3), "range", "a range is [start, stop] or [start, stop, step]")
+            require(len(self.range) == 2 or self.range[2] != 0, "range", "a step of 0 gives no range")
+        same_sign = self.log is None or min(self.log) > 0 or max(self.log) < 0
+        require(same_sign, "log", "both ends of a log axis must be positive, or both negative")
         return self
+
+    @cached_property
+    def points(self) -> list[Any]:
+        """The axis's values, or the labels of its choices."""
+        if self.choices is not None:
+            return list(self.choices)
+        if self.values is not None:
+            return self.values
+        return list(range(*self.range)) if self.range is not None else self._spaced()
+
+    @cached_property
+    def settings(self) -> list[Mapping[str, Any]]:
+        """What each position sets: config keys and their values."""
+        if self.choices is not None:
+            return list(self.choices.values())
+        return [{self.key or "": value} for value in self.points]
+
+    def by_key(self) -> dict[str, list[Any]]:
+        """The values that the axis gives to each config key, in order of first mention."""
+        found: dict[str, list[Any]] = {}
+        for settings in self.settings:
+            for key, value in settings.items():
+                found.setdefault(key, []).append(value)
+        return found
+
+    def _spaced(self) -> list[float]:
+        low, high = self.log or self.linear or (0.0, 0.0)
+        num = self.num or 1
+        if self.linear:
+            return np.linspace(low, high, num).tolist()
+        exponents = np.linspace(np.log10(abs(low)), np.log10(abs(high)), num)
+        points = np.sign(low) * 10.0**exponents
+        points[0], points[-1] = low, high if num != 1 else low
+        return points.tolist()
 
 
 class Axis:
@@ -64,13 +94,8 @@ class Axis:
         self.column = column
         self.key = spec.key
         self.scale = "log" if spec.log else "linear" if spec.linear or spec.range else "values"
-        if spec.choices is not None:
-            self.settings: list[Mapping[str, Any]] = list(spec.choices.values())
-            self.labels = np.array(list(spec.choices), dtype=object)
-        else:
-            values = _values(spec)
-            self.settings = [{spec.key or "": value} for value in values]
-            self.labels = _labels(values)
+        self.settings = spec.settings
+        self.labels = _labels(spec.points)
         if not self.settings:
             raise InputError("has no values", key=f"axes.{column}", mend="an axis needs at least one value")
         if len(set(self.labels.tolist())) != len(self.labels):
@@ -116,26 +141,10 @@ def _short(key: str) -> str:
     return f"learning_rate_{last}" if last.isdigit() else last
 
 
-def _values(spec: AxisSpec) -> list[Any]:
-    if spec.values is not None:
-        return spec.values
-    if spec.range is not None:
-        return list(range(*spec.range))
-    low, high = spec.log or spec.linear or (0.0, 0.0)
-    num = spec.num or 1
-    if spec.linear:
-        return np.linspace(low, high, num).tolist()
-    sign = np.sign(low)
-    exponents = np.linspace(np.log10(abs(low)), np.log10(abs(high)), num)
-    points = sign * 10.0**exponents
-    points[0], points[-1] = low, high if num != 1 else low
-    return points.tolist()
-
-
 def _labels(values: list[Any]) -> np.ndarray:
     if all(isinstance(value, bool) for value in values):
         return np.array(values, dtype=bool)
-    if all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+    if all(isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 for value in values):
         return np.array(values, dtype=np.int64)
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return np.array(values, dtype=np.float64)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from nanmap.config.settings import Model as ModelSettings
+from nanmap.config.settings import ModelSettings
 from nanmap.models.base import Model
 from nanmap.models.mlp import MLP
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nanmap.config.settings import Model as ModelSettings
+from nanmap.config.settings import ModelSettings
 
 # A jax.Array inside a program, a NumPy array on the host around it, a shape when a program is compiled ahead of any
 # data: the same tuples hold all three, so no single class names them.

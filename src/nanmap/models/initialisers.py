@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nanmap.config.initialisers import INITIALISERS
+
 TRUNCATION = 0.87962566103423978  # standard deviation of a unit normal cut at ±2; Keras divides by it
 
 
@@ -13,44 +15,40 @@ def draw(kind: str, shape: tuple[int, int], rng: np.random.Generator) -> np.ndar
     >>> draw("ones", (1, 2), np.random.default_rng(0))
     array([[1., 1.]], dtype=float32)
     """
-    return INITIALISERS[kind](shape, rng).astype(np.float32)
+    entry = INITIALISERS[kind]
+    return FAMILIES[entry.family](entry.scale(*shape), shape, rng).astype(np.float32)
 
 
-def _uniform(limit: Callable[[int, int], float]) -> Callable:
-    def make(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-        return np.float32(limit(*shape)) * (2 * rng.random(shape, np.float32) - 1)
-
-    return make
+def _constant(scale: float, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    return np.full(shape, scale)
 
 
-def _truncated(variance: Callable[[int, int], float]) -> Callable:
-    def make(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-        values = rng.standard_normal(shape, np.float32)
-        while (outside := np.abs(values) > 2).any():
-            values[outside] = rng.standard_normal(outside.sum(), np.float32)
-        return np.float32(np.sqrt(variance(*shape)) / TRUNCATION) * values
-
-    return make
+def _normal(scale: float, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    return np.float32(scale) * rng.standard_normal(shape, np.float32)
 
 
-def _orthogonal(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def _uniform(scale: float, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    return np.float32(scale) * (2 * rng.random(shape, np.float32) - 1)
+
+
+def _truncated_normal(scale: float, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    values = rng.standard_normal(shape, np.float32)
+    while (outside := np.abs(values) > 2).any():
+        values[outside] = rng.standard_normal(outside.sum(), np.float32)
+    return np.float32(scale / TRUNCATION) * values
+
+
+def _orthogonal(scale: float, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     rows, columns = max(shape), min(shape)
     q, r = np.linalg.qr(rng.standard_normal((rows, columns)))
     q *= np.sign(np.diag(r))  # makes the draw uniform over orthogonal matrices (Mezzadri, math-ph/0609050)
-    return q if shape == (rows, columns) else q.T
+    return scale * (q if shape == (rows, columns) else q.T)
 
 
-INITIALISERS: dict[str, Callable] = {
-    "zeros": lambda shape, rng: np.zeros(shape),
-    "ones": lambda shape, rng: np.ones(shape),
-    "normal": lambda shape, rng: rng.standard_normal(shape, np.float32),
-    "uniform": _uniform(lambda fan_in, fan_out: 1.0),
-    "glorot_uniform": _uniform(lambda fan_in, fan_out: np.sqrt(6 / (fan_in + fan_out))),
-    "glorot_normal": _truncated(lambda fan_in, fan_out: 2 / (fan_in + fan_out)),
-    "he_uniform": _uniform(lambda fan_in, fan_out: np.sqrt(6 / fan_in)),
-    "he_normal": _truncated(lambda fan_in, fan_out: 2 / fan_in),
-    "lecun_uniform": _uniform(lambda fan_in, fan_out: np.sqrt(3 / fan_in)),
-    "lecun_normal": _truncated(lambda fan_in, fan_out: 1 / fan_in),
+FAMILIES: dict[str, Callable[[float, tuple[int, int], np.random.Generator], np.ndarray]] = {
+    "constant": _constant,
+    "normal": _normal,
+    "uniform": _uniform,
+    "truncated_normal": _truncated_normal,
     "orthogonal": _orthogonal,
-    "torch_linear": _uniform(lambda fan_in, fan_out: 1 / np.sqrt(fan_in)),
 }

@@ -3,15 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from nanmap.config.choices import FILE_KINDS
-from nanmap.config.load import known_keys
+from nanmap.config.choices import FILE_KINDS, LAYER_RATES, LEARNING_RATE
+from nanmap.config.initialisers import INITIALISERS
+from nanmap.config.keys import known_keys
+from nanmap.config.losses import LOSSES, losses_that_read
+from nanmap.config.optimizers import OPTIMIZERS, optimizers_that_read
 from nanmap.plan.plan import Plan, Variant
 
 Acts = Callable[[Variant], bool]
-MOMENTS = ("adam", "adamw", "amsgrad", "adamax", "nadam", "radam", "adabelief")
 TABLES = ("csv", "parquet")
 FORMULAS = ("square", "line")
-CONSTANT_INITS = ("zeros", "ones", "file")
 
 
 def without_effect(plan: Plan, variants: list[Variant]) -> list[str]:
@@ -54,8 +55,12 @@ def _words(variants: list[Variant]) -> dict[str, str]:
     }
 
 
-def _rule(*kinds: str) -> Acts:
-    return lambda variant: variant.config.optimizer.kind in kinds
+def _rule_reads(name: str) -> Acts:
+    return lambda variant: name in OPTIMIZERS[variant.config.optimizer.kind].reads
+
+
+def _loss_reads(name: str) -> Acts:
+    return lambda variant: name in LOSSES[variant.config.loss.kind].reads
 
 
 def _data(*kinds: str) -> Acts:
@@ -73,11 +78,20 @@ def _has_hidden(variant: Variant) -> bool:
 def _draws(variant: Variant) -> bool:
     """Whether anything of a training is drawn at random."""
     model, ordered = variant.config.model, variant.program.order == "sequential"
-    kernels = model.init not in CONSTANT_INITS
-    return kernels or not ordered or (model.bias and model.bias_init in ("normal", "uniform", "torch_linear"))
+    biases = model.bias and model.bias_init is not None and INITIALISERS[model.bias_init].random
+    return INITIALISERS[model.init].random or biases or not ordered
 
 
-OPTIMIZER_LACKS = "`{optimizer}` has no such number"
+def _kernels_of_zeros(variant: Variant) -> bool:
+    entry = INITIALISERS[variant.config.model.init]
+    return entry.family == "constant" and entry.scale(1, 1) == 0
+
+
+def _others(names: tuple[str, ...]) -> str:
+    """Who has what the one at hand lacks, where it is one of a kind."""
+    return f"; `{names[0]}` has" if len(names) == 1 else ""
+
+
 OTHER_DATA = "`{data}` data has no such setting"
 OTHER_INPUTS = "`{inputs}` inputs of `{data}` data have no such setting"
 # Per key: where it acts, and why it does not elsewhere. Settings that act everywhere are not listed.
@@ -85,16 +99,19 @@ ACTS: dict[str, tuple[Acts, str]] = {
     "model.activation": (_has_hidden, "there is no hidden layer"),
     "model.gain": (_has_hidden, "there is no hidden layer"),
     "model.bias_init": (lambda variant: variant.config.model.bias, "the layers have no biases"),
-    "model.init_scale": (lambda variant: variant.config.model.init != "zeros", "kernels of zeros stay zeros"),
-    "loss.delta": (lambda variant: variant.config.loss.kind == "huber", "`{loss}` has no threshold; `huber` has"),
-    "optimizer.learning_rate": (
+    "model.init_scale": (lambda variant: not _kernels_of_zeros(variant), "kernels of zeros stay zeros"),
+    "loss.delta": (_loss_reads("delta"), f"`{{loss}}` has no threshold{_others(losses_that_read('delta'))}"),
+    LEARNING_RATE: (
         lambda variant: variant.config.optimizer.layer_learning_rates is None,
-        "optimizer.layer_learning_rates stands in its place",
+        f"{LAYER_RATES} stands in its place",
     ),
-    "optimizer.b1": (_rule(*MOMENTS, "lion"), OPTIMIZER_LACKS),
-    "optimizer.b2": (_rule(*MOMENTS, "lion"), OPTIMIZER_LACKS),
-    "optimizer.eps": (_rule(*MOMENTS, "rmsprop", "adagrad"), OPTIMIZER_LACKS),
-    "optimizer.rho": (_rule("rmsprop"), OPTIMIZER_LACKS + "; `rmsprop` has"),
+    **{
+        f"optimizer.{name}": (
+            _rule_reads(name),
+            f"`{{optimizer}}` has no such number{_others(optimizers_that_read(name))}",
+        )
+        for name in dict.fromkeys(name for entry in OPTIMIZERS.values() for name in entry.numbers)
+    },
     "optimizer.decay": (
         lambda variant: variant.config.optimizer.schedule in ("inverse_time", "exponential"),
         "the schedule `{schedule}` has no decay; `inverse_time` and `exponential` have",

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nanmap.config.choices import LEARNING_RATE
 from nanmap.data import Rows
 from nanmap.plan.effect import ACTS
 from nanmap.plan.plan import Plan, Variant
@@ -88,7 +89,7 @@ def _rates(plan: Plan, variant: Variant, dtype: str) -> Iterable[str]:
     lost = [rate for rate in _values(plan, variant, "learning_rate") if rounds_to_zero(rate, dtype)]
     if lost:
         yield (
-            f"optimizer.learning_rate = {lost[0]:.4g} is 0 in {dtype}, whose smallest number is "
+            f"{LEARNING_RATE} = {lost[0]:.4g} is 0 in {dtype}, whose smallest number is "
             f"{FORMATS[dtype].smallest:.2g}: nothing moves; use float32, bfloat16 or a larger rate"
         )
 

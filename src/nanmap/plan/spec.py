@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from nanmap.config.settings import Settings
+from nanmap.config.base import Settings
+from nanmap.config.explain import first_fault
 from nanmap.errors import InputError, did_you_mean
 
 
@@ -33,12 +34,12 @@ class SweepFile(Settings):
 
 def explained(error: ValidationError, label: str, model: type[Settings]) -> InputError:
     """The first fault of a table as an InputError; `label` is put before the key, `model` tells what is allowed."""
-    first = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
+    first = first_fault(error)
     inner = ".".join(str(part + 1) if isinstance(part, int) else part for part in first["loc"])
     key = ".".join(filter(None, (label, inner)))
-    if first["type"] == "value_error":
-        inner, _, message = str(first["ctx"]["error"]).partition("|")
-        return InputError(message, key=f"{label}.{inner}" if inner else label)
+    if first["type"] == "inconsistent":
+        told = first["ctx"]
+        return InputError(told["problem"], key=".".join(filter(None, (key, told["key"]))), mend=told["mend"] or None)
     if first["type"] == "extra_forbidden":
         known = list((MapSpec if inner.startswith("maps.") else model).model_fields)
         return InputError("unknown key", key=key, allowed=known, mend=did_you_mean(inner.rpartition(".")[2], known))

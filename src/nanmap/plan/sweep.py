@@ -8,8 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nanmap.config import build_config
-from nanmap.config.load import ALTERNATIVES, check_key
+from nanmap.config import build_config, check_values
+from nanmap.config.choices import LAYER_RATES, LEARNING_RATE
+from nanmap.config.keys import check_key
+from nanmap.config.load import ALTERNATIVES
 from nanmap.errors import InputError, did_you_mean
 from nanmap.grid.axes import Axis, AxisSpec, column_names
 from nanmap.grid.grid import Grid
@@ -18,7 +20,6 @@ from nanmap.plan.spec import MapSpec, explained
 from nanmap.results.columns import COLUMNS
 
 RESERVED = ("cell", *(column.name for column in COLUMNS))
-LAYER_RATES = "optimizer.layer_learning_rates"
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,7 @@ def make_sweep(
     """
     try:
         made = _axes(axes)
-        for axis in made:
-            _check_axis(axis, tree)
+        _check_tree(tree, made)
         _check_overlap(made, tree)
         groups = tuple(tuple(group) for group in zip)
         dimensions = _dimensions(made, groups)
@@ -99,13 +99,15 @@ def _axes(tables: list[dict[str, Any]]) -> list[Axis]:
         except ValidationError as error:
             raise explained(error, label, AxisSpec) from None
         if specs[-1].key:
-            check_key(str(specs[-1].key))
+            check_key(specs[-1].key)  # before the columns: an unknown key may have the name of a result
     columns = column_names(specs)
     for column in columns:
         if column in RESERVED or columns.count(column) > 1:
             raise InputError(
                 "two columns of the rows would have this name", key=f"axes.{column}", mend="give the axis another name"
             )
+    for key, values in (item for spec in specs for item in spec.by_key().items()):
+        check_values(key, values)
     return [Axis(spec, column) for spec, column in zip(specs, columns, strict=True)]
 
 
@@ -120,25 +122,17 @@ def _check_overlap(axes: list[Axis], tree: Mapping[str, Any]) -> None:
 
 
 def _clash(a: str, b: str) -> bool:
-    rates = "optimizer.learning_rate" in (a, b) and any(key.startswith(LAYER_RATES) for key in (a, b))
+    rates = LEARNING_RATE in (a, b) and any(key.startswith(LAYER_RATES) for key in (a, b))
     return a == b or ALTERNATIVES.get(a) == b or rates
 
 
-def _check_axis(axis: Axis, tree: Mapping[str, Any]) -> None:
-    """Every value must be allowed where it goes; what it needs from other axes is checked with them."""
-    for settings in axis.settings:
-        for key in settings:
-            check_key(key)
-        if axis.key and axis.key.startswith("optimizer.layer_learning_rates."):
-            value = settings[axis.key]
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise InputError("expects a number", key=axis.key, value=value)
-            continue
-        try:
-            build_config(tree, settings)
-        except InputError as error:
-            if error.value is not ...:
-                raise
+def _check_tree(tree: Mapping[str, Any], axes: list[Axis]) -> None:
+    """Every value of the config must be allowed where it stands. What it needs of others is checked with each variant."""
+    try:
+        build_config(tree, {key: value for axis in axes for key, value in axis.settings[0].items()})
+    except InputError as error:
+        if error.value is not ...:
+            raise
 
 
 def _dimensions(axes: list[Axis], groups: tuple[tuple[str, ...], ...]) -> tuple[tuple[Axis, ...], ...]:

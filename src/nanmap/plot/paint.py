@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.colors import Colormap, LogNorm, Normalize, SymLogNorm
 
 from nanmap.analysis import SEVERITY, Kind, Medians, View, count_names, count_outcomes, most_common, take_medians
-from nanmap.config.choices import CROSS_ENTROPIES
+from nanmap.config.losses import LOSSES
 from nanmap.errors import InputError, did_you_mean
 from nanmap.outcomes import Outcome
 from nanmap.plot.facts import Facts
@@ -121,7 +121,8 @@ def paint(result: "Result", view: View, value: str) -> Painting:
     """
     if value not in VALUES:
         raise InputError("cannot be drawn", key="value", value=value, allowed=VALUES, mend=did_you_mean(value, VALUES))
-    if value in ACCURACIES and not set(Facts(result.manifest, view).values("loss.kind")) & set(CROSS_ENTROPIES):
+    losses = Facts(result.manifest, view).values("loss.kind")
+    if value in ACCURACIES and not any(LOSSES[kind].of_classes for kind in losses):
         raise InputError(
             "says nothing where numbers are predicted: it would count exact equalities",
             key="value",

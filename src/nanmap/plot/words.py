@@ -6,6 +6,7 @@ import numpy as np
 
 from nanmap.analysis import Shown
 from nanmap.config.choices import FILE_KINDS
+from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.plot.facts import Facts
 from nanmap.plot.text import label_of, wrapped
 
@@ -38,14 +39,6 @@ PLURALS = {
     "activation": "activations",
     "scale_inputs": "input scalings",
     "scale_targets": "target scalings",
-}
-OPTIMIZER_NAMES = {
-    "sgd": "SGD",
-    "adam": "Adam",
-    "adamw": "AdamW",
-    "rmsprop": "RMSprop",
-    "adagrad": "Adagrad",
-    "lion": "Lion",
 }
 
 
@@ -201,7 +194,7 @@ def _data(facts: Facts) -> str:
 
 
 def _optimizer(facts: Facts) -> str:
-    kinds = [OPTIMIZER_NAMES.get(kind, kind) for kind in facts.values("optimizer.kind")]
+    kinds = [OPTIMIZERS[kind].title for kind in facts.values("optimizer.kind")]
     name = " or ".join(kinds) if len(kinds) <= 3 else "several optimizers"
     rate, layers = facts.one("optimizer.learning_rate"), facts.owner("optimizer.layer_learning_rates.0")
     fixed = rate is not None and layers is None and facts.one("optimizer.layer_learning_rates") is None

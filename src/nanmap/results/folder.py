@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from nanmap.errors import InputError
+from nanmap.errors import RunFolderError
 from nanmap.results.shards import Shards
 
 
@@ -33,7 +33,7 @@ class RunFolder:
         """The manifest of the cells.
 
         Raises:
-            InputError: this is no run folder.
+            RunFolderError: this is no run folder.
         """
         return self.cells.read_manifest()
 
@@ -45,14 +45,14 @@ class RunFolder:
         """What the edges beside the run were searched with; None without any, or where it cannot be read."""
         try:
             return self.edges.read_manifest()
-        except InputError:
+        except RunFolderError:
             return None
 
     def dataset(self) -> ds.Dataset:
         """The rows of the cells, lazily.
 
         Raises:
-            InputError: there are none yet, or this is no run folder.
+            RunFolderError: there are none yet, or this is no run folder.
         """
         self.read_manifest()
         return self.cells.dataset()
@@ -66,6 +66,6 @@ class RunFolder:
         """The edges beside the run.
 
         Raises:
-            InputError: there are none yet.
+            RunFolderError: there are none yet.
         """
         return self.edges.dataset().to_table()

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from nanmap.errors import InputError
+from nanmap.errors import RunFolderError
 
 SHARD_FILES = "part-" + "[0-9]" * 6 + ".parquet"
 HASH = b"nanmap.hash"
@@ -38,7 +38,7 @@ class Shards:
         """What the shards were made with.
 
         Raises:
-            InputError: there is no manifest, or it is damaged or foreign.
+            RunFolderError: there is no manifest, or it is damaged or foreign.
         """
         folder, name = self.manifest_file.parent, self.manifest_file.name
         try:
@@ -46,12 +46,12 @@ class Shards:
         except FileNotFoundError:
             problem = f"is no run folder: it has no {name}" if folder.is_dir() else "no such folder"
             mend = "`nanmap sweep` writes run folders; give the folder it names"
-            raise InputError(problem, file=folder, mend=mend) from None
+            raise RunFolderError(problem, file=folder, mend=mend) from None
         except (OSError, ValueError):  # of JSON or of UTF-8
             mend = f"{self.again} --fresh starts over"
-            raise InputError(f"is no run folder: {name} cannot be read", file=folder, mend=mend) from None
+            raise RunFolderError(f"is no run folder: {name} cannot be read", file=folder, mend=mend) from None
         if not (isinstance(manifest, dict) and "sweep" in manifest):
-            raise InputError(f"is no run folder: its {name} is not one of nanmap's", file=folder)
+            raise RunFolderError(f"is no run folder: its {name} is not one of nanmap's", file=folder)
         return manifest
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
@@ -106,11 +106,11 @@ class Shards:
         """The rows, lazily.
 
         Raises:
-            InputError: there are none yet, or a shard is damaged.
+            RunFolderError: there are none yet, or a shard is damaged.
         """
         files = [str(self.path / name) for name in self.names()]
         if not files:
-            raise InputError(f"holds no {self.rows} yet", file=self.path.parent, mend=self.again)
+            raise RunFolderError(f"holds no {self.rows} yet", file=self.path.parent, mend=self.again)
         try:
             return ds.dataset(files, format="parquet")
         except (pa.ArrowInvalid, OSError):
@@ -124,9 +124,9 @@ class Shards:
             except (pa.ArrowInvalid, OSError):
                 raise self._unreadable() from None
 
-    def _unreadable(self) -> InputError:
+    def _unreadable(self) -> RunFolderError:
         problem = "holds a file that is not readable Parquet"
-        return InputError(problem, file=self.path, mend=f"{self.again} repairs damaged shards")
+        return RunFolderError(problem, file=self.path, mend=f"{self.again} repairs damaged shards")
 
 
 def shard_metadata(hash: str, number: int) -> dict[str, str]:

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from nanmap.engine import Engine
-from nanmap.errors import InputError
+from nanmap.errors import RunFolderError
 from nanmap.results.manifest import describe_changes, is_same
 from nanmap.results.shards import Shards
 from nanmap.training.program import Program
@@ -64,11 +64,11 @@ def resume(shards: Shards, manifest: dict[str, Any], engine: Engine, fresh: bool
         fresh: start over, removing the rows that are there.
 
     Raises:
-        InputError: the folder holds rows of other settings, or files that nobody speaks for.
+        RunFolderError: the folder holds rows of other settings, or files that nobody speaks for.
     """
     there = shards.manifest_file.exists()
     if not there and any(shards.path.glob("*")):
-        raise InputError(
+        raise RunFolderError(
             "has files but no manifest: it is not a run that can be continued",
             file=shards.path,
             mend="choose another folder with --out, or remove this one yourself",
@@ -93,7 +93,7 @@ def _spent(shards: Shards, manifest: dict[str, Any]) -> dict[str, Any]:
     """What earlier runs into the folder spent; theirs must be the same run."""
     old = shards.read_manifest()
     if not is_same(old, manifest):
-        raise InputError(
+        raise RunFolderError(
             f"holds {shards.rows} of other settings: {describe_changes(old, manifest)}",
             file=shards.path.parent,
             mend="--fresh replaces them; --out DIR writes elsewhere",

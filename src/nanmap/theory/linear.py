@@ -6,10 +6,10 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from nanmap.config import Config
+from nanmap.config.losses import LOSSES
 from nanmap.data import Rows
 from nanmap.models import Model, model_of
 
-CURVATURE = {"mse": 2.0, "half_mse": 1.0}  # second derivative of the loss of one output
 NULL = 1e-12  # eigenvalues below this share of the largest count as none
 
 
@@ -67,10 +67,11 @@ def linear_problem(config: Config, rows: Rows) -> LinearProblem | None:
     >>> round(2 / linear_problem(config, load_rows(config)).sharpness, 6)  # the critical rate of gradient descent
     0.006931
     """
-    if config.loss.kind not in CURVATURE:
+    curvature = LOSSES[config.loss.kind].curvature
+    if curvature is None:
         return None
     model = model_of(config.model, rows.inputs.shape[1], rows.targets.shape[1])
-    return _make_problem(rows, model, CURVATURE[config.loss.kind])
+    return _make_problem(rows, model, curvature)
 
 
 @lru_cache(maxsize=4096)

@@ -15,6 +15,7 @@ def _softmax(output: Array, target: Array, delta: Array) -> Array:
     return -target * jax.nn.log_softmax(output, axis=0) * output.shape[0]  # a sum over classes, not a mean
 
 
+# What is known of each stands under the same name in `config/losses.py`.
 POINTWISE: dict[str, Pointwise] = {
     "mse": lambda output, target, delta: (output - target) ** 2,
     "half_mse": lambda output, target, delta: 0.5 * (output - target) ** 2,

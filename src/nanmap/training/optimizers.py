@@ -1,15 +1,28 @@
 """Update rules from optax, built inside the program from numbers of the lane: sweeping them compiles nothing."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.models.base import Array, Numbers
 from nanmap.training.program import Program
 
+Transformation = Callable[[Program, Numbers], optax.GradientTransformation]
 ADAGRAD_START = 0.1  # Keras's initial accumulator
+
+
+class Rule(NamedTuple):
+    """One optimizer: the direction of its step, and what follows once the step has its length.
+
+    What it reads and what it is called stands under the same name in `config/optimizers.py`.
+    """
+
+    direction: Transformation
+    after_rate: Transformation | None = None
 
 
 def make_optimizer(program: Program, numbers: Numbers, learning_rates: Array) -> optax.GradientTransformation:
@@ -24,38 +37,38 @@ def make_optimizer(program: Program, numbers: Numbers, learning_rates: Array) ->
         parts.append(optax.stateless(lambda grads, _: jax.tree.map(lambda g: _clip(g, numbers["clip_value"]), grads)))
     if program.clip_norm:
         parts.append(optax.stateless(lambda grads, _: _clip_norm(grads, numbers["clip_norm"])))
-    parts.append(DIRECTIONS[program.optimizer](program, numbers))
-    if program.weight_decay or program.optimizer in DEFAULT_DECAY:
-        decay = numbers["weight_decay"] if program.weight_decay else DEFAULT_DECAY[program.optimizer]
+    rule = RULES[program.optimizer]
+    parts.append(rule.direction(program, numbers))
+    decay = numbers["weight_decay"] if program.weight_decay else OPTIMIZERS[program.optimizer].weight_decay
+    if decay is not None:
         parts.append(optax.add_decayed_weights(decay))
     parts.append(optax.stateless(lambda steps, _: _descend(steps, learning_rates)))
-    if program.momentum and program.optimizer == "rmsprop":
-        parts.append(optax.trace(numbers["momentum"], nesterov=program.nesterov))
+    if rule.after_rate is not None:
+        parts.append(rule.after_rate(program, numbers))
     return optax.chain(*parts)
 
 
-def _sgd(program: Program, numbers: Numbers) -> optax.GradientTransformation:
+def _momentum(program: Program, numbers: Numbers) -> optax.GradientTransformation:
     return optax.trace(numbers["momentum"], nesterov=program.nesterov) if program.momentum else optax.identity()
 
 
-def _moments(rule: Callable, **fixed: bool) -> Callable[[Program, Numbers], optax.GradientTransformation]:
+def _moments(rule: Callable, **fixed: bool) -> Transformation:
     return lambda program, numbers: rule(b1=numbers["b1"], b2=numbers["b2"], eps=numbers["eps"], **fixed)
 
 
-DIRECTIONS: dict[str, Callable[[Program, Numbers], optax.GradientTransformation]] = {
-    "sgd": _sgd,
-    "adam": _moments(optax.scale_by_adam),
-    "adamw": _moments(optax.scale_by_adam),
-    "nadam": _moments(optax.scale_by_adam, nesterov=True),
-    "amsgrad": _moments(optax.scale_by_amsgrad),
-    "adamax": _moments(optax.scale_by_adamax),
-    "radam": _moments(optax.scale_by_radam),
-    "adabelief": _moments(optax.scale_by_belief),
-    "rmsprop": lambda program, numbers: optax.scale_by_rms(decay=numbers["rho"], eps=numbers["eps"]),
-    "adagrad": lambda program, numbers: optax.scale_by_rss(ADAGRAD_START, eps=numbers["eps"]),
-    "lion": lambda program, numbers: optax.scale_by_lion(b1=numbers["b1"], b2=numbers["b2"]),
+RULES = {
+    "sgd": Rule(_momentum),
+    "adam": Rule(_moments(optax.scale_by_adam)),
+    "adamw": Rule(_moments(optax.scale_by_adam)),
+    "nadam": Rule(_moments(optax.scale_by_adam, nesterov=True)),
+    "amsgrad": Rule(_moments(optax.scale_by_amsgrad)),
+    "adamax": Rule(_moments(optax.scale_by_adamax)),
+    "radam": Rule(_moments(optax.scale_by_radam)),
+    "adabelief": Rule(_moments(optax.scale_by_belief)),
+    "rmsprop": Rule(lambda program, numbers: optax.scale_by_rms(decay=numbers["rho"], eps=numbers["eps"]), _momentum),
+    "adagrad": Rule(lambda program, numbers: optax.scale_by_rss(ADAGRAD_START, eps=numbers["eps"])),
+    "lion": Rule(lambda program, numbers: optax.scale_by_lion(b1=numbers["b1"], b2=numbers["b2"])),
 }
-DEFAULT_DECAY = {"adamw": 0.004}  # Keras's AdamW
 
 
 def scheduled(program: Program, numbers: Numbers, step: Array, steps: Array) -> Array:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 from nanmap.config import Config
-from nanmap.config.choices import CROSS_ENTROPIES
+from nanmap.config.choices import LAYER_RATES, LEARNING_RATE
+from nanmap.config.losses import LOSSES
+from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.data import Rows
 from nanmap.models import Model, model_of
 from nanmap.models.base import Layout
 
 ROW_BLOCK = 16  # rows are padded to a multiple of this, so that neighbouring row counts share a program
-LAYER_RATES = "optimizer.layer_learning_rates"
 
 
 class LaneNumber(NamedTuple):
@@ -34,7 +35,7 @@ class LaneNumber(NamedTuple):
 
 
 LANE_NUMBERS = (
-    LaneNumber("optimizer.learning_rate", "learning_rate", per_layer=True),
+    LaneNumber(LEARNING_RATE, "learning_rate", per_layer=True),
     LaneNumber("optimizer.momentum", "momentum"),
     LaneNumber("optimizer.b1", "b1"),
     LaneNumber("optimizer.b2", "b2"),
@@ -75,13 +76,6 @@ NUMBERS = (
     "warmup_steps",
     "floor",
 )
-OPTIMIZER_NUMBERS = {  # besides the momentum and the clips, which have flags of their own
-    "sgd": (),
-    "rmsprop": ("rho", "eps"),
-    "adagrad": ("eps",),
-    "lion": ("b1", "b2"),
-}
-MOMENT_NUMBERS = ("b1", "b2", "eps")  # of all others
 
 
 @dataclass(frozen=True)
@@ -144,7 +138,7 @@ class Program:
     @property
     def classifies(self) -> bool:
         """Whether outputs are logits of classes."""
-        return self.loss in CROSS_ENTROPIES
+        return LOSSES[self.loss].of_classes
 
     @property
     def wide(self) -> str:
@@ -180,7 +174,7 @@ class Program:
             "floor": self.stop_converged,
             "ratio": self.stop_converged,
         }
-        rule = OPTIMIZER_NUMBERS.get(self.optimizer, MOMENT_NUMBERS)
+        rule = OPTIMIZERS[self.optimizer].numbers
         return (*self.model.numbers, "delta", "decay", *rule, *(name for name, used in flagged.items() if used))
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 import jax
 import numpy as np
 
-from nanmap.config.settings import Model as ModelSettings
+from nanmap.config.settings import ModelSettings
 from nanmap.models.base import Layers, Model
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nanmap.config.settings import Model as ModelSettings
+from nanmap.config.settings import ModelSettings
 from nanmap.models.base import Array, Layers, Layout, Model, Numbers, Pass
 from nanmap.models.initialisers import draw
 from nanmap.models.mlp.file import read_layers

@@ -1,0 +1,97 @@
+"""Turns what pydantic finds wrong into one InputError: the key, the value, what is allowed, and the mend."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from nanmap.config.base import Number
+from nanmap.config.choices import LAYER_RATES
+from nanmap.config.keys import METRICS, METRICS_MEND, allowed_names, check_key, is_layer_rate, known_keys, siblings
+from nanmap.errors import InputError, did_you_mean
+
+EXPECTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "a text",
+    "tuple_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+}
+EITHER = {"outcome.floor": 'a number or "auto"', "record.sharpness": 'true, false or "start"'}
+
+
+def first_fault(error: ValidationError) -> dict[str, Any]:
+    """The fault to tell of several: a misspelt key often makes another one "missing", so it goes first."""
+    return dict(min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden"))
+
+
+def explained(error: ValidationError, file: Path | None) -> InputError:
+    """The first fault of a whole config."""
+    fault = first_fault(error)
+    key, kind = _dotted(fault["loc"]), fault["type"]
+    if kind == "extra_forbidden":
+        known, last = siblings(key), key.split(".")[-1]
+        mend = METRICS_MEND if last in METRICS else did_you_mean(last, known)
+        return InputError("unknown key", file=file, key=key, allowed=known, mend=mend)
+    if kind == "missing":
+        mend = f"add `{key.split('.')[-1]} = …`"
+        return InputError("is missing", file=file, key=key, allowed=allowed_names(key), mend=mend)
+    if kind == "inconsistent":
+        told = fault["ctx"]
+        place = ".".join(filter(None, (key, told["key"])))
+        return InputError(told["problem"], file=file, key=place, mend=told["mend"] or None)
+    if fault["input"] is None and is_layer_rate(key):
+        mend = f"let axes set the rate of every layer, or give {LAYER_RATES} in the config"
+        return InputError("is missing", file=file, key=key, mend=mend)
+    return _wrong_value(fault, key, file)
+
+
+def check_values(key: str, values: Sequence[Any]) -> None:
+    """Raises InputError unless each value alone may stand at `key`; what it needs of other settings is not looked at.
+
+    >>> check_values("training.batch_size", [1, 32])
+    >>> check_values("training.batch_size", [1, 0])
+    Traceback (most recent call last):
+    nanmap.errors.InputError: training.batch_size: must be greater than or equal to 1 (got 0)
+    """
+    check_key(key)
+    try:
+        _values_at(key).validate_python(list(values))
+    except ValidationError as error:
+        fault = first_fault(error)
+        raise _wrong_value(fault, _dotted((*key.split(".", 1), *fault["loc"][1:])), None) from None
+
+
+@cache
+def _values_at(key: str) -> TypeAdapter[list[Any]]:
+    """Validates lists of values of one field, as strictly as the config does."""
+    if is_layer_rate(key):
+        kind: Any = Number
+    else:
+        field = known_keys()[key]
+        kind = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    return TypeAdapter(list[kind], config=ConfigDict(strict=True))
+
+
+def _dotted(parts: Sequence[int | str]) -> str:
+    """The key of a place. Words below a setting say which branch of a union was at work: they are no part of it."""
+    return ".".join(str(part) for depth, part in enumerate(parts) if depth < 2 or isinstance(part, int))
+
+
+def _wrong_value(fault: dict[str, Any], key: str, file: Path | None) -> InputError:
+    kind, value = fault["type"], fault["input"]
+    allowed = ("mlp",) if key == "model.kind" else allowed_names(key) if kind == "literal_error" else None
+    if kind == "literal_error" or key == "model.kind":
+        allowed = allowed or (fault["ctx"]["expected"],)
+        problem, mend = "is none of the allowed values", did_you_mean(str(value), allowed)
+        return InputError(problem, file=file, key=key, value=value, allowed=allowed, mend=mend)
+    expected = EITHER.get(key) or EXPECTED.get(kind)
+    problem = f"expects {expected}" if expected else fault["msg"].replace("Input should be", "must be")
+    return InputError(problem, file=file, key=key, value=value)

@@ -1,0 +1,71 @@
+"""The dotted keys of a config, what may stand at each, and what is said of one that does not exist."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from nanmap.config.choices import LAYER_RATES
+from nanmap.config.settings import Config
+from nanmap.errors import InputError, did_you_mean
+
+ABBREVIATIONS = {"lr": "learning_rate", "bs": "batch_size", "wd": "weight_decay"}  # for the "did you mean" alone
+METRICS = ("metrics", "metric", "accuracy")
+METRICS_MEND = (
+    'accuracy is reported by itself for classes, data.target_kind = "class"; on numbers it would count equalities, '
+    "and say nothing (docs/models.md)"
+)
+
+
+@cache
+def known_keys() -> dict[str, Any]:
+    """Every dotted config key with its pydantic field."""
+    keys: dict[str, Any] = {}
+    for table, field in Config.model_fields.items():
+        model = field.annotation
+        assert isinstance(model, type)
+        assert issubclass(model, BaseModel)
+        keys |= {f"{table}.{name}": inner for name, inner in model.model_fields.items()}
+    return keys
+
+
+def is_layer_rate(key: str) -> bool:
+    """Whether a key is one entry of the layers' rates: `optimizer.layer_learning_rates.1`."""
+    table, _, last = key.rpartition(".")
+    return last.isdigit() and table == LAYER_RATES
+
+
+def check_key(key: str, file: Path | None = None) -> None:
+    """Raises InputError unless `key` is a config key, or one entry of the layers' rates."""
+    if key in known_keys() or is_layer_rate(key):
+        return
+    last = key.rpartition(".")[2]
+    if last in METRICS:
+        raise InputError("no such setting", file=file, key=key, mend=METRICS_MEND)
+    last = ABBREVIATIONS.get(last, last)
+    by_last = [known for known in known_keys() if known.split(".")[1] == last]
+    near = f"did you mean `{by_last[0]}`?" if by_last else did_you_mean(key, known_keys())
+    raise InputError("no such setting", file=file, key=key, mend=near or "docs/reference.md lists the settings")
+
+
+def siblings(key: str) -> list[str]:
+    """The names beside a key in its table; the tables for a key without one."""
+    table = key.rpartition(".")[0]
+    return (
+        [known.split(".")[1] for known in known_keys() if known.startswith(f"{table}.")]
+        if table
+        else list(Config.model_fields)
+    )
+
+
+def allowed_names(key: str) -> tuple[str, ...] | None:
+    """The closed list of names a key takes, or None."""
+    field = known_keys().get(key)
+    if field is None:
+        return None
+    options = [field.annotation, *get_args(field.annotation)]
+    found = [
+        get_args(option) for option in options if get_args(option) and all(isinstance(a, str) for a in get_args(option))
+    ]
+    return found[0] if found else None

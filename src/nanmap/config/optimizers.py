@@ -1,0 +1,56 @@
+"""The optimizers: what each is called, which settings it reads, and what is known of it.
+
+Its transformation stands under the same name in `training/optimizers.py`. Nothing else repeats a name.
+"""
+
+from dataclasses import dataclass
+
+# Settings that most trainings leave out: whether they are used is part of the program, so they have flags of their own.
+FLAGS = ("momentum", "nesterov", "weight_decay")
+MOMENTS = ("b1", "b2", "eps")
+
+
+@dataclass(frozen=True)
+class OptimizerEntry:
+    """One optimizer.
+
+    Attributes:
+        title: its name in the titles of maps.
+        reads: the settings of `[optimizer]` that it reads, besides the rates, the schedule and the clips.
+        weight_decay: used where the config gives none; None = no decay then.
+        bounded: whether a closed form bounds its rate on quadratics (`theory/bounds.py`).
+    """
+
+    title: str
+    reads: tuple[str, ...]
+    weight_decay: float | None = None
+    bounded: bool = False
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The numbers that every training with it reads, in order."""
+        return tuple(name for name in self.reads if name not in FLAGS)
+
+
+OPTIMIZERS: dict[str, OptimizerEntry] = {
+    "sgd": OptimizerEntry("SGD", ("momentum", "nesterov"), bounded=True),
+    "adam": OptimizerEntry("Adam", MOMENTS),
+    "adamw": OptimizerEntry("AdamW", (*MOMENTS, "weight_decay"), weight_decay=0.004),  # Keras's
+    "amsgrad": OptimizerEntry("AMSGrad", MOMENTS),
+    "adamax": OptimizerEntry("Adamax", MOMENTS),
+    "nadam": OptimizerEntry("Nadam", MOMENTS),
+    "radam": OptimizerEntry("RAdam", MOMENTS),
+    "adabelief": OptimizerEntry("AdaBelief", MOMENTS),
+    "rmsprop": OptimizerEntry("RMSprop", ("rho", "eps", "momentum")),
+    "adagrad": OptimizerEntry("Adagrad", ("eps",)),
+    "lion": OptimizerEntry("Lion", ("b1", "b2", "weight_decay")),
+}
+
+
+def optimizers_that_read(setting: str) -> tuple[str, ...]:
+    """Names of the optimizers that read a setting.
+
+    >>> optimizers_that_read("momentum")
+    ('sgd', 'rmsprop')
+    """
+    return tuple(name for name, entry in OPTIMIZERS.items() if setting in entry.reads)
