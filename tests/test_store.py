@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from nanmap.errors import InputError
-from nanmap.outcomes import Cause, Outcome
 from nanmap.result import Result
-from nanmap.results.columns import COLUMNS, NULL_FOR_NAN, STEP_COLUMNS, TEXT, make_table, reference_table
+from nanmap.results.columns import COLUMNS, make_table, reference_table
 from nanmap.results.folder import RunFolder, shard_metadata
+from nanmap.results.schema import TEXT, Column, Missing
 
 HOSTILE = np.array(
     [np.nan, np.inf, -np.inf, -0.0, 0.0, 5e-324, -2.2250738585072014e-308, 1.7976931348623157e308, 0.1, -1.0]
@@ -30,11 +30,12 @@ def facts() -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     for each in COLUMNS:
         found[each.name] = np.arange(ROWS) if each.type == pa.int64() else HOSTILE.copy()
-    found["outcome"] = np.array([*Outcome, *Outcome][:ROWS], object)
-    found["cause"] = np.array(list(Cause)[:ROWS], object)
-    for name in STEP_COLUMNS:
-        found[name] = np.array([-1, 0, 2**31, *range(3, ROWS)])
-    found["val_loss_final"] = np.ma.array(HOSTILE, mask=np.arange(ROWS) == 8)
+        if each.names:
+            found[each.name] = np.resize(np.array(list(each.names), object), ROWS)
+        if each.missing is Missing.NEGATIVE:
+            found[each.name] = np.array([-1, 0, 2**31, *range(3, ROWS)])
+        if each.missing is Missing.MASK:
+            found[each.name] = np.ma.array(HOSTILE, mask=np.arange(ROWS) == 8)
     return found
 
 
@@ -48,15 +49,26 @@ def written(folder: Path) -> RunFolder:
     return run
 
 
-def expected_nulls(name: str, missing_means: str) -> np.ndarray:
+NULL = {  # the contract: what is null, by column; of all others a NaN is a value
+    "first_inf_step": "negative",
+    "first_nan_step": "negative",
+    "stopped_step": "negative",
+    "val_loss_final": "mask",
+    **dict.fromkeys(("r2", "accuracy", "val_accuracy", "measure", "sharpness", "sharpness_final"), "nan"),
+    **dict.fromkeys(("predicted_gd", "predicted_mean_square", "predicted_typical", "predicted_catapult"), "nan"),
+    **dict.fromkeys(("overflow_step_predicted", "dead_fraction_initial", "dead_fraction"), "nan"),
+}
+
+
+def expected_nulls(column: Column) -> np.ndarray:
     """A value may be missing only where the column says what that means."""
-    if name in STEP_COLUMNS:
-        return facts()[name] < 0
-    if name == "val_loss_final":
+    kind = NULL.get(column.name)
+    assert bool(column.absent) == bool(kind), column.name
+    if kind == "negative":
+        return facts()[column.name] < 0
+    if kind == "mask":
         return np.arange(ROWS) == 8
-    missing = np.isnan(HOSTILE) if name in NULL_FOR_NAN else np.zeros(ROWS, bool)
-    assert missing_means or not missing.any()
-    return missing
+    return np.isnan(HOSTILE) & (kind == "nan")
 
 
 def assert_same_bits(values: np.ndarray, known: np.ndarray, name: str) -> None:
@@ -74,7 +86,7 @@ def check(read: Callable[[str], tuple[np.ndarray, np.ndarray]]) -> None:
     """`read(column)` gives values and which of them are there, for the first shard."""
     for each in COLUMNS:
         values, known = read(each.name)
-        assert (~np.asarray(known, bool)).tolist() == expected_nulls(each.name, each.absent).tolist(), each.name
+        assert (~np.asarray(known, bool)).tolist() == expected_nulls(each).tolist(), each.name
         assert_same_bits(values, known, each.name)
 
 
