@@ -190,6 +190,10 @@ class TestMedians:
         assert medians_of(tmp_path, [0.9, NAN, 0.7], "r2") == (0.7, Kind.NUMBER)
         assert medians_of(tmp_path, [0.9, -INF, -INF], "r2")[1] is Kind.INF
 
+    @pytest.mark.parametrize("name", ["accuracy", "predicted_gd", "overflow_step_predicted"])
+    def test_wherever_more_is_better_the_worse_half_is_the_lower_one(self, tmp_path: Path, name: str):
+        assert medians_of(tmp_path, [0.9, NAN, 0.7], name) == (0.7, Kind.NUMBER)
+
     def test_excluded_runs_are_no_runs(self, tmp_path: Path):
         losses = np.broadcast_to([1.0, NAN, NAN, NAN], (3, 5, 4)).ravel()
         folder = write_run(tmp_path, [BATCH, RATE, SEED], {"loss_final": losses}, where="batch_size == 4 or seed == 0")

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from nanmap.edges.table import EDGE_COLUMNS
 from nanmap.errors import InputError
 from nanmap.result import Result
 from nanmap.results.columns import COLUMNS, make_table, reference_table
@@ -218,3 +219,22 @@ def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
     RunFolder(tmp_path).write_manifest({"sweep": {}})
     with pytest.raises(InputError, match="no rows"):
         RunFolder(tmp_path).dataset()
+
+
+@pytest.mark.parametrize("column", [*COLUMNS, *EDGE_COLUMNS], ids=lambda column: column.name)
+def test_a_column_gives_reasons_exactly_where_a_value_may_be_missing(column: Column) -> None:
+    assert bool(column.reasons) == (column.missing is not Missing.NONE)
+    assert len(set(column.reasons)) == len(column.reasons)
+
+
+def test_what_a_setting_records_is_named_by_the_reason() -> None:
+    needs = {each.name: each.needs for each in COLUMNS if each.needs}
+    assert needs == {
+        **dict.fromkeys(("sharpness", "sharpness_final", "predicted_catapult"), "[record] sharpness = true"),
+        **dict.fromkeys(("val_loss_final", "val_accuracy"), "data.validation_split"),
+        "measure": "[record] full_loss = true",
+    }
+
+
+def test_every_number_has_a_label_for_the_colour_bar() -> None:
+    assert [each.name for each in COLUMNS if bool(each.label) != (each.names is None)] == []
