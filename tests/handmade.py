@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from nanmap.analysis import load_grid
-from nanmap.result import Result
-from nanmap.results.columns import COLUMNS, TEXT, Column, make_table
+from nanmap.results.columns import COLUMNS, make_table
 from nanmap.results.folder import RunFolder
+from nanmap.results.schema import TEXT, Column, Missing
 from nanmap.results.shards import shard_metadata
 
 LINE = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 10, "batch_size": 32}}
@@ -42,13 +43,13 @@ def write_run(
     shard_cells: int = 7,
     lost: tuple[int, ...] = (),
     **manifest: Any,
-) -> Result:
+) -> RunFolder:
     """A run whose columns are given.
 
     Args:
         path: the folder to write.
         axes: as in a sweep.
-        facts: for some columns an array over the whole grid, or one value; `outcome` is converged unless given.
+        facts: for some columns an array over the whole grid, or one value; the others hold the best name, -1 or NaN.
         config: the config's tables.
         zip: groups of zipped axes.
         where: the condition for cells to stay.
@@ -74,13 +75,13 @@ def write_run(
             continue
         rows = {name: values[cells.numbers] for name, values in columns.items()}
         folder.cells.write(number, make_table(cells.numbers, cells.columns(), rows, shard_metadata("hash", number)))
-    return Result(path)
+    return folder
 
 
 def _column(column: Column, given: Any, size: int) -> np.ndarray:
-    if given is ... and column.name == "val_loss_final":
+    if given is ... and column.missing is Missing.MASK:
         return np.ma.masked_all(size)
     if given is ...:
-        given = {"outcome": "converged", "cause": ""}.get(column.name, -1 if "step" in column.name else np.nan)
+        given = column.names.by_severity()[0] if column.names else -1 if column.type == pa.int64() else np.nan
     kind = object if column.type == TEXT else None
     return np.broadcast_to(np.asarray(given, kind), size).copy()

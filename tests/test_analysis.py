@@ -6,24 +6,27 @@ import numpy as np
 import pytest
 
 from handmade import BATCH, RATE, SEED, write_run
-from nanmap.analysis import SEVERITY, Kind, count_outcomes, load_grid, make_view, most_common, take_medians, to_xarray
+from nanmap.analysis import Kind, count_outcomes, load_grid, make_view, most_common, take_medians, to_xarray
 from nanmap.errors import InputError
 from nanmap.outcomes import Outcome
-from nanmap.result import Result
+from nanmap.results.folder import RunFolder
 
 NAN, INF = np.nan, np.inf
 
 
-def view_of(result: Result, x: str = "learning_rate", y: str = "batch_size", facet: tuple[str, ...] = (), **select):
-    return make_view(load_grid(result.manifest), x, y, facet, select)
+SEVERITY = Outcome.by_severity()
+
+
+def view_of(folder: RunFolder, x: str = "learning_rate", y: str = "batch_size", facet: tuple[str, ...] = (), **select):
+    return make_view(load_grid(folder.read_manifest()), x, y, facet, select)
 
 
 def medians_of(tmp_path: Path, runs: list[float], name: str = "loss_final") -> tuple[float, Kind]:
     """The median of one pixel that holds these runs."""
     seeds = {"key": "training.seed", "range": [0, len(runs)]}
     rate = {"key": "optimizer.learning_rate", "values": [0.1]}
-    result = write_run(tmp_path, [rate, {"key": "training.batch_size", "values": [1]}, seeds], {name: np.array(runs)})
-    medians = take_medians(result, view_of(result), name)
+    folder = write_run(tmp_path, [rate, {"key": "training.batch_size", "values": [1]}, seeds], {name: np.array(runs)})
+    medians = take_medians(folder, view_of(folder), name)
     return medians.values.item(), Kind(medians.kinds.item())
 
 
@@ -45,10 +48,10 @@ class TestDataset:
         np.testing.assert_array_equal(found.first_nan_step, [3, NAN, 0, NAN, NAN])
 
     def test_excluded_and_lost_cells_are_blank(self, tmp_path: Path):
-        result = write_run(
+        folder = write_run(
             tmp_path, [BATCH, RATE], {"loss_final": 1.0}, where="batch_size != 4", shard_cells=5, lost=(2,)
         )
-        found = to_xarray(result)
+        found = to_xarray(folder)
         assert found.outcome.values.tolist() == [["converged"] * 5, [""] * 5, [""] * 5]
         assert np.isnan(found.loss_final.values[1:]).all()
 
@@ -65,9 +68,9 @@ class TestDataset:
 
 class TestView:
     def test_names_the_misspelt_axis_and_the_near_one(self, tmp_path: Path):
-        result = write_run(tmp_path, [BATCH, RATE, SEED])
+        folder = write_run(tmp_path, [BATCH, RATE, SEED])
         with pytest.raises(InputError, match=r"x: no such axis \(got 'learning_rat'\)") as caught:
-            view_of(result, x="learning_rat")
+            view_of(folder, x="learning_rat")
         assert caught.value.allowed == ("batch_size", "learning_rate", "seed")
         assert "did you mean `learning_rate`?" in str(caught.value)
 
@@ -83,31 +86,31 @@ class TestView:
         self, tmp_path: Path, x: str, y: str, facet: tuple[str, ...], problem: str
     ):
         axes = [BATCH, SEED, {"key": "data.n", "values": [4, 8]}, {"key": "model.init_scale", "values": [1.0, 0.5]}]
-        result = write_run(tmp_path, axes, zip=[["n", "init_scale"]])
+        folder = write_run(tmp_path, axes, zip=[["n", "init_scale"]])
         with pytest.raises(InputError) as caught:
-            view_of(result, x, y, facet)
+            view_of(folder, x, y, facet)
         assert problem in str(caught.value)
 
     def test_selects_one_value_or_several(self, tmp_path: Path):
-        result = write_run(tmp_path, [BATCH, RATE, SEED])
-        view = view_of(result, batch_size=[32, 1], seed="3", learning_rate=[0.01, 0.1, 10])
+        folder = write_run(tmp_path, [BATCH, RATE, SEED])
+        view = view_of(folder, batch_size=[32, 1], seed="3", learning_rate=[0.01, 0.1, 10])
         assert view.y.labels.tolist() == [1, 32]
         assert view.x.labels.tolist() == pytest.approx([0.01, 0.1, 10])
         assert view.x.scale == "values"  # no longer evenly spaced
         assert [each.labels.tolist() for each in view.fixed] == [[3]]
-        assert count_outcomes(result, view).sum() == 6
+        assert count_outcomes(folder, view).sum() == 6
 
     def test_a_value_that_is_not_there(self, tmp_path: Path):
-        result = write_run(tmp_path, [BATCH, RATE])
+        folder = write_run(tmp_path, [BATCH, RATE])
         with pytest.raises(InputError, match=r"select\.batch_size: is not on the axis \(got 5\)") as caught:
-            view_of(result, batch_size=5)
+            view_of(folder, batch_size=5)
         assert caught.value.allowed == "1, 4, 32"
 
     def test_selecting_on_a_zipped_axis_holds_for_its_group(self, tmp_path: Path):
         axes = [{"key": "data.n", "values": [4, 8]}, {"key": "model.init_scale", "values": [1.0, 0.5]}, RATE, BATCH]
-        result = write_run(tmp_path, axes, {"loss_final": np.repeat([1.0, 2.0], 15)}, zip=[["n", "init_scale"]])
-        view = view_of(result, init_scale=0.5)
-        assert (take_medians(result, view, "loss_final").values == 2).all()
+        folder = write_run(tmp_path, axes, {"loss_final": np.repeat([1.0, 2.0], 15)}, zip=[["n", "init_scale"]])
+        view = view_of(folder, init_scale=0.5)
+        assert (take_medians(folder, view, "loss_final").values == 2).all()
 
     @pytest.mark.parametrize(
         ("axis", "scale", "first"),
@@ -131,8 +134,8 @@ class TestOutcomes:
         outcomes = np.full((3, 5, 4), "converged", object)
         outcomes[0, 0] = ["nan", "nan", "nan", "inf"]
         outcomes[2, 4] = ["stalled", "converged", "stalled", "converged"]
-        result = write_run(tmp_path, [BATCH, RATE, SEED], {"outcome": outcomes.ravel()})
-        counts = count_outcomes(result, view_of(result))
+        folder = write_run(tmp_path, [BATCH, RATE, SEED], {"outcome": outcomes.ravel()})
+        counts = count_outcomes(folder, view_of(folder))
         winner, agreement = most_common(counts)
         assert SEVERITY[winner[0, 0]] == Outcome.NAN
         assert agreement[0, 0] == 0.75
@@ -143,19 +146,19 @@ class TestOutcomes:
 
     def test_facets_come_first(self, tmp_path: Path):
         outcomes = np.where(np.arange(60) % 4 == 2, "dead", "converged")  # all of seed 2
-        result = write_run(tmp_path, [BATCH, RATE, SEED], {"outcome": outcomes})
-        winner, _ = most_common(count_outcomes(result, view_of(result, facet=("seed",))))
+        folder = write_run(tmp_path, [BATCH, RATE, SEED], {"outcome": outcomes})
+        winner, _ = most_common(count_outcomes(folder, view_of(folder, facet=("seed",))))
         assert winner.shape == (4, 3, 5)
         assert [SEVERITY[panel[0, 0]] for panel in winner] == ["converged", "converged", "dead", "converged"]
 
     def test_many_runs_per_pixel_are_counted_without_overflow(self, tmp_path: Path):
         seeds = {"key": "training.seed", "range": [0, 300]}
-        result = write_run(tmp_path, [seeds, RATE, BATCH], shard_cells=10_000)
-        assert (count_outcomes(result, view_of(result))[0] == 300).all()
+        folder = write_run(tmp_path, [seeds, RATE, BATCH], shard_cells=10_000)
+        assert (count_outcomes(folder, view_of(folder))[0] == 300).all()
 
     def test_expected_counts_follow_where(self, tmp_path: Path):
-        result = write_run(tmp_path, [BATCH, RATE, SEED], where="batch_size != 4 and (batch_size != 1 or seed == 0)")
-        assert view_of(result).expected()[:, 0].tolist() == [1, 0, 4]
+        folder = write_run(tmp_path, [BATCH, RATE, SEED], where="batch_size != 4 and (batch_size != 1 or seed == 0)")
+        assert view_of(folder).expected()[:, 0].tolist() == [1, 0, 4]
 
 
 class TestMedians:
@@ -187,10 +190,14 @@ class TestMedians:
         assert medians_of(tmp_path, [0.9, NAN, 0.7], "r2") == (0.7, Kind.NUMBER)
         assert medians_of(tmp_path, [0.9, -INF, -INF], "r2")[1] is Kind.INF
 
+    @pytest.mark.parametrize("name", ["accuracy", "predicted_gd", "overflow_step_predicted"])
+    def test_wherever_more_is_better_the_worse_half_is_the_lower_one(self, tmp_path: Path, name: str):
+        assert medians_of(tmp_path, [0.9, NAN, 0.7], name) == (0.7, Kind.NUMBER)
+
     def test_excluded_runs_are_no_runs(self, tmp_path: Path):
         losses = np.broadcast_to([1.0, NAN, NAN, NAN], (3, 5, 4)).ravel()
-        result = write_run(tmp_path, [BATCH, RATE, SEED], {"loss_final": losses}, where="batch_size == 4 or seed == 0")
-        medians = take_medians(result, view_of(result), "loss_final")
+        folder = write_run(tmp_path, [BATCH, RATE, SEED], {"loss_final": losses}, where="batch_size == 4 or seed == 0")
+        medians = take_medians(folder, view_of(folder), "loss_final")
         assert medians.kinds[:, 0].tolist() == [Kind.NUMBER, Kind.NAN, Kind.NUMBER]
         assert medians.tally == {Kind.EMPTY: 30, Kind.NUMBER: 15, Kind.INF: 0, Kind.NAN: 15, Kind.MISSING: 0}
         assert medians.rows[:, 0].tolist() == [1, 4, 1]

@@ -103,5 +103,5 @@ def test_never_is_the_best_first_nan_step(tmp_path: Path, engine) -> None:
         sweep = make_sweep(tree, [axis("training.seed", 0), axis("data.seed", 0), {"name": "rate", "choices": made}])
         result = nanmap.sweep(sweep, tmp_path / str(len(choices)), engine=engine)
         view = make_view(load_grid(result.manifest), "training_seed", "data_seed")
-        medians = take_medians(result, view, "first_nan_step")
+        medians = take_medians(result.folder, view, "first_nan_step")
         assert np.isfinite(medians.values).all() == expected

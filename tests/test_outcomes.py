@@ -1,5 +1,7 @@
 """How cells end: every outcome and cause by a real training, and the precedence table against a cell-by-cell reading of it."""
 
+import json
+import pickle
 from typing import Any
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nanmap.outcomes import CAUSE_SENTENCES, OUTCOME_SENTENCES, Cause, Outcome, classify
+from nanmap.outcomes import Cause, Outcome, Verdict, _first_that_holds, classify
 from oracles import flat, outcome_of
 
 LINE = {"kind": "line", "start": 1, "n": 20, "slope": 0.5}
@@ -76,8 +78,8 @@ def test_a_training_reaches_this_end_for_this_reason(outcome: str, cause: str, n
 
 
 def test_every_outcome_and_every_cause_has_a_training_and_a_sentence() -> None:
-    assert {outcome for outcome, _ in TRAININGS} == set(Outcome) == set(OUTCOME_SENTENCES)
-    assert {cause for _, cause in TRAININGS} == set(Cause) == set(CAUSE_SENTENCES)
+    assert {outcome for outcome, _ in TRAININGS} == set(Outcome)
+    assert {cause for _, cause in TRAININGS} == set(Cause)
     assert all(each.sentence for each in (*Outcome, *Cause))
 
 
@@ -185,3 +187,22 @@ def test_ratio_and_floor_are_settings(train) -> None:
         assert train(tree | {"outcome": {"ratio": ratio}}).outcome == outcome
     assert train(tree | {"outcome": {"floor": row["loss_final"]}}).outcome == "converged"
     assert train(tree | {"outcome": {"floor": row["loss_initial"] + 1}}).outcome == "converged"
+
+
+@pytest.mark.parametrize("member", [*Outcome, *Cause])
+def test_a_member_is_its_text_and_survives_a_pickle(member: Verdict) -> None:
+    assert pickle.loads(pickle.dumps(member)) is member
+    assert member == str(member) == f"{member}" == member.value
+    assert type(member)(member.value) is member
+    assert json.loads(json.dumps({"was": member})) == {"was": member.value}
+
+
+@pytest.mark.parametrize("kind", [Outcome, Cause])
+def test_severities_are_an_order_and_colours_tell_members_apart(kind: type[Verdict]) -> None:
+    assert len({each.severity for each in kind}) == len({each.colour for each in kind}) == len(kind)
+
+
+def test_precedence_is_the_order_of_the_members_and_not_of_the_conditions() -> None:
+    holds = np.array([True])
+    cases = {Outcome.DIVERGED: holds, Outcome.NAN: holds}
+    assert _first_that_holds(Outcome, cases, Outcome.STALLED).tolist() == ["nan"]

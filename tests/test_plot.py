@@ -21,18 +21,18 @@ from nanmap.errors import InputError
 from nanmap.outcomes import Cause, Outcome
 from nanmap.plan import make_sweep
 from nanmap.plot import draw_map
-from nanmap.plot.paint import ACCURACIES
-from nanmap.plot.theme import CAUSE_COLOURS, MISSING, OUTCOME_COLOURS, SEQUENTIAL, THEMES
-from nanmap.result import Result
+from nanmap.plot.theme import MISSING, SEQUENTIAL, THEMES
 from nanmap.results.columns import COLUMNS
+from nanmap.results.folder import RunFolder
+from nanmap.results.schema import Reason
 
 NAN, INF = np.nan, np.inf
 ONE_BATCH = {"key": "training.batch_size", "values": [32]}
 POINTS = 12  # per side of a pixel that has a core
 
 
-def draw(result: Result, x: str = "learning_rate", y: str = "batch_size", **options: Any) -> Figure:
-    return draw_map(result, x, y, **options)
+def draw(folder: RunFolder, x: str = "learning_rate", y: str = "batch_size", **options: Any) -> Figure:
+    return draw_map(folder, x, y, **options)
 
 
 def panels_of(figure: Figure) -> list[Axes]:
@@ -63,7 +63,7 @@ class TestOutcomes:
     def test_each_pixel_has_the_colour_of_its_outcome(self, tmp_path: Path):
         outcomes = np.resize(np.array(list(Outcome), object), 15)
         figure = draw(write_run(tmp_path, [BATCH, RATE], {"outcome": outcomes}))
-        wanted = [[OUTCOME_COLOURS[each] for each in row] for row in outcomes.reshape(3, 5)]
+        wanted = [[each.colour for each in row] for row in outcomes.reshape(3, 5)]
         assert pixels(figure, 3, 5) == wanted
 
     def test_the_core_is_the_runner_up_and_its_area_is_its_share(self, tmp_path: Path):
@@ -77,7 +77,7 @@ class TestOutcomes:
             points = image[:, column * POINTS : (column + 1) * POINTS, :3].reshape(-1, 3)
             colours, counts = np.unique(points, axis=0, return_counts=True)
             shares.append({to_hex(c / 255): n / POINTS**2 for c, n in zip(colours, counts, strict=True)})
-        converged, nan, dead = (OUTCOME_COLOURS[each] for each in (Outcome.CONVERGED, Outcome.NAN, Outcome.DEAD))
+        converged, nan, dead = (each.colour for each in (Outcome.CONVERGED, Outcome.NAN, Outcome.DEAD))
         assert shares[0] == {converged: 1}
         assert shares[2] == {converged: 0.75, nan: 0.25}
         assert shares[4] == {nan: 0.75, dead: 0.25}  # of two equal runners-up the worse
@@ -86,22 +86,22 @@ class TestOutcomes:
     def test_of_equally_common_outcomes_the_worse_is_shown(self, tmp_path: Path):
         outcomes = np.tile(["converged", "dead"], 10)
         figure = draw(write_run(tmp_path, [ONE_BATCH, RATE, SEED], {"outcome": outcomes}))
-        assert pixels(figure, 1, 5) == [[OUTCOME_COLOURS[Outcome.DEAD]] * 5]
+        assert pixels(figure, 1, 5) == [[Outcome.DEAD.colour] * 5]
 
     def test_pixels_too_small_for_a_core_mix_both_colours(self, tmp_path: Path):
         rates = {"key": "optimizer.learning_rate", "log": [1e-3, 10.0], "num": 300}
         seeds = {"key": "training.seed", "range": [0, 2]}
         outcomes = np.tile(["converged", "nan"], 300)
         figure = draw(write_run(tmp_path, [ONE_BATCH, rates, seeds], {"outcome": outcomes}, shard_cells=1000))
-        two = [to_rgb(OUTCOME_COLOURS[each]) for each in (Outcome.CONVERGED, Outcome.NAN)]
+        two = [to_rgb(each.colour) for each in (Outcome.CONVERGED, Outcome.NAN)]
         np.testing.assert_allclose(to_rgb(pixels(figure, 1, 300)[0][7]), np.mean(two, axis=0), atol=0.01)
 
     def test_the_legend_counts_rows_and_lists_what_occurs_from_good_to_bad(self, tmp_path: Path):
         outcomes = np.array(["nan"] * 41 + ["stalled"] * 1 + ["converged"] * 18, object)
-        result = write_run(tmp_path, [BATCH, RATE, SEED], {"outcome": outcomes}, where="batch_size != 4 or seed == 0")
-        rows = result.to_pandas().outcome.value_counts().to_dict()
+        folder = write_run(tmp_path, [BATCH, RATE, SEED], {"outcome": outcomes}, where="batch_size != 4 or seed == 0")
+        rows = folder.dataset().to_table().to_pandas().outcome.value_counts().to_dict()
         assert rows == {"nan": 26, "stalled": 1, "converged": 18}
-        assert legend_of(draw(result))[:3] == ["converged  18 · 40 %", "stalled  1 · 2 %", "nan  26 · 58 %"]
+        assert legend_of(draw(folder))[:3] == ["converged  18 · 40 %", "stalled  1 · 2 %", "nan  26 · 58 %"]
 
     def test_the_share_that_converged_is_exact(self, tmp_path: Path):
         converged = np.arange(5)[:, None] > np.arange(4)  # 0, 1, 2, 3, 4 of 4 seeds
@@ -110,17 +110,17 @@ class TestOutcomes:
         assert pixels(figure, 1, 5) == [[sequential(share) for share in (0, 0.25, 0.5, 0.75, 1)]]
         bar = figure.axes[-1]
         assert [tick.get_text() for tick in bar.get_yticklabels()] == ["0 %", "25 %", "50 %", "75 %", "100 %"]
-        assert bar.get_ylabel().replace("\n", " ") == "share of runs that converged"
+        assert bar.get_ylabel().replace("\n", " ") == "share of runs that ended as “converged”"
 
     def test_causes_have_colours_of_their_own(self, tmp_path: Path):
         causes = np.resize(np.array(list(Cause), object), 15)
         figure = draw(write_run(tmp_path, [BATCH, RATE], {"cause": causes}), value="cause")
-        wanted = [[CAUSE_COLOURS[each] for each in row] for row in causes.reshape(3, 5)]
+        wanted = [[each.colour for each in row] for row in causes.reshape(3, 5)]
         assert pixels(figure, 3, 5) == wanted
-        assert len(set(CAUSE_COLOURS.values())) == len(Cause)
+        assert len({each.colour for each in Cause}) == len(Cause)
         assert legend_of(figure)[0] == "none  1 · 7 %"
 
-    @pytest.mark.parametrize("name", [each.name for each in COLUMNS if each.name not in ACCURACIES])
+    @pytest.mark.parametrize("name", [each.name for each in COLUMNS if Reason.NO_CLASSES not in each.reasons])
     def test_every_column_can_be_drawn(self, tmp_path: Path, name: str):
         numeric = name not in ("outcome", "cause")
         assert panels_of(draw(write_run(tmp_path, [BATCH, RATE], {name: 1} if numeric else {}), value=name))
@@ -128,10 +128,10 @@ class TestOutcomes:
 
 class TestHoles:
     def test_excluded_cells_are_told_from_those_not_trained_yet(self, tmp_path: Path):
-        result = write_run(tmp_path, [BATCH, RATE], where="batch_size != 4", shard_cells=5, lost=(2,))
-        figure = draw(result)
+        folder = write_run(tmp_path, [BATCH, RATE], where="batch_size != 4", shard_cells=5, lost=(2,))
+        figure = draw(folder)
         assert pixels(figure, 3, 5) == [
-            [OUTCOME_COLOURS[Outcome.CONVERGED]] * 5,
+            [Outcome.CONVERGED.colour] * 5,
             [THEMES["light"].excluded] * 5,
             [""] * 5,
         ]
@@ -154,7 +154,7 @@ class TestNumbers:
         losses = np.array([1.0, 100.0, INF, NAN, 10.0])
         figure = draw(write_run(tmp_path, [ONE_BATCH, RATE], {"loss_final": losses}), value="loss_final")
         (row,) = pixels(figure, 1, 5)
-        assert row[2:4] == [OUTCOME_COLOURS[Outcome.INF], OUTCOME_COLOURS[Outcome.NAN]]
+        assert row[2:4] == [Outcome.INF.colour, Outcome.NAN.colour]
         assert row[0] == sequential(1.0)  # the least loss is the darkest
         assert row[1] == sequential(0.0)
         assert legend_of(figure)[:2] == ["infinite: 1 training · 20 %", "NaN: 1 training · 20 %"]
@@ -162,7 +162,7 @@ class TestNumbers:
     def test_a_nan_that_is_in_no_median_is_still_in_the_legend(self, tmp_path: Path):
         losses = np.tile([1.0, 2.0, 3.0, NAN], 5)
         figure = draw(write_run(tmp_path, [ONE_BATCH, RATE, SEED], {"loss_final": losses}), value="loss_final")
-        assert OUTCOME_COLOURS[Outcome.NAN] not in pixels(figure, 1, 5)[0]
+        assert Outcome.NAN.colour not in pixels(figure, 1, 5)[0]
         assert "NaN: 5 trainings · 25 %" in legend_of(figure)
         assert "colour: the median run, with “NaN” ranked last" in head_of(figure)
 
@@ -174,9 +174,7 @@ class TestNumbers:
         assert [row[2], row[4]] == [sequential(1.0), sequential(0.0)]
         assert "never: 2 trainings · 40 %" in legend_of(figure)
 
-    @pytest.mark.parametrize(
-        ("value", "colour"), [("loss_final", OUTCOME_COLOURS[Outcome.NAN]), ("stopped_step", MISSING)]
-    )
+    @pytest.mark.parametrize(("value", "colour"), [("loss_final", Outcome.NAN.colour), ("stopped_step", MISSING)])
     def test_a_column_without_any_number(self, tmp_path: Path, value: str, colour: str):
         figure = draw(write_run(tmp_path, [BATCH, RATE]), value=value)
         assert pixels(figure, 3, 5) == [[colour] * 5] * 3
@@ -190,7 +188,7 @@ class TestNumbers:
             ("val_loss_final", "no validation rows", "data.validation_split"),
             ("measure", "full-batch losses were not recorded", "[record] full_loss = true"),
             ("sharpness_final", "without `[record] sharpness`", "[record] sharpness = true"),
-            ("predicted_gd", "does not hold: a network", "another column"),
+            ("predicted_gd", "no descent on a linear model with a squared loss", "another column"),
         ],
     )
     def test_a_column_that_no_row_has_is_refused_with_the_reason(
@@ -208,7 +206,7 @@ class TestNumbers:
         outcomes = np.array(["converged", "converged", "converged", "nan", "nan"], object)
         facts = {"outcome": outcomes, value: np.array([0.5, 0.7, NAN, NAN, NAN])}
         figure = draw(write_run(tmp_path, [ONE_BATCH, RATE], facts), value=value)
-        assert pixels(figure, 1, 5)[0][2:] == [MISSING, *[OUTCOME_COLOURS[Outcome.NAN]] * 2]
+        assert pixels(figure, 1, 5)[0][2:] == [MISSING, *[Outcome.NAN.colour] * 2]
         assert "NaN: 2 trainings · 40 %" in legend_of(figure)
         assert not any("a NaN appeared" in each for each in legend_of(figure))
 
@@ -219,8 +217,8 @@ class TestNumbers:
 
     def test_equal_losses_are_a_picture_too(self, tmp_path: Path):
         for number, loss in enumerate((3.0, 0.0, 5e-324, 1.7e308)):
-            result = write_run(tmp_path / str(number), [ONE_BATCH, RATE], {"loss_final": loss})
-            (row,) = pixels(draw(result, value="loss_final"), 1, 5)
+            folder = write_run(tmp_path / str(number), [ONE_BATCH, RATE], {"loss_final": loss})
+            (row,) = pixels(draw(folder, value="loss_final"), 1, 5)
             assert len(set(row)) == 1
 
     def test_the_measure_is_stretched_by_rank_on_each_side(self, tmp_path: Path):
@@ -292,34 +290,34 @@ class TestFacets:
         outcomes = np.repeat(["converged", "nan"], 15)
         figure = draw(write_run(tmp_path, [STARTS, BATCH, RATE], {"outcome": outcomes}), facet="init")
         assert [axes.get_title() for axes in panels_of(figure)] == ["init = zeros", "init = normal"]
-        assert pixels(figure, 3, 5, panel=0)[0][0] == OUTCOME_COLOURS[Outcome.CONVERGED]
-        assert pixels(figure, 3, 5, panel=1)[0][0] == OUTCOME_COLOURS[Outcome.NAN]
+        assert pixels(figure, 3, 5, panel=0)[0][0] == Outcome.CONVERGED.colour
+        assert pixels(figure, 3, 5, panel=1)[0][0] == Outcome.NAN.colour
 
     def test_two_facets_are_rows_and_columns(self, tmp_path: Path):
         outcomes = np.resize(["converged", "dead", "nan", "inf"], 4 * 2 * 15)  # seed is the fastest axis
-        result = write_run(tmp_path, [BATCH, RATE, STARTS, SEED], {"outcome": outcomes})
-        panels = panels_of(draw(result, facet=["init", "seed"]))
+        folder = write_run(tmp_path, [BATCH, RATE, STARTS, SEED], {"outcome": outcomes})
+        panels = panels_of(draw(folder, facet=["init", "seed"]))
         assert len(panels) == 8
         assert [axes.get_title() for axes in panels[:4]] == ["seed = 0", "seed = 1", "seed = 2", "seed = 3"]
         beside = [text.get_text() for axes in panels for text in axes.texts]
         assert beside == ["init = zeros", "init = normal"]
-        assert pixels(draw(result, facet=["init", "seed"]), 3, 5, panel=6)[0][0] == OUTCOME_COLOURS[Outcome.NAN]
+        assert pixels(draw(folder, facet=["init", "seed"]), 3, 5, panel=6)[0][0] == Outcome.NAN.colour
 
     def test_too_many_say_how_to_choose(self, tmp_path: Path):
         seeds = {"key": "training.seed", "range": [0, 40]}
-        result = write_run(tmp_path, [BATCH, RATE, seeds, STARTS], shard_cells=1000)
+        folder = write_run(tmp_path, [BATCH, RATE, seeds, STARTS], shard_cells=1000)
         with pytest.raises(InputError, match="40 panels are too many") as caught:
-            draw(result, facet=["seed"])
+            draw(folder, facet=["seed"])
         assert "--select" in str(caught.value)
         with pytest.raises(InputError, match="2 × 40 panels are too many"):
-            draw(result, facet=["init", "seed"])
-        assert len(panels_of(draw(result, facet=["init", "seed"], select={"seed": [1, 2, 39]}))) == 6
+            draw(folder, facet=["init", "seed"])
+        assert len(panels_of(draw(folder, facet=["init", "seed"], select={"seed": [1, 2, 39]}))) == 6
 
     def test_more_than_two_facets(self, tmp_path: Path):
         scale = {"key": "data.scale_inputs", "values": ["none", "standard"]}
-        result = write_run(tmp_path, [BATCH, RATE, STARTS, SEED, scale], shard_cells=1000)
+        folder = write_run(tmp_path, [BATCH, RATE, STARTS, SEED, scale], shard_cells=1000)
         with pytest.raises(InputError, match="more than two axes"):
-            draw(result, facet=["init", "seed", "scale_inputs"])
+            draw(folder, facet=["init", "seed", "scale_inputs"])
 
 
 class TestWords:
@@ -342,22 +340,22 @@ class TestWords:
             "name": "advice",
             "choices": {"none": {}, "patience": {"training.epochs": 500}, "zeros": {"model.init": "zeros"}},
         }
-        result = write_run(tmp_path, [advice, BATCH, RATE])
-        assert "budget by advice: 10 epochs (none, zeros) or 500 epochs (patience)" in head_of(draw(result))
-        titles = [axes.get_title() for axes in panels_of(draw(result, facet="advice"))]
+        folder = write_run(tmp_path, [advice, BATCH, RATE])
+        assert "budget by advice: 10 epochs (none, zeros) or 500 epochs (patience)" in head_of(draw(folder))
+        titles = [axes.get_title() for axes in panels_of(draw(folder, facet="advice"))]
         assert titles == ["advice = none · 10 epochs", "advice = patience · 500 epochs", "advice = zeros · 10 epochs"]
 
     def test_pixels_that_hold_fewer_runs_are_admitted(self, tmp_path: Path):
-        result = write_run(tmp_path, [BATCH, RATE, SEED], where="batch_size != 4 or seed == 0")
-        assert "each pixel: up to 4 seeds" in head_of(draw(result))
+        folder = write_run(tmp_path, [BATCH, RATE, SEED], where="batch_size != 4 or seed == 0")
+        assert "each pixel: up to 4 seeds" in head_of(draw(folder))
 
     def test_what_was_selected_is_said(self, tmp_path: Path):
         head = head_of(draw(write_run(tmp_path, [BATCH, RATE, SEED]), select={"seed": 2}))
         assert "15 trainings seed = 2" in head
 
     def test_titles(self, tmp_path: Path):
-        result = write_run(tmp_path, [BATCH, RATE])
-        assert head_of(draw(result, title="Mine")).startswith("Mine handmade: linear model")
+        folder = write_run(tmp_path, [BATCH, RATE])
+        assert head_of(draw(folder, title="Mine")).startswith("Mine handmade: linear model")
 
 
 CURVES = {
@@ -369,9 +367,9 @@ CURVES = {
 
 
 class TestCurves:
-    def drawn(self, result: Result, **options: Any) -> list[np.ndarray]:
+    def drawn(self, folder: RunFolder, **options: Any) -> list[np.ndarray]:
         """Where each curve of the first panel is drawn, for each row of pixels."""
-        figure = draw(result, **options)
+        figure = draw(folder, **options)
         axes = panels_of(figure)[0]
         assert len([text for text in legend_of(figure) if "\n" in text or "λ" in text or "edge" in text]) >= len(
             axes.lines
@@ -419,8 +417,8 @@ class TestCurves:
         assert len(set(dashes)) == len(CURVES)
 
     def test_on_the_vertical_axis(self, tmp_path: Path):
-        result = write_run(tmp_path, [BATCH, RATE], {"predicted_gd": np.repeat([NAN, NAN, 0.5], 5)})
-        line = panels_of(draw(result, x="batch_size", y="learning_rate"))[0].lines[0]
+        folder = write_run(tmp_path, [BATCH, RATE], {"predicted_gd": np.repeat([NAN, NAN, 0.5], 5)})
+        line = panels_of(draw(folder, x="batch_size", y="learning_rate"))[0].lines[0]
         np.testing.assert_allclose(np.asarray(line.get_ydata())[::2], [NAN, NAN, 0.5])
 
     def test_in_facets_each_panel_has_its_own(self, tmp_path: Path):
@@ -448,31 +446,33 @@ class TestCurves:
         assert not self.drawn(write_run(tmp_path, [BATCH, RATE, SEED], {"predicted_gd": 0.5}), x="seed")
 
     def test_a_run_without_such_columns_is_drawn_without_curves(self, tmp_path: Path):
-        result = write_run(tmp_path, [BATCH, RATE], shard_cells=15)
-        file = result.folder.cells.file(0)
+        folder = write_run(tmp_path, [BATCH, RATE], shard_cells=15)
+        file = folder.cells.file(0)
         pq.write_table(pq.read_table(file).drop_columns(list(CURVES)), file)
-        assert not self.drawn(result)
+        assert not self.drawn(folder)
 
     def test_the_measured_edge_is_drawn_where_it_was_searched(self, engine, tmp_path: Path):
         sweep = make_sweep(LINE | {"model": {"init": "zeros"}}, [SEED, BATCH, RATE])
-        result = nanmap.sweep(sweep, tmp_path, engine=engine)
+        nanmap.sweep(sweep, tmp_path, engine=engine)
         nanmap.edge(sweep, tmp_path, engine=engine, tolerance=0.01)
-        figure = draw(result)
+        folder = RunFolder(tmp_path)
+        figure = draw(folder)
         assert legend_of(figure)[-1] == "measured edge\n(bisection, median)"
         line = np.asarray(panels_of(figure)[0].lines[-1].get_xdata(), float)
-        edges = result.edge()
+        edges = folder.edge_rows().to_pandas()
         np.testing.assert_allclose(line, edges.groupby("batch_size").edge_learning_rate.median(), rtol=0.01)
 
     def test_and_not_between_the_edges_of_settings_that_disagree(self, engine, tmp_path: Path):
         rows = {"key": "data.n", "values": [20, 22, 40]}
         scaled = {"key": "data.scale_inputs", "values": ["none", "standard"]}
         sweep = make_sweep(LINE | {"model": {"init": "zeros"}}, [scaled, SEED, rows, RATE])
-        result = nanmap.sweep(sweep, tmp_path, engine=engine)
+        nanmap.sweep(sweep, tmp_path, engine=engine)
         nanmap.edge(sweep, tmp_path, engine=engine, tolerance=0.01)
-        assert not any("measured edge" in each for each in legend_of(draw(result, y="n")))
-        figure = draw(result, y="n", select={"scale_inputs": "none"})
+        folder = RunFolder(tmp_path)
+        assert not any("measured edge" in each for each in legend_of(draw(folder, y="n")))
+        figure = draw(folder, y="n", select={"scale_inputs": "none"})
         assert legend_of(figure)[-1] == "measured edge\n(bisection, median)"
-        across = draw(result, y="scale_inputs", select={"n": [20, 22]})
+        across = draw(folder, y="scale_inputs", select={"n": [20, 22]})
         assert legend_of(across)[-1] == "measured edge\n(bisection, median)\nwhere settings agree to 10 %"
         points = np.asarray(panels_of(across)[0].lines[-1].get_xdata(), float)
         assert np.isfinite(points).tolist() == [False, True]  # a longer line of numbers is steeper, until it is scaled
@@ -560,10 +560,10 @@ def collide(one: tuple[Text, Any], two: tuple[Text, Any]) -> bool:
 class TestFiles:
     @pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")])
     def test_written_into_a_new_folder_and_the_same_each_time(self, tmp_path: Path, suffix: str, start: bytes):
-        result = write_run(tmp_path / "run", [BATCH, RATE, SEED])
+        folder = write_run(tmp_path / "run", [BATCH, RATE, SEED])
         first, second = tmp_path / "new" / f"a{suffix}", tmp_path / f"b{suffix}"
-        draw(result, out=first)
-        draw(result, out=str(second))
+        draw(folder, out=first)
+        draw(folder, out=str(second))
         assert first.read_bytes().startswith(start)
         assert first.read_bytes() == second.read_bytes()
 
@@ -620,20 +620,23 @@ EYES = {
 }
 
 
+COLOURS = [each.colour for each in Outcome]
+
+
 class TestColours:
     """Machado, Oliveira and Fernandes (2009), full strength; distances in CIE Lab, where about 2 can just be seen."""
 
     @pytest.mark.parametrize("eye", EYES)
     def test_outcomes_are_told_apart(self, eye: str):
-        seen = [lab(np.clip(np.array(EYES[eye]) @ linear(colour), 0, 1)) for colour in OUTCOME_COLOURS.values()]
+        seen = [lab(np.clip(np.array(EYES[eye]) @ linear(colour), 0, 1)) for colour in COLOURS]
         assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) > 24
 
     def test_and_in_grey(self):
-        lightness = sorted(lab(linear(colour))[0] for colour in OUTCOME_COLOURS.values())
+        lightness = sorted(lab(linear(colour))[0] for colour in COLOURS)
         assert min(np.diff(lightness)) > 9
 
     def test_no_number_looks_like_nan_or_infinity(self):
-        marks = [lab(linear(OUTCOME_COLOURS[each])) for each in (Outcome.NAN, Outcome.INF)]
+        marks = [lab(linear(each.colour)) for each in (Outcome.NAN, Outcome.INF)]
         numbers = [lab(linear(sequential(share))) for share in np.linspace(0, 1, 50)]
         assert min(np.linalg.norm(mark - number) for mark in marks for number in numbers) > 24
 

@@ -8,11 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from nanmap.edges.table import EDGE_COLUMNS
 from nanmap.errors import InputError
-from nanmap.outcomes import Cause, Outcome
 from nanmap.result import Result
-from nanmap.results.columns import COLUMNS, NULL_FOR_NAN, STEP_COLUMNS, TEXT, make_table, reference_table
+from nanmap.results.columns import COLUMNS, make_table, reference_table
 from nanmap.results.folder import RunFolder
+from nanmap.results.schema import TEXT, Column, Missing
 from nanmap.results.shards import shard_metadata
 
 HOSTILE = np.array(
@@ -31,11 +32,12 @@ def facts() -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     for each in COLUMNS:
         found[each.name] = np.arange(ROWS) if each.type == pa.int64() else HOSTILE.copy()
-    found["outcome"] = np.array([*Outcome, *Outcome][:ROWS], object)
-    found["cause"] = np.array(list(Cause)[:ROWS], object)
-    for name in STEP_COLUMNS:
-        found[name] = np.array([-1, 0, 2**31, *range(3, ROWS)])
-    found["val_loss_final"] = np.ma.array(HOSTILE, mask=np.arange(ROWS) == 8)
+        if each.names:
+            found[each.name] = np.resize(np.array(list(each.names), object), ROWS)
+        if each.missing is Missing.NEGATIVE:
+            found[each.name] = np.array([-1, 0, 2**31, *range(3, ROWS)])
+        if each.missing is Missing.MASK:
+            found[each.name] = np.ma.array(HOSTILE, mask=np.arange(ROWS) == 8)
     return found
 
 
@@ -49,15 +51,26 @@ def written(folder: Path) -> RunFolder:
     return run
 
 
-def expected_nulls(name: str, missing_means: str) -> np.ndarray:
+NULL = {  # the contract: what is null, by column; of all others a NaN is a value
+    "first_inf_step": "negative",
+    "first_nan_step": "negative",
+    "stopped_step": "negative",
+    "val_loss_final": "mask",
+    **dict.fromkeys(("r2", "accuracy", "val_accuracy", "measure", "sharpness", "sharpness_final"), "nan"),
+    **dict.fromkeys(("predicted_gd", "predicted_mean_square", "predicted_typical", "predicted_catapult"), "nan"),
+    **dict.fromkeys(("overflow_step_predicted", "dead_fraction_initial", "dead_fraction"), "nan"),
+}
+
+
+def expected_nulls(column: Column) -> np.ndarray:
     """A value may be missing only where the column says what that means."""
-    if name in STEP_COLUMNS:
-        return facts()[name] < 0
-    if name == "val_loss_final":
+    kind = NULL.get(column.name)
+    assert bool(column.absent) == bool(kind), column.name
+    if kind == "negative":
+        return facts()[column.name] < 0
+    if kind == "mask":
         return np.arange(ROWS) == 8
-    missing = np.isnan(HOSTILE) if name in NULL_FOR_NAN else np.zeros(ROWS, bool)
-    assert missing_means or not missing.any()
-    return missing
+    return np.isnan(HOSTILE) & (kind == "nan")
 
 
 def assert_same_bits(values: np.ndarray, known: np.ndarray, name: str) -> None:
@@ -75,7 +88,7 @@ def check(read: Callable[[str], tuple[np.ndarray, np.ndarray]]) -> None:
     """`read(column)` gives values and which of them are there, for the first shard."""
     for each in COLUMNS:
         values, known = read(each.name)
-        assert (~np.asarray(known, bool)).tolist() == expected_nulls(each.name, each.absent).tolist(), each.name
+        assert (~np.asarray(known, bool)).tolist() == expected_nulls(each).tolist(), each.name
         assert_same_bits(values, known, each.name)
 
 
@@ -207,3 +220,22 @@ def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
     RunFolder(tmp_path).write_manifest({"sweep": {}})
     with pytest.raises(InputError, match="no rows"):
         RunFolder(tmp_path).dataset()
+
+
+@pytest.mark.parametrize("column", [*COLUMNS, *EDGE_COLUMNS], ids=lambda column: column.name)
+def test_a_column_gives_reasons_exactly_where_a_value_may_be_missing(column: Column) -> None:
+    assert bool(column.reasons) == (column.missing is not Missing.NONE)
+    assert len(set(column.reasons)) == len(column.reasons)
+
+
+def test_what_a_setting_records_is_named_by_the_reason() -> None:
+    needs = {each.name: each.needs for each in COLUMNS if each.needs}
+    assert needs == {
+        **dict.fromkeys(("sharpness", "sharpness_final", "predicted_catapult"), "[record] sharpness = true"),
+        **dict.fromkeys(("val_loss_final", "val_accuracy"), "data.validation_split"),
+        "measure": "[record] full_loss = true",
+    }
+
+
+def test_every_number_has_a_label_for_the_colour_bar() -> None:
+    assert [each.name for each in COLUMNS if bool(each.label) != (each.names is None)] == []

@@ -1,79 +1,126 @@
-"""The closed set of outcomes and causes. A member *is* its sentence; `classify` applies the definitions to columns."""
+"""The closed sets of outcomes and causes. A member carries all that is known of it; `classify` says where it holds."""
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any, Self
 
 import numpy as np
 
 
-class Outcome(StrEnum):
-    """How a cell ended, in order of precedence: the first that holds."""
+class Verdict(StrEnum):
+    """A name with all that is to be said of it. Members stand in order of precedence: the first that holds.
 
-    NAN = "nan"
-    INF = "inf"
-    CONVERGED = "converged"
-    DEAD = "dead"
-    DIVERGED = "diverged"
-    PROGRESSING = "progressing"
-    STALLED = "stalled"
+    Attributes:
+        sentence: what it means, for a reader who never saw it.
+        severity: how bad it is; the larger, the worse.
+        colour: of its pixels on a map.
+    """
 
-    @property
-    def sentence(self) -> str:
-        """What the outcome means, for a reader who never saw it."""
-        return OUTCOME_SENTENCES[self]
+    sentence: str
+    severity: float
+    colour: str
 
+    def __new__(cls, value: str, *known: Any) -> Self:
+        """The text itself, as which it compares and is stored; sentence, severity and colour hang on it."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.sentence, member.severity, member.colour = known
+        return member
 
-class Cause(StrEnum):
-    """Why it ended so; the empty text where nothing went wrong."""
+    @classmethod
+    def by_severity(cls) -> tuple[Self, ...]:
+        """All members from good to bad.
 
-    NONE = ""
-    DATA_NAN = "nan_in_data"
-    START_NOT_FINITE = "start_not_finite"
-    OVERFLOW = "overflow"
-    FLOAT16_RANGE = "float16_range"
-    NAN_WITHOUT_INF = "nan_without_inf"
-    GRADIENT_ASCENT = "gradient_ascent"
-    DEAD_AT_INIT = "dead_at_init"
-    KILLED = "killed"
-    BLOWN_UP_THEN_DEAD = "blown_up_then_dead"
-    SINGLE_ROWS = "single_rows"
-    STEPS_TOO_LARGE = "steps_too_large"
-    BUDGET_TOO_SHORT = "budget_too_short"
-    NO_MOVEMENT = "no_movement"
-    PLATEAU = "plateau"
-
-    @property
-    def sentence(self) -> str:
-        """The cause in a sentence."""
-        return CAUSE_SENTENCES[self]
+        >>> [str(each) for each in Outcome.by_severity()]
+        ['converged', 'progressing', 'stalled', 'dead', 'diverged', 'inf', 'nan']
+        """
+        return tuple(sorted(cls, key=lambda each: each.severity))
 
 
-OUTCOME_SENTENCES = {
-    Outcome.NAN: "a NaN appeared in the loss or in a parameter",
-    Outcome.INF: "the run ended with an infinite loss or parameter",
-    Outcome.CONVERGED: "the loss came down to the floor",
-    Outcome.DEAD: "all units of a layer give zero on every training row, so nothing below learns",
-    Outcome.DIVERGED: "the loss is finite but ended above where it began",
-    Outcome.PROGRESSING: "the loss was still falling",
-    Outcome.STALLED: "the loss fell by less than 1 % over the last tenth of the budget, and is not down at the floor",
-}
-CAUSE_SENTENCES = {
-    Cause.NONE: "nothing went wrong",
-    Cause.DATA_NAN: 'the rows hold NaN, so the very first loss is NaN; data.missing = "mean" fills gaps, "drop" leaves such rows out',
-    Cause.START_NOT_FINITE: "the loss at initialisation is already not finite: initial kernels or values of the rows are too large, or infinite",
-    Cause.OVERFLOW: "loss or parameters grew step by step until they overflowed",
-    Cause.FLOAT16_RANGE: "a number passed 65504, the largest that float16 holds; bfloat16 and float32 hold far larger ones",
-    Cause.NAN_WITHOUT_INF: "a NaN arose without an infinity before it",
-    Cause.GRADIENT_ASCENT: "a negative learning rate climbs the loss instead of descending it",
-    Cause.DEAD_AT_INIT: "the layer was dead before the first step",
-    Cause.KILLED: "the steps drove every unit of a layer below zero",
-    Cause.BLOWN_UP_THEN_DEAD: "the loss blew up and the layer died",
-    Cause.SINGLE_ROWS: "batch norm sees single rows, whose variance is 0, so it cannot tell them apart; take larger batches",
-    Cause.STEPS_TOO_LARGE: "the steps are larger than the loss's curvature allows",
-    Cause.BUDGET_TOO_SHORT: "the budget ended before it came down to the floor",
-    Cause.NO_MOVEMENT: "the loss did not change at all: no gradient reached the parameters, or the steps were too small",
-    Cause.PLATEAU: "it came to rest, or moves too slowly to get there",
-}
+class Outcome(Verdict):
+    """How a cell ended.
+
+    Colours differ in lightness as well as in hue, so that they stay apart in grey and to any eye. In grey from light to
+    dark: stalled, progressing, diverged, dead, inf, converged, nan, at least 9 L* apart.
+
+    >>> Outcome("nan").sentence
+    'a NaN appeared in the loss or in a parameter'
+    """
+
+    NAN = "nan", "a NaN appeared in the loss or in a parameter", 60, "#33103f"
+    INF = "inf", "the run ended with an infinite loss or parameter", 50, "#c53a22"
+    CONVERGED = "converged", "the loss came down to the floor", 0, "#0b4f8f"
+    DEAD = "dead", "all units of a layer give zero on every training row, so nothing below learns", 30, "#8d8577"
+    DIVERGED = "diverged", "the loss is finite but ended above where it began", 40, "#e79a2b"
+    PROGRESSING = "progressing", "the loss was still falling", 10, "#92d2f2"
+    STALLED = (
+        "stalled",
+        "the loss fell by less than 1 % over the last tenth of the budget, and is not down at the floor",
+        20,
+        "#f6efd8",
+    )
+
+
+class Cause(Verdict):
+    """Why it ended so; the empty text where nothing went wrong. A cause has the hue of the outcome that it leads to."""
+
+    NONE = "", "nothing went wrong", 0, Outcome.CONVERGED.colour
+    DATA_NAN = (
+        "nan_in_data",
+        'the rows hold NaN, so the very first loss is NaN; data.missing = "mean" fills gaps, "drop" leaves such rows out',
+        140,
+        Outcome.NAN.colour,
+    )
+    START_NOT_FINITE = (
+        "start_not_finite",
+        "the loss at initialisation is already not finite: initial kernels or values of the rows are too large, or infinite",
+        130,
+        "#5c3a8c",
+    )
+    GRADIENT_ASCENT = (
+        "gradient_ascent",
+        "a negative learning rate climbs the loss instead of descending it",
+        90,
+        "#f7d354",
+    )
+    FLOAT16_RANGE = (
+        "float16_range",
+        "a number passed 65504, the largest that float16 holds; bfloat16 and float32 hold far larger ones",
+        110,
+        "#7d2222",
+    )
+    OVERFLOW = "overflow", "loss or parameters grew step by step until they overflowed", 100, Outcome.INF.colour
+    NAN_WITHOUT_INF = "nan_without_inf", "a NaN arose without an infinity before it", 120, "#8a2f6b"
+    DEAD_AT_INIT = "dead_at_init", "the layer was dead before the first step", 40, "#56513f"
+    BLOWN_UP_THEN_DEAD = "blown_up_then_dead", "the loss blew up and the layer died", 60, "#b98a5a"
+    KILLED = "killed", "the steps drove every unit of a layer below zero", 50, Outcome.DEAD.colour
+    SINGLE_ROWS = (
+        "single_rows",
+        "batch norm sees single rows, whose variance is 0, so it cannot tell them apart; take larger batches",
+        70,
+        "#b35f12",
+    )
+    STEPS_TOO_LARGE = (
+        "steps_too_large",
+        "the steps are larger than the loss's curvature allows",
+        80,
+        Outcome.DIVERGED.colour,
+    )
+    BUDGET_TOO_SHORT = (
+        "budget_too_short",
+        "the budget ended before it came down to the floor",
+        10,
+        Outcome.PROGRESSING.colour,
+    )
+    NO_MOVEMENT = (
+        "no_movement",
+        "the loss did not change at all: no gradient reached the parameters, or the steps were too small",
+        30,
+        "#d8cfa8",
+    )
+    PLATEAU = "plateau", "it came to rest, or moves too slowly to get there", 20, Outcome.STALLED.colour
+
+
 STILL_FALLING = 0.99  # a loss below this share of the one at 90 % of the budget is still falling
 
 Columns = Mapping[str, np.ndarray]
@@ -103,6 +150,7 @@ def classify(columns: Columns, ratio: np.ndarray | float) -> tuple[np.ndarray, n
         falling = final < STILL_FALLING * late
     reached = reached | columns.get("stopped_converged", False)
     outcomes = _first_that_holds(
+        Outcome,
         {
             Outcome.NAN: has_nan,
             Outcome.INF: columns["ends_infinite"],
@@ -117,6 +165,7 @@ def classify(columns: Columns, ratio: np.ndarray | float) -> tuple[np.ndarray, n
     bad, dead = np.isin(outcomes, [Outcome.NAN, Outcome.INF]), outcomes == Outcome.DEAD
     stuck = np.isin(outcomes, [Outcome.DIVERGED, Outcome.STALLED]) & (first != final)
     causes = _first_that_holds(
+        Cause,
         {
             Cause.NONE: outcomes == Outcome.CONVERGED,
             Cause.DATA_NAN: bad & columns["data_nan"],
@@ -138,6 +187,7 @@ def classify(columns: Columns, ratio: np.ndarray | float) -> tuple[np.ndarray, n
     return outcomes, causes
 
 
-def _first_that_holds(cases: Mapping[str, np.ndarray], otherwise: str) -> np.ndarray:
-    """The first name whose case holds, for each cell."""
-    return np.select(list(cases.values()), list(cases), otherwise)
+def _first_that_holds(members: type[Verdict], cases: Mapping[Verdict, np.ndarray], otherwise: Verdict) -> np.ndarray:
+    """The first member whose case holds, for each cell: the order is the members', not that of the cases."""
+    ordered = [each for each in members if each in cases]
+    return np.select([cases[each] for each in ordered], ordered, otherwise)

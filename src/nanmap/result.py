@@ -1,5 +1,6 @@
-"""A finished (or unfinished) run, for looking at. Needs no JAX."""
+"""What a user holds of a run, finished or not: a face over the run folder, its grids and its maps. Needs no JAX."""
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,13 +10,33 @@ from nanmap.results.folder import RunFolder
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+    from matplotlib.figure import Figure
 
 
 class Result:
-    """The rows of a run folder.
+    """The rows of a run folder, as tables, as grids and as pictures.
 
-    >>> result = Result("results/square_sgd")  # doctest: +SKIP
-    >>> result.to_pandas().outcome.value_counts()  # doctest: +SKIP
+    Args:
+        path: the folder that a sweep wrote, or is still writing.
+
+    Attributes:
+        folder: the folder itself, which knows every file in it.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> import nanmap
+    >>> from nanmap.plan import make_sweep
+    >>> config = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 3}}
+    >>> rates = {"key": "optimizer.learning_rate", "values": [0.1, 1e9, 1e30]}
+    >>> batches = {"key": "training.batch_size", "values": [1, 5]}
+    >>> with TemporaryDirectory() as folder:
+    ...     sweep = nanmap.sweep(make_sweep(config, [batches, rates]), out=folder)
+    ...     result = nanmap.Result(folder)
+    ...     table, grid = result.to_pandas(), result.to_xarray()
+    ...     figure = result.map(x="learning_rate", y="batch_size")
+    >>> table[["batch_size", "learning_rate", "outcome"]].values.tolist()[2]
+    [1, 1e+30, 'nan']
+    >>> grid.outcome.sel(batch_size=5, learning_rate=1e30).item()
+    'nan'
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -27,19 +48,33 @@ class Result:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """What was run, as written in manifest.json."""
+        """What was run, as written in manifest.json.
+
+        Raises:
+            InputError: this is no run folder.
+        """
         return self.folder.read_manifest()
 
     def to_pandas(self, columns: list[str] | None = None) -> "pd.DataFrame":
-        """One row per cell, ordered by cell number."""
-        table = self.folder.dataset().to_table(columns=columns)
-        return table.to_pandas()
+        """One row per cell, ordered by cell number.
+
+        Args:
+            columns: the columns to read; all of them if None.
+
+        Raises:
+            InputError: this is no run folder, or holds no rows yet.
+        """
+        return self.folder.dataset().to_table(columns=columns).to_pandas()
 
     def to_xarray(self) -> "xr.Dataset":
-        """The rows as a grid over the axes; NaN (or an empty text) where a cell was excluded."""
+        """The rows as a grid over the axes; NaN (or an empty text) where a cell was excluded.
+
+        Raises:
+            InputError: this is no run folder, or holds no rows yet.
+        """
         from nanmap.analysis import to_xarray
 
-        return to_xarray(self)
+        return to_xarray(self.folder)
 
     def edge(self) -> "pd.DataFrame":
         """The critical learning rates that `nanmap edge` measured: one row per combination of the other axes.
@@ -49,8 +84,37 @@ class Result:
         """
         return self.folder.edge_rows().to_pandas()
 
-    def map(self, x: str, y: str, **options: Any) -> Any:
-        """Draws a stability map; see `nanmap.plot.draw_map` for the options. Returns a matplotlib figure."""
+    def map(
+        self,
+        x: str,
+        y: str,
+        *,
+        facet: str | Sequence[str] = (),
+        value: str = "outcome",
+        out: str | Path | None = None,
+        title: str | None = None,
+        theme: str = "light",
+        select: Mapping[str, Any] | None = None,
+    ) -> "Figure":
+        """Draws what became of each training, over any two axes.
+
+        Args:
+            x: column of the horizontal axis.
+            y: column of the vertical axis.
+            facet: columns of up to two axes over panels: one, or rows and columns.
+            value: what to show: `outcome`, `cause`, an outcome's name for the share of the runs that ended so, or a
+                numeric column.
+            out: file to write: `.png`, `.svg` or `.pdf`. Its folder is made.
+            title: in place of the sweep's own.
+            theme: `light` or `dark`.
+            select: for some axes the value to keep, or a list of values; rows with others are left out.
+
+        Returns:
+            The figure, to add to or to save otherwise.
+
+        Raises:
+            InputError: a name or value is unknown, the axes make no plane, there are too many panels, or no rows.
+        """
         from nanmap.plot import draw_map
 
-        return draw_map(self, x, y, **options)
+        return draw_map(self.folder, x, y, facet=facet, value=value, out=out, title=title, theme=theme, select=select)

@@ -2,8 +2,6 @@
 
 from nanmap.analysis.intervals import wilson_interval
 from nanmap.analysis.pixels import (
-    HIGHER_IS_BETTER,
-    SEVERITY,
     Kind,
     Medians,
     count_names,
@@ -15,8 +13,6 @@ from nanmap.analysis.pixels import (
 from nanmap.analysis.view import Shown, View, load_grid, make_view
 
 __all__ = [
-    "HIGHER_IS_BETTER",
-    "SEVERITY",
     "Kind",
     "Medians",
     "Shown",

@@ -10,28 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nanmap.analysis.view import View, load_grid
 from nanmap.grid.grid import Grid
 from nanmap.outcomes import Outcome
-from nanmap.results.columns import COLUMNS, STEP_COLUMNS, TEXT
+from nanmap.results.columns import COLUMNS, column_named
+from nanmap.results.folder import RunFolder
+from nanmap.results.schema import TEXT, Missing, Reason
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from nanmap.result import Result
-
-SEVERITY = (
-    Outcome.CONVERGED,
-    Outcome.PROGRESSING,
-    Outcome.STALLED,
-    Outcome.DEAD,
-    Outcome.DIVERGED,
-    Outcome.INF,
-    Outcome.NAN,
-)
-ENDED_BY_NAN = ("r2", "accuracy", "val_accuracy", "sharpness_final", "dead_fraction")  # null where a NaN appeared
-HIGHER_IS_BETTER = ("r2", *STEP_COLUMNS)  # for every other column the worst runs are the largest
 
 
 class Kind(IntEnum):
@@ -61,7 +50,7 @@ class Medians:
     tally: dict[Kind, int]
 
 
-def to_xarray(result: "Result") -> "xr.Dataset":
+def to_xarray(folder: RunFolder) -> "xr.Dataset":
     """The rows as arrays over the axes.
 
     Returns:
@@ -71,9 +60,10 @@ def to_xarray(result: "Result") -> "xr.Dataset":
     """
     import xarray as xr
 
-    grid = load_grid(result.manifest)
+    manifest = folder.read_manifest()
+    grid = load_grid(manifest)
     arrays = {each.name: _blank(grid, text=each.type == TEXT) for each in COLUMNS}
-    for table in result.folder.tables(["cell", *arrays]):
+    for table in folder.tables(["cell", *arrays]):
         cells = table["cell"].to_numpy()
         for name, array in arrays.items():
             array.reshape(-1)[cells] = table[name].to_pandas().to_numpy()
@@ -83,21 +73,21 @@ def to_xarray(result: "Result") -> "xr.Dataset":
     }
     told = {each.name: {"unit": each.unit, "meaning": each.meaning} for each in COLUMNS}
     variables = {name: (names, array, told[name]) for name, array in arrays.items()}
-    return xr.Dataset(variables, coordinates, {"name": result.manifest["sweep"]["name"]})
+    return xr.Dataset(variables, coordinates, {"name": manifest["sweep"]["name"]})
 
 
-def count_names(result: "Result", view: View, column: str, names: Sequence[str]) -> np.ndarray:
+def count_names(folder: RunFolder, view: View, column: str, names: Sequence[str]) -> np.ndarray:
     """Rows of each name in each pixel, for a column of names, `[len(names), *view.shape]`."""
     counts = np.zeros((len(names), *view.shape), np.min_scalar_type(view.depth))
     flat = counts.reshape(len(names), -1)
-    for pixels, _, values in _placed(result, view, column):
+    for pixels, _, values in _placed(folder, view, column):
         np.add.at(flat, (_codes(values, names), pixels), 1)
     return counts
 
 
-def count_outcomes(result: "Result", view: View) -> np.ndarray:
-    """Rows of each outcome in each pixel, `[len(SEVERITY), *view.shape]`."""
-    return count_names(result, view, "outcome", SEVERITY)
+def count_outcomes(folder: RunFolder, view: View) -> np.ndarray:
+    """Rows of each outcome in each pixel, from good to bad as in `Outcome.by_severity`, `[outcomes, *view.shape]`."""
+    return count_names(folder, view, "outcome", Outcome.by_severity())
 
 
 def most_common(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -119,7 +109,7 @@ def most_common(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(total > 0, winner, -1), agreement
 
 
-def take_medians(result: "Result", view: View, name: str) -> Medians:
+def take_medians(folder: RunFolder, view: View, name: str) -> Medians:
     """The median run of each pixel for a numeric column.
 
     Runs are ordered from best to worst: numbers, then infinity, NaN, and a missing value last (of the first step of
@@ -127,19 +117,21 @@ def take_medians(result: "Result", view: View, name: str) -> Medians:
     the runs are NaN, and no NaN is dropped to make room for a number. In the columns that hold no NaN, a value that is
     missing because the run ended as NaN counts as one.
     """
-    sign = -1.0 if name in HIGHER_IS_BETTER else 1.0
+    column = column_named(name)
+    sign = -1.0 if column.better == "high" else 1.0
     pixels = int(np.prod(view.shape, dtype=np.int64))
     values, kinds = np.full((pixels, view.depth), np.nan), np.zeros((pixels, view.depth), np.uint8)
-    wanted = (name, "outcome") if name in ENDED_BY_NAN else (name,)
-    for pixel, layer, column, *outcome in _placed(result, view, *wanted):
-        found, kind = _numbers(column)
+    wanted = (name, "outcome") if Reason.ENDED_BY_NAN in column.reasons else (name,)
+    for pixel, layer, numbers, *outcome in _placed(folder, view, *wanted):
+        found, kind = _numbers(numbers)
         for each in outcome:
-            kind[(kind == Kind.MISSING) & (_codes(each, SEVERITY) == SEVERITY.index(Outcome.NAN))] = Kind.NAN
+            kind[(kind == Kind.MISSING) & _is(each, Outcome.NAN)] = Kind.NAN
         values[pixel, layer], kinds[pixel, layer] = found, kind
     tally = {kind: int((kinds == kind).sum()) for kind in Kind}
-    middle, kind = (
-        (values[:, 0], kinds[:, 0]) if view.depth == 1 else _middle(sign * values, kinds, sign, name in STEP_COLUMNS)
-    )
+    if view.depth == 1:
+        middle, kind = values[:, 0], kinds[:, 0]
+    else:
+        middle, kind = _middle(sign * values, kinds, sign, column.missing is Missing.NEGATIVE)
     middle = np.where(kind == Kind.NUMBER, middle, np.nan)
     rows = (kinds != Kind.EMPTY).sum(axis=1)
     return Medians(middle.reshape(view.shape), kind.reshape(view.shape), rows.reshape(view.shape), tally)
@@ -162,9 +154,9 @@ def _middle(values: np.ndarray, kinds: np.ndarray, sign: float, missing_is_best:
     return sign * middle, np.select(tests, [Kind.EMPTY, Kind.MISSING, Kind.NAN, Kind.INF], Kind.NUMBER).astype(np.uint8)
 
 
-def _placed(result: "Result", view: View, *names: str) -> Iterator[tuple[Any, ...]]:
+def _placed(folder: RunFolder, view: View, *names: str) -> Iterator[tuple[Any, ...]]:
     """Of each shard the pixels, the places within them `[rows]`, and the columns."""
-    for table in result.folder.tables(["cell", *names]):
+    for table in folder.tables(["cell", *names]):
         pixels, layers, kept = view.place(table["cell"].to_numpy())
         yield pixels, layers, *(table[name].combine_chunks().filter(pa.array(kept)) for name in names)
 
@@ -173,6 +165,10 @@ def _codes(column: pa.Array, names: Sequence[str]) -> np.ndarray:
     column = column.dictionary_encode() if not pa.types.is_dictionary(column.type) else column
     codes = np.array([names.index(name) for name in column.dictionary.to_pylist()], np.intp)
     return codes[column.indices.to_numpy()]
+
+
+def _is(column: pa.Array, name: str) -> np.ndarray:
+    return pc.equal(column.cast(pa.string()), str(name)).to_numpy(zero_copy_only=False)
 
 
 def _numbers(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:

@@ -5,30 +5,22 @@ on it: elsewhere there is no line, rather than a wrong one.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nanmap.plot.facts import Facts
+from nanmap.plot.settings import ShownSettings
+from nanmap.results.columns import COLUMNS
+from nanmap.results.folder import RunFolder
+from nanmap.results.schema import Column, CurveStyle
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nanmap.result import Result
-
-RATE = "optimizer.learning_rate"
+LEARNING_RATE = "optimizer.learning_rate"
 AGREE = 1e-6  # predictions of the runs of a line that differ by less, relative, are one
 NEAR = 0.1  # and the measured edges of its settings
 DRAWS = {"training.seed", "model.init"}  # runs that differ only in these are draws of one setting, which has a median
-
-# Told apart by their dashes, not by hue: they run over every colour of a map.
-SOLID: Any = "solid"
-STYLES: dict[str, Any] = {
-    "predicted_gd": SOLID,
-    "predicted_mean_square": (0, (4, 1.6)),
-    "predicted_typical": (0, (1.2, 1.2)),
-    "predicted_catapult": (0, (5, 1.4, 1.2, 1.4)),
-}
 
 
 @dataclass(frozen=True)
@@ -36,44 +28,39 @@ class Curve:
     """A critical rate for each line of pixels along the learning rate.
 
     Attributes:
-        name: the column that it comes from.
         label: what it is and what it assumes, for the legend.
         rates: `[facets..., pixels of the other axis]`, NaN where there is none.
+        dashes: as in `CurveStyle`.
+        measured: whether it was measured rather than predicted.
     """
 
-    name: str
     label: str
     rates: np.ndarray
-
-    @property
-    def measured(self) -> bool:
-        """Whether it was measured rather than predicted."""
-        return self.name == "edge_learning_rate"
+    dashes: tuple[float, ...] = ()
+    measured: bool = False
 
 
-def find_curves(result: "Result", facts: Facts) -> list[Curve]:
+def find_curves(folder: RunFolder, settings: ShownSettings) -> list[Curve]:
     """The curves of a map: predictions first, then the measured edge where `nanmap edge` left one beside the run."""
-    along = [number for number in (-2, -1) if facts.view.shown[number].axis.key == RATE]
+    along = [number for number in (-2, -1) if settings.view.shown[number].axis.key == LEARNING_RATE]
     if not along:
         return []
-    lines = _Lines(facts, along[0])
-    named = {
-        "predicted_gd": _gd_label(facts),
-        "predicted_mean_square": _mean_square_label(facts),
-        "predicted_typical": _typical_label(facts),
-        "predicted_catapult": "2/λ$_0$ at the start (full batch,\nmedian): above, may catapult",
-    }
-    known = set(result.folder.dataset().schema.names)
-    found = [Curve(name, label, _predicted(result, lines, name)) for name, label in named.items() if name in known]
-    found += _measured(result, facts, lines)
+    lines = _Lines(settings, along[0])
+    words, known = _words(settings), set(folder.dataset().schema.names)
+    found = [
+        Curve(each.curve.label.format_map(words), _predicted(folder, lines, each, each.curve), each.curve.dashes)
+        for each in COLUMNS
+        if each.curve is not None and each.name in known
+    ]
+    found += _measured(folder, settings, lines)
     return [curve for curve in found if np.isfinite(curve.rates).any()]
 
 
 class _Lines:
     """The lines of pixels along the learning rate, and in which of them a cell falls."""
 
-    def __init__(self, facts: Facts, along: int) -> None:
-        self.view, self.along = facts.view, along
+    def __init__(self, settings: ShownSettings, along: int) -> None:
+        self.view, self.along = settings.view, along
         self.shape = tuple(np.delete(self.view.shape, along))
 
     def place(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -83,21 +70,21 @@ class _Lines:
         return np.ravel_multi_index(tuple(index), self.shape), kept
 
 
-def _predicted(result: "Result", lines: _Lines, name: str) -> np.ndarray:
+def _predicted(folder: RunFolder, lines: _Lines, column: Column, style: CurveStyle) -> np.ndarray:
     """One rate per line where all its cells agree; of the start of networks, which differ by seed, the median.
 
     A network that is dead at the start has no curvature there, and no say.
     """
     places, values = [], []
-    for table in result.folder.tables(["cell", name, "sharpness"]):
+    for table in folder.tables(["cell", column.name, "sharpness"]):
         place, kept = lines.place(table["cell"].to_numpy())
-        sharpness, rates = (table[each].to_numpy().astype(float)[kept] for each in ("sharpness", name))
+        sharpness, rates = (table[each].to_numpy().astype(float)[kept] for each in ("sharpness", column.name))
         alive = ~(sharpness <= 0)
         places.append(place[alive])
         values.append(rates[alive])
     place, value = np.concatenate(places), np.concatenate(values)
     middle, low, high = _spread(place, value, int(np.prod(lines.shape, dtype=int)))
-    if name != "predicted_catapult":
+    if not style.median:
         with np.errstate(invalid="ignore"):
             middle = np.where(high - low <= AGREE * high, low, np.nan)
     return np.where(middle > 0, middle, np.nan).reshape(lines.shape)
@@ -120,25 +107,25 @@ def _spread(place: np.ndarray, value: np.ndarray, count: int) -> tuple[np.ndarra
     return np.sqrt(below) * np.sqrt(above), low, high
 
 
-def _measured(result: "Result", facts: Facts, lines: _Lines) -> list[Curve]:
+def _measured(folder: RunFolder, settings: ShownSettings, lines: _Lines) -> list[Curve]:
     """The measured edge of each line, from the edges beside the run, where they belong to it.
 
     Of draws the median; nothing where settings that share the line, such as batch sizes, have edges further apart than
     `NEAR`: between them no training may have its edge.
     """
-    told = result.folder.read_edges_manifest()
-    if told is None or told["sweep"]["config"] != result.manifest["sweep"]["config"] or not result.folder.edges.names():
+    told = folder.read_edges_manifest()
+    if told is None or told["sweep"]["config"] != settings.tree or not folder.edges.names():
         return []
-    table = result.edge()
-    found = _positions(table, facts)
+    table = folder.edge_rows().to_pandas()
+    found = _positions(table, settings)
     if found is None:
         return []
     positions, on_grid = found
-    grid = facts.view.grid
+    grid = settings.view.grid
     place, kept = lines.place(np.ravel_multi_index(tuple(positions), grid.shape))
     value = table.edge_learning_rate.to_numpy()[on_grid][kept]
-    settings = [not {axis.key for axis in axes} <= DRAWS for axes in grid.dimensions]
-    _, first, owner = np.unique(positions[settings][:, kept], axis=1, return_index=True, return_inverse=True)
+    set_apart = [not {axis.key for axis in axes} <= DRAWS for axes in grid.dimensions]
+    _, first, owner = np.unique(positions[set_apart][:, kept], axis=1, return_index=True, return_inverse=True)
     each = _spread(owner.reshape(-1), value, len(first))[0]
     count = int(np.prod(lines.shape, dtype=int))
     middle = _spread(place, value, count)[0]
@@ -146,20 +133,20 @@ def _measured(result: "Result", facts: Facts, lines: _Lines) -> list[Curve]:
     apart = high > (1 + NEAR) * low
     method = "bisection, median" if len(np.unique(place)) < len(place) else "bisection"
     label = f"measured edge\n({method})" + (f"\nwhere settings agree to {100 * NEAR:.0f} %" if apart.any() else "")
-    return [Curve("edge_learning_rate", label, np.where(apart, np.nan, middle).reshape(lines.shape))]
+    return [Curve(label, np.where(apart, np.nan, middle).reshape(lines.shape), measured=True)]
 
 
-def _positions(table: "pd.DataFrame", facts: Facts) -> tuple[np.ndarray, np.ndarray] | None:
+def _positions(table: "pd.DataFrame", settings: ShownSettings) -> tuple[np.ndarray, np.ndarray] | None:
     """Where rows of edges stand on the grid, any rate that is shown for theirs `[dimensions, rows on it]`, and which do.
 
     None where an axis of the grid is no column of theirs.
     """
-    positions = np.zeros((len(facts.view.grid.shape), len(table)), np.int64)
+    positions = np.zeros((len(settings.view.grid.shape), len(table)), np.int64)
     on_grid = np.ones(len(table), bool)
-    for number, axes in enumerate(facts.view.grid.dimensions):
+    for number, axes in enumerate(settings.view.grid.dimensions):
         for axis in axes:
-            if axis.key == RATE:
-                positions[number] = facts.shown(axis).positions[0]
+            if axis.key == LEARNING_RATE:
+                positions[number] = settings.shown(axis).positions[0]
             elif axis.column not in table:
                 return None
             else:
@@ -170,25 +157,26 @@ def _positions(table: "pd.DataFrame", facts: Facts) -> tuple[np.ndarray, np.ndar
     return positions[:, on_grid], on_grid
 
 
-def _gd_label(facts: Facts) -> str:
-    momenta = [value for value in facts.values("optimizer.momentum") if value]
+def _words(settings: ShownSettings) -> dict[str, str]:
+    """What the labels of `CurveStyle` leave open, as the trainings of the map have it."""
+    order = settings.one("training.order")
+    draws = {"shuffle": "without replacement", "replacement": "with replacement"}
+    return {"bound": _bound(settings), "draws": draws.get(order, "independently"), "growth": _growth(order)}
+
+
+def _bound(settings: ShownSettings) -> str:
+    momenta = [value for value in settings.values("optimizer.momentum") if value]
     if not momenta:
         return "2/λ$_\\mathrm{max}$ (full batch)"
-    if len(facts.values("optimizer.momentum")) > 1:
+    if len(settings.values("optimizer.momentum")) > 1:
         return "bound of descent from λ$_\\mathrm{max}$\n(full batch)"
-    if any(facts.values("optimizer.nesterov")):
+    if any(settings.values("optimizer.nesterov")):
         return "(2 + 2β)/((1 + 2β)λ$_\\mathrm{max}$)\n(Nesterov, full batch)"
     return "2(1 + β)/λ$_\\mathrm{max}$\n(heavy ball, full batch)"
 
 
-def _mean_square_label(facts: Facts) -> str:
-    draws = {"shuffle": "without replacement", "replacement": "with replacement"}.get(facts.one("training.order"))
-    return f"safe: mean square bounded\n(batches drawn {draws or 'independently'})"
-
-
-def _typical_label(facts: Facts) -> str:
-    order = facts.one("training.order")
+def _growth(order: str | None) -> str:
     if order == "sequential":
         return "a pass in order grows\n(spectral radius 1)"
-    drawn = {"shuffle": "shuffled passes", "replacement": "independent draws"}.get(order, "as drawn")
+    drawn = {"shuffle": "shuffled passes", "replacement": "independent draws"}.get(order or "", "as drawn")
     return f"typical run grows\n(Lyapunov exponent 0, {drawn})"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib
 import matplotlib.style
@@ -12,18 +12,17 @@ from matplotlib.figure import Figure
 
 from nanmap.analysis import View, load_grid, make_view
 from nanmap.errors import InputError
-from nanmap.plot.curves import RATE, Curve, find_curves
-from nanmap.plot.facts import Facts
+from nanmap.plot.curves import LEARNING_RATE, Curve, find_curves
 from nanmap.plot.key import draw_bar, line_of, make_legend, points_of
 from nanmap.plot.layout import Sheet, name_panels, panel_size
-from nanmap.plot.paint import Painting, expand, paint
+from nanmap.plot.paint import paint
+from nanmap.plot.painting import Painting, expand
 from nanmap.plot.scale import centres, coordinate, edges, to_scale
+from nanmap.plot.settings import ShownSettings
 from nanmap.plot.theme import Theme, find_theme, to_bytes
 from nanmap.plot.ticks import Labels, fit_labels, set_up
 from nanmap.plot.words import describe_map, name_axis
-
-if TYPE_CHECKING:
-    from nanmap.result import Result
+from nanmap.results.folder import RunFolder
 
 SUFFIXES = (".png", ".svg", ".pdf")
 DPI = 200
@@ -34,7 +33,7 @@ CORE_LEAST = 6  # dots per side from which a core can be seen
 
 
 def draw_map(
-    result: "Result",
+    folder: RunFolder,
     x: str,
     y: str,
     *,
@@ -54,7 +53,7 @@ def draw_map(
     measured edges, if `nanmap edge` left any in the run's folder.
 
     Args:
-        result: the run, which may be unfinished.
+        folder: the run, which may be unfinished.
         x: column of the horizontal axis.
         y: column of the vertical axis.
         facet: columns of up to two axes over panels: one, or rows and columns.
@@ -72,12 +71,14 @@ def draw_map(
     """
     path = None if out is None else _checked(Path(out))
     facet = (facet,) if isinstance(facet, str) else tuple(facet)
-    look, view = find_theme(theme), make_view(load_grid(result.manifest), x, y, facet, select)
+    manifest = folder.read_manifest()
+    look, view = find_theme(theme), make_view(load_grid(manifest), x, y, facet, select)
     rows, columns = _panel_grid(view)
-    painting, facts = paint(result, view, value), Facts(result.manifest, view)
-    curves = [curve for curve in find_curves(result, facts) if _on_axis(view, curve)]
-    expected = painting.rows if not _has_holes(painting, result) else view.expected()
-    text = describe_map(facts, painting.rows, expected, title, painting.note)
+    settings = ShownSettings(manifest, view)
+    painting = paint(folder, settings, value)
+    curves = [curve for curve in find_curves(folder, settings) if _on_axis(view, curve)]
+    expected = painting.rows if not _has_holes(painting, manifest) else view.expected()
+    text = describe_map(settings, painting.rows, expected, title, painting.note)
     with matplotlib.style.context("default"), matplotlib.rc_context(look.rc):
         figure = Figure(layout="constrained", dpi=DPI, facecolor=look.background)
         sheet = Sheet(figure, make_legend(figure, painting, expected, curves, look), painting.bar is None)
@@ -87,7 +88,7 @@ def draw_map(
         sheet.lay_out(text, names, labels, size, (rows, columns), look)
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         drawn = _fill(panels, view, painting, expected, curves, labels, look)
-        name_panels(figure, panels, facts)
+        name_panels(figure, panels, settings)
         if painting.bar is not None:
             draw_bar(figure, drawn, painting.bar, rows * size[1])
         sheet.name_axes(drawn)
@@ -124,8 +125,8 @@ def _panel_grid(view: View) -> tuple[int, int]:
     return -(-total // columns), columns
 
 
-def _has_holes(painting: Painting, result: "Result") -> bool:
-    return not result.manifest.get("complete") or result.manifest["sweep"].get("where") or not painting.rows.all()
+def _has_holes(painting: Painting, manifest: Mapping[str, Any]) -> bool:
+    return not manifest.get("complete") or manifest["sweep"].get("where") or not painting.rows.all()
 
 
 def _fill(
@@ -177,7 +178,7 @@ def _draw_curve(axes: Axes, view: View, curve: Curve, panel: tuple[int, ...]) ->
 
     A measured edge is a point per line instead.
     """
-    across = view.x.axis.key == RATE
+    across = view.x.axis.key == LEARNING_RATE
     rate_axis, other = (view.x, view.y) if across else (view.y, view.x)
     if curve.measured:
         box = axes.get_window_extent()
@@ -193,5 +194,5 @@ def _draw_curve(axes: Axes, view: View, curve: Curve, panel: tuple[int, ...]) ->
 
 def _on_axis(view: View, curve: Curve) -> bool:
     """Whether any of the curve's rates is on the map."""
-    rate_axis = next(each for each in (view.x, view.y) if each.axis.key == RATE)
+    rate_axis = next(each for each in (view.x, view.y) if each.axis.key == LEARNING_RATE)
     return bool(np.isfinite(coordinate(rate_axis, curve.rates)).any())

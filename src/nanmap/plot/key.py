@@ -16,16 +16,14 @@ from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Transform
 
-from nanmap.plot.curves import STYLES, Curve
-from nanmap.plot.paint import Bar, Painting
+from nanmap.plot.curves import Curve
+from nanmap.plot.painting import Bar, Painting
 from nanmap.plot.text import label_of, text_width, wrapped
 from nanmap.plot.theme import Theme
 
 BAR_WIDTH = 0.17  # inches
-BENEATH, HANDLE = (
-    6.0,
-    0.75,
-)  # room for a legend beneath the panels of the narrowest sheet, and for a handle with its gaps
+BENEATH, BESIDE = 6.0, 2.6  # inches for a legend beneath the panels of the narrowest sheet, and for a label beside them
+HANDLE = 0.75  # inches for a handle with its gaps
 FEW_DECADES = 1000  # below, powers of ten alone would be too few ticks
 
 
@@ -34,7 +32,7 @@ def line_of(curve: Curve) -> dict[str, Any]:
     return {
         "color": "white",
         "linewidth": 1.1,
-        "linestyle": STYLES[curve.name],
+        "linestyle": (0, curve.dashes) if curve.dashes else "solid",
         "dash_capstyle": "butt",
         "solid_joinstyle": "miter",
         "path_effects": [Stroke(linewidth=2.4, foreground="black"), Normal()],
@@ -93,8 +91,10 @@ def make_legend(
         curves: those that are on the map.
         look: the theme.
     """
+    room = BESIDE if painting.bar is None else BENEATH - HANDLE
     handles: list[Any] = [
-        Patch(facecolor=colour, label=label, edgecolor=look.muted, linewidth=0.5) for colour, label in painting.legend
+        Patch(facecolor=colour, label=_within(room, label), edgecolor=look.muted, linewidth=0.5)
+        for colour, label in painting.legend
     ]
     if painting.core is not None:
         handles.append(CorePatch(label="core: the runner-up,\narea = its share"))
@@ -122,6 +122,11 @@ def make_legend(
     legend.get_title().set_fontweight("bold")
     legend.set_in_layout(False)  # the sheet makes room for it
     return legend
+
+
+def _within(inches: float, label: str) -> str:
+    """The label, broken into lines where it is wider; else its blanks stay as they are."""
+    return label if text_width(label, 9) <= inches else wrapped(label, inches)
 
 
 def _columns(labels: list[str]) -> int:

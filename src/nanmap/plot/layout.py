@@ -8,7 +8,7 @@ from matplotlib.legend import Legend
 from matplotlib.transforms import Bbox
 
 from nanmap.analysis import View
-from nanmap.plot.facts import Facts
+from nanmap.plot.settings import ShownSettings
 from nanmap.plot.text import wrapped
 from nanmap.plot.theme import Theme
 from nanmap.plot.ticks import Labels
@@ -129,18 +129,18 @@ class Sheet:
         self.legend.set_bbox_to_anchor(anchor, self.figure.transFigure)
 
 
-def name_panels(figure: Figure, panels: np.ndarray, facts: Facts) -> None:
+def name_panels(figure: Figure, panels: np.ndarray, settings: ShownSettings) -> None:
     """Titles over the panels, or over the columns and beside the rows of two facets; tick labels where seen best."""
-    facets = facts.view.facets
+    facets = settings.view.facets
     rows, columns = panels.shape
     room = PANEL_WIDTHS[columns]
     if len(facets) == 1:
         for number, axes in enumerate(panels.ravel()[: len(facets[0])]):
-            axes.set_title(panel_title(facets[0], number, facts, room))
+            axes.set_title(panel_title(facets[0], number, settings, room))
             axes.tick_params(which="both", labelbottom=number + columns >= len(facets[0]))
     if len(facets) == 2:
         for number, axes in enumerate(panels[0]):
-            axes.set_title(panel_title(facets[1], number, facts, room))
+            axes.set_title(panel_title(facets[1], number, settings, room))
         for number, axes in enumerate(panels[:, -1]):
-            label = panel_title(facets[0], number, facts, figure.get_size_inches()[1] / rows * 0.7)
+            label = panel_title(facets[0], number, settings, figure.get_size_inches()[1] / rows * 0.7)
             axes.annotate(label, (1, 0.5), (5, 0), "axes fraction", "offset points", rotation=270, va="center")

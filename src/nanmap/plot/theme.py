@@ -1,4 +1,4 @@
-"""Colours. The outcomes' differ in lightness as well as in hue, so that they stay apart in grey and to any eye."""
+"""Colours of numbers and of what surrounds the pixels; outcomes and causes bring their own."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,37 +8,8 @@ from matplotlib import colormaps
 from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgb
 
 from nanmap.errors import InputError, did_you_mean
-from nanmap.outcomes import Cause, Outcome
 
-# In grey from light to dark: stalled, progressing, diverged, dead, inf, converged, nan, at least 9 L* apart.
-OUTCOME_COLOURS = {
-    Outcome.CONVERGED: "#0b4f8f",
-    Outcome.PROGRESSING: "#92d2f2",
-    Outcome.STALLED: "#f6efd8",
-    Outcome.DEAD: "#8d8577",
-    Outcome.DIVERGED: "#e79a2b",
-    Outcome.INF: "#c53a22",
-    Outcome.NAN: "#33103f",
-}
 MISSING = "#c9c9cf"
-# From good to bad; a cause has the hue of the outcome that it leads to.
-CAUSE_COLOURS = {
-    Cause.NONE: OUTCOME_COLOURS[Outcome.CONVERGED],
-    Cause.BUDGET_TOO_SHORT: OUTCOME_COLOURS[Outcome.PROGRESSING],
-    Cause.PLATEAU: OUTCOME_COLOURS[Outcome.STALLED],
-    Cause.NO_MOVEMENT: "#d8cfa8",
-    Cause.DEAD_AT_INIT: "#56513f",
-    Cause.KILLED: OUTCOME_COLOURS[Outcome.DEAD],
-    Cause.BLOWN_UP_THEN_DEAD: "#b98a5a",
-    Cause.SINGLE_ROWS: "#b35f12",
-    Cause.STEPS_TOO_LARGE: OUTCOME_COLOURS[Outcome.DIVERGED],
-    Cause.GRADIENT_ASCENT: "#f7d354",
-    Cause.OVERFLOW: OUTCOME_COLOURS[Outcome.INF],
-    Cause.FLOAT16_RANGE: "#7d2222",
-    Cause.NAN_WITHOUT_INF: "#8a2f6b",
-    Cause.START_NOT_FINITE: "#5c3a8c",
-    Cause.DATA_NAN: OUTCOME_COLOURS[Outcome.NAN],
-}
 
 # Dark is many. The dark end is cut off: it would come near the colour of NaN.
 SEQUENTIAL = LinearSegmentedColormap.from_list("nanmap", colormaps["YlGnBu"](np.linspace(0, 0.88, 256)))

@@ -7,7 +7,7 @@ import numpy as np
 from nanmap.analysis import Shown
 from nanmap.config.choices import FILE_KINDS
 from nanmap.config.optimizers import OPTIMIZERS
-from nanmap.plot.facts import Facts
+from nanmap.plot.settings import ShownSettings
 from nanmap.plot.text import label_of, wrapped
 
 AXIS_NAMES = {
@@ -50,51 +50,53 @@ def name_axis(column: str) -> str:
     return AXIS_NAMES.get(column, column.replace("_", " "))
 
 
-def describe_map(facts: Facts, rows: np.ndarray, expected: np.ndarray, title: str | None, note: str) -> list[str]:
+def describe_map(
+    settings: ShownSettings, rows: np.ndarray, expected: np.ndarray, title: str | None, note: str
+) -> list[str]:
     """The title of a map, and the lines under it.
 
     Args:
-        facts: what was trained.
+        settings: what was trained.
         rows: rows per pixel.
         expected: rows per pixel once the run is complete.
         title: in place of the sweep's title.
         note: how the runs of a pixel make one colour.
     """
-    sweep = facts.manifest["sweep"]
-    what = f"{sweep['name']}: {describe_training(facts)}"
+    sweep = settings.manifest["sweep"]
+    what = f"{sweep['name']}: {describe_training(settings)}"
     title = title or sweep.get("title") or ""
     done, total = int(rows.sum()), int(expected.sum())
-    dtype = facts.one("training.dtype")
-    pixel = describe_pixel(facts, rows)
-    parts = [describe_budget(facts), *([dtype] if dtype else []), pixel, f"{done:,} training{'s' * (done != 1)}"]
+    dtype = settings.one("training.dtype")
+    pixel = describe_pixel(settings, rows)
+    parts = [describe_budget(settings), *([dtype] if dtype else []), pixel, f"{done:,} training{'s' * (done != 1)}"]
     parts += [f"{percent(done, total)} of cells done"] if done < total else []
     return [
         title or what,
         *([what] if title else []),
         " · ".join(parts),
-        *_present("; ".join(_present(*describe_fixed(facts), note))),
+        *_present("; ".join(_present(*describe_fixed(settings), note))),
     ]
 
 
-def describe_training(facts: Facts) -> str:
+def describe_training(settings: ShownSettings) -> str:
     """Model, data and optimizer in one line; what changes over the map is left to its axes."""
-    return f"{_model(facts)} on {_data(facts)}, {_optimizer(facts)}"
+    return f"{_model(settings)} on {_data(settings)}, {_optimizer(settings)}"
 
 
-def describe_budget(facts: Facts) -> str:
+def describe_budget(settings: ShownSettings) -> str:
     """Epochs or updates, and along what they change."""
-    axis, budgets = facts.budgets()
+    axis, budgets = settings.budgets()
     if axis is None:
         kept = budgets
     else:
-        kept = list(dict.fromkeys(budgets[position] for position in facts.shown(axis).positions))
+        kept = list(dict.fromkeys(budgets[position] for position in settings.shown(axis).positions))
     if len(kept) == 1:
-        uneven = len(facts.values("training.batch_size")) > 1 and "epoch" in kept[0]
+        uneven = len(settings.values("training.batch_size")) > 1 and "epoch" in kept[0]
         return f"{kept[0]}, so smaller batches make more updates" if uneven else kept[0]
-    if axis is None or axis.key is not None or axis in [each.axis for each in facts.view.facets] or len(kept) > 3:
+    if axis is None or axis.key is not None or axis in [each.axis for each in settings.view.facets] or len(kept) > 3:
         listed = " or ".join(kept) if len(kept) <= 3 else f"{kept[0]} … {kept[-1]}"
     else:
-        labels = [axis.labels.tolist()[position] for position in facts.shown(axis).positions]
+        labels = [axis.labels.tolist()[position] for position in settings.shown(axis).positions]
         named = {
             each: [label for label in labels if budgets[axis.labels.tolist().index(label)] == each] for each in kept
         }
@@ -109,31 +111,33 @@ def _labelled(budget: str, labels: list) -> str:
     return "" if said.replace(",", "") == budget.replace(",", "") else f" ({said})"
 
 
-def describe_pixel(facts: Facts, rows: np.ndarray) -> str:
+def describe_pixel(settings: ShownSettings, rows: np.ndarray) -> str:
     """What the runs in a pixel differ in.
 
     Args:
-        facts: the map's.
+        settings: the map's.
         rows: rows per pixel.
     """
-    merged = facts.view.merged
+    merged = settings.view.merged
     if not merged:
         return "1 training per pixel"
     parts = " × ".join(f"{len(each)} {_plural(each)}" for each in merged)
-    uneven = len(np.unique(rows[rows > 0])) > 1 or (rows.size and 0 < rows.max() < facts.view.depth)
+    uneven = len(np.unique(rows[rows > 0])) > 1 or (rows.size and 0 < rows.max() < settings.view.depth)
     return f"each pixel: {'up to ' * bool(uneven)}{parts}"
 
 
-def describe_fixed(facts: Facts) -> list[str]:
+def describe_fixed(settings: ShownSettings) -> list[str]:
     """What `select` left one value of."""
-    return [f"{each.column} = {label_of(each.labels.tolist()[0])}" for each in facts.view.fixed if len(each.axis) > 1]
+    return [
+        f"{each.column} = {label_of(each.labels.tolist()[0])}" for each in settings.view.fixed if len(each.axis) > 1
+    ]
 
 
-def panel_title(facet: Shown, position: int, facts: Facts, inches: float) -> str:
+def panel_title(facet: Shown, position: int, settings: ShownSettings, inches: float) -> str:
     """`init = zeros`, and the budget where it comes with that value; broken into lines where it must be."""
     label = label_of(facet.labels.tolist()[position])
     parts = [f"{facet.column} = {label}"]
-    axis, budgets = facts.budgets()
+    axis, budgets = settings.budgets()
     if axis is facet.axis and axis.key is None and len(set(budgets)) > 1:
         budget = budgets[facet.positions[position]]
         parts += [budget] * (budget.replace(",", "") != label.replace(",", ""))
@@ -163,11 +167,11 @@ def _plural(shown: Shown) -> str:
     return PLURALS.get(shown.column, f"values of {shown.column}")
 
 
-def _model(facts: Facts) -> str:
-    hidden, activation = facts.one("model.hidden"), facts.one("model.activation")
+def _model(settings: ShownSettings) -> str:
+    hidden, activation = settings.one("model.hidden"), settings.one("model.activation")
     if hidden is None:
         return "networks of several sizes"
-    output = facts.one("model.output_activation")
+    output = settings.one("model.output_activation")
     tail = f", {output} output" if output not in (None, "linear") else ""
     if not hidden:
         return "linear model" + tail
@@ -176,27 +180,27 @@ def _model(facts: Facts) -> str:
     return f"network of {size}{tail}"
 
 
-def _data(facts: Facts) -> str:
-    kind = facts.one("data.kind")
-    axis, counts = facts.rows()
-    known = counts[0] is not None and (axis is None or len(facts.shown(axis)) == 1)
-    count = counts[0] if axis is None else counts[facts.shown(axis).positions[0]]
+def _data(settings: ShownSettings) -> str:
+    kind = settings.one("data.kind")
+    axis, counts = settings.rows()
+    known = counts[0] is not None and (axis is None or len(settings.shown(axis)) == 1)
+    count = counts[0] if axis is None else counts[settings.shown(axis).positions[0]]
     rows = f" ({count:,} rows)" if known and count is not None else ""
     if kind is None:
         return "several data sets"
     if kind in FILE_KINDS:
-        path = facts.one("data.path")
+        path = settings.one("data.path")
         return (PurePath(path).name if path else "several files") + rows
-    slope = facts.one("data.slope")
+    slope = settings.one("data.slope")
     factor = "" if slope in (None, 1) else label_of(slope)
     names = {"square": "x² + 2", "line": f"y = {factor}x", "gaussian": "random numbers"}
     return names.get(kind, kind) + rows
 
 
-def _optimizer(facts: Facts) -> str:
-    kinds = [OPTIMIZERS[kind].title for kind in facts.values("optimizer.kind")]
+def _optimizer(settings: ShownSettings) -> str:
+    kinds = [OPTIMIZERS[kind].title for kind in settings.values("optimizer.kind")]
     name = " or ".join(kinds) if len(kinds) <= 3 else "several optimizers"
-    rate, layers = facts.one("optimizer.learning_rate"), facts.owner("optimizer.layer_learning_rates.0")
-    fixed = rate is not None and layers is None and facts.one("optimizer.layer_learning_rates") is None
-    momentum = facts.one("optimizer.momentum")
+    rate, layers = settings.one("optimizer.learning_rate"), settings.owner("optimizer.layer_learning_rates.0")
+    fixed = rate is not None and layers is None and settings.one("optimizer.layer_learning_rates") is None
+    momentum = settings.one("optimizer.momentum")
     return name + f" at rate {label_of(rate)}" * bool(fixed) + f", momentum {label_of(momentum)}" * bool(momentum)

@@ -1,248 +1,281 @@
-"""The columns of a row: names, types, units and meanings, in one place. Changing one changes `VERSION`."""
+"""The columns of a row, one entry each: all that anybody knows of a column stands here. Changing one changes `VERSION`."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from nanmap.outcomes import Cause, Outcome
+from nanmap.results.schema import TEXT, Column, CurveStyle, Missing, Reason, Scale, Unit, arrow_table, axis_column
 
 VERSION = 2
 
-TEXT = pa.dictionary(pa.int16(), pa.string())
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column.
-
-    Attributes:
-        type: its Arrow type.
-        unit: `steps`, `loss` (the scaled target's loss unit), `share`, `1` for bare numbers.
-        meaning: one sentence.
-        absent: what a missing value means; "" where none is ever missing.
-    """
-
-    name: str
-    type: pa.DataType
-    unit: str
-    meaning: str
-    absent: str = ""
-
-
+CELL = Column("cell", pa.int64(), Unit.CELL, "Number of the cell, row-major over the axes, from 0.")
 COLUMNS = (
-    Column("outcome", TEXT, "name", "How the cell ended: " + ", ".join(Outcome) + "."),
+    Column("outcome", TEXT, Unit.NAME, "How the cell ended: " + ", ".join(Outcome) + ".", names=Outcome),
     Column(
         "cause",
         TEXT,
-        "name",
+        Unit.NAME,
         "Why it ended so; empty where nothing went wrong: " + ", ".join(filter(None, Cause)) + ".",
+        names=Cause,
     ),
     Column(
         "first_inf_step",
         pa.int64(),
-        "steps",
+        Unit.STEPS,
         "First step (from 0) whose batch loss, or whose parameters or running statistics after it, hold an infinity.",
-        "never",
+        Missing.NEGATIVE,
+        (Reason.NEVER,),
+        label="first step with an infinity",
+        better="high",
+        scale=Scale.STEPS,
     ),
     Column(
         "first_nan_step",
         pa.int64(),
-        "steps",
+        Unit.STEPS,
         "First step (from 0) whose batch loss, or whose parameters or running statistics after it, hold a NaN.",
-        "never",
+        Missing.NEGATIVE,
+        (Reason.NEVER,),
+        label="first step with a NaN",
+        better="high",
+        scale=Scale.STEPS,
     ),
     Column(
         "stopped_step",
         pa.int64(),
-        "steps",
+        Unit.STEPS,
         "Step before whose update `training.stop_above` or `training.stop_converged` ended the training.",
-        "not ended so",
+        Missing.NEGATIVE,
+        (Reason.NEVER,),
+        label="step at which the training was stopped",
+        better="high",
+        scale=Scale.STEPS,
     ),
-    Column("steps_run", pa.int64(), "steps", "Updates made: the budget, or first_nan_step + 1, or until stopped_step."),
-    Column("loss_initial", pa.float64(), "loss", "Loss over all training rows at initialisation."),
+    Column(
+        "steps_run",
+        pa.int64(),
+        Unit.STEPS,
+        "Updates made: the budget, or first_nan_step + 1, or until stopped_step.",
+        label="updates made",
+        better="high",
+    ),
+    Column(
+        "loss_initial",
+        pa.float64(),
+        Unit.LOSS,
+        "Loss over all training rows at initialisation.",
+        label="loss at the start",
+        better="low",
+    ),
     Column(
         "loss_final",
         pa.float64(),
-        "loss",
+        Unit.LOSS,
         "Loss over all training rows after the last update; NaN once a NaN appeared.",
+        label="loss at the end",
+        better="low",
     ),
-    Column("loss_floor", pa.float64(), "loss", "Loss that `converged` is measured from: `outcome.floor`."),
-    Column("loss_best", pa.float64(), "loss", "Least of the losses over all training rows that were taken."),
+    Column(
+        "loss_floor",
+        pa.float64(),
+        Unit.LOSS,
+        "Loss that `converged` is measured from: `outcome.floor`.",
+        label="loss of the floor",
+        better="low",
+    ),
+    Column(
+        "loss_best",
+        pa.float64(),
+        Unit.LOSS,
+        "Least of the losses over all training rows that were taken.",
+        label="least loss",
+        better="low",
+    ),
     Column(
         "val_loss_final",
         pa.float64(),
-        "loss",
+        Unit.LOSS,
         "Loss over the validation rows after the last update.",
-        "no validation rows",
+        Missing.MASK,
+        (Reason.NO_VALIDATION_ROWS,),
+        label="validation loss at the end",
+        better="low",
     ),
     Column(
         "r2",
         pa.float64(),
-        "1",
+        Unit.BARE,
         "1 − squared error / variance of the targets, on training rows after the last update.",
-        "a NaN appeared, the target is constant, or the targets are classes",
+        Missing.NAN,
+        (Reason.ENDED_BY_NAN, Reason.CONSTANT_TARGET, Reason.CLASSES),
+        label="R²: share of the variance explained",
+        better="high",
+        scale=Scale.SHARE,
     ),
     Column(
         "accuracy",
         pa.float64(),
-        "share",
+        Unit.SHARE,
         "Share of the training rows that are classified right after the last update.",
-        "a NaN appeared, or the loss is no cross-entropy",
+        Missing.NAN,
+        (Reason.ENDED_BY_NAN, Reason.NO_CLASSES),
+        label="rows classified right at the end",
+        better="high",
+        scale=Scale.SHARE,
     ),
     Column(
         "val_accuracy",
         pa.float64(),
-        "share",
+        Unit.SHARE,
         "The same of the validation rows.",
-        "a NaN appeared, the loss is no cross-entropy, or there are no validation rows",
+        Missing.NAN,
+        (Reason.ENDED_BY_NAN, Reason.NO_CLASSES, Reason.NO_VALIDATION_ROWS),
+        label="validation rows classified right at the end",
+        better="high",
+        scale=Scale.SHARE,
     ),
     Column(
         "measure",
         pa.float64(),
-        "1",
+        Unit.BARE,
         "Sohl-Dickstein's measure (arXiv 2402.06184): −Σ v/v₀ if the mean of the last 20 is below 1, else Σ v₀/v.",
-        "full-batch losses were not recorded, or not to the end",
+        Missing.NAN,
+        (Reason.NO_FULL_LOSS, Reason.STOPPED),
+        label="measure, coloured by rank (blue converged, red did not)",
+        better="low",
+        scale=Scale.RANK,
     ),
     Column(
         "sharpness",
         pa.float64(),
-        "1",
+        Unit.BARE,
         "Largest eigenvalue λmax of the Hessian of the training loss (all rows) at initialisation.",
-        "a network, or another loss, without `[record] sharpness`; or not resolved",
+        Missing.NAN,
+        (Reason.NO_SHARPNESS, Reason.NOT_RESOLVED),
+        label="sharpness λmax at the start",
     ),
     Column(
         "sharpness_final",
         pa.float64(),
-        "1",
+        Unit.BARE,
         "Largest eigenvalue λmax of the Hessian of the training loss (all rows) after the last update.",
-        "as for `sharpness`; with `start` no network has it; a NaN appeared",
+        Missing.NAN,
+        (Reason.ENDED_BY_NAN, Reason.NO_SHARPNESS, Reason.ONLY_START, Reason.NOT_RESOLVED),
+        label="sharpness λmax at the end",
     ),
     Column(
         "predicted_gd",
         pa.float64(),
-        "learning rate",
+        Unit.LEARNING_RATE,
         "Full-batch descent on a linear model with a squared loss is unstable above: 2/λmax, with momentum β 2(1 + β)/λmax, in Nesterov's form (2 + 2β)/((1 + 2β)λmax).",
-        "does not hold: a network, another loss or rule, minibatches",
+        Missing.NAN,
+        (Reason.NO_LINEAR_DESCENT, Reason.MINIBATCHES),
+        label="critical rate of full-batch descent",
+        better="high",
+        curve=CurveStyle("{bound}"),
     ),
     Column(
         "predicted_mean_square",
         pa.float64(),
-        "learning rate",
-        "Minibatch descent on a linear model with a squared loss: above, the mean over all draws of the batches is unbounded.",
-        "does not hold: as above, momentum, batches in a fixed order, full batch",
+        Unit.LEARNING_RATE,
+        "Minibatch descent on a linear model with a squared loss: above, the mean over all draws of the batches is unbounded (Mulayoff & Michaeli, COLT 2024).",
+        Missing.NAN,
+        (Reason.NO_LINEAR_DESCENT, Reason.FULL_BATCH, Reason.IN_ORDER, Reason.MOMENTUM, Reason.TOO_LARGE),
+        label="critical rate of the mean square",
+        better="high",
+        curve=CurveStyle("safe: mean square bounded\n(batches drawn {draws})", (4, 1.6)),
     ),
     Column(
         "predicted_typical",
         pa.float64(),
-        "learning rate",
-        "The same: above, a typical run grows (Lyapunov exponent), with shuffled, drawn or ordered batches as trained.",
-        "does not hold, or rounding decides",
+        Unit.LEARNING_RATE,
+        "Minibatch descent on a linear model with a squared loss: above, a typical run grows, with its batches shuffled, drawn (Lyapunov exponent 0) or in order (one pass's spectral radius 1).",
+        Missing.NAN,
+        (Reason.NO_LINEAR_DESCENT, Reason.FULL_BATCH, Reason.TOO_LARGE, Reason.ROUNDING),
+        label="critical rate of a typical run",
+        better="high",
+        curve=CurveStyle("{growth}", (1.2, 1.2)),
     ),
     Column(
         "predicted_catapult",
         pa.float64(),
-        "learning rate",
+        Unit.LEARNING_RATE,
         "2/λmax of a network at the start, full-batch descent: above, the loss may rise before it falls; no edge.",
-        "not such a training, or no `sharpness`",
+        Missing.NAN,
+        (Reason.NO_NETWORK_DESCENT, Reason.NO_SHARPNESS, Reason.NOT_RESOLVED),
+        label="2/λ₀: rate above which it may catapult",
+        better="high",
+        curve=CurveStyle(
+            "2/λ$_0$ at the start (full batch,\nmedian): above, may catapult", (5, 1.4, 1.2, 1.4), median=True
+        ),
     ),
     Column(
         "overflow_step_predicted",
         pa.float64(),
-        "steps",
+        Unit.STEPS,
         "Step at which the loss should overflow, from its growth along the top eigenvector; to compare with first_inf_step.",
-        "none is forecast",
+        Missing.NAN,
+        (Reason.NEVER, Reason.NO_LINEAR_DESCENT, Reason.MINIBATCHES, Reason.MOMENTUM),
+        label="step of the first overflow, as forecast",
+        better="high",
+        scale=Scale.STEPS,
     ),
     Column(
         "dead_fraction_initial",
         pa.float64(),
-        "share",
+        Unit.SHARE,
         "Share of relu units that give zero on every training row, at initialisation.",
-        "no layer can die",
+        Missing.NAN,
+        (Reason.NO_RELU,),
+        label="dead units at the start",
+        better="low",
+        scale=Scale.SHARE,
     ),
     Column(
-        "dead_fraction", pa.float64(), "share", "The same after the last update.", "no layer can die, or a NaN appeared"
+        "dead_fraction",
+        pa.float64(),
+        Unit.SHARE,
+        "The same after the last update.",
+        Missing.NAN,
+        (Reason.ENDED_BY_NAN, Reason.NO_RELU),
+        label="dead units at the end",
+        better="low",
+        scale=Scale.SHARE,
     ),
 )
-STEP_COLUMNS = ("first_inf_step", "first_nan_step", "stopped_step")
-THEORY_COLUMNS = (
-    "sharpness",
-    "sharpness_final",
-    "predicted_gd",
-    "predicted_mean_square",
-    "predicted_typical",
-    "predicted_catapult",
-    "overflow_step_predicted",
-)
-NULL_FOR_NAN = ("r2", "accuracy", "val_accuracy", "measure", *THEORY_COLUMNS, "dead_fraction_initial", "dead_fraction")
 
 
-def axis_type(labels: np.ndarray) -> pa.DataType:
-    """Arrow type of an axis's column."""
-    kinds = {"b": pa.bool_(), "i": pa.int64(), "f": pa.float64()}
-    return kinds.get(labels.dtype.kind, TEXT)
+def column_named(name: str) -> Column:
+    """The column of a name.
 
-
-def arrow_schema(axes: Mapping[str, pa.DataType], metadata: Mapping[str, str]) -> pa.Schema:
-    """The schema of a shard: `cell`, one column per axis, then `COLUMNS`; units and meanings in the fields' metadata."""
-    fields = [field_of("cell", pa.int64(), "number", "Number of the cell, row-major over the axes, from 0.")]
-    fields += [field_of(name, kind, "axis", f"Value of the axis `{name}`.") for name, kind in axes.items()]
-    fields += [field_of(each.name, each.type, each.unit, each.meaning, each.absent) for each in COLUMNS]
-    return pa.schema(fields, metadata=dict(metadata))
+    Raises:
+        KeyError: there is none.
+    """
+    return {each.name: each for each in COLUMNS}[name]
 
 
 def make_table(
     cells: np.ndarray, axes: Mapping[str, np.ndarray], facts: Mapping[str, np.ndarray], metadata: Mapping[str, str]
 ) -> pa.Table:
-    """Rows of a shard as an Arrow table.
+    """Rows of a shard as an Arrow table: `cell`, one column per axis, then `COLUMNS`.
 
     Args:
         cells: cell numbers `[rows]`.
         axes: the axes' values `[rows]`.
-        facts: one array `[rows]` per name in `COLUMNS`; -1 for a step that never came, and for columns that may be
-            absent a NaN or a masked entry. Elsewhere a NaN is a value and stays one.
+        facts: one array `[rows]` per name in `COLUMNS`; where a value is missing, marked as `Column.missing` says.
+            Elsewhere a NaN is a value and stays one.
+        metadata: of the file.
     """
-    schema = arrow_schema({name: axis_type(values) for name, values in axes.items()}, metadata)
-    arrays = [pa.array(cells, pa.int64())]
-    arrays += [_array(values, schema.field(name).type) for name, values in axes.items()]
-    arrays += [_fact(each, facts[each.name]) for each in COLUMNS]
-    return pa.Table.from_arrays(arrays, schema=schema)
+    columns = (CELL, *(axis_column(name, values) for name, values in axes.items()), *COLUMNS)
+    return arrow_table(columns, {**facts, **axes, CELL.name: cells}, metadata)
 
 
-def reference_table(columns: tuple[Column, ...] = COLUMNS) -> str:
+def reference_table(columns: Sequence[Column] = COLUMNS) -> str:
     """The Markdown table of columns, for the docs."""
     lines = ["| column | type | unit | meaning | missing means |", "|---|---|---|---|---|"]
     for each in columns:
         kind = "text" if each.type == TEXT else str(each.type)
         lines.append(f"| `{each.name}` | {kind} | {each.unit} | {each.meaning} | {each.absent or '–'} |")
     return "\n".join(lines)
-
-
-def field_of(name: str, kind: pa.DataType, unit: str, meaning: str, absent: str = "") -> pa.Field:
-    """An Arrow field that says its unit and its meaning."""
-    said = {"unit": unit, "meaning": meaning} | ({"missing_means": absent} if absent else {})
-    return pa.field(name, kind, metadata=said)
-
-
-def _fact(column: Column, values: Any) -> pa.Array:
-    missing = np.ma.getmaskarray(values)
-    plain = np.ma.getdata(values)
-    if column.name in STEP_COLUMNS:
-        missing = missing | (plain < 0)
-    if column.name in NULL_FOR_NAN:
-        missing = missing | np.isnan(plain)
-    if column.type == TEXT:
-        return _array(plain, TEXT)
-    return pa.array(plain, column.type, mask=missing, from_pandas=False)
-
-
-def _array(values: np.ndarray, kind: pa.DataType) -> pa.Array:
-    return text_array(values) if kind == TEXT else pa.array(values, kind, from_pandas=False)
-
-
-def text_array(values: np.ndarray) -> pa.Array:
-    """Texts, each stored once."""
-    names, codes = np.unique(values.astype(str), return_inverse=True)
-    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int16()), pa.array(names, pa.string()))

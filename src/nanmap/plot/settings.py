@@ -12,7 +12,7 @@ from nanmap.config.choices import FILE_KINDS
 from nanmap.grid.axes import Axis
 
 
-class Facts:
+class ShownSettings:
     """Settings of the trainings that a view shows.
 
     Args:

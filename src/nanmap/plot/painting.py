@@ -1,0 +1,66 @@
+"""A painted map: one colour per pixel, and the key to read them by. How the colours are found: `paint` and `numbers`."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from matplotlib.colors import Colormap, Normalize
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A colour bar."""
+
+    colormap: Colormap
+    norm: Normalize
+    label: str
+    extend: str = "neither"
+    ticks: list[float] | None = None
+    tick_labels: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A painted map.
+
+    Attributes:
+        image: colours `[*view.shape, 4]`; transparent where there is no row.
+        rows: rows per pixel.
+        legend: colour and label of each colour that is not on the bar.
+        core, core_share: the runner-up's colour, and the share of the runs that it has.
+        note: how the runs of a pixel were made into one colour; "" if there was one each.
+    """
+
+    image: np.ndarray
+    rows: np.ndarray
+    heading: str = ""
+    legend: list[tuple[str, str]] = field(default_factory=list)
+    bar: Bar | None = None
+    core: np.ndarray | None = None
+    core_share: np.ndarray | None = None
+    note: str = ""
+
+
+def expand(painting: Painting, panel: tuple[int, ...], factor: int) -> np.ndarray:
+    """A panel's image with `factor`² points per pixel, the runner-up's colour as a core of the area of its share.
+
+    With a factor of 1 there is no room for a core, and the two colours are mixed by their shares.
+    """
+    image = painting.image[panel]
+    if painting.core is None or painting.core_share is None:
+        return image
+    core, share = painting.core[panel], painting.core_share[panel]
+    if factor == 1:
+        return np.where(share[..., None] > 0, image + (core.astype(float) - image) * share[..., None], image).astype(
+            np.uint8
+        )
+    rows, columns = share.shape
+    offset = np.abs((np.arange(factor) + 0.5) / factor - 0.5)
+    reach = np.maximum(np.tile(offset, rows)[:, None], np.tile(offset, columns)[None, :])
+    grown = lambda array: array.repeat(factor, axis=0).repeat(factor, axis=1)  # noqa: E731
+    return np.where((reach < grown(np.sqrt(share) / 2))[..., None], grown(core), grown(image))
+
+
+def percent_ticks() -> tuple[list[float], list[str]]:
+    """Places and labels of the ticks of a bar of shares."""
+    shares = [0, 0.25, 0.5, 0.75, 1]
+    return shares, [f"{100 * share:.0f} %" for share in shares]
