@@ -28,10 +28,13 @@ app = typer.Typer(
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 MISPLACED = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]  # typer names no public base of its usage errors
+NO_SUCH_OPTION = "No such option"
 
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")]
 SweepFile = Annotated[Path, typer.Argument(help="A sweep file (sweeps/*.toml).", show_default=False)]
-RunOut = Annotated[Path | None, typer.Option(help="Run folder; results/<sweep> unless given.", show_default=False)]
+RunOut = Annotated[
+    Path | None, typer.Option(file_okay=False, help="Run folder; results/<sweep> unless given.", show_default=False)
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or gpu.", metavar="auto|cpu|gpu")]
 
 
@@ -51,6 +54,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(_failed(str(error), WRONG_INPUT if isinstance(error, InputError) else FAILED))
     except USAGE_ERROR as error:
         error.show()
+        if NO_SUCH_OPTION in error.format_message():
+            print("  mend: settings are changed by --set, as in --set optimizer.learning_rate=0.1", file=sys.stderr)
         sys.exit(WRONG_INPUT)
     except (typer.Abort, KeyboardInterrupt):
         _leave_interrupted()

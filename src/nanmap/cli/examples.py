@@ -16,7 +16,7 @@ def examples(
     name: Annotated[
         str | None, typer.Argument(help="Example to copy out; lists them all unless given.", show_default=False)
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder to copy into.")] = Path("."),
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder to copy into.")] = Path("."),
 ) -> None:
     """List the shipped configs and sweeps, or copy one out to start from."""
     if name is None:

@@ -83,7 +83,10 @@ def _values(text: str) -> list[float | str]:
     """Numbers and names of categories, separated by commas; a name that holds one stands in quotes."""
     import csv
 
-    parts = next(csv.reader([text], skipinitialspace=True), [])
+    try:
+        parts = next(csv.reader([text], skipinitialspace=True, strict=True), [])
+    except csv.Error:
+        raise InputError("has a quotation mark too few", key="--predict", value=text) from None
     return [_number(part.strip()) for part in parts]
 
 
