@@ -1,4 +1,4 @@
-"""The one exception for a user's mistake. The command prints it and exits 2; nothing has been written by then."""
+"""The exceptions for a user's mistake. The command prints them and exits 2; nothing has been written by then."""
 
 import difflib
 from collections.abc import Iterable
@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any
 
 
-class InputError(ValueError):
+class NanmapError(Exception):
+    """Whatever nanmap raises on purpose: catch it to catch them all.
+
+    >>> issubclass(InputError, NanmapError), issubclass(RunFolderError, InputError)
+    (True, True)
+    """
+
+
+class InputError(NanmapError, ValueError):
     """A mistake in what the user gave, told so that it can be mended.
 
     Args:
@@ -16,6 +24,10 @@ class InputError(ValueError):
         value: the value received; shown as `repr`. Leave out with `...`.
         allowed: what may stand there instead.
         mend: what to do about it.
+
+    >>> print(InputError("must be positive", key="training.epochs", value=0, mend="take 10"))
+    training.epochs: must be positive (got 0)
+      mend: take 10
     """
 
     def __init__(
@@ -48,6 +60,14 @@ class InputError(ValueError):
         """The same error, with the file named if none was."""
         self.file = self.file or file
         return self
+
+
+class RunFolderError(InputError):
+    """A folder that is no run folder, or one whose contents do not fit what is asked of it.
+
+    >>> print(RunFolderError("no such folder", file="results/line"))
+    results/line: no such folder
+    """
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

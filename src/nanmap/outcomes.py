@@ -7,7 +7,11 @@ import numpy as np
 
 
 class Outcome(StrEnum):
-    """How a cell ended, in order of precedence: the first that holds."""
+    """How a cell ended, in order of precedence: the first that holds.
+
+    >>> Outcome("dead").sentence
+    'all units of a layer give zero on every training row, so nothing below learns'
+    """
 
     NAN = "nan"
     INF = "inf"
@@ -24,7 +28,11 @@ class Outcome(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why it ended so; the empty text where nothing went wrong."""
+    """Why it ended so; the empty text where nothing went wrong.
+
+    >>> Cause("steps_too_large").sentence
+    "the steps are larger than the loss's curvature allows"
+    """
 
     NONE = ""
     DATA_NAN = "nan_in_data"

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 class Result:
     """The rows of a run folder.
 
-    >>> result = Result("results/square_sgd")  # doctest: +SKIP
-    >>> result.to_pandas().outcome.value_counts()  # doctest: +SKIP
+    >>> import nanmap
+    >>> line = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 20}}
+    >>> _ = nanmap.sweep(line, {"optimizer.learning_rate": [0.01, 1e3]}, out="results/line")
+    >>> result = Result("results/line")
+    >>> result.to_pandas(["learning_rate", "outcome"]).outcome.tolist()
+    ['converged', 'nan']
     """
 
     def __init__(self, path: str | Path) -> None:
