@@ -13,7 +13,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from nanmap import api
+from nanmap.cli import main
 from nanmap.cli.app import load_commands
+from nanmap.cli.map import _selected
 from nanmap.cli.progress import Progress
 
 ROOT = Path(__file__).parents[1]
@@ -167,6 +170,10 @@ def test_dry_run_tells_and_writes_nothing(folder: Path) -> None:
         (["sweep", "grid.toml", "--set", "axes.batch_size.values=[]"], ["axes.batch_size", "no values"]),
         (["sweep", "grid.toml", "--set", "axes.batch_size.values=[0]"], ["training.batch_size", "got 0"]),
         (["map", "nowhere", "--x", "a", "--y", "b"], ["nowhere", "no such folder"]),
+        (["map", "line.toml"], ["line.toml", "is no run folder"]),
+        (["run", "line.toml", "--lr", "3"], ["--lr", "--set optimizer.learning_rate=0.1"]),
+        (["run", "line.toml", "--predict", '"1'], ["--predict", "quotation mark"]),
+        (["sweep", "grid.toml", "--out", "line.toml"], ["--out", "line.toml"]),
         (["examples", "keras_lin"], ["keras_lin", "keras_line"]),
     ],
 )
@@ -178,6 +185,54 @@ def test_a_mistake_is_told_and_nothing_is_written(arguments: list[str], expected
     for part in expected:
         assert part in done.stderr
     assert sorted(folder.rglob("*")) == before
+
+
+def fails(*arguments: object, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the command says, run in this process, when it exits with 2."""
+    with pytest.raises(SystemExit) as left:
+        main([str(argument) for argument in arguments])
+    assert left.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tree = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 3}}
+    axes = {"optimizer.learning_rate": [0.01, 0.1], "training.batch_size": [1, 2, 5], "optimizer.kind": ["sgd"]}
+    return api.sweep(tree, axes, out=tmp_path_factory.mktemp("run")).path
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("--x learning_rate", ["--y: ", "learning_rate, batch_size, optimizer"]),
+        ("--value converged", ["--x and --y"]),
+        ("--select batch_size=1", ["--x and --y"]),
+        ("--x learning_rate --y batch_size --select batch_size", ["--select", "AXIS=VALUE", "'batch_size'"]),
+        ("--x learning_rate --y batch_size --select =1", ["--select", "AXIS=VALUE", "'=1'"]),
+        ("--x learning_rate --y batchsize", ["batchsize", "did you mean `batch_size`"]),
+        ("", ["lists no maps", "learning_rate, batch_size, optimizer"]),
+    ],
+)
+def test_a_map_that_cannot_be_drawn_is_told(
+    options: str, expected: list[str], run_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = fails("map", run_folder, *options.split(), capsys=capsys)
+    assert all(part in said for part in expected), said
+    assert not (run_folder / "maps").exists()
+
+
+@pytest.mark.parametrize("manifest", [b"{}", b"[3]", b'{"sweep": 3}', b"\xff\xfe", b"{", None])
+def test_a_folder_that_is_no_run_is_told(
+    manifest: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "manifest.json"
+    file.write_bytes(manifest) if manifest is not None else file.mkdir()
+    assert f"{tmp_path}: is no run folder" in fails("map", tmp_path, capsys=capsys)
+
+
+def test_every_value_that_is_selected_is_kept() -> None:
+    assert _selected(["batch_size=1", "batch_size=5", "init=zeros"]) == {"batch_size": [1, 5], "init": ["zeros"]}
 
 
 def test_examples_are_copied_whole_and_run(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ class RunFolder:
         """
         try:
             manifest = json.loads(self.manifest_file.read_text(encoding="utf-8"))
-            if not (isinstance(manifest, dict) and "sweep" in manifest):
+            if not (isinstance(manifest, dict) and isinstance(manifest.get("sweep"), dict)):
                 raise InputError("is no run folder: its manifest.json is not one of nanmap's", file=self.path)
             return manifest
         except FileNotFoundError:
@@ -109,7 +109,7 @@ class RunFolder:
             raise InputError(
                 problem, file=self.path, mend="`nanmap sweep` writes run folders; give the folder it names"
             ) from None
-        except (NotADirectoryError, json.JSONDecodeError):
+        except (NotADirectoryError, IsADirectoryError, UnicodeDecodeError, json.JSONDecodeError):
             raise InputError("is no run folder: manifest.json cannot be read", file=self.path) from None
 
     def read_edges_manifest(self) -> dict[str, Any] | None:
