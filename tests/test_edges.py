@@ -328,7 +328,7 @@ def test_the_command_measures_and_compares(tmp_path: Path) -> None:
     assert "measured / the full-batch bound: 1" in done.stdout
     assert len(nanmap.Result(tmp_path / "results" / "grid").edge()) == 2
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert "all 2 edges were there already" in again.stdout
+    assert "all 2 edges were done already" in again.stdout
     wrong = subprocess.run([*command, "--along", "n"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
     assert "is no axis of learning rates" in wrong.stderr
