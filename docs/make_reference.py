@@ -7,16 +7,16 @@ import sys
 from pathlib import Path
 from typing import get_args
 
+import typer
 from typer.testing import CliRunner
 
-from nanmap.cli.app import app
+from nanmap.cli.app import load_commands
 from nanmap.config.settings import Config
 from nanmap.edges.table import EDGE_COLUMNS
 from nanmap.outcomes import Cause, Outcome
 from nanmap.results.columns import reference_table
 
 TARGET = Path(__file__).with_name("reference.md")
-COMMANDS = ("run", "sweep", "map", "edge", "info", "examples")
 
 AXES = """A sweep names a config, then `[[axes]]` tables; the first one is the slowest. Cells are numbered row-major from 0.
 
@@ -65,9 +65,15 @@ def reference() -> str:
         "One column per axis but the learning rate, then what `nanmap edge` found; [edges.md](edges.md) explains them.",
         reference_table(EDGE_COLUMNS),
         "## Commands",
-        *(_help(name) for name in COMMANDS),
+        *(_help(name) for name in commands()),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def commands() -> list[str]:
+    """The names of the commands there are, in the order in which `nanmap --help` lists them."""
+    group = typer.main.get_command(load_commands())
+    return list(group.commands)
 
 
 def _table_of(name: str) -> str:
@@ -112,7 +118,9 @@ def _sentences(table: dict[str, str], head: str) -> str:
 
 
 def _help(name: str) -> str:
-    result = CliRunner(env={"COLUMNS": "100", "TERM": "dumb"}).invoke(app, [name, "--help"], prog_name="nanmap")
+    result = CliRunner(env={"COLUMNS": "100", "TERM": "dumb"}).invoke(
+        load_commands(), [name, "--help"], prog_name="nanmap"
+    )
     text = "\n".join(line.rstrip() for line in result.output.strip().splitlines())
     return f"### `nanmap {name}`\n\n```\n{text}\n```"
 

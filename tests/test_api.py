@@ -1,12 +1,20 @@
 """The library's front door: `load`, `run` and `sweep` from files, tables and objects, and what is said before a run."""
 
+import ast
+import doctest
+import inspect
+import subprocess
+import sys
+import typing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import nanmap
 from nanmap.config import Config, build_config
 from nanmap.errors import InputError
+from nanmap.grid.tables import axis_tables
 from nanmap.plan import Plan, Sweep, make_sweep, notices
 
 TREE = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 3}}
@@ -34,12 +42,161 @@ def test_run_takes_a_file_a_table_or_a_config(files: Path, engine) -> None:
 
 def test_sweep_writes_where_it_is_told_or_below_results(files: Path, engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(files)
-    told = nanmap.sweep(files / "s.toml", files / "here", engine=engine)
+    told = nanmap.sweep(files / "s.toml", out=files / "here", engine=engine)
     default = nanmap.sweep(nanmap.load(files / "s.toml"), engine=engine)
     assert (files / "results" / "s" / "manifest.json").exists()
     assert default.to_pandas().equals(told.to_pandas())
     assert told.to_pandas(columns=["learning_rate"])["learning_rate"].tolist() == [0.01, 0.1]
     assert "here" in repr(told)
+
+
+RATES = {"optimizer.learning_rate": [0.01, 0.1]}
+
+
+def test_a_config_and_axes_are_the_sweep_that_a_file_would_be(files: Path, engine) -> None:
+    filed = nanmap.sweep(files / "s.toml", out=files / "filed", engine=engine).to_pandas()
+    tables = [{"key": "optimizer.learning_rate", "values": [0.01, 0.1]}]
+    for number, given in enumerate((files / "c.toml", TREE, build_config(TREE))):
+        for axes in (RATES, tables):
+            result = nanmap.sweep(given, axes, out=files / f"made {number}", engine=engine)
+            assert result.to_pandas().equals(filed)
+    assert result.manifest["shards"]
+
+
+def test_a_config_with_axes_has_a_name_and_a_condition(files: Path, engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(files)
+    assert nanmap.sweep(files / "c.toml", RATES, engine=engine).path == Path("results/c")
+    assert nanmap.sweep(TREE, RATES, engine=engine).path == Path("results/sweep")
+    kept = nanmap.sweep(TREE, RATES, name="one", where="learning_rate > 0.05", engine=engine)
+    assert (kept.path, kept.to_pandas().learning_rate.tolist()) == (Path("results/one"), [0.1])
+
+
+def test_a_sweep_keeps_its_tables_when_the_callers_change(files: Path, engine) -> None:
+    tree = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 3}}
+    result = nanmap.sweep(tree, RATES, out=files / "out", engine=engine)
+    tree["data"]["n"] = 9
+    assert result.manifest["sweep"]["config"]["data"]["n"] == 5
+
+
+def test_edge_takes_the_same_as_sweep_and_writes_beside_it(files: Path, engine) -> None:
+    axes = {"data.n": [4, 6], "optimizer.learning_rate": nanmap.log(1e-3, 1, 4)}
+    edges = nanmap.edge(TREE, axes, out=files / "out", tolerance=1e-3, engine=engine).edge()
+    assert edges.n.tolist() == [4, 6]
+    assert (edges.edge_learning_rate / edges.predicted_gd).tolist() == pytest.approx([1, 1], rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("values", "table"),
+    [
+        (nanmap.log(1, 4, 3), {"log": [1, 4], "num": 3}),
+        (nanmap.linear(1, 4, 3), {"linear": [1, 4], "num": 3}),
+        (range(2, 9, 3), {"range": [2, 9, 3]}),
+        (np.array([1.5, 2.5]), {"values": [1.5, 2.5]}),
+        ((np.int64(3), 4), {"values": [3, 4]}),
+    ],
+)
+def test_values_of_an_axis_as_python_has_them(values: object, table: dict) -> None:
+    assert axis_tables({"training.seed": values}) == [{"key": "training.seed", **table}]
+    sweep = make_sweep(TREE, axis_tables({"optimizer.learning_rate": values}))
+    assert [type(value) for value in sweep.axes[0].get("values", [])] == [type(v) for v in table.get("values", [])]
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: nanmap.sweep(TREE), r"alone is no sweep[\s\S]*nanmap\.run"),
+        (lambda: nanmap.sweep(TREE, Path("results/x")), r"are no axes[\s\S]*out="),
+        (
+            lambda: nanmap.sweep(TREE, {"optimizer.learning_rate": "abc"}),
+            "axes.optimizer.learning_rate: expects a list",
+        ),
+        (lambda: nanmap.sweep(TREE, {"budget": {"short": 3}}), "axes.budget: expects a bundle"),
+        (lambda: nanmap.sweep(TREE, {"training.batchsize": [1]}), "training.batch_size"),
+        (lambda: nanmap.sweep(make_sweep(TREE, []), RATES), "axes of its own"),
+        (lambda: nanmap.sweep(make_sweep(TREE, []), name="other"), "name: is for a config with axes"),
+        (lambda: nanmap.edge(TREE), "alone is no sweep"),
+        (lambda: nanmap.run(make_sweep(TREE, [])), r"sweep, not a config[\s\S]*nanmap\.sweep"),
+        (lambda: nanmap.run("nowhere.toml"), "no such file"),
+    ],
+)
+def test_a_mistake_at_the_front_door_is_told(call, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(nanmap.NanmapError, match=said):
+        call()
+    assert list(tmp_path.iterdir()) == []
+
+
+PUBLIC = {name: getattr(nanmap, name) for name in nanmap.__all__}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_has_an_example_that_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = sys.modules[PUBLIC[name].__module__]
+    (test,) = doctest.DocTestFinder(recurse=False).find(PUBLIC[name], name, module=home, globs=vars(home).copy())
+    assert test.examples
+    assert not any(example.options for example in test.examples)  # none is skipped
+    monkeypatch.chdir(tmp_path)
+    assert doctest.DocTestRunner().run(test).failed == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [name for name, value in PUBLIC.items() if inspect.isfunction(value)])
+def test_every_parameter_of_a_public_function_is_named_and_typed(name: str) -> None:
+    hints = typing.get_type_hints(PUBLIC[name])
+    parameters = inspect.signature(PUBLIC[name]).parameters.values()
+    assert "return" in hints
+    assert all(each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD) for each in parameters)
+    assert all(hints[each.name] is not typing.Any for each in parameters)
+
+
+def test_what_a_type_checker_sees_is_what_there_is() -> None:
+    tree = ast.parse(Path(nanmap.__file__).read_text(encoding="utf-8"))
+    (checked,) = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.If) and not node.orelse and "TYPE" in ast.dump(node) and isinstance(node.test, ast.Name)
+    ]
+    told = {alias.asname: node.module for node in checked.body for alias in node.names}
+    assert told == nanmap._HOMES
+    assert not hasattr(nanmap, "learning_rat")
+
+
+SCRIPT = """
+import nanmap
+
+report = nanmap.run(nanmap.load("c.toml"), predict=[[1.0]])
+reveal_type(report)
+axes = {"optimizer.learning_rate": nanmap.log(1e-4, 1, 9), "training.batch_size": [1, 32]}
+result = nanmap.sweep("c.toml", axes, out="results/c")
+reveal_type(result)
+reveal_type(nanmap.edge("s.toml", tolerance=1e-3))
+try:
+    nanmap.run({"data": {"kind": "line"}})
+except nanmap.InputError as error:
+    reveal_type(error.mend)
+nanmap.sweep("s.toml", otu="results")
+nanmap.swep("s.toml")
+"""
+
+
+@pytest.mark.long
+def test_a_type_checker_sees_the_types_and_the_misspellings(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "script.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    lines = [line.partition("script.py:")[2] for line in done.stdout.splitlines() if line.startswith("script.py:")]
+    expected = [
+        (5, '"nanmap.runs.single.TrainingReport"'),
+        (8, '"nanmap.result.Result"'),
+        (9, '"nanmap.result.Result"'),
+        (13, '"str | None"'),
+        (14, 'Unexpected keyword argument "otu"'),
+        (15, 'Module has no attribute "swep"'),
+    ]
+    found = {int(line.partition(":")[0]): line for line in lines if "note: Revealed" in line or "error:" in line}
+    assert sorted(found) == [number for number, _ in expected], done.stdout
+    assert all(part in found[number] for number, part in expected), done.stdout
 
 
 def test_a_wrong_number_of_inputs_to_predict_is_refused(engine) -> None:

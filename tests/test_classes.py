@@ -109,7 +109,7 @@ def test_whoever_asks_for_accuracy_on_numbers_is_told_why_there_is_none(engine, 
     with pytest.raises(InputError, match="target_kind"):
         build_config(tree | {"training": {"epochs": 1, "metrics": ["accuracy"]}})
     axes = [{"key": "optimizer.learning_rate", "values": [0.1, 0.2]}, {"key": "training.seed", "values": [1, 2]}]
-    result = nanmap.sweep(make_sweep(tree, axes), tmp_path, engine=engine)
+    result = nanmap.sweep(make_sweep(tree, axes), out=tmp_path, engine=engine)
     with pytest.raises(InputError, match="exact equalities"):
         draw_map(result.folder, "learning_rate", "seed", value="accuracy")
 

@@ -7,8 +7,17 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import typer
+from typer.testing import CliRunner
+
+from nanmap import api
+from nanmap.cli import main
+from nanmap.cli.app import load_commands
+from nanmap.cli.map import _selected
+from nanmap.cli.progress import Progress
 
 ROOT = Path(__file__).parents[1]
 LINE = """
@@ -53,17 +62,31 @@ def nanmap(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
-def test_help_imports_neither_jax_nor_pandas(tmp_path: Path) -> None:
-    code = "import sys; from nanmap.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\nprint(sorted({'jax', 'pandas', 'numpy'} & set(sys.modules)))"
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    code = "import sys; from nanmap.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\nprint(sorted({'jax', 'pandas', 'numpy', 'pyarrow', 'pydantic', 'rich'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.strip().endswith("[]")
 
 
-@pytest.mark.parametrize("name", ["run", "sweep", "map", "edge", "info", "examples"])
-def test_every_command_helps_with_an_example(name: str, tmp_path: Path) -> None:
-    done = nanmap(name, "--help", cwd=tmp_path)
-    assert done.returncode == 0
-    assert f"Example:  nanmap {name}" in done.stdout
+COMMANDS = typer.main.get_command(load_commands()).commands
+
+
+def test_a_command_is_the_file_of_its_name() -> None:
+    assert {"run", "sweep", "map", "edge", "info", "examples"} <= set(COMMANDS)
+    for name, command in COMMANDS.items():
+        assert command.callback.__module__ == f"nanmap.cli.{name}"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_an_example_in_its_help_and_a_place_in_the_reference(name: str) -> None:
+    shown = CliRunner(env={"COLUMNS": "500", "TERM": "dumb"}).invoke(load_commands(), [name, "--help"])
+    assert shown.exit_code == 0
+    assert f"Example:  nanmap {name}" in shown.output
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    section = reference.partition(f"### `nanmap {name}`\n")[2].partition("\n### ")[0]
+    assert f"Usage: nanmap {name} " in section
+    for parameter in COMMANDS[name].params:
+        assert max(parameter.opts, key=len) in section
 
 
 def test_a_diverging_training_is_a_result_not_an_error(folder: Path) -> None:
@@ -147,6 +170,10 @@ def test_dry_run_tells_and_writes_nothing(folder: Path) -> None:
         (["sweep", "grid.toml", "--set", "axes.batch_size.values=[]"], ["axes.batch_size", "no values"]),
         (["sweep", "grid.toml", "--set", "axes.batch_size.values=[0]"], ["training.batch_size", "got 0"]),
         (["map", "nowhere", "--x", "a", "--y", "b"], ["nowhere", "no such folder"]),
+        (["map", "line.toml"], ["line.toml", "is no run folder"]),
+        (["run", "line.toml", "--lr", "3"], ["--lr", "--set optimizer.learning_rate=0.1"]),
+        (["run", "line.toml", "--predict", '"1'], ["--predict", "quotation mark"]),
+        (["sweep", "grid.toml", "--out", "line.toml"], ["--out", "line.toml"]),
         (["examples", "keras_lin"], ["keras_lin", "keras_line"]),
     ],
 )
@@ -158,6 +185,54 @@ def test_a_mistake_is_told_and_nothing_is_written(arguments: list[str], expected
     for part in expected:
         assert part in done.stderr
     assert sorted(folder.rglob("*")) == before
+
+
+def fails(*arguments: object, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the command says, run in this process, when it exits with 2."""
+    with pytest.raises(SystemExit) as left:
+        main([str(argument) for argument in arguments])
+    assert left.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tree = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 3}}
+    axes = {"optimizer.learning_rate": [0.01, 0.1], "training.batch_size": [1, 2, 5], "optimizer.kind": ["sgd"]}
+    return api.sweep(tree, axes, out=tmp_path_factory.mktemp("run")).path
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("--x learning_rate", ["--y: ", "learning_rate, batch_size, optimizer"]),
+        ("--value converged", ["--x and --y"]),
+        ("--select batch_size=1", ["--x and --y"]),
+        ("--x learning_rate --y batch_size --select batch_size", ["--select", "AXIS=VALUE", "'batch_size'"]),
+        ("--x learning_rate --y batch_size --select =1", ["--select", "AXIS=VALUE", "'=1'"]),
+        ("--x learning_rate --y batchsize", ["batchsize", "did you mean `batch_size`"]),
+        ("", ["lists no maps", "learning_rate, batch_size, optimizer"]),
+    ],
+)
+def test_a_map_that_cannot_be_drawn_is_told(
+    options: str, expected: list[str], run_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = fails("map", run_folder, *options.split(), capsys=capsys)
+    assert all(part in said for part in expected), said
+    assert not (run_folder / "maps").exists()
+
+
+@pytest.mark.parametrize("manifest", [b"{}", b"[3]", b'{"sweep": 3}', b"\xff\xfe", b"{", None])
+def test_a_folder_that_is_no_run_is_told(
+    manifest: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "manifest.json"
+    file.write_bytes(manifest) if manifest is not None else file.mkdir()
+    assert f"{tmp_path}: is no run folder" in fails("map", tmp_path, capsys=capsys)
+
+
+def test_every_value_that_is_selected_is_kept() -> None:
+    assert _selected(["batch_size=1", "batch_size=5", "init=zeros"]) == {"batch_size": [1, 5], "init": ["zeros"]}
 
 
 def test_examples_are_copied_whole_and_run(tmp_path: Path) -> None:
@@ -200,22 +275,6 @@ def test_the_five_sweeps_are_many_cells_and_few_programs() -> None:
     assert len(programs) <= 60
 
 
-@pytest.mark.long
-def test_the_wheel_works_elsewhere(tmp_path: Path) -> None:
-    run = lambda *command: subprocess.run([str(c) for c in command], check=True, cwd=tmp_path, capture_output=True)  # noqa: E731
-    run(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path / "dist", ROOT)
-    run(sys.executable, "-m", "venv", "--system-site-packages", tmp_path / "venv")
-    (wheel,) = (tmp_path / "dist").glob("*.whl")
-    site = next(path for path in map(Path, sys.path) if path.name == "site-packages")
-    run(tmp_path / "venv/bin/pip", "install", "--no-deps", wheel)
-    target = next((tmp_path / "venv/lib").glob("python*/site-packages"))
-    (target / "host.pth").write_text(str(site))
-    code = "from nanmap.cli import main; main(['examples', 'square_sgd', '--out', 'mine'])"
-    run(tmp_path / "venv/bin/python", "-c", code)
-    assert (tmp_path / "mine/sweeps/square_sgd.toml").exists()
-    assert (tmp_path / "mine/configs/square_sgd.toml").exists()
-
-
 def test_an_interrupted_sweep_says_so_and_continues(folder: Path) -> None:
     arguments = ["sweep", "grid.toml", "--out", "out", "--no-maps", "--set", "axes.learning_rate.num=20000"]
     arguments += ["--set", "training.epochs=100000"]
@@ -232,3 +291,52 @@ def test_an_interrupted_sweep_says_so_and_continues(folder: Path) -> None:
     assert again.returncode == 0, again.stderr
     assert "of 40,000 cells are done already" in again.stdout
     assert sorted(pd.read_parquet(folder / "out" / "cells").cell) == list(range(40_000))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time that progress sees, `[seconds]`, to be set."""
+    now = [100.0]
+    monkeypatch.setattr("nanmap.cli.progress.time.monotonic", lambda: now[0])
+    return now
+
+
+def test_progress_of_a_sweep_in_plain_lines(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress("grid", "cells", bar=False) as progress:
+        progress.started(100, 20)
+        clock[0] += 5
+        progress.advanced(20, np.array(["nan"] * 15 + ["converged"] * 5))
+        assert capsys.readouterr().out == "grid: 20 of 100 cells are done already\n"  # no line before its time
+        clock[0] += 5
+        progress.advanced(20, np.array(["nan"] * 20))
+        line = "grid: 60 of 100 cells · 4 trainings/s · 10 s left · 35 nan, 5 converged\n"
+        assert capsys.readouterr().out == line
+    assert progress.summary() == "grid: 40 trainings in 10.0 s (4 per second): 35 nan, 5 converged"
+
+
+def test_progress_of_a_search_counts_trainings_apart_from_rows(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Progress("grid", "edges", bar=False) as progress:
+        progress.started(8, 0)
+        clock[0] += 10
+        progress.trained(200)
+        assert capsys.readouterr().out == "grid: 0 of 8 edges · 200 trainings · 20 trainings/s\n"
+        progress.advanced(8, None)
+    assert progress.summary() == "grid: 8 edges by 200 trainings in 10.0 s (20 per second)"
+
+
+def test_progress_with_nothing_left_says_so() -> None:
+    with Progress("grid", "edges", bar=False) as progress:
+        progress.started(8, 8)
+    assert progress.summary() == "grid: all 8 edges were done already"
+
+
+def test_progress_on_a_terminal_shows_the_same_in_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress("[grid]", "cells", bar=True) as progress:
+        progress.started(2_000, 0)
+        progress.noticed("narrowed [to] 8")
+        progress.advanced(2_000, np.array(["inf"] * 2_000))
+    told = capsys.readouterr().out
+    for part in ("[grid]", "2,000/2,000", "note: narrowed [to] 8"):  # brackets are text, not markup
+        assert part in told

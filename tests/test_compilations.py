@@ -108,14 +108,14 @@ def test_the_backend_compiles_each_program_once_and_nothing_on_later_shards_or_s
 ) -> None:
     engine = LocalEngine(jax.devices()[:1])
     first = sweep_of([4, 5], optimizer_learning_rate=np.geomspace(1e-4, 1.0, 40).tolist())
-    nanmap.sweep(first, tmp_path / "a", engine=engine, shard_cells=9)
+    nanmap.sweep(first, out=tmp_path / "a", engine=engine, shard_cells=9)
     assert engine.compilations == 2
     assert len(compiled) >= 2, "the listener hears nothing"
     assert len(compiled) == 2, "something besides the two programs was compiled"
     second = sweep_of(
         [5, 4], optimizer_b1=[0.1, 0.2, 0.3], model_init=["zeros", "he_normal"], training_seed=[5, 6], data_n=[18, 27]
     )
-    nanmap.sweep(second, tmp_path / "b", engine=engine, shard_cells=5)
+    nanmap.sweep(second, out=tmp_path / "b", engine=engine, shard_cells=5)
     assert (engine.compilations, len(compiled)) == (2, 2)
 
 

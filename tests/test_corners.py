@@ -55,10 +55,10 @@ def test_files_of_the_same_name_in_two_folders_are_both_watched(tmp_path: Path, 
         path.write_text(f"x,y\n1,{number}\n2,3\n3,5\n")
     tree = LINE | {"data": {"kind": "csv", "path": str(paths[0]), "target": "y"}}
     sweep = make_sweep(tree, [axis("data.path", *map(str, paths))])
-    nanmap.sweep(sweep, tmp_path / "run", engine=engine)
+    nanmap.sweep(sweep, out=tmp_path / "run", engine=engine)
     paths[0].write_text("x,y\n1,7\n2,3\n3,5\n")
     with pytest.raises(InputError, match=r"the content of d\.csv changed"):
-        nanmap.sweep(sweep, tmp_path / "run", engine=engine)
+        nanmap.sweep(sweep, out=tmp_path / "run", engine=engine)
 
 
 def test_coming_back_from_an_infinite_start_is_not_convergence() -> None:
@@ -73,8 +73,8 @@ def test_coming_back_from_an_infinite_start_is_not_convergence() -> None:
 
 def test_a_finished_run_keeps_what_its_manifest_says(tmp_path: Path, engine) -> None:
     sweep = make_sweep(LINE, [axis("training.seed", 0, 1)], title="with a tpyo")
-    first = nanmap.sweep(sweep, tmp_path, engine=engine).manifest
-    again = nanmap.sweep(make_sweep(LINE, [axis("training.seed", 0, 1)], title="without"), tmp_path, engine=engine)
+    first = nanmap.sweep(sweep, out=tmp_path, engine=engine).manifest
+    again = nanmap.sweep(make_sweep(LINE, [axis("training.seed", 0, 1)], title="without"), out=tmp_path, engine=engine)
     assert again.manifest["compilations"] == first["compilations"]
     assert again.manifest["timings"]["wall_seconds"] >= first["timings"]["wall_seconds"]
     assert again.manifest["sweep"]["title"] == "without"
@@ -101,7 +101,7 @@ def test_never_is_the_best_first_nan_step(tmp_path: Path, engine) -> None:
     for choices, expected in ((["calm", "wild"], True), (["calm", "calm2", "wild"], False)):
         made = {name: rates[name.rstrip("2")] for name in choices}
         sweep = make_sweep(tree, [axis("training.seed", 0), axis("data.seed", 0), {"name": "rate", "choices": made}])
-        result = nanmap.sweep(sweep, tmp_path / str(len(choices)), engine=engine)
+        result = nanmap.sweep(sweep, out=tmp_path / str(len(choices)), engine=engine)
         view = make_view(load_grid(result.manifest), "training_seed", "data_seed")
         medians = take_medians(result.folder, view, "first_nan_step")
         assert np.isfinite(medians.values).all() == expected

@@ -86,7 +86,7 @@ RATES = {"key": "optimizer.learning_rate", "log": [1e-3, 30.0], "num": 9}
 
 def measured(engine, tmp_path: Path, tree: dict[str, Any], axes: list[dict[str, Any]], **options: Any) -> pd.DataFrame:
     sweep = make_sweep(tree, axes, **{key: options.pop(key) for key in ("zip", "where") if key in options})
-    return nanmap.edge(sweep, tmp_path / "edges", engine=engine, **options).edge()
+    return nanmap.edge(sweep, out=tmp_path / "edges", engine=engine, **options).edge()
 
 
 def regression(path: str, **tables: Any) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class TestFullBatch:
         batch, more = {"square_sgd": (100, []), "keras_line": (64, ["axes.n.values=[8, 17, 20, 40]"])}[name]
         overrides = [f"axes.batch_size.values=[{batch}]", "axes.seed.range=[0, 2]", *more]
         sweep = load_sweep(ROOT / "sweeps" / f"{name}.toml", overrides)
-        table = nanmap.edge(sweep, tmp_path, engine=engine).edge()
+        table = nanmap.edge(sweep, out=tmp_path, engine=engine).edge()
         assert len(table) > 20
         assert set(table.decided_by) == {"tail"}
         np.testing.assert_allclose(table.edge_learning_rate / table.predicted_gd, 1, rtol=0, atol=1e-4)
@@ -226,7 +226,7 @@ class TestRows:
             {"key": "training.seed", "range": [0, 8]},
             {"key": "optimizer.learning_rate", "log": [1e-5, 10], "num": 73},
         ]
-        result = nanmap.edge(make_sweep(tree, axes), tmp_path, engine=engine)
+        result = nanmap.edge(make_sweep(tree, axes), out=tmp_path, engine=engine)
         table = result.edge()
         assert len(table) == 1024
         np.testing.assert_allclose(table.edge_learning_rate / table.predicted_gd, 1, rtol=0, atol=1e-4)
@@ -304,8 +304,8 @@ class TestFolder:
         self.edge(engine, tmp_path)
         sweep = make_sweep(TestByOutcome.TREE, self.AXES[1:])
         with pytest.raises(InputError, match="holds edges of other settings"):
-            nanmap.edge(sweep, tmp_path, engine=engine, tolerance=0.02)
-        fresh = nanmap.edge(sweep, tmp_path, engine=engine, tolerance=0.02, fresh=True)
+            nanmap.edge(sweep, out=tmp_path, engine=engine, tolerance=0.02)
+        fresh = nanmap.edge(sweep, out=tmp_path, engine=engine, tolerance=0.02, fresh=True)
         assert len(fresh.edge()) == 3
 
     def test_a_folder_without_edges_says_how_to_get_them(self, tmp_path: Path):
@@ -327,7 +327,7 @@ def test_the_command_measures_and_compares(tmp_path: Path) -> None:
     assert "measured / the full-batch bound: 1" in done.stdout
     assert len(nanmap.Result(tmp_path / "results" / "grid").edge()) == 2
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert "all 2 edges were there already" in again.stdout
+    assert "all 2 edges were done already" in again.stdout
     wrong = subprocess.run([*command, "--along", "n"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
     assert "is no axis of learning rates" in wrong.stderr

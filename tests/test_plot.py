@@ -453,8 +453,8 @@ class TestCurves:
 
     def test_the_measured_edge_is_drawn_where_it_was_searched(self, engine, tmp_path: Path):
         sweep = make_sweep(LINE | {"model": {"init": "zeros"}}, [SEED, BATCH, RATE])
-        nanmap.sweep(sweep, tmp_path, engine=engine)
-        nanmap.edge(sweep, tmp_path, engine=engine, tolerance=0.01)
+        nanmap.sweep(sweep, out=tmp_path, engine=engine)
+        nanmap.edge(sweep, out=tmp_path, engine=engine, tolerance=0.01)
         folder = RunFolder(tmp_path)
         figure = draw(folder)
         assert legend_of(figure)[-1] == "measured edge\n(bisection, median)"
@@ -466,8 +466,8 @@ class TestCurves:
         rows = {"key": "data.n", "values": [20, 22, 40]}
         scaled = {"key": "data.scale_inputs", "values": ["none", "standard"]}
         sweep = make_sweep(LINE | {"model": {"init": "zeros"}}, [scaled, SEED, rows, RATE])
-        nanmap.sweep(sweep, tmp_path, engine=engine)
-        nanmap.edge(sweep, tmp_path, engine=engine, tolerance=0.01)
+        nanmap.sweep(sweep, out=tmp_path, engine=engine)
+        nanmap.edge(sweep, out=tmp_path, engine=engine, tolerance=0.01)
         folder = RunFolder(tmp_path)
         assert not any("measured edge" in each for each in legend_of(draw(folder, y="n")))
         figure = draw(folder, y="n", select={"scale_inputs": "none"})

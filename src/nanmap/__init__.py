@@ -1,37 +1,64 @@
 """nanmap: which training settings converge, diverge, overflow, turn NaN or die, found out by running all of them.
 
 >>> import nanmap
->>> config = nanmap.load("configs/keras_line.toml")  # doctest: +SKIP
->>> nanmap.run(config).outcome  # doctest: +SKIP
+>>> line = {"data": {"kind": "line", "n": 20, "start": 1}, "training": {"epochs": 150}}
+>>> nanmap.run(line).outcome
 <Outcome.NAN: 'nan'>
 
 Importing this package imports nothing heavy; each name below is loaded when it is first used.
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # for editors and type checkers; while a program runs, __getattr__ finds the same names
+    from nanmap.api import edge as edge
+    from nanmap.api import load as load
+    from nanmap.api import run as run
+    from nanmap.api import sweep as sweep
+    from nanmap.config import Config as Config
+    from nanmap.engine import LocalEngine as LocalEngine
+    from nanmap.errors import InputError as InputError
+    from nanmap.errors import NanmapError as NanmapError
+    from nanmap.errors import RunFolderError as RunFolderError
+    from nanmap.grid.tables import linear as linear
+    from nanmap.grid.tables import log as log
+    from nanmap.outcomes import Cause as Cause
+    from nanmap.outcomes import Outcome as Outcome
+    from nanmap.plan import Sweep as Sweep
+    from nanmap.result import Result as Result
+    from nanmap.runs.observer import Observer as Observer
+    from nanmap.runs.single import TrainingReport as TrainingReport
 
 _HOMES = {
+    "Cause": "nanmap.outcomes",
+    "Config": "nanmap.config",
+    "InputError": "nanmap.errors",
+    "LocalEngine": "nanmap.engine",
+    "NanmapError": "nanmap.errors",
+    "Observer": "nanmap.runs.observer",
+    "Outcome": "nanmap.outcomes",
+    "Result": "nanmap.result",
+    "RunFolderError": "nanmap.errors",
+    "Sweep": "nanmap.plan",
+    "TrainingReport": "nanmap.runs.single",
+    "edge": "nanmap.api",
+    "linear": "nanmap.grid.tables",
     "load": "nanmap.api",
+    "log": "nanmap.grid.tables",
     "run": "nanmap.api",
     "sweep": "nanmap.api",
-    "edge": "nanmap.api",
-    "Result": "nanmap.result",
-    "Config": "nanmap.config",
-    "Sweep": "nanmap.plan",
-    "LocalEngine": "nanmap.engine",
-    "Outcome": "nanmap.outcomes",
-    "Cause": "nanmap.outcomes",
-    "InputError": "nanmap.errors",
 }
 
 __all__ = list(_HOMES)
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'nanmap' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+if not TYPE_CHECKING:  # to a type checker it would say that every name there could be is here
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'nanmap' has no attribute {name!r}")
+        return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

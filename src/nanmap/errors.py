@@ -1,4 +1,4 @@
-"""The exceptions for a user's mistakes, a small tree to catch. The command prints them and exits 2, nothing written."""
+"""The exceptions for a user's mistake. The command prints them and exits 2; nothing has been written by then."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,7 +7,11 @@ from typing import Any, Self
 
 
 class NanmapError(Exception):
-    """The root of what nanmap raises on purpose: `except nanmap.errors.NanmapError` catches all of it."""
+    """Whatever nanmap raises on purpose: catch it to catch them all.
+
+    >>> issubclass(InputError, NanmapError), issubclass(RunFolderError, InputError)
+    (True, True)
+    """
 
 
 class InputError(NanmapError, ValueError):
@@ -20,6 +24,10 @@ class InputError(NanmapError, ValueError):
         value: the value received; shown as `repr`. Leave out with `...`.
         allowed: what may stand there instead.
         mend: what to do about it.
+
+    >>> print(InputError("must be positive", key="training.epochs", value=0, mend="take 10"))
+    training.epochs: must be positive (got 0)
+      mend: take 10
     """
 
     def __init__(
@@ -55,7 +63,11 @@ class InputError(NanmapError, ValueError):
 
 
 class RunFolderError(InputError):
-    """What is wrong with a run folder: it is none, it holds no rows yet, or one of its files is damaged."""
+    """A folder that is no run folder, or one whose contents do not fit what is asked of it.
+
+    >>> print(RunFolderError("no such folder", file="results/line"))
+    results/line: no such folder
+    """
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

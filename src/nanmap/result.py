@@ -16,27 +16,12 @@ if TYPE_CHECKING:
 class Result:
     """The rows of a run folder, as tables, as grids and as pictures.
 
-    Args:
-        path: the folder that a sweep wrote, or is still writing.
-
-    Attributes:
-        folder: the folder itself, which knows every file in it.
-
-    >>> from tempfile import TemporaryDirectory
     >>> import nanmap
-    >>> from nanmap.plan import make_sweep
-    >>> config = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 3}}
-    >>> rates = {"key": "optimizer.learning_rate", "values": [0.1, 1e9, 1e30]}
-    >>> batches = {"key": "training.batch_size", "values": [1, 5]}
-    >>> with TemporaryDirectory() as folder:
-    ...     sweep = nanmap.sweep(make_sweep(config, [batches, rates]), out=folder)
-    ...     result = nanmap.Result(folder)
-    ...     table, grid = result.to_pandas(), result.to_xarray()
-    ...     figure = result.map(x="learning_rate", y="batch_size")
-    >>> table[["batch_size", "learning_rate", "outcome"]].values.tolist()[2]
-    [1, 1e+30, 'nan']
-    >>> grid.outcome.sel(batch_size=5, learning_rate=1e30).item()
-    'nan'
+    >>> line = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 20}}
+    >>> _ = nanmap.sweep(line, {"optimizer.learning_rate": [0.01, 1e3]}, out="results/line")
+    >>> result = Result("results/line")
+    >>> result.to_pandas(["learning_rate", "outcome"]).outcome.tolist()
+    ['converged', 'nan']
     """
 
     def __init__(self, path: str | Path) -> None:

@@ -1,49 +1,54 @@
 """`nanmap edge`: a bar while rows are searched, then what was found, beside what was predicted."""
 
-import sys
-import time
-from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated
 
-from nanmap.cli.examples import refuse_example
-from nanmap.engine.devices import set_up
-from nanmap.plan import Plan, load_sweep, notices
-from nanmap.runs.observer import Observer
+import typer
+
+from nanmap.cli.app import Device, RunOut, Set, SweepFile, app
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
-LINE_SECONDS = 10.0  # between two plain lines
 COMPARED = {"predicted_gd": "the full-batch bound", "predicted_typical": "the edge of a typical run"}
 
 
-def run_edges(
-    path: Path, out: Path | None, overrides: list[str], along: str | None, tolerance: float, device: str, *, fresh: bool
+@app.command(epilog="Example:  nanmap edge sweeps/keras_line.toml --set axes.n.range=[8,41] --out results/keras_line")
+def edge(
+    sweep: SweepFile,
+    out: RunOut = None,
+    set_: Set = None,
+    along: Annotated[
+        str | None, typer.Option(metavar="AXIS", help="The axis of rates, where there are several.", show_default=False)
+    ] = None,
+    tolerance: Annotated[float, typer.Option(help="How far the edge may be from the truth, relative.")] = 1e-4,
+    device: Device = "auto",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Search again, replacing the edges that are there.")] = False,
 ) -> None:
-    """Searches the edges of a sweep file and prints how they compare with theory."""
-    refuse_example(path)
-    sweep = load_sweep(path, overrides)
-    plan = Plan(sweep)
+    """Measure the critical learning rate along every other axis of a sweep, beside what theory predicts.
+
+    Each combination of the other axes is a row of RUN/edges: the rate at which training turns unstable, found by
+    bisection between the ends of the sweep's axis of learning rates. Maps of RUN show the edges from then on.
+    """
+    from nanmap.cli.examples import refuse_example
+    from nanmap.cli.progress import Progress
+    from nanmap.engine.devices import set_up
+    from nanmap.plan import Plan, load_sweep, notices
+
+    refuse_example(sweep)
+    spec = load_sweep(sweep, set_ or [])
+    plan = Plan(spec)
     for sentence in notices(plan):
         print(f"note: {sentence}")
     set_up(device)
-    from nanmap.edges import find_edges
+    from nanmap import api
 
-    with SearchProgress(sweep.name) as observer:
-        folder = find_edges(
-            plan,
-            out or Path("results") / sweep.name,
-            along=along,
-            tolerance=tolerance,
-            fresh=fresh,
-            observer=observer,
-        )
-    told = folder.read_edges_manifest() or {}
-    print(observer.summary(told.get("columns_of_a_map", 0.0)))
-    print(*describe(folder.edge_rows().to_pandas()), sep="\n")
-    print(f"rows: {folder.edges.path}")
+    with Progress(spec.name, "edges") as progress:
+        result = api.edge(plan, out=out, along=along, tolerance=tolerance, fresh=fresh, observer=progress)
+    told = result.folder.read_edges_manifest() or {}
+    cost = f", at the cost of {told.get('columns_of_a_map', 0.0):.1f} columns of a map" if progress.rows else ""
+    print(progress.summary() + cost)
+    print(*describe(result.edge()), sep="\n")
+    print(f"rows: {result.folder.edges.path}")
 
 
 def describe(edges: "pd.DataFrame") -> list[str]:
@@ -59,72 +64,6 @@ def describe(edges: "pd.DataFrame") -> list[str]:
         ratio = (edges.edge_learning_rate / edges[column]).dropna()
         if len(ratio):
             low, middle, high = ratio.quantile([0, 0.5, 1])
-            lines.append(
-                f"measured / {words}: {middle:.6g} in the median of {len(ratio):,} rows, {low:.6g} to {high:.6g}"
-            )
+            spread = f"{low:.6g} to {high:.6g}"
+            lines.append(f"measured / {words}: {middle:.6g} in the median of {len(ratio):,} rows, {spread}")
     return lines
-
-
-class SearchProgress(Observer):
-    """Rows done and trainings made: a bar on a terminal, a line every ten seconds elsewhere."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.total = self.before = self.rows = self.trainings = 0
-        self.began = self.told = time.monotonic()
-        self.bar: Any = None
-        self.task: Any = None
-
-    def __enter__(self) -> Self:
-        if sys.stdout.isatty():
-            from rich.progress import BarColumn, Progress, TextColumn
-
-            columns = TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[state]}")
-            self.bar = Progress(*columns)
-            self.bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.bar:
-            self.bar.stop()
-
-    def started(self, total: int, finished: int) -> None:
-        """Says how much there is to do."""
-        self.total, self.before = total, finished
-        if self.bar:
-            self.task = self.bar.add_task(self.name, total=total, completed=finished, state="compiling")
-        elif finished:
-            print(f"{self.name}: {finished:,} of {total:,} edges are there already")
-
-    def trained(self, count: int) -> None:
-        """Counts trainings, and shows it when it is time."""
-        self.trainings += count
-        if self.bar:
-            self.bar.update(self.task, state=self.state())
-        elif time.monotonic() - self.told >= LINE_SECONDS:
-            self.told = time.monotonic()
-            print(f"{self.name}: {self.state()}", flush=True)
-
-    def advanced(self, rows: int, outcomes: "np.ndarray | None" = None) -> None:
-        """Counts rows."""
-        self.rows += rows
-        if self.bar:
-            self.bar.update(self.task, completed=self.before + self.rows, state=self.state())
-
-    def noticed(self, sentence: str) -> None:
-        """A line of its own, above the bar if there is one."""
-        tell = self.bar.console.print if self.bar else print
-        tell(f"note: {sentence}")
-
-    def state(self) -> str:
-        """Rows and trainings."""
-        return f"{self.before + self.rows:,} of {self.total:,} edges · {self.trainings:,} trainings"
-
-    def summary(self, columns: float) -> str:
-        """The last line, with the cost in columns of a map: every row trained once."""
-        if not self.rows:
-            return f"{self.name}: all {self.total:,} edges were there already"
-        seconds = time.monotonic() - self.began
-        return f"{self.name}: {self.rows:,} edges by {self.trainings:,} trainings in {seconds:,.1f} s, at the cost of {columns:.1f} columns of a map"

@@ -1,13 +1,28 @@
 """`nanmap examples`: the configs and sweeps that come with the package."""
 
-import shlex
-import shutil
-import tomllib
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from nanmap.cli.app import app
 from nanmap.errors import InputError, did_you_mean
 
 THREADS = "threads/"
+
+
+@app.command(epilog="Example:  nanmap examples keras_line --out my_project")
+def examples(
+    name: Annotated[
+        str | None, typer.Argument(help="Example to copy out; lists them all unless given.", show_default=False)
+    ] = None,
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder to copy into.")] = Path("."),
+) -> None:
+    """List the shipped configs and sweeps, or copy one out to start from."""
+    if name is None:
+        _list_all()
+    else:
+        _copy(name, out)
 
 
 def root() -> Path:
@@ -16,17 +31,32 @@ def root() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parents[3]
 
 
-def show(name: str | None, out: Path) -> None:
-    """Lists the examples, or copies one with all the files that it needs."""
+def refuse_example(path: Path) -> None:
+    """Raises InputError if a file that is asked for is not there, but is an example that can be copied out."""
+    name = _stem(path.as_posix())
+    if not path.exists() and name in _found("sweeps") | _found("configs"):
+        raise InputError(
+            "no such file, but an example", file=path, mend=f"nanmap examples {name} --out DIR copies it out"
+        )
+
+
+def _list_all() -> None:
+    """The examples, and apart from them those of the threads."""
+    found = {folder: _found(folder) for folder in ("sweeps", "configs")}
+    for title, files in found.items():
+        _list(title, {key: file for key, file in files.items() if THREADS not in key})
+    print("\nfour beginners' programs, every fix that they were offered, and the sweeps that compare them:")
+    for title, files in found.items():
+        _list(title, {key: file for key, file in files.items() if THREADS in key})
+    print("\ncopy one out:  nanmap examples NAME --out DIR")
+
+
+def _copy(name: str, out: Path) -> None:
+    """Copies an example and all the files that it needs; overwrites nothing."""
+    import shlex
+    import shutil
+
     sweeps, configs = _found("sweeps"), _found("configs")
-    if name is None:
-        for title, files in (("sweeps", sweeps), ("configs", configs)):
-            _list(title, {key: file for key, file in files.items() if THREADS not in key})
-        print("\nfour beginners' programs, every fix that they were offered, and the sweeps that compare them:")
-        for title, files in (("sweeps", sweeps), ("configs", configs)):
-            _list(title, {key: file for key, file in files.items() if THREADS in key})
-        print("\ncopy one out:  nanmap examples NAME --out DIR")
-        return
     stem = _stem(name)
     if stem not in sweeps | configs:
         known = sorted(sweeps | configs)
@@ -43,15 +73,6 @@ def show(name: str | None, out: Path) -> None:
         shutil.copyfile(file, target)
         print(target)
     print(f"next: nanmap {'sweep' if stem in sweeps else 'run'} {shlex.quote(str(targets[needed[0]]))}")
-
-
-def refuse_example(path: Path) -> None:
-    """Raises InputError if a file that is asked for is not there, but is an example that can be copied out."""
-    name = _stem(path.as_posix())
-    if not path.exists() and name in _found("sweeps") | _found("configs"):
-        raise InputError(
-            "no such file, but an example", file=path, mend=f"nanmap examples {name} --out DIR copies it out"
-        )
 
 
 def _stem(name: str) -> str:
@@ -73,6 +94,8 @@ def _list(title: str, files: dict[str, Path]) -> None:
 
 def _needed(files: list[Path]) -> list[Path]:
     """The files, the configs that they name, and the data that those read."""
+    import tomllib
+
     for file in files:
         tree = tomllib.loads(file.read_text(encoding="utf-8")) if file.suffix == ".toml" else {}
         named = [tree.get("config"), tree.get("data", {}).get("path"), tree.get("model", {}).get("init_file")]

@@ -2,15 +2,19 @@
 
 import os
 import platform
-from importlib.metadata import version
 
-from nanmap.engine.devices import cache_folder, set_up
+from nanmap.cli.app import app
 
 PACKAGES = ("nanmap", "jax", "jaxlib", "optax", "numpy", "pandas", "pyarrow")
 
 
-def show() -> None:
-    """Prints versions, devices, caches and the measured peak."""
+@app.command(epilog="Example:  nanmap info")
+def info() -> None:
+    """Versions, devices, caches, and the measured peak of a matrix product."""
+    from importlib.metadata import version
+
+    from nanmap.engine.devices import cache_folder, set_up
+
     set_up("auto")
     import jax
 

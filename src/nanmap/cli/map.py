@@ -2,37 +2,55 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from nanmap.config import parse_assignment
+import typer
+
+from nanmap.cli.app import app
 from nanmap.errors import InputError
-from nanmap.result import Result
+
+if TYPE_CHECKING:
+    from nanmap.result import Result
 
 
-def draw(
-    run: Path,
-    x: str | None,
-    y: str | None,
-    facet: list[str],
-    value: str,
-    select: list[str],
-    theme: str,
-    out: Path | None,
+@app.command(
+    "map", epilog="Example:  nanmap map results/square_sgd --x learning_rate --y batch_size --facet init --out map.png"
+)
+def map_(
+    run: Annotated[Path, typer.Argument(help="A run folder (results/<sweep>).", show_default=False)],
+    x: Annotated[str | None, typer.Option(help="Axis along the bottom.", show_default=False)] = None,
+    y: Annotated[str | None, typer.Option(help="Axis up the side.", show_default=False)] = None,
+    facet: Annotated[
+        list[str] | None, typer.Option(help="Axis with a panel per value; at most two.", show_default=False)
+    ] = None,
+    value: Annotated[
+        str, typer.Option(help="What to colour by: outcome, cause, converged (share of runs), or any other column.")
+    ] = "outcome",
+    select: Annotated[
+        list[str] | None, typer.Option(metavar="AXIS=VALUE", help="Keep only these rows; may be repeated.")
+    ] = None,
+    theme: Annotated[str, typer.Option(help="light or dark.", metavar="light|dark")] = "light",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Picture to write: .png, .svg or .pdf; RUN/maps/… unless given.", show_default=False),
+    ] = None,
 ) -> None:
-    """Draws a map and says where it is."""
+    """Draw a stability map of any two axes. Without --x and --y: the maps that the sweep lists."""
+    from nanmap.result import Result
+
     result = Result(run)
-    if x is None and y is None:
+    if x is None and y is None and not (facet or select or out or value != "outcome"):
         draw_listed(result, theme)
         return
     if x is None or y is None:
-        raise InputError("a map needs both --x and --y", key="--y" if y is None else "--x", allowed=_axes(result))
-    chosen = dict(parse_assignment(text) for text in select)
-    out = out or result.folder.maps / ("_".join([value, x, y, *facet]) + ".png")
-    result.map(x, y, facet=tuple(facet), value=value, select=chosen, theme=theme, out=out)
+        missing = " and ".join(name for name, given in (("--x", x), ("--y", y)) if given is None)
+        raise InputError("a map as asked needs both --x and --y", key=missing, allowed=_axes(result))
+    out = out or result.folder.maps / ("_".join([value, x, y, *(facet or [])]) + ".png")
+    result.map(x, y, facet=tuple(facet or ()), value=value, select=_selected(select or []), theme=theme, out=out)
     print(out)
 
 
-def draw_listed(result: Result, theme: str = "light") -> None:
+def draw_listed(result: "Result", theme: str = "light") -> None:
     """Draws the maps that the sweep's file lists into the run folder."""
     listed = result.manifest.get("maps", [])
     if not listed:
@@ -43,12 +61,30 @@ def draw_listed(result: Result, theme: str = "light") -> None:
         print(_draw_one(result, options, theme))
 
 
-def _draw_one(result: Result, options: Mapping[str, Any], theme: str) -> Path:
+def _draw_one(result: "Result", options: Mapping[str, Any], theme: str) -> Path:
     given = dict(options)
     out = result.folder.maps / given.pop("file")
     result.map(given.pop("x"), given.pop("y"), facet=tuple(given.pop("facet", ())), theme=theme, out=out, **given)
     return out
 
 
-def _axes(result: Result) -> list[str]:
-    return [axis.get("name") or axis.get("key", "").rpartition(".")[2] for axis in result.manifest["sweep"]["axes"]]
+def _selected(texts: list[str]) -> dict[str, list[Any]]:
+    """The values to keep by axis; an axis that is given twice keeps both."""
+    from nanmap.config import parse_assignment
+
+    chosen: dict[str, list[Any]] = {}
+    for text in texts:
+        axis, equals, _ = text.partition("=")
+        if not (equals and axis.strip()):
+            raise InputError(
+                "not of the form AXIS=VALUE", key="--select", value=text, mend="for example --select init=normal"
+            )
+        axis, value = parse_assignment(text)
+        chosen.setdefault(axis, []).extend(value if isinstance(value, list) else [value])
+    return chosen
+
+
+def _axes(result: "Result") -> list[str]:
+    from nanmap.analysis import load_grid
+
+    return [axis.column for axis in load_grid(result.manifest).axes]

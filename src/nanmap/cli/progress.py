@@ -1,4 +1,4 @@
-"""How a sweep goes on: a bar on a terminal, plain lines elsewhere."""
+"""How a sweep or a search goes on: a bar on a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -14,104 +14,111 @@ from nanmap.runs.observer import Observer
 LINE_SECONDS = 10.0  # between two plain lines
 
 
-class PlainProgress(Observer):
-    """Counts, and tells them as a line from time to time."""
+class Progress(Observer):
+    """An observer that counts rows, trainings and outcomes, and shows them.
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.total = self.before = self.done = 0
-        self.counts: Counter[str] = Counter()
-        self.began = self.told = time.monotonic()
+    Args:
+        name: what runs, at the head of every line.
+        unit: what a row is, in the plural: `cells`, `edges`.
+        bar: whether to draw a bar; on a terminal if None.
+    """
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing to put away."""
-
-    def started(self, total: int, finished: int) -> None:
-        """Says how much there is to do."""
-        self.total, self.before = total, finished
-        self.began = self.told = time.monotonic()
-        if finished:
-            print(f"{self.name}: {finished:,} of {total:,} cells are done already")
-
-    def advanced(self, rows: int, outcomes: np.ndarray | None = None) -> None:
-        """Counts cells, and shows it when it is time."""
-        self.done += rows
-        names, counts = np.unique(np.asarray(outcomes, str), return_counts=True)
-        self.counts.update(dict(zip(names.tolist(), counts.tolist(), strict=True)))
-        self.show()
-
-    def noticed(self, sentence: str) -> None:
-        """A line of its own."""
-        print(f"note: {sentence}", flush=True)
-
-    def show(self) -> None:
-        """A line every ten seconds."""
-        if time.monotonic() - self.told >= LINE_SECONDS:
-            self.told = time.monotonic()
-            print(f"{self.name}: {self.before + self.done:,} of {self.total:,} cells · {self.state()}", flush=True)
-
-    def state(self) -> str:
-        """Speed, time left, counts by outcome."""
-        rate = self.done / max(time.monotonic() - self.began, 1e-9)
-        left = (self.total - self.before - self.done) / max(rate, 1e-9)
-        return f"{rate:,.0f} trainings/s · {left:,.0f} s left · {self.tally()}"
-
-    def tally(self) -> str:
-        """Counts by outcome, in their order of precedence."""
-        return ", ".join(f"{self.counts[name]:,} {name}" for name in Outcome if self.counts[name])
-
-    def summary(self, seconds: float) -> str:
-        """The last line."""
-        if not self.done:
-            return f"{self.name}: all {self.total:,} cells were done already"
-        return f"{self.name}: {self.done:,} trainings in {seconds:,.1f} s ({self.done / max(seconds, 1e-9):,.0f} per second): {self.tally()}"
-
-
-class BarProgress(PlainProgress):
-    """The same on a terminal, as a bar that is drawn over itself."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        from rich.progress import BarColumn, Progress, TextColumn
-        from rich.table import Column
-
-        def text(field: str, **layout: Any) -> TextColumn:
-            return TextColumn(field, table_column=Column(no_wrap=True, **layout))
-
-        # On a narrow terminal the tally is cut, never the count of cells.
-        done = text("{task.completed:,.0f}/{task.total:,.0f}", min_width=17)
-        state = text("{task.fields[state]}", ratio=1, overflow="ellipsis")
-        self.bar = Progress(text("{task.description}"), BarColumn(bar_width=20), done, state, expand=True)
+    def __init__(self, name: str, unit: str, *, bar: bool | None = None) -> None:
+        self.name, self.unit = name, unit
+        self.total = self.before = self.rows = self.count = 0
+        self.outcomes: Counter[str] = Counter()
+        self.began = self.shown = self.working = time.monotonic()
+        self.bar = _make_bar() if (sys.stdout.isatty() if bar is None else bar) else None
         self.task: Any = None
 
     def __enter__(self) -> Self:
-        self.bar.start()
+        if self.bar:
+            self.bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.bar.stop()
+        if self.bar:
+            self.bar.stop()
 
     def started(self, total: int, finished: int) -> None:
-        """Opens the bar; programs compile before the first cells are done."""
-        super().started(total, finished)
-        self.task = self.bar.add_task(self.name, total=total, completed=finished, state="compiling")
+        """Says how much there is to do; programs compile before the first rows are done."""
+        self.total, self.before = total, finished
+        self.shown = self.working = time.monotonic()
+        if self.bar:
+            self.task = self.bar.add_task(self.name, total=total, completed=finished, state="compiling")
+        elif finished:
+            print(f"{self.name}: {finished:,} of {total:,} {self.unit} are done already", flush=True)
+
+    def trained(self, count: int) -> None:
+        """Counts trainings, where a row takes more than one."""
+        self.count += count
+        self._show()
+
+    def advanced(self, rows: int, outcomes: np.ndarray | None = None) -> None:
+        """Counts rows that are done, and how they ended if that is known."""
+        self.rows += rows
+        if outcomes is not None:
+            self.outcomes.update(outcomes.astype(str).tolist())
+        self._show()
 
     def noticed(self, sentence: str) -> None:
-        """A line above the bar."""
-        self.bar.console.print(f"note: {sentence}", highlight=False, markup=False)
+        """A line of its own, above the bar if there is one."""
+        if self.bar:
+            self.bar.console.print(f"note: {sentence}", highlight=False, markup=False)
+        else:
+            print(f"note: {sentence}", flush=True)
 
-    def show(self) -> None:
-        """Moves the bar."""
-        self.bar.update(self.task, completed=self.before + self.done, state=self.state())
+    @property
+    def trainings(self) -> int:
+        """Trainings so far; at least one per row."""
+        return max(self.count, self.rows)
+
+    def state(self) -> str:
+        """Trainings and their speed, time left, counts by outcome; each once it is known."""
+        seconds = max(time.monotonic() - self.working, 1e-9)
+        left = (self.total - self.before - self.rows) * seconds / max(self.rows, 1)
+        parts = [
+            f"{self.trainings:,} trainings" if self.trainings > self.rows else "",
+            f"{self.trainings / seconds:,.0f} trainings/s",
+            f"{left:,.0f} s left" if self.rows else "",
+            self._tally(),
+        ]
+        return " · ".join(filter(None, parts))
+
+    def summary(self) -> str:
+        """The last line."""
+        if not self.rows:
+            return f"{self.name}: all {self.total:,} {self.unit} were done already"
+        seconds = max(time.monotonic() - self.began, 1e-9)
+        made = f"{self.trainings:,} trainings in {seconds:,.1f} s ({self.trainings / seconds:,.0f} per second)"
+        many = f"{self.rows:,} {self.unit} by " if self.trainings > self.rows else ""
+        return f"{self.name}: {many}{made}" + (f": {self._tally()}" if self.outcomes else "")
+
+    def _tally(self) -> str:
+        """Counts by outcome, in their order of precedence."""
+        return ", ".join(f"{self.outcomes[name]:,} {name}" for name in Outcome if self.outcomes[name])
+
+    def _show(self) -> None:
+        """Moves the bar, or prints a line when it is time."""
+        if self.bar:
+            self.bar.update(self.task, completed=self.before + self.rows, state=self.state())
+        elif time.monotonic() - self.shown >= LINE_SECONDS:
+            self.shown = time.monotonic()
+            done = self.before + self.rows
+            print(f"{self.name}: {done:,} of {self.total:,} {self.unit} · {self.state()}", flush=True)
 
 
-def make_observer(name: str) -> PlainProgress:
-    """A bar on a terminal, plain lines elsewhere."""
-    return BarProgress(name) if sys.stdout.isatty() else PlainProgress(name)
+def _make_bar() -> Any:
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bar
+    from rich.table import Column
+
+    def text(field: str, **layout: Any) -> TextColumn:
+        return TextColumn(field, markup=False, table_column=Column(no_wrap=True, **layout))
+
+    # On a narrow terminal the state is cut, never the count of rows.
+    done = text("{task.completed:,.0f}/{task.total:,.0f}", min_width=17)
+    state = text("{task.fields[state]}", ratio=1, overflow="ellipsis")
+    return Bar(text("{task.description}"), BarColumn(bar_width=20), done, state, expand=True)

@@ -1,54 +1,75 @@
 """`nanmap run`: one training in words or as JSON."""
 
-import csv
-import json
 import math
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from nanmap.cli.examples import refuse_example
-from nanmap.config import load_config
-from nanmap.engine.devices import set_up
+import typer
+
+from nanmap.cli.app import Device, Set, app
 from nanmap.errors import InputError
+
+if TYPE_CHECKING:
+    from nanmap.runs.single import EpochLoss, TrainingReport
 
 ALL_EPOCHS = 40  # longer trainings show their first epochs, then every so many
 
 
-def run_config(path: Path, overrides: list[str], predict: list[str], explain: bool, device: str, as_json: bool) -> None:
-    """Trains a config file and prints how it went."""
-    refuse_example(path)
-    config = load_config(path, overrides)
-    inputs = [_values(text) for text in predict]
+@app.command(epilog="Example:  nanmap run configs/keras_line.toml --set optimizer.learning_rate=0.001 --predict 25")
+def run(
+    config: Annotated[Path, typer.Argument(help="A config file (configs/*.toml).", show_default=False)],
+    set_: Set = None,
+    predict: Annotated[
+        list[str] | None, typer.Option(metavar="X[,X...]", help="Input to predict after training; may be repeated.")
+    ] = None,
+    explain_data: Annotated[
+        bool, typer.Option("--explain-data", help="Say what was done to each column of the data.")
+    ] = False,
+    device: Device = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
+) -> None:
+    """Train one config: a line per epoch, then the outcome and why."""
+    from nanmap.cli.examples import refuse_example
+    from nanmap.config import load_config
+    from nanmap.engine.devices import set_up
+
+    refuse_example(config)
+    spec = load_config(config, set_ or [])
+    asked = predict or []
+    inputs = [_values(text) for text in asked]
     set_up(device)
+    from nanmap import api
     from nanmap.plan import notices
-    from nanmap.runs.single import plan_one, train_one
+    from nanmap.runs.single import plan_one
 
     try:
-        plan = plan_one(config)
+        plan = plan_one(spec)
         (variant,) = plan.variants()
         for sentence in notices(plan):
             print(f"note: {sentence}", file=sys.stderr)
-        if explain:
+        if explain_data:
             print(*variant.rows.report, sep="\n", file=sys.stderr)
-        report = train_one(plan, predict=inputs, on_epoch=None if as_json else _teller(config.training.epochs))
+        report = api.run(plan, predict=inputs, on_epoch=None if as_json else _teller(spec.training.epochs))
     except InputError as error:
-        raise error.within(path) from None
+        raise error.within(config) from None
     if as_json:
+        import json
+
         print(json.dumps(_plain(_as_json(report)), ensure_ascii=False, allow_nan=False))
-    else:
-        _print_end(report, variant.steps_per_epoch)
-        for given, value in zip(predict, report.predictions, strict=True):
-            print(f"prediction at {given}: {_show(value)}")
+        return
+    _print_end(report, variant.steps_per_epoch)
+    for given, value in zip(asked, report.predictions, strict=True):
+        print(f"prediction at {given}: {_show(value)}")
 
 
-def _teller(total: int | None) -> Callable[[int, Any], None]:
+def _teller(total: int | None) -> "Callable[[int, EpochLoss], None]":
     """Prints some epochs, and whatever was left out the first with an infinity and the first with a NaN."""
     seen: set[str] = set()
 
-    def tell(number: int, losses: Any) -> None:
+    def tell(number: int, losses: "EpochLoss") -> None:
         values = [value for value in asdict(losses).values() if value is not None]
         first = {name for name, found in (("inf", math.isinf), ("nan", math.isnan)) if any(map(found, values))} - seen
         seen.update(first)
@@ -61,7 +82,12 @@ def _teller(total: int | None) -> Callable[[int, Any], None]:
 
 def _values(text: str) -> list[float | str]:
     """Numbers and names of categories, separated by commas; a name that holds one stands in quotes."""
-    parts = next(csv.reader([text], skipinitialspace=True), [])
+    import csv
+
+    try:
+        parts = next(csv.reader([text], skipinitialspace=True, strict=True), [])
+    except csv.Error:
+        raise InputError("has a quotation mark too few", key="--predict", value=text) from None
     return [_number(part.strip()) for part in parts]
 
 
@@ -72,7 +98,7 @@ def _number(text: str) -> float | str:
         return text
 
 
-def _epoch_line(number: int, total: int | None, losses: Any) -> str:
+def _epoch_line(number: int, total: int | None, losses: "EpochLoss") -> str:
     of = f"/{total}" if total else ""
     said = [("mean loss", losses.mean_loss), ("last batch", losses.last_loss), ("val_loss", losses.val_loss)]
     said += [("accuracy", losses.mean_accuracy), ("val_accuracy", losses.val_accuracy)]
@@ -80,7 +106,7 @@ def _epoch_line(number: int, total: int | None, losses: Any) -> str:
     return f"epoch {number}{of}" + "".join(f"  {name} {value:.9g}" for name, value in said if value is not None)
 
 
-def _print_end(report: Any, steps_per_epoch: int) -> None:
+def _print_end(report: "TrainingReport", steps_per_epoch: int) -> None:
     row = report.row
     cause = f"; {report.cause.sentence}" if report.cause else ""
     print(f"\noutcome: {report.outcome} — {report.outcome.sentence}{cause}")
@@ -106,7 +132,7 @@ def _show(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _as_json(report: Any) -> dict[str, Any]:
+def _as_json(report: "TrainingReport") -> dict[str, Any]:
     row = report.row
     return {
         "outcome": str(report.outcome),

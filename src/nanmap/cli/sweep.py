@@ -1,38 +1,50 @@
 """`nanmap sweep`: a plan, a progress bar, a summary, the maps."""
 
-import shlex
-import time
-from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from nanmap.cli.examples import refuse_example
-from nanmap.cli.progress import make_observer
-from nanmap.engine.devices import set_up
+import typer
+
+from nanmap.cli.app import Device, RunOut, Set, SweepFile, app
 from nanmap.errors import InputError
-from nanmap.plan import Plan, load_sweep, notices
+
+if TYPE_CHECKING:
+    from nanmap.plan import Sweep
+    from nanmap.result import Result
 
 
-def run_sweep(
-    path: Path,
-    out: Path | None,
-    overrides: list[str],
-    device: str,
-    *,
-    fresh: bool,
-    dry_run: bool,
-    maps: bool,
-    tune: bool = False,
-    width: int | None = None,
+@app.command(epilog="Example:  nanmap sweep sweeps/square_sgd.toml --set axes.learning_rate.num=128 --out results/fine")
+def sweep(
+    sweep: SweepFile,
+    out: RunOut = None,
+    set_: Set = None,
+    device: Device = "auto",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of continuing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell what would be done, and what it would cost.")
+    ] = False,
+    maps: Annotated[bool, typer.Option("--maps/--no-maps", help="Draw the maps that the sweep lists.")] = True,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Measure first how many cells side by side are fastest; kept for the folder.")
+    ] = False,
+    width: Annotated[
+        int | None, typer.Option(min=1, max=65536, help="Cells side by side in every program.", show_default=False)
+    ] = None,
 ) -> None:
-    """Trains a sweep file's cells and draws its maps."""
-    refuse_example(path)
+    """Train every cell of a sweep into Parquet, and draw its maps. An interrupted sweep continues."""
+    from nanmap.cli.examples import refuse_example
+    from nanmap.cli.progress import Progress
+    from nanmap.engine.devices import set_up
+    from nanmap.plan import Plan, load_sweep, notices
+
+    refuse_example(sweep)
     if tune and width:
         raise InputError("measures the widths that --width sets", key="--tune", mend="give one of the two")
-    sweep = load_sweep(path, overrides)
-    out = out or Path("results") / sweep.name
-    plan = Plan(sweep)
+    spec = load_sweep(sweep, set_ or [])
+    plan = Plan(spec)
     for sentence in notices(plan):
         print(f"note: {sentence}")
     set_up(device)
+    from nanmap import api
     from nanmap.engine import LocalEngine
     from nanmap.engine.estimate import estimate
 
@@ -40,24 +52,25 @@ def run_sweep(
         widths=dict.fromkeys((variant.program for variant in plan.variants()), width) if width else None
     )
     expected = estimate(plan, engine)
-    print(f"{sweep.name}: {expected.sentence()}")
+    print(f"{spec.name}: {expected.sentence()}")
     if dry_run:
-        for line in expected.details():
-            print(f"  {line}")
+        print(*(f"  {line}" for line in expected.details()), sep="\n")
         return
-    from nanmap.result import Result
-    from nanmap.runs.sweep import train_sweep
+    with Progress(spec.name, "cells") as progress:
+        result = api.sweep(plan, out=out, engine=engine, fresh=fresh, tune=tune, observer=progress)
+    print(progress.summary())
+    print(f"rows: {result.folder.cells.path}")
+    _show_maps(spec, result, maps)
 
-    started = time.perf_counter()
-    with make_observer(sweep.name) as observer:
-        folder = train_sweep(plan, out, engine=engine, fresh=fresh, tune=tune, observer=observer)
-    seconds = time.perf_counter() - started
-    print(observer.summary(seconds))
-    print(f"rows: {folder.cells.path}")
-    if maps and sweep.maps:
+
+def _show_maps(sweep: "Sweep", result: "Result", wanted: bool) -> None:
+    """Draws the maps that the sweep lists, or says how to draw one."""
+    if wanted and sweep.maps:
         from nanmap.cli.map import draw_listed
 
-        draw_listed(Result(folder.path))
+        draw_listed(result)
     elif not sweep.maps and len(sweep.grid.axes) > 1:
+        import shlex
+
         x, y = sweep.grid.axes[-1].column, sweep.grid.axes[0].column
-        print(f"next: nanmap map {shlex.quote(str(out))} --x {x} --y {y}")
+        print(f"next: nanmap map {shlex.quote(str(result.path))} --x {x} --y {y}")

@@ -210,7 +210,12 @@ class RecordSettings(Settings):
 
 
 class Config(Settings):
-    """One complete training."""
+    """One complete training, checked: what `nanmap.load` reads from a config's file.
+
+    >>> config = Config.model_validate({"data": {"kind": "line", "n": 5}, "training": {"epochs": 3}})
+    >>> config.optimizer.learning_rate
+    0.01
+    """
 
     data: DataSettings
     model: ModelSettings = ModelSettings()

@@ -73,6 +73,12 @@ class LocalEngine:
     Attributes:
         pinned: widths that the run was begun with.
         narrowed: programs that had to be given a smaller width than theirs, which changes the last bits: old and new.
+
+    >>> import jax, nanmap
+    >>> engine = Engine(devices=jax.devices()[:1])  # one device, for several trainings
+    >>> config = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 3, "batch_size": 1}}
+    >>> nanmap.run(config, engine=engine).outcome
+    <Outcome.CONVERGED: 'converged'>
     """
 
     def __init__(

@@ -32,6 +32,11 @@ class Sweep:
         axes: the axes' tables as they resolve, for the manifest.
         grid: the cells.
         maps: the maps that `make sweep` draws, each the arguments of `nanmap map`.
+
+    >>> tree = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 5}}
+    >>> sweep = make_sweep(tree, [{"key": "training.batch_size", "values": [1, 4, 20]}], name="batches")
+    >>> sweep.name, [axis.column for axis in sweep.grid.axes], sweep.grid.size
+    ('batches', ['batch_size'], 3)
     """
 
     name: str

@@ -54,6 +54,14 @@ class TrainingReport:
         predictions: one output per input that was asked for, in the units of the data; of classes the likeliest, as
             `{"class": name, "probability": p}`.
         report: what was done to the columns of a file.
+
+    >>> import nanmap
+    >>> config = {"data": {"kind": "line", "start": 1, "n": 20}, "training": {"epochs": 150}}
+    >>> report = nanmap.run(config)
+    >>> report.outcome, report.cause
+    (<Outcome.NAN: 'nan'>, <Cause.OVERFLOW: 'overflow'>)
+    >>> report.row["loss_final"], len(report.epochs)  # up to the first NaN
+    (nan, 132)
     """
 
     config: Config
