@@ -111,7 +111,7 @@ class Task:
         return self.variant.rows.inputs.astype(self.dtype), self.variant.rows.targets.astype(self.dtype)
 
     @cached_property
-    def rates(self) -> np.ndarray:
+    def learning_rates(self) -> np.ndarray:
         """Learning rates, `[cells, layers]`."""
         return self.lanes.learning_rates.astype(self.dtype)
 

@@ -4,6 +4,7 @@ import multiprocessing
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -104,21 +105,18 @@ class _Cell:
                 if program.full_batch
                 else batches.batch_of(program, task, x, y, np.int32(step))
             )
-            self.state = self._host(_update(program)(self.lane, task, self.state, batch, np.int32(step)))
+            self.state = self._host(_jitted(update, program)(self.lane, task, self.state, batch, np.int32(step)))
         self._assess(FINAL, steps - 1 if last == steps else NEVER)
 
     def _assess(self, mark: int, event: int) -> None:
-        self.state = self._host(assess(self.program, self.lane, self.task, self.state, mark, np.int32(event)))
+        assessed = _jitted(assess, self.program)(self.lane, self.task, self.state, np.int32(mark), np.int32(event))
+        self.state = self._host(assessed)
 
     @staticmethod
     def _host(state: Any) -> State:
         return jax.tree.map(np.asarray, state)
 
 
-_UPDATES: dict[Program, Any] = {}
-
-
-def _update(program: Program) -> Any:
-    if program not in _UPDATES:
-        _UPDATES[program] = jax.jit(lambda *arguments: update(program, *arguments))
-    return _UPDATES[program]
+@cache
+def _jitted(function: Callable[..., State], program: Program) -> Callable[..., State]:
+    return jax.jit(partial(function, program))

@@ -125,7 +125,7 @@ def by_hand(task: Task) -> list[float]:
             loss, gradient = mse_and_gradient(layers, x, y)
             if step < task.steps:
                 for i in range(2):
-                    kernels[i] -= task.rates[cell, i] * factors[i] * gradient[i]["kernel"]
+                    kernels[i] -= task.learning_rates[cell, i] * factors[i] * gradient[i]["kernel"]
         losses.append(loss)
     return losses
 

@@ -10,7 +10,7 @@ from nanmap.config import build_config
 from nanmap.config.choices import BiasInitKind, InitKind, names
 from nanmap.config.initialisers import INITIALISERS, Family
 from nanmap.errors import InputError
-from nanmap.models.initialisers import FAMILIES, draw, initial_layers
+from nanmap.models.initialisers import FAMILIES, draw
 from nanmap.plan import make_variant
 from oracles import flat, random_layers
 
@@ -41,7 +41,8 @@ def layers_of(
             "training": {"steps": 1, "dtype": dtype},
         }
     )
-    return initial_layers(config.model, make_variant(config).program, seed)
+    parameters, state = make_variant(config).program.model.draw(config.model, seed)
+    return [{**trained, **running} for trained, running in zip(parameters, state, strict=True)]
 
 
 def test_every_drawn_initialiser_stands_in_the_table() -> None:

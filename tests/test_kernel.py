@@ -44,9 +44,9 @@ def marked_calls(text: str) -> list[str]:
 
 
 def test_thin_networks_are_those_without_a_product_of_matrices() -> None:
-    assert program_of(plan_of([], 4)).thin
-    assert program_of(plan_of([5], 4)).thin
-    assert not program_of(plan_of([5, 5], 4)).thin
+    assert program_of(plan_of([], 4)).model.one_kernel
+    assert program_of(plan_of([5], 4)).model.one_kernel
+    assert not program_of(plan_of([5, 5], 4)).model.one_kernel
 
 
 @pytest.mark.parametrize("order", ["sequential", "shuffle", "replacement"])

@@ -99,12 +99,12 @@ ROW = st.fixed_dictionaries(
         "data_nan": st.booleans(),
         "float16": st.booleans(),
         "single_rows": st.booleans(),
-        "rate": st.sampled_from([-0.1, -0.0, 0.0, 0.1]),
+        "learning_rate": st.sampled_from([-0.1, -0.0, 0.0, 0.1]),
     }
 )
 PLAIN = {
     "loss_initial": 1.0, "loss_late": 1.0, "loss_final": 1.0, "loss_floor": 0.0, "first_nan_step": -1, "first_inf_step": -1,
-    "ends_infinite": False, "dead_at_end": False, "dead_at_init": False, "data_nan": False, "float16": False, "rate": 0.1,
+    "ends_infinite": False, "dead_at_end": False, "dead_at_init": False, "data_nan": False, "float16": False, "learning_rate": 0.1,
     "single_rows": False,
 }  # fmt: skip
 POSSIBLE = {
@@ -141,12 +141,12 @@ def test_columns_are_classified_as_the_table_reads_for_each_cell(rows: list[dict
         ({"first_nan_step": 5}, "nan_without_inf"),
         ({"first_nan_step": 5, "first_inf_step": 4, "float16": True}, "float16_range"),
         ({"first_nan_step": 5, "float16": True}, "nan_without_inf"),
-        ({"first_nan_step": 0, "data_nan": True, "rate": -1.0}, "nan_in_data"),
-        ({"first_nan_step": 5, "loss_initial": np.inf, "rate": -1.0}, "start_not_finite"),
-        ({"ends_infinite": True, "first_inf_step": 3, "rate": -1.0}, "gradient_ascent"),
+        ({"first_nan_step": 0, "data_nan": True, "learning_rate": -1.0}, "nan_in_data"),
+        ({"first_nan_step": 5, "loss_initial": np.inf, "learning_rate": -1.0}, "start_not_finite"),
+        ({"ends_infinite": True, "first_inf_step": 3, "learning_rate": -1.0}, "gradient_ascent"),
         ({"dead_at_end": True, "dead_at_init": True, "loss_final": 2.0}, "dead_at_init"),
         ({"dead_at_end": True, "loss_final": 2.0}, "blown_up_then_dead"),
-        ({"dead_at_end": True, "rate": -1.0}, "killed"),
+        ({"dead_at_end": True, "learning_rate": -1.0}, "killed"),
         ({"single_rows": True, "loss_final": 2.0}, "single_rows"),
         ({"single_rows": True, "loss_final": 0.999, "loss_late": 0.999}, "single_rows"),
         ({"single_rows": True}, "no_movement"),

@@ -169,7 +169,7 @@ def test_ten_million_cells_cost_nothing_to_plan_and_to_decode() -> None:
     tracemalloc.stop()
     assert peak < 4_000_000  # bytes; one byte per cell would be 10 million
     labels = plan.grid.axes[0].labels
-    np.testing.assert_array_equal(lanes.rates[:, 0], labels[[0, 0, 215]])
+    np.testing.assert_array_equal(lanes.learning_rates[:, 0], labels[[0, 0, 215]])
     np.testing.assert_array_equal(lanes.numbers["init_scale"], labels[[0, 1, 215]])
     np.testing.assert_array_equal(lanes.numbers["momentum"], labels[[0, 0, 215]])
 
@@ -181,10 +181,10 @@ def test_programs_of_a_mixed_grid_share_cells_by_their_settings() -> None:
     batches = plan.lanes(plan.grid.cells(np.array([7, 0, 5, 2])))
     by_batch = {lanes.program.batch: lanes for lanes in batches}
     assert by_batch[1].position.tolist() == [1, 3]
-    assert by_batch[1].rates.ravel().tolist() == [0.1, 0.2]
+    assert by_batch[1].learning_rates.ravel().tolist() == [0.1, 0.2]
     full = by_batch[32]
     assert full.position.tolist() == [0, 2]
-    assert full.rates.ravel().tolist() == [0.2, 0.1]
+    assert full.learning_rates.ravel().tolist() == [0.2, 0.1]
     assert full.seed.tolist() == [2, 2]
 
 

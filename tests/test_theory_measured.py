@@ -108,10 +108,9 @@ class TestSharpness:
         config = build_config(self.TREE)
         rows = load_rows(config)
         with jax.enable_x64(True):
-            from nanmap.models.initialisers import initial_layers
             from nanmap.training.program import program_of
 
-            layers = initial_layers(config.model, program_of(config, rows), 0)
+            layers = program_of(config, rows).model.draw(config.model, 0)[0]
             flat, rebuild = jax.flatten_util.ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, float), layers))
 
             def loss(vector: jax.Array) -> jax.Array:
@@ -131,12 +130,10 @@ class TestSharpness:
         config = build_config(tree)
         rows = load_rows(config)
         with jax.enable_x64(True):
-            from nanmap.models.initialisers import initial_layers
-            from nanmap.models.mlp import trained
             from nanmap.models.norm import EPSILON
             from nanmap.training.program import program_of
 
-            layers = trained(initial_layers(config.model, program_of(config, rows), 0))
+            layers = program_of(config, rows).model.draw(config.model, 0)[0]
             flat, rebuild = jax.flatten_util.ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, float), layers))
 
             def loss(vector: jax.Array) -> jax.Array:

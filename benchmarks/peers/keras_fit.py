@@ -56,7 +56,7 @@ def _model(task: Task, steps_per_execution: int, metrics: Sequence[str] = ()) ->
 
 def _set(model: Any, initial: Weights, task: Task, cell: int) -> None:
     model.set_weights([each[cell] for each in initial])
-    model.optimizer.learning_rate = float(task.rates[cell, 0])
+    model.optimizer.learning_rate = float(task.learning_rates[cell, 0])
 
 
 def _fit(model: Any, task: Task, **options: Any) -> None:

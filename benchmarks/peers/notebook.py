@@ -71,7 +71,9 @@ def _in_chunks(task: Task, lanes: int, train: Callable) -> Callable[[], Weights]
             for start in range(0, len(task.cells), lanes):
                 some = slice(start, start + lanes)
                 weights = [jnp.asarray(each[some]) for each in initial]
-                trained.append([np.asarray(each) for each in train(weights, jnp.asarray(task.rates[some]), x, y)])
+                trained.append(
+                    [np.asarray(each) for each in train(weights, jnp.asarray(task.learning_rates[some]), x, y)]
+                )
         return [np.concatenate(each) for each in zip(*trained, strict=True)]
 
     initial = task.weights()

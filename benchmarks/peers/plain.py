@@ -22,7 +22,7 @@ def numbers(task: Task, python: bool) -> Callable[[], Weights]:
     epochs = task.steps // task.variant.steps_per_epoch
 
     def one(cell: int) -> tuple[float, float]:
-        a, b, rate = kernel[cell, 0, 0], bias[cell, 0], task.rates[cell, 0]
+        a, b, rate = kernel[cell, 0, 0], bias[cell, 0], task.learning_rates[cell, 0]
         if python:
             a, b, rate = float(a), float(b), float(rate)
         for _ in range(epochs):
@@ -47,7 +47,7 @@ def vectorised(task: Task, lanes: int) -> Callable[[], Weights]:
     epochs = task.steps // task.variant.steps_per_epoch
 
     def chunk(some: slice) -> np.ndarray:
-        a, b, rate = kernel[some, 0, 0].copy(), bias[some, 0].copy(), task.rates[some, 0]
+        a, b, rate = kernel[some, 0, 0].copy(), bias[some, 0].copy(), task.learning_rates[some, 0]
         error = np.empty_like(a)
         for _ in range(epochs):
             for xi, yi in zip(x, y, strict=True):  # in place: no array is allocated

@@ -16,7 +16,7 @@ def vmap(task: Task, lanes: int, threads: int) -> Callable[[], Weights]:
     from torch import func
 
     activation = torch.tanh if task.workload == "fractal_tanh" else torch.relu
-    x, y, rates, *initial = _tensors(*task.rows, task.rates, *task.weights())
+    x, y, rates, *initial = _tensors(*task.rows, task.learning_rates, *task.weights())
 
     def loss(weights: Any, x: Any, y: Any) -> Any:
         return torch.mean((forward(activation, task.workload, weights, x) - y) ** 2)
@@ -59,7 +59,7 @@ def loop(task: Task, threads: int) -> Callable[[], Weights]:
 
     def one(cell: int) -> Sequence[np.ndarray]:
         weights = [each[cell].clone().requires_grad_() for each in initial]
-        rates = np.repeat(task.rates[cell], len(weights) // len(task.rates[cell]))
+        rates = np.repeat(task.learning_rates[cell], len(weights) // len(task.learning_rates[cell]))
         groups = [{"params": [w], "lr": float(rate)} for w, rate in zip(weights, rates, strict=True)]
         optimizer = torch.optim.SGD(groups if len(set(rates)) > 1 else weights, lr=float(rates[0]))
         for _ in range(epochs):

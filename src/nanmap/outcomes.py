@@ -62,7 +62,11 @@ class Outcome(Verdict):
 
 
 class Cause(Verdict):
-    """Why it ended so; the empty text where nothing went wrong. A cause has the hue of the outcome that it leads to."""
+    """Why it ended so; the empty text where nothing went wrong. A cause has the hue of the outcome that it leads to.
+
+    >>> Cause("steps_too_large").sentence
+    "the steps are larger than the loss's curvature allows"
+    """
 
     NONE = "", "nothing went wrong", 0, Outcome.CONVERGED.colour
     DATA_NAN = (

@@ -75,7 +75,7 @@ class LocalEngine:
         narrowed: programs that had to be given a smaller width than theirs, which changes the last bits: old and new.
 
     >>> import jax, nanmap
-    >>> engine = Engine(devices=jax.devices()[:1])  # one device, for several trainings
+    >>> engine = LocalEngine(devices=jax.devices()[:1])  # one device, for several trainings
     >>> config = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 3, "batch_size": 1}}
     >>> nanmap.run(config, engine=engine).outcome
     <Outcome.CONVERGED: 'converged'>
