@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nanmap.engine import LocalEngine
-from nanmap.engine import engine as engines
+from nanmap.engine import LocalEngine, local
 from nanmap.plan import Plan, make_sweep
 from nanmap.training.program import Program
 
@@ -74,7 +73,7 @@ def test_one_kernel_and_many_compute_the_same(
 ) -> None:
     plan = plan_of(hidden, batch, dtype=dtype, epochs=2)
     whole = rows(plan, LocalEngine())
-    monkeypatch.setattr(engines, "is_one_kernel", lambda program, backend: False)
+    monkeypatch.setattr(local, "is_one_kernel", lambda program, backend: False)
     pieces = rows(plan, LocalEngine())
     accuracy = {"float64": 1e-9, "float32": 1e-3, "bfloat16": 0.3}[dtype]
     gentle = whole["loss_final"] < 2 * whole["loss_initial"]
