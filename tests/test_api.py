@@ -14,7 +14,7 @@ import pytest
 import nanmap
 from nanmap.config import Config, build_config
 from nanmap.errors import InputError
-from nanmap.grid.tables import axis_tables
+from nanmap.grid.shorthand import axis_tables
 from nanmap.plan import Plan, Sweep, make_sweep, notices
 
 TREE = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 3}}

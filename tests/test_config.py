@@ -11,7 +11,7 @@ from nanmap.config import Config, build_config, check_values, load_config, parse
 from nanmap.config.base import Settings, require
 from nanmap.config.keys import known_keys
 from nanmap.errors import InputError, NanmapError, RunFolderError, did_you_mean
-from nanmap.plan.spec import explained
+from nanmap.plan.sweep_file import explained
 from nanmap.results.folder import RunFolder
 
 GOOD = """

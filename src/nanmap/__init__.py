@@ -21,8 +21,8 @@ if TYPE_CHECKING:  # for editors and type checkers; while a program runs, __geta
     from nanmap.errors import InputError as InputError
     from nanmap.errors import NanmapError as NanmapError
     from nanmap.errors import RunFolderError as RunFolderError
-    from nanmap.grid.tables import linear as linear
-    from nanmap.grid.tables import log as log
+    from nanmap.grid.shorthand import linear as linear
+    from nanmap.grid.shorthand import log as log
     from nanmap.outcomes import Cause as Cause
     from nanmap.outcomes import Outcome as Outcome
     from nanmap.plan import Sweep as Sweep
@@ -43,9 +43,9 @@ _HOMES = {
     "Sweep": "nanmap.plan",
     "TrainingReport": "nanmap.runs.single",
     "edge": "nanmap.api",
-    "linear": "nanmap.grid.tables",
+    "linear": "nanmap.grid.shorthand",
     "load": "nanmap.api",
-    "log": "nanmap.grid.tables",
+    "log": "nanmap.grid.shorthand",
     "run": "nanmap.api",
     "sweep": "nanmap.api",
 }

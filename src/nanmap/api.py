@@ -9,7 +9,7 @@ from nanmap.config import Config, build_config, load_config, read_toml
 from nanmap.edges import find_edges
 from nanmap.engine import Engine
 from nanmap.errors import InputError
-from nanmap.grid.tables import Axes, axis_tables, linear, log
+from nanmap.grid.shorthand import Axes, axis_tables, linear, log
 from nanmap.plan import Plan, Sweep, load_sweep, make_sweep
 from nanmap.result import Result
 from nanmap.runs.observer import Observer

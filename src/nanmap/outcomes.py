@@ -127,14 +127,14 @@ class Cause(Verdict):
 
 STILL_FALLING = 0.99  # a loss below this share of the one at 90 % of the budget is still falling
 
-Columns = Mapping[str, np.ndarray]
+Facts = Mapping[str, Any]  # what is known of cells, an array `[cells]` per name
 
 
-def classify(columns: Columns, ratio: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+def classify(facts: Facts, ratio: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
     """Outcome and cause of each cell.
 
     Args:
-        columns: arrays `[cells]`: `first_inf_step` and `first_nan_step` (-1 = never), `ends_infinite`, `dead_at_end`,
+        facts: arrays `[cells]`: `first_inf_step` and `first_nan_step` (-1 = never), `ends_infinite`, `dead_at_end`,
             `dead_at_init`, `data_nan`, `float16`, `single_rows` (bool; batch norm of one row at a time), `loss_initial`,
             `loss_late` (at ⌊0.9·steps⌋), `loss_final`, `loss_floor`, `learning_rate` (the smallest of
             any layer), and `stopped_converged` if a stop was asked for.
@@ -143,45 +143,45 @@ def classify(columns: Columns, ratio: np.ndarray | float) -> tuple[np.ndarray, n
     Returns:
         Two text arrays `[cells]`: values of `Outcome` and of `Cause`.
     """
-    first, late, final = (np.asarray(columns[f"loss_{name}"], float) for name in ("initial", "late", "final"))
-    floor = np.asarray(columns["loss_floor"], float)
-    has_nan, has_inf = columns["first_nan_step"] >= 0, columns["first_inf_step"] >= 0
+    first, late, final = (np.asarray(facts[f"loss_{name}"], float) for name in ("initial", "late", "final"))
+    floor = np.asarray(facts["loss_floor"], float)
+    has_nan, has_inf = facts["first_nan_step"] >= 0, facts["first_inf_step"] >= 0
     with np.errstate(invalid="ignore", over="ignore"):
         reached = np.where(first <= floor, final <= first, final - floor <= ratio * (first - floor)) & np.isfinite(
             first
         )
         blown = final > first
         falling = final < STILL_FALLING * late
-    reached = reached | columns.get("stopped_converged", False)
+    reached = reached | facts.get("stopped_converged", False)
     outcomes = _first_that_holds(
         Outcome,
         {
             Outcome.NAN: has_nan,
-            Outcome.INF: columns["ends_infinite"],
+            Outcome.INF: facts["ends_infinite"],
             Outcome.CONVERGED: reached,
-            Outcome.DEAD: columns["dead_at_end"],
+            Outcome.DEAD: facts["dead_at_end"],
             Outcome.DIVERGED: blown,
             Outcome.PROGRESSING: falling,
         },
         Outcome.STALLED,
     )
-    overflowed = has_inf & (~has_nan | (columns["first_inf_step"] <= columns["first_nan_step"]))
+    overflowed = has_inf & (~has_nan | (facts["first_inf_step"] <= facts["first_nan_step"]))
     bad, dead = np.isin(outcomes, [Outcome.NAN, Outcome.INF]), outcomes == Outcome.DEAD
     stuck = np.isin(outcomes, [Outcome.DIVERGED, Outcome.STALLED]) & (first != final)
     causes = _first_that_holds(
         Cause,
         {
             Cause.NONE: outcomes == Outcome.CONVERGED,
-            Cause.DATA_NAN: bad & columns["data_nan"],
+            Cause.DATA_NAN: bad & facts["data_nan"],
             Cause.START_NOT_FINITE: bad & ~np.isfinite(first),
-            Cause.GRADIENT_ASCENT: (columns["learning_rate"] < 0) & ~dead,
-            Cause.FLOAT16_RANGE: bad & overflowed & columns["float16"],
+            Cause.GRADIENT_ASCENT: (facts["learning_rate"] < 0) & ~dead,
+            Cause.FLOAT16_RANGE: bad & overflowed & facts["float16"],
             Cause.OVERFLOW: bad & overflowed,
             Cause.NAN_WITHOUT_INF: bad,
-            Cause.DEAD_AT_INIT: dead & columns["dead_at_init"],
+            Cause.DEAD_AT_INIT: dead & facts["dead_at_init"],
             Cause.BLOWN_UP_THEN_DEAD: dead & blown,
             Cause.KILLED: dead,
-            Cause.SINGLE_ROWS: columns["single_rows"] & stuck,
+            Cause.SINGLE_ROWS: facts["single_rows"] & stuck,
             Cause.STEPS_TOO_LARGE: outcomes == Outcome.DIVERGED,
             Cause.BUDGET_TOO_SHORT: outcomes == Outcome.PROGRESSING,
             Cause.NO_MOVEMENT: first == final,

@@ -9,6 +9,7 @@ from nanmap.config.optimizers import OPTIMIZERS
 LEARNING_RATE = "optimizer.learning_rate"
 LAYER_RATES = "optimizer.layer_learning_rates"  # the list; `….0` is the first layer's entry
 
+ModelKind = Literal["mlp"]
 DataKind = Literal["square", "line", "gaussian", "csv", "parquet", "npz"]
 InputKind = Literal["range", "linspace", "normal"]
 Categorical = Literal["onehot", "codes"]

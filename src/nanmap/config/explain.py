@@ -87,9 +87,8 @@ def _dotted(parts: Sequence[int | str]) -> str:
 
 def _wrong_value(fault: dict[str, Any], key: str, file: Path | None) -> InputError:
     kind, value = fault["type"], fault["input"]
-    allowed = ("mlp",) if key == "model.kind" else allowed_names(key) if kind == "literal_error" else None
-    if kind == "literal_error" or key == "model.kind":
-        allowed = allowed or (fault["ctx"]["expected"],)
+    if kind == "literal_error":
+        allowed = allowed_names(key) or (fault["ctx"]["expected"],)
         problem, mend = "is none of the allowed values", did_you_mean(str(value), allowed)
         return InputError(problem, file=file, key=key, value=value, allowed=allowed, mend=mend)
     expected = EITHER.get(key) or EXPECTED.get(kind)

@@ -70,9 +70,7 @@ class DataSettings(Settings):
 class ModelSettings(Settings):
     """The network: Dense layers with an activation, and a normalisation between the two in hidden layers."""
 
-    kind: Annotated[str, Field(pattern="^mlp$")] = Field(
-        "mlp", description="`mlp`; without hidden layers a linear model"
-    )
+    kind: choices.ModelKind = Field("mlp", description="`mlp`; without hidden layers a linear model")
     hidden: Annotated[tuple[Natural, ...], Field(strict=False)] = Field((), description="units of each hidden layer")
     activation: choices.ActivationKind = Field("relu", description="activation of hidden layers")
     output_activation: choices.ActivationKind = Field("linear", description="activation of the output")

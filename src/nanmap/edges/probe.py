@@ -14,7 +14,7 @@ import numpy as np
 from nanmap.edges.rows import EdgeRows
 from nanmap.engine import Engine
 from nanmap.engine.groups import form_groups
-from nanmap.outcomes import Cause, Outcome, classify
+from nanmap.outcomes import Cause, Facts, Outcome, classify
 from nanmap.plan import Lanes, Plan, Variant
 from nanmap.theory import linear_problem
 from nanmap.theory.predict import why_not_linear_descent
@@ -59,9 +59,9 @@ class Prober:
         stable = np.zeros(len(rows), bool)
         batches = list(self._lanes(rows, rates, stretch))
         self.cost += sum(_cost(self.engine, lanes) for lanes in batches)
-        for batch, index, columns in self.engine.train(batches):
+        for batch, index, facts in self.engine.train(batches):
             lanes = batches[batch]
-            stable[lanes.position[index]] = _stable(lanes, index, columns, self.by_tail[rows[lanes.position[index]]])
+            stable[lanes.position[index]] = _stable(lanes, index, facts, self.by_tail[rows[lanes.position[index]]])
             self.trained(len(index))
         return stable
 
@@ -104,22 +104,22 @@ def horizon(variant: Variant) -> int:
     return max(variant.steps, TAIL_STEPS) if decided_by_tail(variant) else variant.steps
 
 
-def _stable(lanes: Lanes, index: np.ndarray, columns: dict, by_tail: np.ndarray) -> np.ndarray:
-    outcome, cause = classify(columns, columns["ratio"])
+def _stable(lanes: Lanes, index: np.ndarray, facts: Facts, by_tail: np.ndarray) -> np.ndarray:
+    outcome, cause = classify(facts, facts["ratio"])
     broken = np.isin(outcome, BROKEN) | np.isin(cause, BROKEN_BY_STEPS)
-    blown = (columns["first_inf_step"] >= 0) | (columns["first_nan_step"] >= 0)
+    blown = (facts["first_inf_step"] >= 0) | (facts["first_nan_step"] >= 0)
     if not by_tail.any():
         return ~broken
-    return ~np.where(by_tail, blown | _tail_grows(lanes, index, columns), broken)
+    return ~np.where(by_tail, blown | _tail_grows(lanes, index, facts), broken)
 
 
-def _tail_grows(lanes: Lanes, index: np.ndarray, columns: dict) -> np.ndarray:
+def _tail_grows(lanes: Lanes, index: np.ndarray, facts: Facts) -> np.ndarray:
     """Whether the loss ended above where it stood at nine tenths, by more than rounding."""
     unit = ROUNDING * float(jnp.finfo(lanes.program.dtype).eps)  # NumPy's knows no bfloat16
     size = np.array([_target_size(each) for each in lanes.variants])[lanes.variant[index]]
     with np.errstate(invalid="ignore"):
-        noise = unit**2 * np.maximum(size, columns["loss_initial"])  # a run that has converged wanders at this level
-        return ~(columns["loss_final"] <= np.maximum(columns["loss_late"] * (1 + unit), noise))
+        noise = unit**2 * np.maximum(size, facts["loss_initial"])  # a run that has converged wanders at this level
+        return ~(facts["loss_final"] <= np.maximum(facts["loss_late"] * (1 + unit), noise))
 
 
 def _target_size(variant: Variant) -> float:

@@ -8,9 +8,8 @@ from nanmap.errors import InputError
 from nanmap.grid import Cells, Grid
 from nanmap.grid.axes import Axis
 from nanmap.plan import Sweep
+from nanmap.training.program import lane_number
 
-LEARNING_RATE = "optimizer.learning_rate"
-LAYER_RATES = "optimizer.layer_learning_rates."
 SEEDS = ("training.seed", "data.seed")
 DEFAULT_SPAN = (1e-6, 1e2)  # the rates looked at where the sweep has no axis of them
 
@@ -35,8 +34,8 @@ class EdgeRows:
     def __init__(self, sweep: Sweep, along: str | None = None) -> None:
         self.grid: Grid = sweep.grid
         self.rate = _rate_axis(sweep, along)
-        key = self.rate.key if self.rate else None
-        self.layer = int(key.rpartition(".")[2]) if key and key.startswith(LAYER_RATES) else None
+        number = lane_number(self.rate.key or "") if self.rate else None
+        self.layer = number.layer if number else None
         dimensions = range(len(self.grid.dimensions))
         others = [each for each in dimensions if self.rate not in self.grid.dimensions[each]]
         seeds = [each for each in others if all(axis.key in SEEDS for axis in self.grid.dimensions[each])]
@@ -88,11 +87,8 @@ class EdgeRows:
 
 
 def _rate_axis(sweep: Sweep, along: str | None) -> Axis | None:
-    rates = [
-        axis
-        for axis in sweep.grid.axes
-        if any(key == LEARNING_RATE or key.startswith(LAYER_RATES) for key in axis.keys)
-    ]
+    numbers = {axis: filter(None, map(lane_number, axis.keys)) for axis in sweep.grid.axes}
+    rates = [axis for axis, found in numbers.items() if any(number.per_layer for number in found)]
     own = (sweep.tree.get("optimizer") or {}).get("layer_learning_rates")
     names = [axis.column for axis in rates]
     if along is not None and along not in names:

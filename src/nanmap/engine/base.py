@@ -5,17 +5,14 @@ Whatever is handed over or handed back can be pickled: an engine may train in ot
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from nanmap.outcomes import Facts
 from nanmap.plan import Lanes, Plan
 from nanmap.training.cell import State
 from nanmap.training.program import Program
-
-# What an engine tells of cells, `[cells]` per name, see `facts_of`; where a program hands them out, `parameters` and
-# `model_state` at the end are pytrees of them.
-Facts = dict[str, Any]
 
 
 class Trained(NamedTuple):
@@ -24,7 +21,8 @@ class Trained(NamedTuple):
     Attributes:
         batch: place of their batch among those that were handed over, from 0.
         cells: indices into the batch.
-        facts: about each of them.
+        facts: about each of them, see `facts_of`; where the program hands them out, `parameters` and `model_state` at the
+            end are pytrees of such arrays.
     """
 
     batch: int

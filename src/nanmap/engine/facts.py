@@ -1,11 +1,10 @@
 """From the states that a call returns to columns over cells, in NumPy. The rest of a cell after its NaN is filled in here."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from nanmap.engine.base import Facts
 from nanmap.engine.groups import late_step
 from nanmap.plan import Lanes
 from nanmap.training.cell import MEASURE_CEILING, MEASURE_TAIL, Assessment, Events, Losses, State
@@ -33,7 +32,7 @@ class Records(NamedTuple):
         return cls(*(np.array([np.asarray(cell) for cell in part]) for part in parts))
 
 
-def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> Facts:
+def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any]:
     """Facts about each cell, `[cells]` per name; steps are -1 where an event never came.
 
     Args:

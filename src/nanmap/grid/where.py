@@ -10,8 +10,8 @@ import numpy as np
 
 from nanmap.errors import InputError, did_you_mean
 
-Columns = Mapping[str, np.ndarray]
-Condition = Callable[[Columns], np.ndarray]
+Values = Mapping[str, np.ndarray]  # of each axis, `[cells]` per column
+Condition = Callable[[Values], np.ndarray]
 COMPARISONS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -41,7 +41,7 @@ def parse_where(text: str, columns: Iterable[str]) -> Condition:
     return lambda values: np.asarray(condition(values), dtype=bool)
 
 
-def _condition(node: ast.expr, text: str, columns: list[str]) -> Callable[[Columns], Any]:
+def _condition(node: ast.expr, text: str, columns: list[str]) -> Callable[[Values], Any]:
     if isinstance(node, ast.BoolOp):
         parts = [_condition(part, text, columns) for part in node.values]
         join = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
@@ -54,7 +54,7 @@ def _condition(node: ast.expr, text: str, columns: list[str]) -> Callable[[Colum
     raise _outside(text, f"`{ast.unparse(node)}` is no comparison")
 
 
-def _comparison(node: ast.Compare, text: str, columns: list[str]) -> Callable[[Columns], Any]:
+def _comparison(node: ast.Compare, text: str, columns: list[str]) -> Callable[[Values], Any]:
     if (
         isinstance(node.ops[0], ast.In | ast.NotIn)
         and len(node.ops) == 1
@@ -64,7 +64,7 @@ def _comparison(node: ast.Compare, text: str, columns: list[str]) -> Callable[[C
         options = [_constant(item, text) for item in node.comparators[0].elts]
         inverted = isinstance(node.ops[0], ast.NotIn)
 
-        def member(values: Columns) -> Any:
+        def member(values: Values) -> Any:
             found = left(values)
             if any(_is_text(option) != _is_text(found) for option in options):
                 raise _outside(text, f"`{ast.unparse(node)}` compares a number with a text")
@@ -77,7 +77,7 @@ def _comparison(node: ast.Compare, text: str, columns: list[str]) -> Callable[[C
             raise _outside(text, f"`{ast.unparse(node)}` uses an unknown comparison")
     compare = [COMPARISONS[type(op)] for op in node.ops]
 
-    def holds(values: Columns) -> Any:
+    def holds(values: Values) -> Any:
         made = [term(values) for term in terms]
         if len({_is_text(value) for value in made}) > 1:
             raise _outside(text, f"`{ast.unparse(node)}` compares a number with a text")
@@ -90,7 +90,7 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) or (isinstance(value, np.ndarray) and value.dtype.kind in "OU")
 
 
-def _term(node: ast.expr, text: str, columns: list[str]) -> Callable[[Columns], Any]:
+def _term(node: ast.expr, text: str, columns: list[str]) -> Callable[[Values], Any]:
     if isinstance(node, ast.Name) and node.id not in ("true", "false"):
         if node.id not in columns:
             raise InputError(

@@ -12,8 +12,8 @@ from nanmap.config.load import PATHS, anchored, check_key, with_settings
 from nanmap.errors import InputError, did_you_mean
 from nanmap.grid.axes import FORMS, find_axis
 from nanmap.outcomes import Outcome
-from nanmap.plan.spec import SweepFile, explained
 from nanmap.plan.sweep import Sweep, make_sweep
+from nanmap.plan.sweep_file import SweepFile, explained
 from nanmap.results.columns import COLUMNS
 
 

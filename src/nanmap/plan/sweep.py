@@ -16,7 +16,7 @@ from nanmap.errors import InputError, did_you_mean
 from nanmap.grid.axes import Axis, AxisSpec, column_names
 from nanmap.grid.grid import Grid
 from nanmap.grid.where import parse_where
-from nanmap.plan.spec import MapSpec, explained
+from nanmap.plan.sweep_file import MapSpec, explained
 from nanmap.results.columns import COLUMNS
 
 RESERVED = ("cell", *(column.name for column in COLUMNS))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nanmap.plot.settings import ShownSettings
+from nanmap.config.choices import LEARNING_RATE
+from nanmap.plot.shown import ShownSettings
 from nanmap.results.columns import COLUMNS
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import Column, CurveStyle
@@ -17,7 +18,6 @@ from nanmap.results.schema import Column, CurveStyle
 if TYPE_CHECKING:
     import pandas as pd
 
-LEARNING_RATE = "optimizer.learning_rate"
 AGREE = 1e-6  # predictions of the runs of a line that differ by less, relative, are one
 NEAR = 0.1  # and the measured edges of its settings
 DRAWS = {"training.seed", "model.init"}  # runs that differ only in these are draws of one setting, which has a median

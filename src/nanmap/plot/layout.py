@@ -8,7 +8,7 @@ from matplotlib.legend import Legend
 from matplotlib.transforms import Bbox
 
 from nanmap.analysis import View
-from nanmap.plot.settings import ShownSettings
+from nanmap.plot.shown import ShownSettings
 from nanmap.plot.text import wrapped
 from nanmap.plot.theme import Theme
 from nanmap.plot.ticks import Labels

@@ -7,7 +7,7 @@ import numpy as np
 from nanmap.analysis import Shown
 from nanmap.config.choices import FILE_KINDS
 from nanmap.config.optimizers import OPTIMIZERS
-from nanmap.plot.settings import ShownSettings
+from nanmap.plot.shown import ShownSettings
 from nanmap.plot.text import label_of, wrapped
 
 AXIS_NAMES = {

@@ -4,12 +4,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from nanmap.engine import Engine
 from nanmap.grid import Cells
+from nanmap.outcomes import Facts
 from nanmap.plan import Lanes
 
 WRITES_WAITING = 2  # shards held while the disk is slower than the devices
@@ -34,7 +35,7 @@ class Shard:
         self.missing -= len(position)
 
 
-def trained(engine: Engine, shards: Iterable[Shard]) -> Iterator[tuple[Shard, Lanes, np.ndarray, dict[str, Any]]]:
+def trained(engine: Engine, shards: Iterable[Shard]) -> Iterator[tuple[Shard, Lanes, np.ndarray, Facts]]:
     """What the engine hands back of some shards' batches, each beside its shard; whoever takes it puts it there."""
     filling: dict[int, tuple[Shard, Lanes]] = {}  # by the place of a batch among those handed over
 

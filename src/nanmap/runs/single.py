@@ -16,7 +16,7 @@ from nanmap.models import Model
 from nanmap.outcomes import Cause, Outcome
 from nanmap.plan import Lanes, Plan, Variant, make_sweep
 from nanmap.results.columns import make_table
-from nanmap.runs.rows import ENDS, complete_rows
+from nanmap.runs.complete import ENDS, complete_rows
 from nanmap.theory.forecast import Forecaster
 from nanmap.training.cell import Assessment, State
 

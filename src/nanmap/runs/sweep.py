@@ -10,9 +10,9 @@ from nanmap.results.columns import make_table
 from nanmap.results.folder import RunFolder
 from nanmap.results.manifest import fingerprint, make_manifest
 from nanmap.results.shards import shard_metadata
+from nanmap.runs.complete import complete_rows
 from nanmap.runs.observer import Observer
 from nanmap.runs.resume import Resumed, pinned_widths, resume
-from nanmap.runs.rows import complete_rows
 from nanmap.runs.shard import Shard, Writer, trained
 from nanmap.theory.forecast import Forecaster
 from nanmap.training.program import Program
