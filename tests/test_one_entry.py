@@ -1,4 +1,4 @@
-"""A new outcome and a new column are one entry each: a copy of the package with such entries stores, counts and draws them."""
+"""Where to add things, as docs/architecture.md has it, done: a copy of the package with one entry more of each kind uses them all."""
 
 import json
 import os
@@ -11,6 +11,7 @@ import pytest
 
 import nanmap
 
+# Per file of the package what is put before a text that stands in it once; "" puts it at the end of the file.
 ENTRIES = {
     "outcomes.py": {
         '    PROGRESSING = "progressing"': '    SWINGING = "swinging", "the loss returned to where it began", 35, "#12ab34"\n',
@@ -21,6 +22,47 @@ ENTRIES = {
             '    Column("loss_swing", pa.float64(), Unit.LOSS, "How far the loss swings.", Missing.NAN,\n'
             '           (Reason.ENDED_BY_NAN,), label="swing of the loss", better="low"),\n'
         ),
+    },
+    "engine/facts.py": {'        "loss_floor": of["floor"],\n': '        "loss_swing": abs(final - initial),\n'},
+    "config/initialisers.py": {
+        '    "zeros": ': '    "tenths": InitialiserEntry("constant", lambda fan_in, fan_out: 0.1),\n'
+    },
+    "config/optimizers.py": {'    "sgd": ': '    "signs": OptimizerEntry("Sign descent", ()),\n'},
+    "training/optimizers.py": {
+        '    "sgd": ': '    "signs": Rule(lambda program, numbers: optax.stateless(lambda g, _: jax.tree.map(jnp.sign, g))),\n'
+    },
+    "config/losses.py": {'    "mse": ': '    "quartic": LossEntry(),\n'},
+    "training/loss.py": {'    "mse": ': '    "quartic": lambda output, target, delta: (output - target) ** 4,\n'},
+    "config/choices.py": {'"mlp"]': '"shift", '},
+    "models/__init__.py": {
+        '"mlp": MLP.of': '"shift": lambda settings, features, outputs: Shift(features, outputs), ',
+        "MODELS: dict": "from nanmap.models.shift import Shift\n\n",
+    },
+    "models/shift.py": {
+        "": """from dataclasses import dataclass
+import numpy as np
+from nanmap.models.base import Model, Pass
+
+@dataclass(frozen=True)
+class Shift(Model):
+    def shapes(self):
+        return [{"b": ()}], [{}]
+
+    def draw(self, settings, seed):
+        return [{"b": np.float32(0.5)}], [{}]
+
+    def forward(self, parameters, state, x, mask, *, numbers, layout, training=False):
+        return Pass(x + parameters[0]["b"], state)
+"""
+    },
+    "cli/greet.py": {
+        "": """from nanmap.cli.app import app
+
+@app.command(epilog="Example:  nanmap greet")
+def greet() -> None:
+    "Say hello."
+    print("hello")
+"""
     },
 }
 SCRIPT = """
@@ -34,10 +76,10 @@ from nanmap.outcomes import Outcome, classify
 from nanmap.plot import draw_map
 
 never, no = np.full(3, -1), np.zeros(3, bool)
-columns = {"first_inf_step": never, "first_nan_step": np.array([-1, -1, 4]), "rate": np.ones(3), "loss_floor": np.zeros(3)}
-columns |= {"loss_initial": np.ones(3), "loss_late": np.ones(3), "loss_final": np.array([0.0, 1.0, np.nan])}
-columns |= dict.fromkeys(("ends_infinite", "dead_at_end", "dead_at_init", "data_nan", "float16", "single_rows"), no)
-outcomes, _ = classify(columns, 0.05)
+known = {"first_inf_step": never, "first_nan_step": np.array([-1, -1, 4]), "learning_rate": np.ones(3), "loss_floor": np.zeros(3)}
+known |= {"loss_initial": np.ones(3), "loss_late": np.ones(3), "loss_final": np.array([0.0, 1.0, np.nan])}
+known |= dict.fromkeys(("ends_infinite", "dead_at_end", "dead_at_init", "data_nan", "float16", "single_rows"), no)
+outcomes, _ = classify(known, 0.05)
 axes = [{"key": "training.batch_size", "values": [1]}, {"key": "optimizer.learning_rate", "values": [1.0, 2.0, 3.0]}]
 facts = {"outcome": outcomes.astype(object), "loss_swing": np.array([1.0, 7.0, np.nan])}
 folder = write_run(Path(sys.argv[1]), axes, facts)
@@ -54,23 +96,68 @@ print(json.dumps(told))
 """
 
 
+TRAININGS = """
+import json, sys
+from pathlib import Path
+import nanmap
+from nanmap.plan import Plan, make_sweep, notices
+
+def tree(**tables):
+    data = {"kind": "line", "n": 4, "start": 1}
+    training = {"steps": 3, "batch_size": 4, "dtype": "float64"}
+    return {"data": data, "training": training, "optimizer": {"learning_rate": 0.25}, **tables}
+
+def params(**tables):
+    report = nanmap.run(tree(**tables))
+    return {name: values.ravel().tolist() for name, values in report.params.items()} | {
+        "loss": report.row["loss_initial"], "swing": report.row["loss_swing"], "end": report.row["loss_final"]}
+
+zeros = {"init": "zeros", "bias": False}
+plan = Plan(make_sweep(tree(optimizer={"kind": "signs", "learning_rate": 0.25}), []))
+print(json.dumps({
+    "signs": params(model=zeros, optimizer={"kind": "signs", "learning_rate": 0.25}),
+    "tenths": params(model={"init": "tenths"}, training={"steps": 1, "batch_size": 4}, optimizer={"learning_rate": 0.0}),
+    "quartic": params(model=zeros, loss={"kind": "quartic"}, optimizer={"learning_rate": 0.0}),
+    "shift": params(model={"kind": "shift"}, optimizer={"learning_rate": 0.5}),
+    "notices": notices(plan),
+}))
+"""
+
+
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """What the enlarged package says."""
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the enlarged package."""
     folder = tmp_path_factory.mktemp("copy")
     package = folder / "nanmap"
     shutil.copytree(Path(nanmap.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     for name, entries in ENTRIES.items():
-        text = (package / name).read_text(encoding="utf-8")
+        text = (package / name).read_text(encoding="utf-8") if (package / name).exists() else ""
         for place, entry in entries.items():
-            assert text.count(place) == 1, place
+            assert text.count(place) == 1, (name, place)
             text = text.replace(place, entry + place)
         (package / name).write_text(text, encoding="utf-8")
-    paths = os.pathsep.join([str(folder), str(Path(__file__).parent)])
-    command = [sys.executable, "-c", SCRIPT, str(folder / "run")]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False)
+    return folder
+
+
+def run_in(copy: Path, *command: str) -> str:
+    """What a program prints that uses the enlarged package."""
+    paths = os.pathsep.join([str(copy), str(Path(__file__).parent)])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def told(copy: Path) -> dict:
+    """What the enlarged package stores and draws."""
+    return json.loads(run_in(copy, "-c", SCRIPT, str(copy / "run")))
+
+
+@pytest.fixture(scope="module")
+def trained(copy: Path) -> dict:
+    """What the enlarged package trains."""
+    return json.loads(run_in(copy, "-c", TRAININGS))
 
 
 def test_an_outcome_is_classified_stored_and_drawn(told: dict) -> None:
@@ -87,3 +174,37 @@ def test_a_column_is_stored_and_drawn_with_its_label_and_its_nan(told: dict) -> 
     assert told["loss_swing"]["bar"] == ["swing of the loss"]
     assert told["loss_swing"]["legend"] == ["NaN: 1 training · 33 %"]
     assert told["loss_swing"]["pixels"][2] == nanmap.Outcome.NAN.colour
+
+
+def test_an_initialiser_draws(trained: dict) -> None:
+    assert trained["tenths"]["layers.0.kernel"] == pytest.approx([0.1])
+
+
+def test_an_optimizer_trains_and_none_of_its_settings_is_told_to_be_idle(trained: dict) -> None:
+    assert trained["signs"]["layers.0.kernel"] == [0.75]  # three steps of a quarter, whatever the gradient
+    assert trained["notices"] == []
+
+
+def test_a_loss_is_trained_on(trained: dict) -> None:
+    assert trained["quartic"]["loss"] == (1 + 2**4 + 3**4 + 4**4) / 4
+
+
+def test_a_model_trains(trained: dict) -> None:
+    assert trained["shift"]["layers.0.b"] == [0.0]  # y = x needs no shift, and a step of a half on b² finds that
+    assert trained["shift"]["end"] == 0.0
+
+
+def test_a_column_is_filled_by_a_training(trained: dict) -> None:
+    assert trained["signs"]["swing"] == trained["signs"]["loss"] - trained["signs"]["end"]
+
+
+def test_a_command_is_there_by_its_file(copy: Path) -> None:
+    assert "hello" in run_in(copy, "-m", "nanmap", "greet")
+    assert "Say hello." in run_in(copy, "-m", "nanmap", "--help")
+
+
+def test_the_page_names_the_files(copy: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for name in ENTRIES:
+        place = "a file in `models/`" if name.startswith("models/") else "a file in `cli/`" if "cli/" in name else name
+        assert place in page, name

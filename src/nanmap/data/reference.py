@@ -9,7 +9,7 @@ from nanmap.data.rows import Rows
 
 
 def affine_floor(rows: Rows, loss: str, delta: float = 1.0) -> float:
-    """Loss of the best affine fit to the training rows, in float64; 0 for cross-entropies.
+    """Loss of the best affine fit to the training rows, in float64; 0 for cross-entropies, and where no fit is known.
 
     Squared losses are fitted in closed form, absolute and Huber losses by iteratively reweighted least squares.
     NaN when the rows hold NaN.
@@ -20,7 +20,7 @@ def affine_floor(rows: Rows, loss: str, delta: float = 1.0) -> float:
     >>> affine_floor(load_rows(build_config(tree)), "mse") < 1e-20
     True
     """
-    if LOSSES[loss].of_classes:
+    if LOSSES[loss].of_classes or (LOSSES[loss].curvature is None and loss not in ROBUST):
         return 0.0
     if not (np.isfinite(rows.inputs).all() and np.isfinite(rows.targets).all()):
         return float("nan")
