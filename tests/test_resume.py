@@ -16,6 +16,7 @@ from nanmap.errors import InputError
 from nanmap.plan import Plan, make_sweep
 from nanmap.result import Result
 from nanmap.runs.observer import Observer
+from nanmap.runs.single import plan_one
 
 TREE: dict[str, Any] = {"data": {"kind": "line", "start": 1, "n": 20, "slope": 0.5}, "training": {"steps": 30}}
 AXES = [
@@ -342,3 +343,19 @@ def test_fresh_cells_leave_the_edges_and_fresh_edges_the_cells(run, engine, tmp_
     run(tmp_path, fresh=True)
     assert (content(tmp_path, "cells"), content(tmp_path, "edges")) == (cells, edges)
     assert not (tmp_path / "maps").exists()
+
+
+# What the first version that pinned widths called these programs: a folder is continued under the same names.
+KEYS = {
+    "fractal_tanh": "eb37ad03438a",
+    "keras_line": "a1013549a445",
+    "relu_double": "ea974e7450b4",
+    "square_sgd": "0e7fa8590484",
+    "tabular_mlp": "9f10f92fe5aa",
+}
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_programs_are_called_as_in_folders_of_earlier_versions(name: str) -> None:
+    (variant,) = plan_one(nanmap.load(Path(__file__).parents[1] / "configs" / f"{name}.toml")).variants()
+    assert variant.program.key == KEYS[name]
