@@ -15,7 +15,7 @@ from nanmap.engine.facts import FINAL, INITIAL, LATE, Records, facts_of
 from nanmap.engine.groups import late_step, task_of
 from nanmap.plan import Lanes, Plan
 from nanmap.training import batches
-from nanmap.training.cell import NEVER, Lane, State, assess, begin, running, update
+from nanmap.training.cell import EPOCH_SUMS, NEVER, Lane, State, assess, begin, running, update
 from nanmap.training.program import Program
 from nanmap.training.start import start
 
@@ -60,6 +60,8 @@ class PlainEngine:
                 yield Epoch(number, first, last, trainer.state)
                 if not running(trainer.state.events):
                     return
+                sums = dict.fromkeys(EPOCH_SUMS, np.zeros_like(trainer.state.losses.epoch))
+                trainer.state = trainer.state._replace(losses=trainer.state.losses._replace(**sums))
 
 
 def train_all(text: bytes) -> bytes:

@@ -66,7 +66,7 @@ def test_coming_back_from_an_infinite_start_is_not_convergence() -> None:
     flags = dict.fromkeys(
         ("ends_infinite", "dead_at_end", "dead_at_init", "data_nan", "float16", "single_rows"), np.array([False])
     )
-    losses = {"loss_initial": np.inf, "loss_late": 3e34, "loss_final": 2.5e34, "loss_floor": 0.0, "rate": 1.0}
+    losses = {"loss_initial": np.inf, "loss_late": 3e34, "loss_final": 2.5e34, "loss_floor": 0.0, "learning_rate": 1.0}
     outcome, _ = classify(one | flags | {name: np.array([value]) for name, value in losses.items()}, 0.05)
     assert outcome[0] == "progressing"
 

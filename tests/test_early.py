@@ -129,10 +129,10 @@ class Cramped:
 
 
 def test_without_room_fewer_groups_go_at_a_time_and_no_row_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nanmap.engine import engine as engines
+    from nanmap.engine import local
 
     whole = columns_with(NET, RATES, 16)
-    monkeypatch.setattr(engines, "_run", Cramped(40)(engines._run))
+    monkeypatch.setattr(local, "_run", Cramped(40)(local._run))
     said: list[str] = []
     cramped = columns_with(NET, RATES, 16, notify=said.append)
     assert said
@@ -143,10 +143,10 @@ def test_without_room_fewer_groups_go_at_a_time_and_no_row_changes(monkeypatch: 
 
 
 def test_the_width_gives_way_last_and_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nanmap.engine import engine as engines
+    from nanmap.engine import local
 
     narrow = columns_with(NET, RATES, 8)
-    monkeypatch.setattr(engines, "_run", Cramped(8)(engines._run))
+    monkeypatch.setattr(local, "_run", Cramped(8)(local._run))
     said: list[str] = []
     plan = Plan(make_sweep(NET, RATES))
     program = plan.variant(0).program
@@ -162,9 +162,9 @@ def test_the_width_gives_way_last_and_is_recorded(monkeypatch: pytest.MonkeyPatc
 
 
 def test_programs_that_are_done_leave_a_full_device_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nanmap.engine import engine as engines
+    from nanmap.engine import local
 
-    run, resident = engines._run, []
+    run, resident = local._run, []
 
     def call(compiled, made, states):
         resident.append({key[0] for key in engine._programs})
@@ -172,7 +172,7 @@ def test_programs_that_are_done_leave_a_full_device_first(monkeypatch: pytest.Mo
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
         return run(compiled, made, states)
 
-    monkeypatch.setattr(engines, "_run", call)
+    monkeypatch.setattr(local, "_run", call)
     said: list[str] = []
     engine = LocalEngine(devices=jax.devices()[:1], notify=said.append)
     plan = Plan(make_sweep(LINE, [{"key": "training.batch_size", "values": [32, 7]}]))
@@ -183,11 +183,11 @@ def test_programs_that_are_done_leave_a_full_device_first(monkeypatch: pytest.Mo
 
 
 def test_other_failures_are_not_taken_for_a_lack_of_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nanmap.engine import engine as engines
+    from nanmap.engine import local
 
     def broken(*arguments: object) -> None:
         raise jax.errors.JaxRuntimeError("INTERNAL: something else")
 
-    monkeypatch.setattr(engines, "_run", broken)
+    monkeypatch.setattr(local, "_run", broken)
     with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
         columns_with(NET, RATES[1:], 8)

@@ -280,7 +280,7 @@ class TestFolder:
 
     def edge(self, engine, folder: Path, **options: Any) -> nanmap.Result:
         sweep = make_sweep(TestByOutcome.TREE, self.AXES)
-        return nanmap.edge(sweep, folder, engine=engine, tolerance=0.02, block=2, **options)
+        return nanmap.edge(sweep, out=folder, engine=engine, tolerance=0.02, block=2, **options)
 
     def test_an_interrupted_search_continues_with_the_same_rows(self, engine, tmp_path: Path):
         whole = self.edge(engine, tmp_path).edge()

@@ -46,7 +46,7 @@ class Stops(Observer):
 def run(engine):
     def start(out: Path, tree: dict = TREE, axes: list = AXES, **options: Any) -> Result:
         sweep = make_sweep(tree, axes, where=options.pop("where", None))
-        return nanmap.sweep(sweep, out, shard_cells=SHARD, **({"engine": engine} | options))
+        return nanmap.sweep(sweep, out=out, shard_cells=SHARD, **({"engine": engine} | options))
 
     return start
 
@@ -234,7 +234,7 @@ def test_a_width_that_was_chosen_is_part_of_the_identity(run, tmp_path: Path) ->
 
 def edges_of(out: Path, engine: LocalEngine, **options: Any) -> Result:
     sweep = make_sweep(TREE, [*AXES, {"key": "training.seed", "range": [0, 3]}])
-    return nanmap.edge(sweep, out, engine=engine, **({"tolerance": 0.05, "block": 3} | options))
+    return nanmap.edge(sweep, out=out, engine=engine, **({"tolerance": 0.05, "block": 3} | options))
 
 
 # What a folder of the sweep above and of its edges says that no row follows from, as version 2 of the schema has it.

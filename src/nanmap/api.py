@@ -7,6 +7,7 @@ from typing import Any
 
 from nanmap.config import Config, build_config, load_config, read_toml
 from nanmap.edges import find_edges
+from nanmap.edges.find import BLOCK
 from nanmap.engine import Engine
 from nanmap.errors import InputError
 from nanmap.grid.shorthand import Axes, axis_tables, linear, log
@@ -141,6 +142,7 @@ def edge(
     tolerance: float = 1e-4,
     engine: Engine | None = None,
     fresh: bool = False,
+    block: int = BLOCK,
     observer: Observer | None = None,
 ) -> Result:
     """Measures the critical learning rate along every other axis of a sweep, into a run folder.
@@ -153,6 +155,7 @@ def edge(
         tolerance: how far the edge may be from the truth, relative; 1e-6 to 0.1, in float64 from 1e-9.
         engine: trains; the devices of this process if None.
         fresh: search again, replacing the edges that are there.
+        block: rows that are searched together and written as one file, about.
         observer: told of progress.
 
     Returns:
@@ -176,6 +179,7 @@ def edge(
         tolerance=tolerance,
         engine=engine,
         fresh=fresh,
+        block=block,
         observer=observer,
     )
     return Result(folder.path)

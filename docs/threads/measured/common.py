@@ -10,7 +10,7 @@ import pandas as pd
 
 from nanmap.config import Config, load_config
 from nanmap.data import load_rows
-from nanmap.engine import Engine
+from nanmap.engine import LocalEngine
 from nanmap.outcomes import Cause, Outcome
 from nanmap.result import Result
 from nanmap.runs.single import TrainingReport, train_one
@@ -37,8 +37,8 @@ def train(name: str, *overrides: str) -> TrainingReport:
 
 
 @cache
-def _engine() -> Engine:
-    return Engine()
+def _engine() -> LocalEngine:
+    return LocalEngine()
 
 
 def printed_again(figure: dict[str, Any]) -> list[float]:

@@ -4,12 +4,12 @@ import sys
 import time
 from collections import Counter
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
-from nanmap.outcomes import Outcome
 from nanmap.runs.observer import Observer
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LINE_SECONDS = 10.0  # between two plain lines
 
@@ -56,7 +56,7 @@ class Progress(Observer):
         self.count += count
         self._show()
 
-    def advanced(self, rows: int, outcomes: np.ndarray | None = None) -> None:
+    def advanced(self, rows: int, outcomes: "np.ndarray | None" = None) -> None:
         """Counts rows that are done, and how they ended if that is known."""
         self.rows += rows
         if outcomes is not None:
@@ -98,6 +98,8 @@ class Progress(Observer):
 
     def _tally(self) -> str:
         """Counts by outcome, in their order of precedence."""
+        from nanmap.outcomes import Outcome
+
         return ", ".join(f"{self.outcomes[name]:,} {name}" for name in Outcome if self.outcomes[name])
 
     def _show(self) -> None:

@@ -85,5 +85,6 @@ class Engine(Protocol):
         """Trains a single cell epoch by epoch: the same bits as among others.
 
         Yields:
-            Its state at initialisation, then after each epoch until the budget, a NaN or a stop ends it.
+            Its state at initialisation, then after each epoch until the budget, a NaN or a stop ends it. `EPOCH_SUMS`
+            of its losses are of the epoch alone.
         """

@@ -50,7 +50,7 @@ class Shards:
         except (OSError, ValueError):  # of JSON or of UTF-8
             mend = f"{self.again} --fresh starts over"
             raise RunFolderError(f"is no run folder: {name} cannot be read", file=folder, mend=mend) from None
-        if not (isinstance(manifest, dict) and "sweep" in manifest):
+        if not (isinstance(manifest, dict) and isinstance(manifest.get("sweep"), dict)):
             raise RunFolderError(f"is no run folder: its {name} is not one of nanmap's", file=folder)
         return manifest
 

@@ -1,6 +1,9 @@
 """Who is told how a run goes on. The command draws its progress from it; a notebook may do so, too."""
 
-import numpy as np
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Observer:
@@ -17,7 +20,7 @@ class Observer:
     def trained(self, count: int) -> None:
         """So many trainings were made. A row of a sweep takes one, a row of edges many."""
 
-    def advanced(self, rows: int, outcomes: np.ndarray | None = None) -> None:
+    def advanced(self, rows: int, outcomes: "np.ndarray | None" = None) -> None:
         """So many rows are done; of a sweep with their outcomes, texts `[rows]`."""
 
     def noticed(self, sentence: str) -> None:
