@@ -165,7 +165,7 @@ def test_an_outcome_is_classified_stored_and_drawn(told: dict) -> None:
     assert told["outcome"]["pixels"][1] == "#12ab34"
     legend = ["converged  1 · 33 %", "swinging  1 · 33 %", "nan  1 · 33 %"]  # from good to bad
     assert told["outcome"]["legend"] == legend
-    assert told["swinging"]["bar"] == ["share of runs that ended as “swinging”"]
+    assert told["swinging"]["bar"] == ["share of runs: swinging"]
     white, dark = told["swinging"]["pixels"][0], told["swinging"]["pixels"][1]
     assert white == told["swinging"]["pixels"][2] != dark
 

@@ -110,7 +110,7 @@ class TestOutcomes:
         assert pixels(figure, 1, 5) == [[sequential(share) for share in (0, 0.25, 0.5, 0.75, 1)]]
         bar = figure.axes[-1]
         assert [tick.get_text() for tick in bar.get_yticklabels()] == ["0 %", "25 %", "50 %", "75 %", "100 %"]
-        assert bar.get_ylabel().replace("\n", " ") == "share of runs that ended as “converged”"
+        assert bar.get_ylabel().replace("\n", " ") == "share of runs: converged"
 
     def test_causes_have_colours_of_their_own(self, tmp_path: Path):
         causes = np.resize(np.array(list(Cause), object), 15)

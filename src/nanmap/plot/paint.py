@@ -99,5 +99,5 @@ def _paint_share(counts: np.ndarray, outcome: Outcome) -> Painting:
     share = np.divide(wanted, rows, out=np.zeros(rows.shape), where=rows > 0)
     image = through(SEQUENTIAL, share)
     image[rows == 0] = 0
-    label = f"share of runs that ended as “{outcome}”"
+    label = f"share of runs: {outcome}"
     return Painting(image, rows, bar=Bar(SEQUENTIAL, Normalize(0, 1), label, "neither", *percent_ticks()))

@@ -217,7 +217,7 @@ COLUMNS = (
         Unit.STEPS,
         "Step at which the loss should overflow, from its growth along the top eigenvector; to compare with first_inf_step.",
         Missing.NAN,
-        (Reason.NEVER, Reason.NO_LINEAR_DESCENT, Reason.MINIBATCHES, Reason.MOMENTUM),
+        (Reason.NO_FORECAST,),
         label="step of the first overflow, as forecast",
         better="high",
         scale=Scale.STEPS,

@@ -73,6 +73,7 @@ class Reason(StrEnum):
     NO_SHARPNESS = "a network or another loss without `[record] sharpness`", "[record] sharpness = true"
     ONLY_START = 'only of the start (`[record] sharpness = "start"`)', "[record] sharpness = true"
     NOT_RESOLVED = "not resolved"
+    NO_FORECAST = "none is forecast"
     NO_LINEAR_DESCENT = "no descent on a linear model with a squared loss"
     NO_NETWORK_DESCENT = "no full-batch descent of a network"
     MINIBATCHES = "minibatches"
