@@ -100,7 +100,7 @@ class Model(ABC):
 
         Args:
             parameters: as drawn, float64 `[cells…, …]`.
-            numbers: numbers of the cells, `[cells…]`.
+            numbers: of the cells, `[cells…]` each: those named in `start_numbers`.
         """
         return parameters
 
@@ -127,6 +127,11 @@ class Model(ABC):
     @property
     def numbers(self) -> tuple[str, ...]:
         """Numbers of a cell that `forward` reads."""
+        return ()
+
+    @property
+    def start_numbers(self) -> tuple[str, ...]:
+        """Numbers of a cell that `place` reads."""
         return ()
 
     @property

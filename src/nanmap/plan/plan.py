@@ -70,7 +70,7 @@ class Lanes:
             "settings": list(settings),
             "which": of_variant[self.variant[cells]],
             "seeds": self.seed[cells],
-            "numbers": {name: values[cells] for name, values in self.numbers.items()},
+            "numbers": {name: self.numbers[name][cells] for name in self.program.model.start_numbers},
             "dtype": self.program.dtype,
         }
 

@@ -15,8 +15,6 @@ from nanmap.theory.predict import Prediction, why_not_descent, why_not_linear_de
 from nanmap.theory.sharpness import sharpness
 from nanmap.training.start import start
 
-START_NUMBERS = ("delta", "init_scale", "init_offset")  # what an initial sharpness depends on, beside seed and model
-
 
 class Forecaster:
     """Predictions for cells, each computed once however many cells share it.
@@ -66,7 +64,8 @@ class Forecaster:
 
     def _at_start(self, lanes: Lanes, rows: Rows, cells: np.ndarray) -> np.ndarray:
         models = [lanes.variants[each].config.model for each in lanes.variant[cells]]
-        named = (*lanes.program.model.numbers, *START_NUMBERS)
+        model = lanes.program.model
+        named = (*model.numbers, *model.start_numbers, "delta")
         numbers = [lanes.seed[cells].tolist(), *(lanes.numbers[name][cells].tolist() for name in named)]
         shared = rows, lanes.program.model, lanes.program.loss, lanes.program.dtype
         keys = [(*shared, *each) for each in zip(models, *numbers, strict=True)]

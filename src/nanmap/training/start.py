@@ -27,7 +27,7 @@ def start(
         settings: initialisers and their kind.
         which: index into `settings`, `[cells…]`.
         seeds: of the draws, `[cells…]`.
-        numbers: the cells' numbers, `[cells…]` each; `init_scale` and `init_offset` among them.
+        numbers: the cells' numbers that the model's start hangs on, `[cells…]` each.
         dtype: number format of the parameters.
 
     Raises:

@@ -182,6 +182,11 @@ class MLP(Model):
         return ("gain",)
 
     @property
+    def start_numbers(self) -> tuple[str, ...]:
+        """Scale and shift of the initial kernels."""
+        return ("init_scale", "init_offset")
+
+    @property
     def layers(self) -> int:
         """Dense layers."""
         return len(self.hidden) + 1
