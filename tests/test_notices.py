@@ -12,7 +12,7 @@ from nanmap.config.keys import known_keys
 from nanmap.config.losses import LOSSES, LossEntry
 from nanmap.config.optimizers import OPTIMIZERS, OptimizerEntry
 from nanmap.plan import Plan, make_sweep, notices
-from nanmap.plan.effect import ACTS
+from nanmap.plan.no_effect import ACTS
 from nanmap.plan.precision import FORMATS, rounds_to_one, rounds_to_zero
 
 LINE = {"kind": "line", "n": 40}

@@ -1,4 +1,4 @@
-"""Rows → grids. Draws nothing and needs no JAX; `plot`, `report` and `Result.to_xarray` call it."""
+"""Rows → grids. Draws nothing and needs no JAX; `plot` and `result` call it."""
 
 from nanmap.analysis.intervals import wilson_interval
 from nanmap.analysis.pixels import (

@@ -8,10 +8,8 @@ import numpy as np
 
 from nanmap.errors import InputError, did_you_mean
 from nanmap.grid.axes import Axis, AxisSpec, column_names
-from nanmap.grid.grid import Grid
-from nanmap.grid.where import parse_where
+from nanmap.grid.grid import Grid, make_grid
 
-CHUNK = 1 << 20  # cells looked at together when `where` is asked for each of them
 FEW = 12  # this many values are shown one by one, each under its own label, even where they are evenly spaced
 
 
@@ -110,8 +108,8 @@ class View:
         if self.grid.where is None:
             return np.full(self.shape, self.depth)
         counts = np.zeros(self.shape, np.int64)
-        for start in range(0, self.grid.size, CHUNK):
-            pixels, _, _ = self.place(self.grid.kept(start, min(start + CHUNK, self.grid.size)).numbers)
+        for cells in self.grid.chunks():
+            pixels, _, _ = self.place(cells.numbers)
             np.add.at(counts.reshape(-1), pixels, 1)
         return counts
 
@@ -120,11 +118,8 @@ def load_grid(manifest: Mapping[str, Any]) -> Grid:
     """The grid that a manifest tells of."""
     sweep = manifest["sweep"]
     specs = [AxisSpec.model_validate(table) for table in sweep["axes"]]
-    axes = {column: Axis(spec, column) for spec, column in zip(specs, column_names(specs), strict=True)}
-    groups = {name: tuple(group) for group in sweep.get("zip") or () for name in group}
-    dimensions = dict.fromkeys(groups.get(column, (column,)) for column in axes)
-    where = parse_where(sweep["where"], axes) if sweep.get("where") else None
-    return Grid(tuple(tuple(axes[name] for name in group) for group in dimensions), where)
+    axes = [Axis(spec, column) for spec, column in zip(specs, column_names(specs), strict=True)]
+    return make_grid(axes, sweep.get("zip") or (), sweep.get("where"))
 
 
 def make_view(grid: Grid, x: str, y: str, facet: Sequence[str] = (), select: Mapping[str, Any] | None = None) -> View:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from nanmap.config.base import Number
+from nanmap.config.base import Number, Settings
 from nanmap.config.choices import LAYER_RATES
 from nanmap.config.keys import METRICS, METRICS_MEND, allowed_names, check_key, is_layer_rate, known_keys, siblings
 from nanmap.errors import InputError, did_you_mean
@@ -44,13 +44,48 @@ def explained(error: ValidationError, file: Path | None) -> InputError:
         mend = f"add `{key.split('.')[-1]} = …`"
         return InputError("is missing", file=file, key=key, allowed=allowed_names(key), mend=mend)
     if kind == "inconsistent":
-        told = fault["ctx"]
-        place = ".".join(filter(None, (key, told["key"])))
-        return InputError(told["problem"], file=file, key=place, mend=told["mend"] or None)
+        return _inconsistent(fault, key, file)
     if fault["input"] is None and is_layer_rate(key):
         mend = f"let axes set the rate of every layer, or give {LAYER_RATES} in the config"
         return InputError("is missing", file=file, key=key, mend=mend)
     return _wrong_value(fault, key, file)
+
+
+def explained_table(error: ValidationError, label: str, model: type[Settings]) -> InputError:
+    """The first fault of a table of a sweep's file.
+
+    Args:
+        error: what was found.
+        label: put before the key.
+        model: what the table is made of; tells what is allowed.
+    """
+    fault = first_fault(error)
+    inner = ".".join(str(part + 1) if isinstance(part, int) else part for part in fault["loc"])
+    key = ".".join(filter(None, (label, inner)))
+    if fault["type"] == "extra_forbidden":
+        known = list(_model_at(model, fault["loc"]).model_fields)
+        return InputError("unknown key", key=key, allowed=known, mend=did_you_mean(inner.rpartition(".")[2], known))
+    if fault["type"] == "missing":
+        return InputError("is missing", key=key)
+    if fault["type"] == "inconsistent":
+        return _inconsistent(fault, key, None)
+    return InputError(fault["msg"].replace("Input should be", "must be"), key=key, value=fault.get("input"))
+
+
+def _model_at(model: type[Settings], parts: Sequence[int | str]) -> type[Settings]:
+    """The table that holds the key at `parts`: a list of tables is entered by its element."""
+    for part in parts[:-1]:
+        if isinstance(part, str):
+            model = get_args(model.model_fields[part].annotation)[0]
+    return model
+
+
+def _inconsistent(fault: dict[str, Any], key: str, file: Path | None) -> InputError:
+    """A rule between fields that does not hold, as `base.require` raises it."""
+    told = fault["ctx"]
+    return InputError(
+        told["problem"], file=file, key=".".join(filter(None, (key, told["key"]))), mend=told["mend"] or None
+    )
 
 
 def check_values(key: str, values: Sequence[Any]) -> None:

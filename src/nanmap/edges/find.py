@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from nanmap.edges.block import edge_facts
+from nanmap.edges.facts import edge_facts
 from nanmap.edges.probe import decided_by_tail
 from nanmap.edges.rows import EdgeRows
 from nanmap.edges.search import Span, plan_search

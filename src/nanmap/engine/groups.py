@@ -10,7 +10,9 @@ import numpy as np
 from nanmap.data import Rows
 from nanmap.engine.compiled import Group
 from nanmap.plan import Lanes
+from nanmap.training.batches import padded
 from nanmap.training.cell import NEVER, Lane, Task
+from nanmap.training.order import order_key
 from nanmap.training.program import Program
 
 
@@ -120,7 +122,7 @@ def assemble(
 def task_of(lanes: Lanes, cell: int) -> Task:
     """What a cell of a batch shares with the group that it stands in, NumPy arrays."""
     variant, seed = lanes.variants[lanes.variant[cell]], int(lanes.seed[cell])
-    x, y, val_x, val_y = _padded(lanes.program, variant.rows)
+    x, y, val_x, val_y = _kept_rows(lanes.program, variant.rows)
     return Task(
         x=x,
         y=y,
@@ -130,25 +132,18 @@ def task_of(lanes: Lanes, cell: int) -> Task:
         val_n=np.int32(len(variant.rows.val_inputs)),
         steps_per_epoch=np.int32(variant.steps_per_epoch),
         steps=np.int32(variant.steps),
-        order_key=np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32),
+        order_key=order_key(seed),
     )
 
 
 @lru_cache(maxsize=512)
-def _padded(program: Program, rows: Rows) -> tuple[np.ndarray, ...]:
+def _kept_rows(program: Program, rows: Rows) -> tuple[np.ndarray, ...]:
     """Rows on the minor axis, zeros behind them: inputs in the program's dtype, targets in the losses'."""
-
-    def pad(values: np.ndarray, capacity: int, dtype: str) -> np.ndarray:
-        filled = np.zeros((values.shape[1], capacity), dtype)
-        with np.errstate(over="ignore"):
-            filled[:, : len(values)] = values.T
-        return filled
-
     return (
-        pad(rows.inputs, program.rows, program.dtype),
-        pad(rows.targets, program.rows, program.wide),
-        pad(rows.val_inputs, program.val_rows, program.dtype),
-        pad(rows.val_targets, program.val_rows, program.wide),
+        padded(rows.inputs, program.rows, program.dtype),
+        padded(rows.targets, program.rows, program.wide),
+        padded(rows.val_inputs, program.val_rows, program.dtype),
+        padded(rows.val_targets, program.val_rows, program.wide),
     )
 
 

@@ -1,13 +1,14 @@
 """The grid: cells numbered row-major over its dimensions, decoded by arithmetic. Ten million cells cost nothing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from nanmap.errors import InputError, did_you_mean
 from nanmap.grid.axes import Axis
-from nanmap.grid.where import Condition
+from nanmap.grid.where import Condition, parse_where
 
 CHUNK = 1 << 20  # cells looked at in one go
 
@@ -91,3 +92,39 @@ class Cells:
             for dimension, position in zip(self.grid.dimensions, self.positions, strict=True)
             for axis in dimension
         }
+
+
+def make_grid(axes: Sequence[Axis], groups: Iterable[Sequence[str]] = (), where: str | None = None) -> Grid:
+    """The grid over axes.
+
+    Args:
+        axes: in the order of the file, the slower ones first.
+        groups: columns of axes that are walked together.
+        where: condition for cells to stay, as a sweep's file writes it.
+
+    Raises:
+        InputError: a group names no axis, or axes of other lengths; the condition cannot be read or compared.
+    """
+    grid = Grid(_dimensions(axes, groups), parse_where(where, [axis.column for axis in axes]) if where else None)
+    if where and axes:
+        grid.kept(0, 1)  # a number compared with a text shows here, before anything runs
+    return grid
+
+
+def _dimensions(axes: Sequence[Axis], groups: Iterable[Sequence[str]]) -> tuple[tuple[Axis, ...], ...]:
+    by_column = {axis.column: axis for axis in axes}
+    grouped: dict[str, tuple[str, ...]] = {}
+    for group in groups:
+        for name in group:
+            if name not in by_column:
+                raise InputError(
+                    "names no axis", key="zip", value=name, allowed=list(by_column), mend=did_you_mean(name, by_column)
+                )
+            if name in grouped:
+                raise InputError("stands in two groups", key="zip", value=name)
+            grouped[name] = tuple(group)
+        lengths = {name: len(by_column[name]) for name in group}
+        if len(set(lengths.values())) > 1:
+            raise InputError("zipped axes need the same number of values", key="zip", value=lengths)
+    dimensions = {grouped.get(axis.column, (axis.column,)): None for axis in axes}
+    return tuple(tuple(by_column[name] for name in group) for group in dimensions)

@@ -8,12 +8,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from nanmap.config import build_config, parse_assignment, read_toml
-from nanmap.config.load import PATHS, anchored, check_key, with_settings
+from nanmap.config.explain import explained_table
+from nanmap.config.keys import check_key
+from nanmap.config.load import PATHS, anchored, with_settings
 from nanmap.errors import InputError, did_you_mean
 from nanmap.grid.axes import FORMS, find_axis
 from nanmap.outcomes import Outcome
 from nanmap.plan.sweep import Sweep, make_sweep
-from nanmap.plan.sweep_file import SweepFile, explained
+from nanmap.plan.sweep_file import SweepFile
 from nanmap.results.columns import COLUMNS
 
 
@@ -35,7 +37,7 @@ def load_sweep(path: str | Path, overrides: Iterable[str] = ()) -> Sweep:
     try:
         spec = SweepFile.model_validate(tree)
     except ValidationError as error:
-        raise explained(error, "", SweepFile).within(path) from None
+        raise explained_table(error, "", SweepFile).within(path) from None
     config_path = (path.parent / spec.config).resolve()
     try:
         config = anchored(read_toml(config_path), config_path.parent)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from nanmap.plan.effect import without_effect
+from nanmap.plan.no_effect import without_effect
 from nanmap.plan.plan import Plan, Variant
 from nanmap.plan.precision import lost_in_rounding
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from nanmap.config.choices import LEARNING_RATE
 from nanmap.data import Rows
-from nanmap.plan.effect import ACTS
+from nanmap.plan.no_effect import ACTS
 from nanmap.plan.plan import Plan, Variant
 
 

@@ -10,13 +10,13 @@ from pydantic import ValidationError
 
 from nanmap.config import build_config, check_values
 from nanmap.config.choices import LAYER_RATES, LEARNING_RATE
+from nanmap.config.explain import explained_table
 from nanmap.config.keys import check_key
 from nanmap.config.load import ALTERNATIVES
-from nanmap.errors import InputError, did_you_mean
+from nanmap.errors import InputError
 from nanmap.grid.axes import Axis, AxisSpec, column_names
-from nanmap.grid.grid import Grid
-from nanmap.grid.where import parse_where
-from nanmap.plan.sweep_file import MapSpec, explained
+from nanmap.grid.grid import Grid, make_grid
+from nanmap.plan.sweep_file import MapSpec
 from nanmap.results.columns import COLUMNS
 
 RESERVED = ("cell", *(column.name for column in COLUMNS))
@@ -83,11 +83,7 @@ def make_sweep(
         _check_tree(tree, made)
         _check_overlap(made, tree)
         groups = tuple(tuple(group) for group in zip)
-        dimensions = _dimensions(made, groups)
-        condition = parse_where(where, [axis.column for axis in made]) if where else None
-        grid = Grid(dimensions, condition)
-        if condition and made:
-            grid.kept(0, 1)  # a number compared with a text shows here, before anything runs
+        grid = make_grid(made, groups, where)
     except InputError as error:
         raise error.within(file) if file else error from None
     return Sweep(name, file, tree, axes, grid, title, groups, where, maps)
@@ -102,7 +98,7 @@ def _axes(tables: list[dict[str, Any]]) -> list[Axis]:
         try:
             specs.append(AxisSpec.model_validate(table))
         except ValidationError as error:
-            raise explained(error, label, AxisSpec) from None
+            raise explained_table(error, label, AxisSpec) from None
         if specs[-1].key:
             check_key(specs[-1].key)  # before the columns: an unknown key may have the name of a result
     columns = column_names(specs)
@@ -138,22 +134,3 @@ def _check_tree(tree: Mapping[str, Any], axes: list[Axis]) -> None:
     except InputError as error:
         if error.value is not ...:
             raise
-
-
-def _dimensions(axes: list[Axis], groups: tuple[tuple[str, ...], ...]) -> tuple[tuple[Axis, ...], ...]:
-    by_column = {axis.column: axis for axis in axes}
-    grouped: dict[str, tuple[str, ...]] = {}
-    for group in groups:
-        for name in group:
-            if name not in by_column:
-                raise InputError(
-                    "names no axis", key="zip", value=name, allowed=list(by_column), mend=did_you_mean(name, by_column)
-                )
-            if name in grouped:
-                raise InputError("stands in two groups", key="zip", value=name)
-            grouped[name] = group
-        lengths = {name: len(by_column[name]) for name in group}
-        if len(set(lengths.values())) > 1:
-            raise InputError("zipped axes need the same number of values", key="zip", value=lengths)
-    dimensions = {grouped.get(axis.column, (axis.column,)): None for axis in axes}
-    return tuple(tuple(by_column[name] for name in group) for group in dimensions)

@@ -15,6 +15,7 @@ from jax.flatten_util import ravel_pytree
 
 from nanmap.data import Rows
 from nanmap.models.base import Array, Layers, Numbers
+from nanmap.training.batches import padded
 from nanmap.training.cell import Lane, full_loss
 from nanmap.training.program import ROW_BLOCK, Program
 
@@ -55,7 +56,7 @@ def sharpness(
     if not (np.isfinite(rows.inputs).all() and np.isfinite(rows.targets).all()):
         return np.full(len(numbers["delta"]), np.nan)
     plain = _without_training(program, rows.n)
-    x, y = (_padded(values, plain) for values in (rows.inputs, rows.targets))
+    x, y = (padded(values, plain.rows, plain.dtype) for values in (rows.inputs, rows.targets))
     cells = len(numbers["delta"])
     found = []
     with jax.enable_x64(program.dtype == "float64"), jax.default_matmul_precision("highest"):
@@ -83,13 +84,6 @@ def _without_training(program: Program, n: int) -> Program:
         rows=rows,
         val_rows=0,
     )
-
-
-def _padded(values: np.ndarray, program: Program) -> np.ndarray:
-    filled = np.zeros((values.shape[1], program.rows), program.dtype)
-    with np.errstate(over="ignore"):
-        filled[:, : len(values)] = values.T
-    return filled
 
 
 def lanczos(product: Any, size: int, dtype: str, iterations: int = ITERATIONS) -> tuple[Array, Array]:

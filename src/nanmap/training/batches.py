@@ -4,11 +4,20 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from nanmap.models.base import Array
 from nanmap.training.cell import Batch, Task, rows_mask
 from nanmap.training.order import epoch_order, replacement_rows
 from nanmap.training.program import Program
+
+
+def padded(values: np.ndarray, capacity: int, dtype: str) -> np.ndarray:
+    """Rows `[rows, columns]` as a program takes them: on the minor axis, zeros behind them, `[columns, capacity]`."""
+    filled = np.zeros((values.shape[1], capacity), dtype)
+    with np.errstate(over="ignore"):
+        filled[:, : len(values)] = values.T
+    return filled
 
 
 def all_rows(program: Program, task: Task) -> Batch:

@@ -270,7 +270,7 @@ def _loss_and_gradient(program: Program, lane: Lane, state: State, batch: Batch)
     loss, output_gradient = jax.value_and_grad(
         lambda output: batch_loss(program.loss, output, batch.y, lane.numbers["delta"], batch.count, batch.mask)
     )(output)
-    if program.clip_output_gradient:
+    if program.clip_output_gradient:  # before the chain rule; `clip_value` and `clip_norm` stand with the optimizers
         bound = lane.numbers["clip_output_gradient"]
         output_gradient = jnp.clip(output_gradient, -bound, bound)
     return loss, output, pull_back(output_gradient)[0], model_state

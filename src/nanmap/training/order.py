@@ -2,10 +2,16 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from nanmap.models.base import Array
 
 INDEX_BITS = 12  # of a 32-bit key, for up to 4096 rows; among the other 20 eight pairs of 4096 rows are equal
+
+
+def order_key(seed: int) -> np.ndarray:
+    """`training.seed` as a raw key of `jax.random`, uint32 `[2]`. The start draws from the seed by a generator of its own."""
+    return np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
 
 
 def epoch_order(key: Array, epoch: Array, n: Array, capacity: int) -> Array:
