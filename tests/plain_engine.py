@@ -35,6 +35,9 @@ class PlainEngine:
     def width(self, program: Program) -> int:
         return 1
 
+    def groups(self, lanes: Lanes) -> list[np.ndarray]:
+        return [np.array([cell]) for cell in range(len(lanes))]
+
     def begin(self, widths: Mapping[Program, int]) -> None:
         self.narrowed = {}
 

@@ -9,9 +9,9 @@ from pydantic import ValidationError, model_validator
 import nanmap
 from nanmap.config import Config, build_config, check_values, load_config, parse_assignment
 from nanmap.config.base import Settings, require
+from nanmap.config.explain import explained_table
 from nanmap.config.keys import known_keys
 from nanmap.errors import InputError, NanmapError, RunFolderError, did_you_mean
-from nanmap.plan.sweep_file import explained
 from nanmap.results.folder import RunFolder
 
 GOOD = """
@@ -158,7 +158,7 @@ class Barred(Settings):
 def test_what_a_rule_says_may_hold_any_character() -> None:
     with pytest.raises(ValidationError) as error:
         Barred(name="x|y|{key}")
-    told = explained(error.value, "axes.a|b", Barred)
+    told = explained_table(error.value, "axes.a|b", Barred)
     assert (told.key, told.problem, told.mend) == ("axes.a|b.name", "`x|y|{key}` | is {none}", "a | b")
 
 

@@ -5,8 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from nanmap.engine import LocalEngine
-from nanmap.engine import job as jobs
+from nanmap.engine import LocalEngine, compaction
 from nanmap.errors import InputError
 from nanmap.plan import Plan, make_sweep
 from nanmap.results.columns import COLUMNS
@@ -36,7 +35,7 @@ def columns_with(tree: dict, axes: list[dict], width: int, **options: object) ->
 
 @pytest.mark.parametrize("tree", [NET, LINE], ids=["net", "line"])
 def test_rows_are_those_of_running_every_cell_to_its_end(tree: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "PAUSE_FLOPS", 0)
+    monkeypatch.setattr(compaction, "PAUSE_FLOPS", 0)
     early, whole = (columns_with(tree, RATES, 64, stop_early=early) for early in (True, False))
     assert (early["first_nan_step"] > early["first_inf_step"]).any(), "a NaN after an infinity should be among them"
     assert len(np.unique(early["first_nan_step"])) > 10, "cells should leave at every pause"
@@ -51,11 +50,11 @@ def test_pauses_save_updates(monkeypatch: pytest.MonkeyPatch) -> None:
         ran.append(len(arguments[1]))  # type: ignore[arg-type]
         return assemble(*arguments, **named)  # type: ignore[arg-type]
 
-    assemble = jobs.assemble
-    monkeypatch.setattr(jobs, "PAUSE_FLOPS", 0)
-    monkeypatch.setattr(jobs, "assemble", counted)
+    assemble = compaction.assemble
+    monkeypatch.setattr(compaction, "PAUSE_FLOPS", 0)
+    monkeypatch.setattr(compaction, "assemble", counted)
     columns_with(NET, RATES[:1], 32)
-    assert len(ran) == 1 + len(jobs.PAUSES)
+    assert len(ran) == 1 + len(compaction.PAUSES)
     assert ran == sorted(ran, reverse=True)
     assert ran[-1] < ran[0], "groups should become fewer"
 

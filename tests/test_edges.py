@@ -12,8 +12,8 @@ import pytest
 
 import nanmap
 from handmade import SMALL_FRACTAL
+from nanmap.edges.bisection import BUDGET, Edges, plan_search, search
 from nanmap.edges.rows import EdgeRows
-from nanmap.edges.search import BUDGET, Edges, plan_search, search
 from nanmap.errors import InputError
 from nanmap.plan import load_sweep, make_sweep
 from oracles import critical_rates

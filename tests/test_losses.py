@@ -13,7 +13,7 @@ from nanmap.config.choices import LossKind, names
 from nanmap.config.losses import LOSSES
 from nanmap.config.settings import LossSettings
 from nanmap.data import affine_floor, load_rows
-from nanmap.data.reference import ROBUST
+from nanmap.data.best_line import ROBUST
 from nanmap.training.loss import POINTWISE
 from oracles import flat
 
@@ -72,7 +72,7 @@ def test_a_loss_has_an_entry_a_function_and_a_floor() -> None:
     assert not functions - entries, f"add {functions - entries} to LOSSES in nanmap/config/losses.py"
     assert not entries - functions, f"add {entries - functions} to POINTWISE in nanmap/training/loss.py"
     bent = {kind for kind, entry in LOSSES.items() if not entry.of_classes and entry.curvature is None}
-    assert set(ROBUST) == bent, "nanmap/data/reference.py fits lines to the losses of numbers that are not squared"
+    assert set(ROBUST) == bent, "nanmap/data/best_line.py fits lines to the losses of numbers that are not squared"
     assert {name for entry in LOSSES.values() for name in entry.reads} == set(LossSettings.model_fields) - {"kind"}
 
 

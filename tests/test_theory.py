@@ -8,7 +8,7 @@ import pytest
 
 from nanmap.config import build_config
 from nanmap.data import load_rows
-from nanmap.theory import bounds, predict
+from nanmap.theory import closed_form, predict
 from nanmap.theory.linear import LinearProblem, linear_problem
 from nanmap.theory.predict import (
     CLIPPING,
@@ -62,9 +62,9 @@ class TestBounds:
 
         heavy = turn(lambda rate: grows(rate, False), 1e-3, 1e3)
         nesterov = turn(lambda rate: grows(rate, True), 1e-3, 1e3)
-        assert bounds.heavy_ball(curvature, momentum) == pytest.approx(heavy, rel=1e-9)
-        assert bounds.nesterov(curvature, momentum) == pytest.approx(nesterov, rel=1e-9)
-        assert bounds.descent(curvature, momentum, True) == pytest.approx(nesterov, rel=1e-9)
+        assert closed_form.heavy_ball(curvature, momentum) == pytest.approx(heavy, rel=1e-9)
+        assert closed_form.nesterov(curvature, momentum) == pytest.approx(nesterov, rel=1e-9)
+        assert closed_form.descent(curvature, momentum, True) == pytest.approx(nesterov, rel=1e-9)
 
     @pytest.mark.parametrize("b1", [0.0, 0.5, 0.9])
     def test_adam_with_its_preconditioner_held_fixed(self, b1: float):
@@ -78,7 +78,7 @@ class TestBounds:
             return radius(np.vstack([moved, moment])) > 1
 
         sharpness = float(np.linalg.eigvals(hessian / scale[:, None]).real.max())
-        assert bounds.adam(sharpness, b1) == pytest.approx(turn(grows, 1e-4, 1e4), rel=1e-9)
+        assert closed_form.adam(sharpness, b1) == pytest.approx(turn(grows, 1e-4, 1e4), rel=1e-9)
 
 
 class TestMeanSquare:

@@ -10,7 +10,7 @@ import pytest
 
 from nanmap.config import build_config
 from nanmap.data import load_rows
-from nanmap.theory import bounds, linear_problem
+from nanmap.theory import closed_form, linear_problem
 from nanmap.theory.sgd import mean_square_edge, typical_edge
 from nanmap.theory.sharpness import lanczos
 from oracles import random_layers
@@ -209,7 +209,7 @@ class TestAdam:
             fell = float(loss(end)) / float(loss(flat))
         sharpness = float(np.linalg.eigvals(hessian / scale[:, None]).real.max())
         assert fell < 0.3
-        assert rate == pytest.approx(bounds.adam(sharpness), rel=0.3)
+        assert rate == pytest.approx(closed_form.adam(sharpness), rel=0.3)
 
 
 class TestOverflow:

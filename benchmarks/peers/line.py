@@ -37,7 +37,7 @@ def _loop(dtype: str, kept: int, updates: int) -> Callable[[], Any]:
     import jax
     import jax.numpy as jnp
 
-    from nanmap.engine.kernel import OPTIONS, as_one_kernel
+    from nanmap.engine.one_kernel import OPTIONS, as_one_kernel
 
     xs = jnp.linspace(0, 1, 100, dtype=dtype)
     ys = xs * xs + 2

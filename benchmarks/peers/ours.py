@@ -71,7 +71,7 @@ def facts(workload: str, side: int, settings: dict[str, Any]) -> dict[str, Any]:
 def peak(dtype: str) -> float:
     """GFLOP/s of a large matrix product on this machine."""
     from nanmap.engine.devices import use_all_cores
-    from nanmap.engine.peak import matrix_product_gflops
+    from nanmap.engine.matmul_peak import matrix_product_gflops
 
     use_all_cores()
     return matrix_product_gflops(dtype)

@@ -10,7 +10,8 @@ from nanmap.analysis.pixels import (
     take_medians,
     to_xarray,
 )
-from nanmap.analysis.view import Shown, View, load_grid, make_view
+from nanmap.analysis.shown_axes import Shown
+from nanmap.analysis.view import View, load_grid, make_view
 
 __all__ = [
     "Kind",

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from nanmap.cli import interrupt
 from nanmap.errors import InputError, NanmapError
 
 app = typer.Typer(
@@ -49,7 +50,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs the command and exits: 0 done, 2 the input is wrong, 130 interrupted, 1 anything else."""
     command: Any = typer.main.get_command(load_commands())
     try:
-        status = command.main(args=arguments, prog_name="nanmap", standalone_mode=False)
+        with interrupt.heard():
+            status = command.main(args=arguments, prog_name="nanmap", standalone_mode=False)
     except NanmapError as error:
         sys.exit(_failed(str(error), WRONG_INPUT if isinstance(error, InputError) else FAILED))
     except USAGE_ERROR as error:

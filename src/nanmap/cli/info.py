@@ -18,7 +18,7 @@ def info() -> None:
     set_up("auto")
     import jax
 
-    from nanmap.engine.peak import matrix_product_gflops
+    from nanmap.engine.matmul_peak import matrix_product_gflops
 
     print(f"python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in PACKAGES))
     devices = jax.devices()

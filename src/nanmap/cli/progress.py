@@ -6,6 +6,7 @@ from collections import Counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from nanmap.cli import interrupt
 from nanmap.runs.observer import Observer
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class Progress(Observer):
 
     def _show(self) -> None:
         """Moves the bar, or prints a line when it is time."""
+        interrupt.check()
         if self.bar:
             self.bar.update(self.task, completed=self.before + self.rows, state=self.state())
         elif time.monotonic() - self.shown >= LINE_SECONDS:

@@ -14,7 +14,7 @@ DataKind = Literal["square", "line", "gaussian", "csv", "parquet", "npz"]
 InputKind = Literal["range", "linspace", "normal"]
 Categorical = Literal["onehot", "codes"]
 Missing = Literal["error", "drop", "mean", "keep"]
-Scaling = Literal["none", "standard", "minmax", "maxabs"]
+ScalingKind = Literal["none", "standard", "minmax", "maxabs"]
 TargetKind = Literal["number", "class"]
 ActivationKind = Literal[
     "linear", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "softplus", "softsign"

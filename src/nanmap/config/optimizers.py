@@ -18,7 +18,7 @@ class OptimizerEntry:
         title: its name in the titles of maps.
         reads: the settings of `[optimizer]` that it reads, besides the rates, the schedule and the clips.
         weight_decay: used where the config gives none; None = no decay then.
-        bounded: whether a closed form bounds its rate on quadratics (`theory/bounds.py`).
+        bounded: whether a closed form bounds its rate on quadratics (`theory/closed_form.py`).
     """
 
     title: str

@@ -33,8 +33,10 @@ class DataSettings(Settings):
     )
     categorical: choices.Categorical = Field("onehot", description="how text columns become numbers")
     missing: choices.Missing = Field("error", description="what to do about missing values")
-    scale_inputs: choices.Scaling = Field("none", description="scaling of each input column, fitted on training rows")
-    scale_targets: choices.Scaling = Field("none", description="scaling of the target, fitted on training rows")
+    scale_inputs: choices.ScalingKind = Field(
+        "none", description="scaling of each input column, fitted on training rows"
+    )
+    scale_targets: choices.ScalingKind = Field("none", description="scaling of the target, fitted on training rows")
     target_kind: choices.TargetKind = Field(
         "number", description="`class` encodes the target's values, for a cross-entropy"
     )

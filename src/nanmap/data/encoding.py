@@ -1,12 +1,13 @@
 """One column of a table as numbers: what it holds decides how. What cannot be trained on is refused, with the mend."""
 
 import re
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from nanmap.config import DataSettings
+from nanmap.data.missing import refuse_gaps, told_missing
+from nanmap.data.words import SHOWN, line_of, listed, unusable
 from nanmap.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[ap]m)?", re.IGNORECASE)
 NUMBER = re.compile(r"[€$£¥]?\s*[+-]?(\d{1,3}([,.'\s]\d{3})+|\d+)([.,]\d+)?\s*[%€$£¥]?")
 PLAIN = 'write plain numbers with a decimal point, 1234.5 for "1.234,5"'
 MANY = 20  # more different texts than this, and than half the rows, are no categories
-SHOWN = 12
 
 
 class Source(NamedTuple):
@@ -91,7 +91,7 @@ def encode(data: DataSettings, column: "pd.Series", *, onehot: bool, target: boo
 
     name, missing = str(column.name), column.isna().to_numpy()
     kind = "empty" if missing.all() else str(infer_dtype(column, skipna=True))
-    _refuse_gaps(data, name, missing, target)
+    refuse_gaps(data, name, missing, target)
     if kind in DATES or kind in TIMES:
         raise _times(data, name, "dates" if kind in DATES else "times")
     if kind == "boolean" or kind in NUMBERS:
@@ -99,7 +99,7 @@ def encode(data: DataSettings, column: "pd.Series", *, onehot: bool, target: boo
         _refuse_infinity(data, name, values)
         said = "true and false as 1 and 0" if kind == "boolean" else "number"
         source = Source(name, ("false", "true") if kind == "boolean" else ())
-        said += f"{_constant(values)}{_missing(missing)}{_infinite(values)}"
+        said += f"{_constant(values)}{told_missing(missing)}{_infinite(values)}"
         return Encoded(values[:, None], (name,), f"{name}: {said}", source)
     if kind not in TEXTS:
         what = "values of several kinds" if kind.startswith("mixed") else kind
@@ -113,11 +113,11 @@ def encode(data: DataSettings, column: "pd.Series", *, onehot: bool, target: boo
     if not onehot:
         shown = listed(f"{text} = {code}" for code, text in enumerate(categories))
         said = f"{len(categories)} categories as codes: {shown}"
-        return Encoded(codes[:, None], (name,), f"{name}: {said}{_missing(missing)}", source)
+        return Encoded(codes[:, None], (name,), f"{name}: {said}{told_missing(missing)}", source)
     hot = one_hot(codes, len(categories))
     names = tuple(f"{name}={text}" for text in categories)
     said = f"{len(categories)} categories one-hot: {listed(categories)}"
-    return Encoded(hot, names, f"{name}: {said}{_missing(missing)}", source)
+    return Encoded(hot, names, f"{name}: {said}{told_missing(missing)}", source)
 
 
 def encode_classes(data: DataSettings, column: "pd.Series", always_one_hot: bool) -> tuple[Encoded, tuple[str, ...]]:
@@ -129,7 +129,7 @@ def encode_classes(data: DataSettings, column: "pd.Series", always_one_hot: bool
         always_one_hot: whether two classes become two columns, too.
     """
     name, missing = str(column.name), column.isna().to_numpy()
-    _refuse_gaps(data, name, missing, target=True)
+    refuse_gaps(data, name, missing, target=True)
     labels = column[~missing]
     numbers = labels.dtype.kind in "iufb"
     found = sorted(labels.unique() if numbers else labels.astype(str).unique())
@@ -159,64 +159,6 @@ def one_hot(codes: np.ndarray, count: int) -> np.ndarray:
     hot = (codes[:, None] == np.arange(count)).astype(float)
     hot[np.isnan(codes)] = np.nan
     return hot
-
-
-def listed(names: Any) -> str:
-    """The first few of many names."""
-    names = list(names)
-    return ", ".join(names[:SHOWN]) + (f", … ({len(names)})" if len(names) > SHOWN else "")
-
-
-def line_of(data: DataSettings, row: int) -> int:
-    """The line of a file in which a row stands, counted from 1; blank lines are no rows but are lines."""
-    if data.kind != "csv":
-        return row + 1
-    lines = Path(data.path or "").read_text(encoding="utf-8", errors="replace").splitlines()
-    return [number for number, line in enumerate(lines, 1) if line.strip()][row + 1]
-
-
-def refuse_missing(data: DataSettings, any_missing: bool, name: str, missing: np.ndarray | None = None) -> None:
-    """Raises InputError for missing values unless the settings say what to do with them."""
-    if not any_missing or data.missing != "error":
-        return
-    where = (
-        f" (line {line_of(data, np.flatnonzero(missing)[0])}, {missing.sum()} in all)" if missing is not None else ""
-    )
-    raise InputError(
-        f"missing values in `{name}`{where}",
-        file=data.path,
-        key="data.missing",
-        value="error",
-        allowed=("drop", "mean", "keep"),
-        mend='data.missing = "drop" leaves such rows out, "mean" fills them, "keep" trains on NaN',
-    )
-
-
-def refuse_mean_label(data: DataSettings, name: str, missing: np.ndarray) -> None:
-    """Raises InputError if targets would be made up."""
-    if data.missing == "mean" and missing.any():
-        raise InputError(
-            f"the target `{name}` misses {missing.sum()} values; a mean is no label",
-            file=data.path,
-            key="data.missing",
-            value="mean",
-            mend='data.missing = "drop" leaves those rows out',
-        )
-
-
-def unusable(data: DataSettings, name: str, problem: str, mend: str) -> InputError:
-    """The error for a column that cannot be trained on."""
-    return InputError(f"column `{name}` {problem}", file=data.path, mend=mend)
-
-
-def _refuse_gaps(data: DataSettings, name: str, missing: np.ndarray, target: bool) -> None:
-    refuse_missing(data, bool(missing.any()), name, missing)
-    if target:
-        refuse_mean_label(data, name, missing)
-    if missing.all() and data.missing in ("drop", "mean"):
-        raise unusable(
-            data, name, "is empty", "leave it out with data.columns" if not target else "choose another target"
-        )
 
 
 def _refuse_infinity(data: DataSettings, name: str, values: np.ndarray) -> None:
@@ -300,7 +242,3 @@ def _constant(values: np.ndarray) -> str:
 def _infinite(values: np.ndarray) -> str:
     infinite = np.isinf(values)
     return f", {infinite.sum()} infinite" if infinite.any() else ""
-
-
-def _missing(missing: np.ndarray) -> str:
-    return f", {missing.sum()} missing" if missing.any() else ""

@@ -1,7 +1,7 @@
 """From `[data]` settings to the training and validation rows of a training."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -10,9 +10,11 @@ from nanmap.config import Config, DataSettings
 from nanmap.config.choices import FILE_KINDS
 from nanmap.config.load import file_stamp
 from nanmap.config.losses import LOSSES
-from nanmap.data.encoding import Source, listed
-from nanmap.data.scaling import fit_scaling
+from nanmap.data.encoding import Source
+from nanmap.data.missing import drop_rows, fill_with_means
+from nanmap.data.scaling import UNSCALED, Scaling, fit_scaling
 from nanmap.data.tables import Arrays, read_arrays, read_table
+from nanmap.data.words import listed
 from nanmap.errors import InputError
 
 
@@ -27,7 +29,7 @@ class Rows:
         features: what each input column is called.
         classes: what the classes are called; none for numbers.
         sources: the columns of the data that the inputs were made from.
-        input_scaling, target_scaling: shift and divisor of each column; `scaled · divisor + shift` leads back.
+        input_scaling, target_scaling: how each column was scaled.
     """
 
     inputs: np.ndarray
@@ -38,8 +40,8 @@ class Rows:
     features: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
-    input_scaling: tuple[np.ndarray, np.ndarray] = field(default=(np.zeros(1), np.ones(1)))
-    target_scaling: tuple[np.ndarray, np.ndarray] = field(default=(np.zeros(1), np.ones(1)))
+    input_scaling: Scaling = UNSCALED
+    target_scaling: Scaling = UNSCALED
 
     @property
     def n(self) -> int:
@@ -85,9 +87,8 @@ def _load(data: DataSettings, always_one_hot: bool, stamp: tuple[int, int] | Non
     inputs, targets, report, features, classes, sources = _raw(data, always_one_hot)
     report = list(report)
     if data.missing == "drop":
-        whole = ~(np.isnan(inputs).any(axis=1) | np.isnan(targets).any(axis=1))
-        inputs, targets = inputs[whole], targets[whole]
-        report += [f"dropped {np.sum(~whole)} rows with missing values"] if not whole.all() else []
+        inputs, targets, told = drop_rows(inputs, targets)
+        report += told
     n = int(np.floor(len(inputs) * (1 - data.validation_split)))
     if n < 1:
         raise InputError(
@@ -95,14 +96,14 @@ def _load(data: DataSettings, always_one_hot: bool, stamp: tuple[int, int] | Non
         )
     inputs, targets = inputs.astype(float), targets.astype(float)
     if data.missing == "mean":
-        report += _fill_with_means(data, inputs, n, features)
-    shift_x, scale_x = fit_scaling(inputs[:n], data.scale_inputs)
-    shift_y, scale_y = fit_scaling(targets[:n], data.scale_targets if data.target_kind == "number" else "none")
-    inputs, targets = (inputs - shift_x) / scale_x, (targets - shift_y) / scale_y
-    report += _told_scaling(data.scale_inputs, features, shift_x, scale_x, n)
+        report += fill_with_means(data, inputs, n, features)
+    of_inputs = fit_scaling(inputs[:n], data.scale_inputs)
+    of_targets = fit_scaling(targets[:n], data.scale_targets if data.target_kind == "number" else "none")
+    inputs, targets = of_inputs.apply(inputs), of_targets.apply(targets)
+    report += _told_scaling(data.scale_inputs, features, of_inputs, n)
     if data.target_kind == "number":
-        outputs = (f"target {data.target or 'y'}",) * len(shift_y)
-        report += _told_scaling(data.scale_targets, outputs, shift_y, scale_y, n)
+        outputs = (f"target {data.target or 'y'}",) * len(of_targets.shift)
+        report += _told_scaling(data.scale_targets, outputs, of_targets, n)
     held_back = f"; the last {len(inputs) - n} validate" if len(inputs) > n else ""
     report.append(f"{len(inputs)} rows: {n} train{held_back}")
     return Rows(
@@ -114,15 +115,15 @@ def _load(data: DataSettings, always_one_hot: bool, stamp: tuple[int, int] | Non
         features,
         classes,
         sources or tuple(map(Source, features)),
-        (shift_x, scale_x),
-        (shift_y, scale_y),
+        of_inputs,
+        of_targets,
     )
 
 
-def _told_scaling(kind: str, names: tuple[str, ...], shift: np.ndarray, divisor: np.ndarray, n: int) -> list[str]:
+def _told_scaling(kind: str, names: tuple[str, ...], scaling: Scaling, n: int) -> list[str]:
     if kind == "none":
         return []
-    each = [f"{name} (x − {s:.6g}) / {d:.6g}" for name, s, d in zip(names, shift, divisor, strict=True)]
+    each = [f"{name} (x − {s:.6g}) / {d:.6g}" for name, s, d in zip(names, *scaling, strict=True)]
     return [f"scaled ({kind}, fitted on the {n} training rows): {listed(each)}"]
 
 
@@ -173,24 +174,3 @@ def _axis(data: DataSettings, rng: np.random.Generator) -> np.ndarray:
     if data.n is not None:
         return data.start + data.step * np.arange(data.n)
     return np.arange(data.start, data.stop, data.step)
-
-
-def _fill_with_means(data: DataSettings, inputs: np.ndarray, n: int, features: tuple[str, ...]) -> list[str]:
-    """Fills gaps in place with the column means of the training rows; returns what was done."""
-    gaps = np.isnan(inputs)
-    if not gaps.any():
-        return []
-    seen = (~gaps[:n]).sum(axis=0)
-    if (seen == 0).any():
-        empty = features[int(np.argmin(seen))]
-        raise InputError(
-            f"column `{empty}` has no value in any training row",
-            file=data.path,
-            key="data.missing",
-            value="mean",
-            mend="leave it out with data.columns",
-        )
-    means = np.where(gaps[:n], 0.0, inputs[:n]).sum(axis=0) / seen
-    inputs[gaps] = np.broadcast_to(means, inputs.shape)[gaps]
-    filled = [f"{features[i]} {gaps[:, i].sum()} times {means[i]:.6g}" for i in np.flatnonzero(gaps.any(axis=0))]
-    return [f"filled missing values with the mean of the {n} training rows: {listed(filled)}"]

@@ -1,15 +1,39 @@
-"""Scaling of columns, fitted on training rows only: a shift and a factor per column."""
+"""Scaling of columns, fitted on training rows only: a shift and a divisor per column, applied and undone."""
+
+from typing import NamedTuple
 
 import numpy as np
 
 
-def fit_scaling(columns: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Shift and divisor `[columns]` such that `(x - shift) / divisor` is scaled.
+class Scaling(NamedTuple):
+    """How columns were scaled.
+
+    Attributes:
+        shift, divisor: float64 `[columns]`.
+    """
+
+    shift: np.ndarray
+    divisor: np.ndarray
+
+    def apply(self, values: np.ndarray) -> np.ndarray:
+        """Values in the units of the data, `[…, columns]`, as trainings see them."""
+        return (values - self.shift) / self.divisor
+
+    def undo(self, values: np.ndarray) -> np.ndarray:
+        """Values as trainings see them, `[…, columns]`, in the units of the data."""
+        return values * self.divisor + self.shift
+
+
+UNSCALED = Scaling(np.zeros(1), np.ones(1))
+
+
+def fit_scaling(columns: np.ndarray, kind: str) -> Scaling:
+    """The scaling `none`, `standard`, `minmax` or `maxabs` of columns `[rows, columns]`.
 
     Missing values are left out of the fit; a constant column keeps the divisor 1.
 
-    >>> fit_scaling(np.array([[1.0], [3.0]]), "standard")
-    (array([2.]), array([1.]))
+    >>> fit_scaling(np.array([[1.0], [3.0]]), "standard").apply(np.array([[5.0]]))
+    array([[3.]])
     """
     width = columns.shape[1]
     shift, divisor = np.zeros(width), np.ones(width)
@@ -23,4 +47,4 @@ def fit_scaling(columns: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]
             shift[index], divisor[index] = known.min(), known.max() - known.min()
         else:
             divisor[index] = np.abs(known).max()
-    return shift, np.where(divisor == 0, 1.0, divisor)
+    return Scaling(shift, np.where(divisor == 0, 1.0, divisor))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nanmap.config import DataSettings
-from nanmap.data.encoding import Source, encode, encode_classes, refuse_mean_label, refuse_missing
+from nanmap.data.encoding import Source, encode, encode_classes
+from nanmap.data.missing import refuse_mean_label, refuse_missing
 from nanmap.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:

@@ -4,16 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nanmap.edges.bisection import Edges, Span, search
 from nanmap.edges.probe import OUTCOME, TAIL, Prober
+from nanmap.edges.quantiles import over_seeds
 from nanmap.edges.rows import EdgeRows
-from nanmap.edges.search import Edges, Span, search
 from nanmap.engine import Engine
 from nanmap.grid import Cells
 from nanmap.plan import Plan
 from nanmap.theory import PREDICTIONS
-from nanmap.theory.forecast import Forecaster, reasons
-
-QUANTILES = {"low": 0.1, "median": 0.5, "high": 0.9}
+from nanmap.theory.facts import Forecaster, reasons
 
 STABLE = "stable at every rate that was tried"
 UNSTABLE = "unstable at the lowest rate that was tried"
@@ -36,7 +35,7 @@ def edge_facts(
     probe = Prober(plan, edges, engine, rows, trained)
     found = search(probe, len(rows), span, probe.by_tail, probe.ahead())
     facts = {**_measured(found, probe, span), **_predicted(plan, probe.cells)}
-    facts |= _seeds(edges, rows, facts["edge_learning_rate"])
+    facts |= over_seeds(edges, rows, facts["edge_learning_rate"])
     return facts, probe.cost / max(probe.column_cost(), 1)
 
 
@@ -71,16 +70,3 @@ def _predicted(plan: Plan, cells: Cells) -> dict[str, np.ndarray]:
             for name, prediction in told.items():
                 absent[f"predicted_{name}_absent"][position] = prediction.absent
     return facts | absent
-
-
-def _seeds(edges: EdgeRows, kept: np.ndarray, edge: np.ndarray) -> dict[str, np.ndarray]:
-    """Quantiles of the edges over the rows that differ only in seeds; those stand together in a block."""
-    found = {name: np.full(len(kept), np.nan) for name in QUANTILES}
-    group = kept // edges.seeds
-    for each in np.unique(group) if edges.seeds > 1 else ():
-        mine = np.flatnonzero(group == each)
-        known = edge[mine][np.isfinite(edge[mine])]
-        if len(known) and len(mine) > 1:
-            for name, share in QUANTILES.items():
-                found[name][mine] = np.exp(np.quantile(np.log(known), share))
-    return {f"edge_seeds_{name}": values for name, values in found.items()}

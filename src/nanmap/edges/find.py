@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from nanmap.edges.bisection import Span, plan_search
 from nanmap.edges.facts import edge_facts
 from nanmap.edges.probe import decided_by_tail
 from nanmap.edges.rows import EdgeRows
-from nanmap.edges.search import Span, plan_search
 from nanmap.edges.table import edge_table
 from nanmap.engine import Engine, LocalEngine
 from nanmap.errors import InputError

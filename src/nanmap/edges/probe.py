@@ -13,7 +13,6 @@ import numpy as np
 
 from nanmap.edges.rows import EdgeRows
 from nanmap.engine import Engine
-from nanmap.engine.groups import form_groups
 from nanmap.outcomes import Cause, Facts, Outcome, classify
 from nanmap.plan import Lanes, Plan, Variant
 from nanmap.theory import linear_problem
@@ -22,7 +21,9 @@ from nanmap.theory.predict import why_not_linear_descent
 TAIL_STEPS = 600  # least horizon of a decision by the tail: modes near the largest have mostly died out by then
 ROUNDING = 64  # units in the last place by which a loss must grow to count as growing
 BROKEN = (Outcome.NAN, Outcome.INF, Outcome.DIVERGED)
-BROKEN_BY_STEPS = (Cause.KILLED, Cause.BLOWN_UP_THEN_DEAD)  # a layer dead at initialisation was not broken by the rate
+BROKEN_BY_STEPS = tuple(
+    map(str, (Cause.KILLED, Cause.BLOWN_UP_THEN_DEAD))
+)  # a layer dead at initialisation was not broken by the rate
 TAIL, OUTCOME = "tail", "outcome"
 MOST_AHEAD = 3
 
@@ -76,7 +77,7 @@ class Prober:
         fullest = 0.0
         for lanes in self._lanes(once, np.ones(len(once)), np.ones(len(once))):
             width = self.engine.width(lanes.program)
-            fullest = max(fullest, *(len(group) / width for group in form_groups(lanes, width)))
+            fullest = max(fullest, *(len(group) / width for group in self.engine.groups(lanes)))
         return next((depth for depth in range(MOST_AHEAD, 1, -1) if fullest * ((1 << depth) - 1) <= 1), 1)
 
     def _lanes(self, rows: np.ndarray, rates: np.ndarray, stretch: np.ndarray) -> Iterator[Lanes]:
@@ -129,4 +130,4 @@ def _target_size(variant: Variant) -> float:
 
 def _cost(engine: Engine, lanes: Lanes) -> int:
     width = engine.width(lanes.program)
-    return sum(width * lanes.variants[lanes.variant[group[0]]].steps for group in form_groups(lanes, width))
+    return sum(width * lanes.variants[lanes.variant[group[0]]].steps for group in engine.groups(lanes))

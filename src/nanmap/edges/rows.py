@@ -8,7 +8,7 @@ from nanmap.errors import InputError
 from nanmap.grid import Cells, Grid
 from nanmap.grid.axes import Axis
 from nanmap.plan import Sweep
-from nanmap.training.program import lane_number
+from nanmap.training.lane_numbers import lane_number
 
 SEEDS = ("training.seed", "data.seed")
 DEFAULT_SPAN = (1e-6, 1e2)  # the rates looked at where the sweep has no axis of them

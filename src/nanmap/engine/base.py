@@ -3,7 +3,7 @@
 Whatever is handed over or handed back can be pickled: an engine may train in other processes, or on other machines.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -68,6 +68,9 @@ class Engine(Protocol):
 
     def width(self, program: Program) -> int:
         """Cells that train side by side. It changes the last bits, so a run pins it; an engine without lanes says 1."""
+
+    def groups(self, lanes: Lanes) -> Sequence[np.ndarray]:
+        """Cells of a batch that would train side by side, indices into it: what tells how many places stay idle."""
 
     def begin(self, widths: Mapping[Program, int]) -> None:
         """Begins a run whose widths are pinned to these, and forgets those of the run before."""

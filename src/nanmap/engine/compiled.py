@@ -13,7 +13,7 @@ import numpy as np
 import optax
 from jax.sharding import Sharding
 
-from nanmap.engine.kernel import in_kernels
+from nanmap.engine.one_kernel import in_kernels
 from nanmap.models.base import Array, Layers
 from nanmap.training.batches import all_rows, batch_of, epoch_rows
 from nanmap.training.cell import (
@@ -72,7 +72,7 @@ def build(program: Program, stop_early: bool = True, run_loop: RunLoop = in_kern
 
     Args:
         stop_early: end a group once all its cells are finished.
-        run_loop: runs the loop over updates, see `engine/kernel.py`.
+        run_loop: runs the loop over updates, see `engine/one_kernel.py`.
 
     The function's arguments:
         count: number of groups to run: a loop bound, so that neither a short shard nor another grid size compiles again.

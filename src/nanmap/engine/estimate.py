@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nanmap.engine.kernel import is_one_kernel
 from nanmap.engine.local import LocalEngine
+from nanmap.engine.one_kernel import is_one_kernel
 from nanmap.engine.widths import flops_per_update, groups_per_call, lane_bytes
 from nanmap.plan import Plan
 from nanmap.training.program import Program

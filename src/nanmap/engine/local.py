@@ -11,14 +11,14 @@ import numpy as np
 from jax.sharding import SingleDeviceSharding
 
 from nanmap.engine.base import Epoch, Trained
+from nanmap.engine.compaction import Job, train_job
 from nanmap.engine.compiled import Packed, build, group_shapes
 from nanmap.engine.crew import Crew
 from nanmap.engine.devices import use_all_cores
 from nanmap.engine.facts import Records, facts_of
 from nanmap.engine.groups import Advance, Call, assemble, chunks, form_groups
-from nanmap.engine.job import Job, train_job
-from nanmap.engine.kernel import OPTIONS as KERNEL_OPTIONS
-from nanmap.engine.kernel import as_one_kernel, in_kernels, is_one_kernel
+from nanmap.engine.one_kernel import OPTIONS as KERNEL_OPTIONS
+from nanmap.engine.one_kernel import as_one_kernel, in_kernels, is_one_kernel
 from nanmap.engine.tune import tune
 from nanmap.engine.widths import flops_per_update, groups_per_call, width_of
 from nanmap.plan import Lanes, Plan
@@ -113,6 +113,10 @@ class LocalEngine:
         allowed = self.narrowed[program][1] if program in self.narrowed else None
         return allowed or self.widths.get(program) or self.pinned.get(program) or width_of(program, self.backend)
 
+    def groups(self, lanes: Lanes) -> list[np.ndarray]:
+        """Cells of a batch that share rows, order and budget, at most a width of them together."""
+        return form_groups(lanes, self.width(lanes.program))
+
     def begin(self, widths: Mapping[Program, int]) -> None:
         """Begins a run with these widths, where none were chosen; forgets those of the run before."""
         self.pinned, self.narrowed = dict(widths), {}
@@ -167,8 +171,8 @@ class LocalEngine:
         return width, self._groups.get(program) or groups_per_call(program, self.backend, width)
 
     def _jobs(self, batch: int, lanes: Lanes) -> Iterator[Job]:
-        width, capacity = self._shape(lanes.program)
-        groups = form_groups(lanes, width)
+        _, capacity = self._shape(lanes.program)
+        groups = self.groups(lanes)
         work = flops_per_update(lanes.program) * len(lanes) * max(variant.steps for variant in lanes.variants)
         if work > SHARED_WORK:  # worth compiling once more
             capacity = min(capacity, -(-len(groups) // len(self.devices)))

@@ -1,6 +1,6 @@
 """How many cells train side by side. The width changes the last bits, so it is a function of the program and the backend."""
 
-from nanmap.engine.kernel import is_one_kernel
+from nanmap.engine.one_kernel import is_one_kernel
 from nanmap.models.base import Layout
 from nanmap.training.program import Program
 
@@ -11,7 +11,7 @@ LIMITS = {"cpu": (4, 256), "gpu": (64, 65536)}
 # Linear models of several inputs on a CPU: values (cells × rows) of an update. From 4096 float32 numbers on XLA writes them
 # out before it adds them up, and an update takes 5 to 8 times as long; batches beyond 64 rows are never added up on the fly.
 LINE_VALUES, LINE_ROWS = 2048, 64
-THIN_BYTES, THIN_VALUES, THIN_LIMITS = 1280 * 1024, 4096, (1, 256)  # loops that are one kernel, see kernel.py
+THIN_BYTES, THIN_VALUES, THIN_LIMITS = 1280 * 1024, 4096, (1, 256)  # loops that are one kernel, see one_kernel.py
 CALL_FLOPS = {"cpu": 2.5e7, "gpu": 1e11}  # per update of all cells of a call: a call shall last some tenths of a second
 CALL_LANES = {"cpu": 16384, "gpu": 1 << 18}  # cells per device and call: bounds memory, and lets progress be told
 CALL_BYTES = 256 * 1024**2

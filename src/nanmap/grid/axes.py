@@ -1,6 +1,6 @@
 """Axes: a named list of values for a config key, or of bundles of settings. Values are made once, cells never."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from nanmap.config.base import Number, Settings, require
-from nanmap.errors import InputError
+from nanmap.errors import InputError, did_you_mean
 
 FORMS = ("values", "log", "linear", "range")
 Span = Annotated[tuple[Number, Number], Field(strict=False)]
@@ -155,3 +155,27 @@ def _text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "-".join(map(_text, value)) or "none"
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def zipped(axes: Sequence[Axis], groups: Iterable[Sequence[str]]) -> tuple[tuple[Axis, ...], ...]:
+    """The dimensions that axes make: those of a group share one, at the place of the first of them.
+
+    Raises:
+        InputError: a group names no axis, or axes of other lengths.
+    """
+    by_column = {axis.column: axis for axis in axes}
+    grouped: dict[str, tuple[str, ...]] = {}
+    for group in groups:
+        for name in group:
+            if name not in by_column:
+                raise InputError(
+                    "names no axis", key="zip", value=name, allowed=list(by_column), mend=did_you_mean(name, by_column)
+                )
+            if name in grouped:
+                raise InputError("stands in two groups", key="zip", value=name)
+            grouped[name] = tuple(group)
+        lengths = {name: len(by_column[name]) for name in group}
+        if len(set(lengths.values())) > 1:
+            raise InputError("zipped axes need the same number of values", key="zip", value=lengths)
+    dimensions = {grouped.get(axis.column, (axis.column,)): None for axis in axes}
+    return tuple(tuple(by_column[name] for name in group) for group in dimensions)

@@ -6,8 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from nanmap.errors import InputError, did_you_mean
-from nanmap.grid.axes import Axis
+from nanmap.grid.axes import Axis, zipped
 from nanmap.grid.where import Condition, parse_where
 
 CHUNK = 1 << 20  # cells looked at in one go
@@ -105,26 +104,7 @@ def make_grid(axes: Sequence[Axis], groups: Iterable[Sequence[str]] = (), where:
     Raises:
         InputError: a group names no axis, or axes of other lengths; the condition cannot be read or compared.
     """
-    grid = Grid(_dimensions(axes, groups), parse_where(where, [axis.column for axis in axes]) if where else None)
+    grid = Grid(zipped(axes, groups), parse_where(where, [axis.column for axis in axes]) if where else None)
     if where and axes:
         grid.kept(0, 1)  # a number compared with a text shows here, before anything runs
     return grid
-
-
-def _dimensions(axes: Sequence[Axis], groups: Iterable[Sequence[str]]) -> tuple[tuple[Axis, ...], ...]:
-    by_column = {axis.column: axis for axis in axes}
-    grouped: dict[str, tuple[str, ...]] = {}
-    for group in groups:
-        for name in group:
-            if name not in by_column:
-                raise InputError(
-                    "names no axis", key="zip", value=name, allowed=list(by_column), mend=did_you_mean(name, by_column)
-                )
-            if name in grouped:
-                raise InputError("stands in two groups", key="zip", value=name)
-            grouped[name] = tuple(group)
-        lengths = {name: len(by_column[name]) for name in group}
-        if len(set(lengths.values())) > 1:
-            raise InputError("zipped axes need the same number of values", key="zip", value=lengths)
-    dimensions = {grouped.get(axis.column, (axis.column,)): None for axis in axes}
-    return tuple(tuple(by_column[name] for name in group) for group in dimensions)

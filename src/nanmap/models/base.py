@@ -166,7 +166,7 @@ class Model(ABC):
 
     @property
     def one_kernel(self) -> bool:
-        """Whether a loop over its updates is best compiled as one kernel, see `engine/kernel.py`."""
+        """Whether a loop over its updates is best compiled as one kernel, see `engine/one_kernel.py`."""
         return False
 
     @property

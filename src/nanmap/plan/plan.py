@@ -13,7 +13,8 @@ from nanmap.data import Rows, affine_floor, load_rows
 from nanmap.errors import InputError
 from nanmap.grid import Cells
 from nanmap.plan.sweep import Sweep
-from nanmap.training.program import LANE_NUMBERS, NUMBERS, LaneNumber, Program, lane_number, program_of
+from nanmap.training.lane_numbers import LANE_NUMBERS, NUMBERS, LaneNumber, lane_number
+from nanmap.training.program import Program, program_of
 
 
 @dataclass(frozen=True, eq=False)

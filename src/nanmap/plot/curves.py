@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nanmap.config.choices import LEARNING_RATE
-from nanmap.plot.shown import ShownSettings
+from nanmap.plot.shown_settings import ShownSettings
 from nanmap.results.columns import COLUMNS
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import Column, CurveStyle

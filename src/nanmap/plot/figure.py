@@ -13,13 +13,13 @@ from matplotlib.figure import Figure
 from nanmap.analysis import View, load_grid, make_view
 from nanmap.config.choices import LEARNING_RATE
 from nanmap.errors import InputError
+from nanmap.plot.coordinates import centres, coordinate, edges, to_scale
 from nanmap.plot.curves import Curve, find_curves
-from nanmap.plot.key import draw_bar, line_of, make_legend, points_of
 from nanmap.plot.layout import Sheet, name_panels, panel_size
+from nanmap.plot.legend import draw_bar, line_of, make_legend, points_of
 from nanmap.plot.paint import paint
-from nanmap.plot.painting import Painting, expand
-from nanmap.plot.scale import centres, coordinate, edges, to_scale
-from nanmap.plot.shown import ShownSettings
+from nanmap.plot.painted import Painting, expand
+from nanmap.plot.shown_settings import ShownSettings
 from nanmap.plot.theme import Theme, find_theme, to_bytes
 from nanmap.plot.ticks import Labels, fit_labels, set_up
 from nanmap.plot.words import describe_map, name_axis

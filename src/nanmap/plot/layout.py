@@ -8,8 +8,8 @@ from matplotlib.legend import Legend
 from matplotlib.transforms import Bbox
 
 from nanmap.analysis import View
-from nanmap.plot.shown import ShownSettings
-from nanmap.plot.text import wrapped
+from nanmap.plot.labels import wrapped
+from nanmap.plot.shown_settings import ShownSettings
 from nanmap.plot.theme import Theme
 from nanmap.plot.ticks import Labels
 from nanmap.plot.words import panel_title

@@ -7,9 +7,9 @@ from nanmap.analysis import Kind, Medians, count_names, count_outcomes, most_com
 from nanmap.config.losses import LOSSES
 from nanmap.errors import InputError, did_you_mean
 from nanmap.outcomes import Outcome, Verdict
-from nanmap.plot.numbers import paint_numbers, why_missing
-from nanmap.plot.painting import Bar, Painting, percent_ticks
-from nanmap.plot.shown import ShownSettings
+from nanmap.plot.paint_numbers import paint_numbers, why_missing
+from nanmap.plot.painted import Bar, Painting, percent_ticks
+from nanmap.plot.shown_settings import ShownSettings
 from nanmap.plot.theme import SEQUENTIAL, through, to_bytes
 from nanmap.plot.words import percent
 from nanmap.results.columns import COLUMNS

@@ -8,8 +8,8 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullFormatter
 
 from nanmap.analysis import Shown
-from nanmap.plot.scale import edges
-from nanmap.plot.text import label_of, text_width
+from nanmap.plot.coordinates import edges
+from nanmap.plot.labels import label_of, text_width
 
 SIZE = 8.5  # points
 LINE = 0.15  # height of a line of labels, in inches

@@ -7,8 +7,8 @@ import numpy as np
 from nanmap.analysis import Shown
 from nanmap.config.choices import FILE_KINDS
 from nanmap.config.optimizers import OPTIMIZERS
-from nanmap.plot.shown import ShownSettings
-from nanmap.plot.text import label_of, wrapped
+from nanmap.plot.labels import label_of, wrapped
+from nanmap.plot.shown_settings import ShownSettings
 
 AXIS_NAMES = {
     "learning_rate": "learning rate",

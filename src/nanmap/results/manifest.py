@@ -1,4 +1,4 @@
-"""The manifest: what was run, with what, told so that a later run can see whether it is the same."""
+"""The manifest: what was run and with what, as it is written beside the rows."""
 
 import hashlib
 import json
@@ -9,12 +9,7 @@ from typing import Any
 
 from nanmap.config import Config
 from nanmap.results.columns import VERSION
-
-IDENTITY = ("sweep", "data", "shard_cells", "backend", "widths", "schema", "versions")
-UNHASHED = ("search",)  # part of what edges are, but never of their hash: folders that have edges have it so
-FILE_SETTINGS = ("path", "init_file")
-SAID_ONLY = ("title", "name")  # of a sweep; change no row
-VERSIONS = ("nanmap", "jax", "jaxlib", "optax", "numpy")  # any of them may change a bit
+from nanmap.results.identity import VERSIONS, identity_hash
 
 
 def make_manifest(identity: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,7 +19,7 @@ def make_manifest(identity: Mapping[str, Any]) -> dict[str, Any]:
         "versions": {name: version(name) for name in VERSIONS},
         **_plain(identity),
     }
-    manifest["hash"] = hashlib.sha256(_canonical(_identity(manifest)).encode()).hexdigest()[:32]
+    manifest["hash"] = identity_hash(manifest)
     manifest["complete"] = False
     return manifest
 
@@ -35,62 +30,5 @@ def fingerprint(configs: Iterable[Config]) -> list[str]:
     return sorted(f"{Path(path).name} {hashlib.sha256(Path(path).read_bytes()).hexdigest()}" for path in paths)
 
 
-def is_same(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether rows of the one manifest may stand beside rows of the other."""
-    return all(old.get(key) == new.get(key) for key in ("hash", *UNHASHED))
-
-
-def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Which settings differ between two manifests, shortly."""
-    before, after = (_identity(each) | {key: each.get(key) for key in UNHASHED} for each in (old, new))
-    changes = [_change(*each) for each in _differences("", before, after)]
-    return "; ".join(changes[:4]) + (f" and {len(changes) - 4} more" if len(changes) > 4 else "")
-
-
-def _change(key: str, was: Any, now: Any) -> str:
-    if key.startswith("data") and isinstance(now, str):
-        return f"the content of {now.partition(' ')[0]} changed"
-    return f"{key} was {_short(was)}, now {_short(now)}"
-
-
-def _identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """What must be equal for rows to be the same."""
-    found = {key: manifest.get(key) for key in IDENTITY}
-    sweep = found["sweep"] or {}
-    return found | {"sweep": {key: value for key, value in sweep.items() if key not in SAID_ONLY}}
-
-
-def _differences(key: str, old: Any, new: Any) -> Iterable[tuple[str, Any, Any]]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        for name in dict.fromkeys([*old, *new]):
-            yield from _differences(f"{key}.{name}" if key else name, old.get(name), new.get(name))
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for index, (a, b) in enumerate(zip(old, new, strict=True)):
-            yield from _differences(f"{key}.{index}", a, b)
-    elif old != new:
-        yield key.removeprefix("sweep.").removeprefix("config."), old, new
-
-
-def _short(value: Any) -> str:
-    text = "absent" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 40 else text[:37] + "…"
-
-
 def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value, ensure_ascii=False, allow_nan=False))
-
-
-def _canonical(value: Any) -> str:
-    """JSON with sorted keys; files are named without their folder, whose content `data` has."""
-
-    def bare(item: Any) -> Any:
-        if isinstance(item, dict):
-            return {
-                key: Path(part).name
-                if key.rpartition(".")[2] in FILE_SETTINGS and isinstance(part, str)
-                else bare(part)
-                for key, part in item.items()
-            }
-        return [bare(part) for part in item] if isinstance(item, list) else item
-
-    return json.dumps(bare(value), sort_keys=True, ensure_ascii=False)

@@ -8,7 +8,7 @@ import numpy as np
 from nanmap.outcomes import classify
 from nanmap.plan import Lanes
 from nanmap.results.columns import COLUMNS
-from nanmap.theory.forecast import Forecaster
+from nanmap.theory.facts import Forecaster
 
 ENDS = ("parameters", "model_state")  # pytrees of the cells after their last update
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from nanmap.engine import Engine
 from nanmap.errors import RunFolderError
-from nanmap.results.manifest import describe_changes, is_same
+from nanmap.results.identity import describe_changes, is_same
 from nanmap.results.shards import Shards
 from nanmap.training.program import Program
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from nanmap.config import Config
-from nanmap.data.encoding import listed
+from nanmap.data.words import listed
 from nanmap.engine import Engine, Epoch, LocalEngine
 from nanmap.engine.facts import FINAL, Records, facts_of
 from nanmap.errors import InputError
@@ -17,7 +17,7 @@ from nanmap.outcomes import Cause, Outcome
 from nanmap.plan import Lanes, Plan, Variant, make_sweep
 from nanmap.results.columns import make_table
 from nanmap.runs.complete import ENDS, complete_rows
-from nanmap.theory.forecast import Forecaster
+from nanmap.theory.facts import Forecaster
 from nanmap.training.cell import Assessment, State
 
 FEW_PARAMETERS = 1000  # parameters are reported below this number
@@ -195,11 +195,9 @@ def _encoded(values: Sequence[float | str], variant: Variant) -> list[float]:
 
 def _predict(lanes: Lanes, variant: Variant, state: State, inputs: Sequence[float]) -> Any:
     """What the trained model says to one row, scaled as the data was: a number per output, or a class."""
-    shift, divisor = variant.rows.input_scaling
-    out_shift, out_divisor = variant.rows.target_scaling
     dtype = lanes.program.dtype
     with jax.enable_x64(dtype == "float64"):
-        x = np.asarray((np.asarray(inputs, float) - shift) / divisor, dtype)[:, None]
+        x = np.asarray(variant.rows.input_scaling.apply(np.asarray(inputs, float)), dtype)[:, None]
         numbers = {name: np.asarray(lanes.numbers[name][0], dtype) for name in lanes.program.model.numbers}
         passed = lanes.program.model.forward(
             state.parameters, state.model_state, x, None, numbers=numbers, layout=lanes.program.layout
@@ -207,7 +205,7 @@ def _predict(lanes: Lanes, variant: Variant, state: State, inputs: Sequence[floa
         output = np.asarray(passed.output)[:, 0]
     if variant.rows.classes:
         return _named_class(variant, output.astype(float))
-    values = (output.astype(float) * out_divisor + out_shift).tolist()
+    values = variant.rows.target_scaling.undo(output.astype(float)).tolist()
     return values[0] if len(values) == 1 else values
 
 

@@ -13,8 +13,9 @@ from nanmap.results.shards import shard_metadata
 from nanmap.runs.complete import complete_rows
 from nanmap.runs.observer import Observer
 from nanmap.runs.resume import Resumed, pinned_widths, resume
-from nanmap.runs.shard import Shard, Writer, trained
-from nanmap.theory.forecast import Forecaster
+from nanmap.runs.shard import Shard, trained
+from nanmap.runs.writer import Writer
+from nanmap.theory.facts import Forecaster
 from nanmap.training.program import Program
 
 SHARD_LIMITS = (1024, 65536)  # cells per shard: few enough to lose little, enough to fill the devices

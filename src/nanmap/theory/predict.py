@@ -9,7 +9,7 @@ from nanmap.config import Config
 from nanmap.config.losses import LOSSES
 from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.data import Rows
-from nanmap.theory import bounds
+from nanmap.theory import closed_form
 from nanmap.theory.linear import LinearProblem, is_linear, linear_problem
 from nanmap.theory.sgd import MOST_BATCHES, MOST_PARAMETERS, in_order_edge, mean_square_edge, typical_edge
 
@@ -116,7 +116,7 @@ def _why_not_linear(config: Config, rows: Rows) -> str:
 
 @lru_cache(maxsize=4096)
 def _predict(problem: LinearProblem, setting: _Descent) -> dict[str, Prediction]:
-    gd = Prediction(bounds.descent(problem.sharpness, setting.momentum, setting.nesterov))
+    gd = Prediction(closed_form.descent(problem.sharpness, setting.momentum, setting.nesterov))
     return {
         "gd": gd if setting.full_batch else Prediction(np.nan, MINIBATCH),
         "mean_square": _mean_square(problem, setting),

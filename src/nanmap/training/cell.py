@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from nanmap.models.base import Array, Layers, Numbers, Pass
-from nanmap.training.loss import batch_loss, correct_rows
+from nanmap.training.loss import batch_loss, correct_rows, loss_and_gradient
 from nanmap.training.optimizers import make_optimizer, scheduled
 from nanmap.training.program import Program
 
@@ -267,12 +267,10 @@ def _loss_and_gradient(program: Program, lane: Lane, state: State, batch: Batch)
         return passed.output, passed.state
 
     output, pull_back, model_state = jax.vjp(run, state.parameters, has_aux=True)
-    loss, output_gradient = jax.value_and_grad(
-        lambda output: batch_loss(program.loss, output, batch.y, lane.numbers["delta"], batch.count, batch.mask)
-    )(output)
-    if program.clip_output_gradient:  # before the chain rule; `clip_value` and `clip_norm` stand with the optimizers
-        bound = lane.numbers["clip_output_gradient"]
-        output_gradient = jnp.clip(output_gradient, -bound, bound)
+    clip = lane.numbers["clip_output_gradient"] if program.clip_output_gradient else None
+    loss, output_gradient = loss_and_gradient(
+        program.loss, output, batch.y, lane.numbers["delta"], batch.count, batch.mask, clip
+    )
     return loss, output, pull_back(output_gradient)[0], model_state
 
 

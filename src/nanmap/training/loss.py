@@ -45,6 +45,19 @@ def batch_loss(kind: str, output: Array, target: Array, delta: Array, count: Arr
     return jnp.sum(each) / (count.astype(wide) * output.shape[0])
 
 
+def loss_and_gradient(
+    kind: str, output: Array, target: Array, delta: Array, count: Array, mask: Array | None, clip: Array | None
+) -> tuple[Array, Array]:
+    """`batch_loss`, and its gradient with respect to the outputs, `[outputs, rows]`.
+
+    Args:
+        clip: bound on each entry of that gradient (`clip_output_gradient`), or None; the clips of the parameters'
+            gradient (`clip_value`, `clip_norm`) stand with the optimizers.
+    """
+    loss, gradient = jax.value_and_grad(lambda output: batch_loss(kind, output, target, delta, count, mask))(output)
+    return loss, gradient if clip is None else jnp.clip(gradient, -clip, clip)
+
+
 def correct_rows(output: Array, target: Array, mask: Array | None) -> Array:
     """How many of the rows that count are classified right, float32.
 

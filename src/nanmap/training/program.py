@@ -5,10 +5,8 @@ Imports no JAX: programs are planned, named and handed over where none is needed
 
 import hashlib
 from dataclasses import dataclass, fields
-from typing import NamedTuple
 
 from nanmap.config import Config
-from nanmap.config.choices import LAYER_RATES, LEARNING_RATE
 from nanmap.config.losses import LOSSES
 from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.data import Rows
@@ -16,66 +14,6 @@ from nanmap.models import Model, model_of
 from nanmap.models.base import Layout
 
 ROW_BLOCK = 16  # rows are padded to a multiple of this, so that neighbouring row counts share a program
-
-
-class LaneNumber(NamedTuple):
-    """A setting that is only a number of a cell, a value of its lane and never part of a program: sweeping it compiles nothing.
-
-    Attributes:
-        key: the config's.
-        name: what lanes and programs call it.
-        per_layer: whether every layer has one.
-        layer: of which layer alone this one is.
-    """
-
-    key: str
-    name: str
-    per_layer: bool = False
-    layer: int | None = None
-
-
-LANE_NUMBERS = (
-    LaneNumber(LEARNING_RATE, "learning_rate", per_layer=True),
-    LaneNumber("optimizer.momentum", "momentum"),
-    LaneNumber("optimizer.b1", "b1"),
-    LaneNumber("optimizer.b2", "b2"),
-    LaneNumber("optimizer.eps", "eps"),
-    LaneNumber("optimizer.rho", "rho"),
-    LaneNumber("optimizer.weight_decay", "weight_decay"),
-    LaneNumber("optimizer.decay", "decay"),
-    LaneNumber("optimizer.clip_value", "clip_value"),
-    LaneNumber("optimizer.clip_norm", "clip_norm"),
-    LaneNumber("optimizer.clip_output_gradient", "clip_output_gradient"),
-    LaneNumber("model.gain", "gain"),
-    LaneNumber("model.init_scale", "init_scale"),
-    LaneNumber("model.init_offset", "init_offset"),
-    LaneNumber("loss.delta", "delta"),
-    LaneNumber("training.seed", "seed"),
-    LaneNumber("training.stop_above", "stop_above"),
-    LaneNumber("outcome.ratio", "ratio"),
-)
-_BY_KEY = {each.key: each for each in LANE_NUMBERS}
-
-
-def lane_number(key: str) -> LaneNumber | None:
-    """The number that a config key sets, or None if it sets something else.
-
-    >>> lane_number("optimizer.layer_learning_rates.1")
-    LaneNumber(key='optimizer.layer_learning_rates.1', name='learning_rate', per_layer=True, layer=1)
-    >>> lane_number("model.hidden")
-    """
-    stem, _, last = key.rpartition(".")
-    if stem == LAYER_RATES and last.isdigit():
-        return LaneNumber(key, "learning_rate", per_layer=True, layer=int(last))
-    return _BY_KEY.get(key)
-
-
-# What a lane holds as one number per cell: all but the seed, which is whole, and the learning rates, one per layer.
-NUMBERS = (
-    *(each.name for each in LANE_NUMBERS if each.name != "seed" and not each.per_layer),
-    "warmup_steps",
-    "floor",
-)
 
 
 @dataclass(frozen=True)

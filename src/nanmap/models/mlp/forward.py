@@ -7,7 +7,8 @@ import jax.numpy as jnp
 
 from nanmap.config.choices import FLAT_BELOW_ZERO
 from nanmap.models.base import Array, Layers, Layout, Pass
-from nanmap.models.mlp.spec import MLP, RUNNING
+from nanmap.models.mlp.spec import MLP
+from nanmap.models.mlp.start import RUNNING
 from nanmap.models.norm import Moments, along_units, batch_moments, counted, normalise, running
 
 SCALED_BELOW = 32  # rows up to which a product with one input is a multiplication: 10 rows 1.7 times faster, 100 slower

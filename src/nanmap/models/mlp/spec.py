@@ -1,4 +1,4 @@
-"""What fixes a network of Dense layers: its shapes, its layout, its start. Imports no JAX; `forward` does."""
+"""What fixes a network of Dense layers: its shapes, its layout, what it computes. Imports no JAX; `forward` does."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,20 +9,10 @@ import numpy as np
 
 from nanmap.config.settings import ModelSettings
 from nanmap.models.base import Array, Layers, Layout, Model, Numbers, Pass
-from nanmap.models.initialisers import draw
-from nanmap.models.mlp.file import read_layers
+from nanmap.models.mlp.start import RUNNING, TRAINED, draw_layers, norm_arrays, place_layers
 
 UNITS_MINOR_BELOW = 32  # batches up to this size keep units on the minor axis; rows were faster from 48 on (128 units)
 UNITS_MINOR_FROM = 32  # thin networks of so many units do at any batch: 16 units 0.4 times as fast, 128 units 1.2 times
-
-# Arrays that a norm adds to each hidden layer and how they start, as in Keras: trained, and running with the batches.
-TRAINED: dict[str, dict[str, float]] = {
-    "none": {},
-    "rms": {"scale": 1.0},
-    "layer": {"scale": 1.0, "offset": 0.0},
-    "batch": {"scale": 1.0, "offset": 0.0},
-}
-RUNNING = {"running_mean": 0.0, "running_variance": 1.0}
 
 
 @dataclass(frozen=True)
@@ -72,54 +62,19 @@ class MLP(Model):
         """Kernels are `[units, inputs]`; `bias`, the norm's arrays and its running statistics `[units]`."""
         parameters, state = [], []
         for index, (inputs, units) in enumerate(self.sides):
-            trained, running = self._of_norm(index)
+            trained, running = norm_arrays(self, index)
             names = [*(["bias"] if self.bias else []), *trained]
             parameters.append({"kernel": (units, inputs), **dict.fromkeys(names, (units,))})
             state.append(dict.fromkeys(running, (units,)))
         return parameters, state
 
     def draw(self, settings: ModelSettings, seed: int) -> tuple[Layers, Layers]:
-        """Kernels `[inputs, units]`. Each layer has its own stream of random numbers, so a change of one layer leaves the others' draws alone.
-
-        `init_scale` and `init_offset` are not applied here: they are numbers of a cell.
-
-        Raises:
-            InputError: `init_file` does not fit the model.
-        """
-        drawn = [self._draw_layer(settings, seed, index) for index in range(self.layers)]
-        if settings.init == "file":
-            drawn = read_layers(settings.init_file or "", drawn, self.sides)
-        return (
-            [{name: values for name, values in layer.items() if name not in RUNNING} for layer in drawn],
-            [{name: values for name, values in layer.items() if name in RUNNING} for layer in drawn],
-        )
-
-    def _draw_layer(self, settings: ModelSettings, seed: int, index: int) -> dict[str, np.ndarray]:
-        shape = self.sides[index]
-        kernel_rng, bias_rng = (np.random.Generator(np.random.Philox(key=[seed, 2 * index + k])) for k in (0, 1))
-        layer = {}
-        if settings.init != "file":
-            layer["kernel"] = draw(settings.init, shape, kernel_rng)
-        if self.bias:
-            kind = settings.bias_init or ("torch_linear" if settings.init == "torch_linear" else "zeros")
-            layer["bias"] = draw(kind, shape, bias_rng)[0]
-        trained, running = self._of_norm(index)
-        return layer | {name: np.full(shape[1], value, np.float32) for name, value in (trained | running).items()}
-
-    def _of_norm(self, index: int) -> tuple[dict[str, float], dict[str, float]]:
-        """What the norm adds to a layer, and how it starts: trained, and running."""
-        if index >= len(self.hidden):
-            return {}, {}
-        return TRAINED[self.norm], RUNNING if self.norm == "batch" else {}
+        """See `start.draw_layers`."""
+        return draw_layers(self, settings, seed)
 
     def place(self, parameters: Layers, numbers: Mapping[str, np.ndarray]) -> Layers:
-        """Kernels transposed, scaled, and the first one shifted."""
-        scale, offset = (numbers[name][..., None, None] for name in ("init_scale", "init_offset"))
-        placed = []
-        for index, layer in enumerate(parameters):
-            kernel = np.swapaxes(layer["kernel"], -1, -2) * scale + (offset if index == 0 else 0)
-            placed.append(layer | {"kernel": kernel})
-        return placed
+        """See `start.place_layers`."""
+        return place_layers(parameters, numbers)
 
     def forward(
         self,

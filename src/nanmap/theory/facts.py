@@ -9,7 +9,7 @@ from nanmap.data import Rows
 from nanmap.models.base import Layers
 from nanmap.plan import Lanes, Variant
 from nanmap.theory import PREDICTIONS, linear_problem, predict
-from nanmap.theory.bounds import gradient_descent
+from nanmap.theory.closed_form import gradient_descent
 from nanmap.theory.overflow import initial_errors, overflow_steps
 from nanmap.theory.predict import Prediction, why_not_descent, why_not_linear_descent
 from nanmap.theory.sharpness import sharpness

@@ -1,4 +1,4 @@
-"""A painted map: one colour per pixel, and the key to read them by. How the colours are found: `paint` and `numbers`."""
+"""A painted map: one colour per pixel, and the key to read them by. How the colours are found: `paint`, `paint_numbers`."""
 
 from dataclasses import dataclass, field
 

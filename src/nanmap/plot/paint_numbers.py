@@ -7,8 +7,8 @@ from matplotlib.colors import Colormap, LogNorm, Normalize, SymLogNorm
 
 from nanmap.analysis import Kind, Medians
 from nanmap.outcomes import Outcome
-from nanmap.plot.painting import Bar, Painting, percent_ticks
-from nanmap.plot.text import label_of
+from nanmap.plot.labels import label_of
+from nanmap.plot.painted import Bar, Painting, percent_ticks
 from nanmap.plot.theme import DIVERGING, MISSING, SEQUENTIAL, through, to_bytes
 from nanmap.plot.words import percent
 from nanmap.results.schema import Column, Reason, Scale, Unit

@@ -17,8 +17,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Transform
 
 from nanmap.plot.curves import Curve
-from nanmap.plot.painting import Bar, Painting
-from nanmap.plot.text import label_of, text_width, wrapped
+from nanmap.plot.labels import label_of, text_width, wrapped
+from nanmap.plot.painted import Bar, Painting
 from nanmap.plot.theme import Theme
 
 BAR_WIDTH = 0.17  # inches

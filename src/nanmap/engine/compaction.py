@@ -1,4 +1,4 @@
-"""A job: cells of one program, trained from their first update to their last on one device.
+"""A job: cells of one program, trained to their end on one device; those that met a NaN are taken out on the way.
 
 A group trains until its last cell is finished. So wide groups pause now and then: cells that met a NaN leave, and the
 others close ranks. Which cells stand side by side touches no bit.

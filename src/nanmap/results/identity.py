@@ -1,0 +1,75 @@
+"""When may rows stand beside each other? What of a manifest must be equal for a folder to be continued, and what need not."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+IDENTITY = ("sweep", "data", "shard_cells", "backend", "widths", "schema", "versions")
+UNHASHED = ("search",)  # part of what edges are, but never of their hash: folders that have edges have it so
+FILE_SETTINGS = ("path", "init_file")
+SAID_ONLY = ("title", "name")  # of a sweep; change no row
+VERSIONS = ("nanmap", "jax", "jaxlib", "optax", "numpy")  # any of them may change a bit
+
+
+def identity_hash(manifest: Mapping[str, Any]) -> str:
+    """What stands for the identity of a run in its manifest and in every shard, 32 hexadecimal digits."""
+    return hashlib.sha256(_canonical(_identity(manifest)).encode()).hexdigest()[:32]
+
+
+def is_same(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether rows of the one manifest may stand beside rows of the other."""
+    return all(old.get(key) == new.get(key) for key in ("hash", *UNHASHED))
+
+
+def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Which settings differ between two manifests, shortly."""
+    before, after = (_identity(each) | {key: each.get(key) for key in UNHASHED} for each in (old, new))
+    changes = [_change(*each) for each in _differences("", before, after)]
+    return "; ".join(changes[:4]) + (f" and {len(changes) - 4} more" if len(changes) > 4 else "")
+
+
+def _change(key: str, was: Any, now: Any) -> str:
+    if key.startswith("data") and isinstance(now, str):
+        return f"the content of {now.partition(' ')[0]} changed"
+    return f"{key} was {_short(was)}, now {_short(now)}"
+
+
+def _identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be equal for rows to be the same."""
+    found = {key: manifest.get(key) for key in IDENTITY}
+    sweep = found["sweep"] or {}
+    return found | {"sweep": {key: value for key, value in sweep.items() if key not in SAID_ONLY}}
+
+
+def _differences(key: str, old: Any, new: Any) -> Iterable[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in dict.fromkeys([*old, *new]):
+            yield from _differences(f"{key}.{name}" if key else name, old.get(name), new.get(name))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (a, b) in enumerate(zip(old, new, strict=True)):
+            yield from _differences(f"{key}.{index}", a, b)
+    elif old != new:
+        yield key.removeprefix("sweep.").removeprefix("config."), old, new
+
+
+def _short(value: Any) -> str:
+    text = "absent" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else text[:37] + "…"
+
+
+def _canonical(value: Any) -> str:
+    """JSON with sorted keys; files are named without their folder, whose content `data` has."""
+
+    def bare(item: Any) -> Any:
+        if isinstance(item, dict):
+            return {
+                key: Path(part).name
+                if key.rpartition(".")[2] in FILE_SETTINGS and isinstance(part, str)
+                else bare(part)
+                for key, part in item.items()
+            }
+        return [bare(part) for part in item] if isinstance(item, list) else item
+
+    return json.dumps(bare(value), sort_keys=True, ensure_ascii=False)
