@@ -12,7 +12,7 @@ from jax.sharding import SingleDeviceSharding
 
 from nanmap.config import build_config
 from nanmap.config.choices import OptimizerKind, names
-from nanmap.engine.compiled import build, group_shapes
+from nanmap.engine.vmapped import build, group_shapes
 from nanmap.plan import make_variant
 from nanmap.results.columns import COLUMNS
 from oracles import flat, random_layers, sliced

@@ -10,7 +10,7 @@ from nanmap.config import build_config
 from nanmap.config.choices import BiasInitKind, InitKind, names
 from nanmap.config.initialisers import INITIALISERS, Family
 from nanmap.errors import InputError
-from nanmap.models.initialisers import FAMILIES, draw
+from nanmap.models.draw import FAMILIES, draw
 from nanmap.plan import make_variant
 from oracles import flat, random_layers
 

@@ -13,9 +13,9 @@ from nanmap.config.choices import OptimizerKind, ScheduleKind, names
 from nanmap.config.optimizers import FLAGS, OPTIMIZERS
 from nanmap.config.settings import OptimizerSettings
 from nanmap.plan import make_variant
+from nanmap.training.lane_numbers import NUMBERS
 from nanmap.training.optimizers import RULES as TRANSFORMATIONS
 from nanmap.training.optimizers import make_optimizer
-from nanmap.training.program import NUMBERS
 from oracles import flat, random_layers, sliced, train_optax
 
 # Optax's own clip_by_global_norm uses a name that optax has deprecated.

@@ -37,7 +37,8 @@ def _loop(dtype: str, kept: int, updates: int) -> Callable[[], Any]:
     import jax
     import jax.numpy as jnp
 
-    from nanmap.engine.one_kernel import OPTIONS, as_one_kernel
+    from nanmap.engine.one_kernel import as_one_kernel
+    from nanmap.engine.xla_options import ONE_KERNEL
 
     xs = jnp.linspace(0, 1, 100, dtype=dtype)
     ys = xs * xs + 2
@@ -62,5 +63,5 @@ def _loop(dtype: str, kept: int, updates: int) -> Callable[[], Any]:
 
     ones, never = np.ones(LANES, dtype), np.full(LANES, -1, np.int32)
     state = (ones, ones), (ones, ones), (never, never)
-    compiled = jax.jit(train).lower(state).compile(compiler_options=OPTIONS)
+    compiled = jax.jit(train).lower(state).compile(compiler_options=ONE_KERNEL)
     return lambda: jax.block_until_ready(compiled(state))

@@ -20,7 +20,7 @@ def engine(task: Task, stop_early: bool, width: int | None = None) -> Callable[[
         width: cells per group; the engine's own choice if None.
     """
     from nanmap.plan import Lanes
-    from nanmap.runs.sweep import default_shard_cells
+    from nanmap.results.shards import default_shard_cells
 
     trainer = _engine(task.program, stop_early, width)
     size = max(default_shard_cells(task.plan.grid.size), width or 0)

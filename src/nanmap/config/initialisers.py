@@ -1,6 +1,6 @@
 """The initialisers: the family that each draws from, and its scale. One entry is one initialiser, and all there is to it.
 
-`models/initialisers.py` draws from the families.
+`models/draw.py` draws from the families.
 """
 
 from collections.abc import Callable

@@ -11,6 +11,7 @@ from nanmap.config.choices import FILE_KINDS
 from nanmap.config.load import file_stamp
 from nanmap.config.losses import LOSSES
 from nanmap.data.encoding import Source
+from nanmap.data.formulas import made_rows
 from nanmap.data.missing import drop_rows, fill_with_means
 from nanmap.data.scaling import UNSCALED, Scaling, fit_scaling
 from nanmap.data.tables import Arrays, read_arrays, read_table
@@ -157,20 +158,4 @@ def _raw(data: DataSettings, always_one_hot: bool) -> Arrays:
         return read_arrays(data, always_one_hot)
     if data.kind in FILE_KINDS:
         return read_table(data, always_one_hot)
-    rng = np.random.default_rng(data.seed)
-    if data.kind == "gaussian":
-        n = data.n or 0
-        names = tuple(f"x[{index}]" for index in range(data.features))
-        return Arrays(rng.standard_normal((n, data.features)), rng.standard_normal((n, 1)), [], names)
-    x = _axis(data, rng)[:, None]
-    return Arrays(x, x**2 + 2 if data.kind == "square" else data.slope * x, [], ("x",))
-
-
-def _axis(data: DataSettings, rng: np.random.Generator) -> np.ndarray:
-    if data.inputs == "normal":
-        return rng.standard_normal(data.n)
-    if data.inputs == "linspace":
-        return np.linspace(data.start, data.stop or 0.0, data.n or 0)
-    if data.n is not None:
-        return data.start + data.step * np.arange(data.n)
-    return np.arange(data.start, data.stop, data.step)
+    return made_rows(data)

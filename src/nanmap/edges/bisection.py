@@ -8,6 +8,7 @@ import numpy as np
 # Rows, rates and a factor on the horizon, all `[probes]`; answers which rates are stable, bool `[probes]`.
 Probe = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
+WITHOUT_AXIS = (1e-6, 1e2)  # the rates looked at where a sweep has no axis of them
 BUDGET = 25  # probes per row, the whole search taken together
 LEAST_SCAN = 6  # rates of the coarse scan, whatever the budget says
 VERIFY = 4  # a decision by the tail of the loss is checked over a horizon so many times as long

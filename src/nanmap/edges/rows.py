@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from nanmap.edges.bisection import WITHOUT_AXIS
 from nanmap.errors import InputError
 from nanmap.grid import Cells, Grid
 from nanmap.grid.axes import Axis
@@ -11,7 +12,6 @@ from nanmap.plan import Sweep
 from nanmap.training.lane_numbers import lane_number
 
 SEEDS = ("training.seed", "data.seed")
-DEFAULT_SPAN = (1e-6, 1e2)  # the rates looked at where the sweep has no axis of them
 
 
 class EdgeRows:
@@ -49,7 +49,7 @@ class EdgeRows:
     def span(self) -> tuple[float, float]:
         """Lowest and highest rate of the sweep's axis."""
         if self.rate is None:
-            return DEFAULT_SPAN
+            return WITHOUT_AXIS
         return float(self.rate.labels.min()), float(self.rate.labels.max())
 
     def kept(self, start: int, stop: int) -> np.ndarray:

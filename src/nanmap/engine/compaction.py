@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from nanmap.engine.compiled import Packed
 from nanmap.engine.groups import Advance, Call, assemble, chunks, form_groups
+from nanmap.engine.vmapped import Packed
 from nanmap.engine.widths import flops_per_update
 from nanmap.plan import Lanes
 from nanmap.training.cell import Events, running

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from nanmap.data import Rows
-from nanmap.engine.compiled import Group
+from nanmap.engine.vmapped import Group
 from nanmap.plan import Lanes
 from nanmap.training.batches import padded
 from nanmap.training.cell import NEVER, Lane, Task

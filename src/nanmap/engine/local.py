@@ -12,25 +12,21 @@ from jax.sharding import SingleDeviceSharding
 
 from nanmap.engine.base import Epoch, Trained
 from nanmap.engine.compaction import Job, train_job
-from nanmap.engine.compiled import Packed, build, group_shapes
 from nanmap.engine.crew import Crew
 from nanmap.engine.devices import use_all_cores
 from nanmap.engine.facts import Records, facts_of
 from nanmap.engine.groups import Advance, Call, assemble, chunks, form_groups
-from nanmap.engine.one_kernel import OPTIONS as KERNEL_OPTIONS
 from nanmap.engine.one_kernel import as_one_kernel, in_kernels, is_one_kernel
 from nanmap.engine.tune import tune
+from nanmap.engine.vmapped import Packed, build, group_shapes
 from nanmap.engine.widths import flops_per_update, groups_per_call, width_of
+from nanmap.engine.xla_options import xla_options
 from nanmap.plan import Lanes, Plan
 from nanmap.training.cell import EPOCH_SUMS, Events, Losses, State, running
 from nanmap.training.program import Program
 from nanmap.training.start import start
 
-# What would change bits from run to run on a GPU: the order of atomic sums, and kernels chosen by timing.
-GPU_OPTIONS = {"xla_gpu_deterministic_ops": True, "xla_gpu_autotune_level": 0}
 SHARED_WORK = 4e10  # operations of a batch, some seconds on a core, that are worth an executable on every device
-# Else XLA skips roundings to 16 bits between operations that it fuses, and with them the overflows that are looked for.
-NARROW_OPTIONS = {"xla_allow_excess_precision": False}
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -226,9 +222,7 @@ class LocalEngine:
             whole = is_one_kernel(program, self.backend)
             run_loop = as_one_kernel if whole else in_kernels
             lowered = build(program, self.stop_early, run_loop).lower(count, groups, states)
-            options = (GPU_OPTIONS if self.backend == "gpu" else {}) | (NARROW_OPTIONS if program.narrow else {})
-            options |= KERNEL_OPTIONS if whole else {}
-            call = lowered.compile(compiler_options=options or None)
+            call = lowered.compile(compiler_options=xla_options(program, self.backend) or None)
             blank = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), states)
             return Compiled(program, call, jax.device_put(blank, sharding), width, capacity, sharding)
 

@@ -13,11 +13,6 @@ from jax.experimental.xla_metadata import set_xla_metadata
 
 from nanmap.training.program import Program
 
-OPTIONS: dict[str, Any] = {
-    "xla_cpu_experimental_ynn_fusion_type": "",  # hands sums to a library, which such a loop cannot call
-    "xla_cpu_prefer_vector_width": 512,  # a line 1.2 times as fast on a Zen 4; networks that are no such loop lose
-}
-
 
 def is_one_kernel(program: Program, backend: str) -> bool:
     """Whether the loop over the updates of this program is compiled as a whole."""

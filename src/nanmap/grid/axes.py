@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -118,23 +117,15 @@ def column_names(specs: list[AxisSpec]) -> list[str]:
     >>> column_names([AxisSpec(key="optimizer.kind", values=["sgd"])])
     ['optimizer']
     """
-    short = [spec.name or _short(spec.key or "") for spec in specs]
+    short = [spec.name or short_name(spec.key or "") for spec in specs]
     return [
         (spec.key or spec.name or "").replace(".", "_") if short.count(name) > 1 else name
         for spec, name in zip(specs, short, strict=True)
     ]
 
 
-def find_axis(name: str, specs: list[dict[str, Any]], file: Path | None) -> dict[str, Any]:
-    """The raw axis table that `--set axes.<name>.…` speaks of, by column or by key."""
-    names = [str(spec.get("name") or _short(str(spec.get("key", "")))) for spec in specs]
-    for spec, known in zip(specs, names, strict=True):
-        if name in (known, spec.get("key")):
-            return spec
-    raise InputError("no such axis", file=file, key=f"axes.{name}", allowed=names)
-
-
-def _short(key: str) -> str:
+def short_name(key: str) -> str:
+    """The column of an axis on a config key, unless another axis would have the same: the last part of the key."""
     table, _, last = key.rpartition(".")
     if last == "kind":
         return table

@@ -2,7 +2,8 @@
 
 from nanmap.plan.load import load_sweep
 from nanmap.plan.notices import notices
-from nanmap.plan.plan import Lanes, Plan, Variant, make_variant
+from nanmap.plan.plan import Lanes, Plan
 from nanmap.plan.sweep import Sweep, make_sweep
+from nanmap.plan.variant import Variant, make_variant
 
 __all__ = ["Lanes", "Plan", "Sweep", "Variant", "load_sweep", "make_sweep", "make_variant", "notices"]

@@ -12,7 +12,7 @@ from nanmap.config.explain import explained_table
 from nanmap.config.keys import check_key
 from nanmap.config.load import PATHS, anchored, with_settings
 from nanmap.errors import InputError, did_you_mean
-from nanmap.grid.axes import FORMS, find_axis
+from nanmap.grid.axes import FORMS, short_name
 from nanmap.outcomes import Outcome
 from nanmap.plan.sweep import Sweep, make_sweep
 from nanmap.plan.sweep_file import SweepFile
@@ -120,7 +120,7 @@ def _override_axis(axes: list[dict[str, Any]], key: str, value: Any, file: Path)
         raise InputError(
             "expects axes.AXIS.FIELD", key=f"--set axes.{key}", value=value, mend=f"--set axes.{key}.num=64"
         )
-    table = find_axis(name, axes, file)
+    table = _find_axis(name, axes, file)
     if field in FORMS:
         for other in (*FORMS, "choices"):
             table.pop(other, None)
@@ -145,3 +145,12 @@ def _anchored_axes(axes: list[dict[str, Any]], folder: Path) -> list[dict[str, A
 def _anchored(value: Any, folder: Path) -> Any:
     """A file name made absolute; whatever is no text is left for the validation to refuse."""
     return str((folder / value).resolve()) if isinstance(value, str) else value
+
+
+def _find_axis(name: str, specs: list[dict[str, Any]], file: Path | None) -> dict[str, Any]:
+    """The raw axis table that `--set axes.<name>.…` speaks of, by column or by key."""
+    names = [str(spec.get("name") or short_name(str(spec.get("key", "")))) for spec in specs]
+    for spec, known in zip(specs, names, strict=True):
+        if name in (known, spec.get("key")):
+            return spec
+    raise InputError("no such axis", file=file, key=f"axes.{name}", allowed=names)

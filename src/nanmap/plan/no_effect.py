@@ -8,7 +8,8 @@ from nanmap.config.initialisers import INITIALISERS
 from nanmap.config.keys import known_keys
 from nanmap.config.losses import LOSSES, losses_that_read
 from nanmap.config.optimizers import OPTIMIZERS, optimizers_that_read
-from nanmap.plan.plan import Plan, Variant
+from nanmap.plan.plan import Plan
+from nanmap.plan.variant import Variant
 
 Acts = Callable[[Variant], bool]
 TABLES = ("csv", "parquet")

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from nanmap.plan.no_effect import without_effect
-from nanmap.plan.plan import Plan, Variant
+from nanmap.plan.plan import Plan
 from nanmap.plan.precision import lost_in_rounding
+from nanmap.plan.variant import Variant
 
 
 def notices(plan: Plan) -> list[str]:

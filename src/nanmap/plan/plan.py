@@ -8,34 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from nanmap.config import Config, build_config
-from nanmap.data import Rows, affine_floor, load_rows
+from nanmap.config import build_config
 from nanmap.errors import InputError
 from nanmap.grid import Cells
 from nanmap.plan.sweep import Sweep
-from nanmap.training.lane_numbers import LANE_NUMBERS, NUMBERS, LaneNumber, lane_number
-from nanmap.training.program import Program, program_of
-
-
-@dataclass(frozen=True, eq=False)
-class Variant:
-    """What all cells with the same settings outside the lane numbers share.
-
-    Attributes:
-        steps_per_epoch, steps: updates per pass over the rows, and in all.
-        floor: loss that `converged` is measured from.
-        numbers: the lane numbers that no axis sets.
-        learning_rates: one per layer.
-    """
-
-    config: Config
-    program: Program
-    rows: Rows
-    steps_per_epoch: int
-    steps: int
-    floor: float
-    numbers: dict[str, float]
-    learning_rates: tuple[float, ...]
+from nanmap.plan.variant import Variant, make_variant
+from nanmap.training.lane_numbers import NUMBERS, LaneNumber, lane_number
+from nanmap.training.program import Program
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,49 +171,3 @@ class Plan:
             else:
                 numbers[number.name] = along
         return Lanes(program, mine, position, variant, seed, learning_rates, numbers)
-
-
-def make_variant(config: Config) -> Variant:
-    """Everything about one config that is known before training."""
-    rows = load_rows(config)
-    program = program_of(config, rows)
-    per_epoch = 1 if program.full_batch else -(-rows.n // program.batch)
-    training = config.training
-    if program.stops and not program.full_loss:
-        raise InputError(
-            "needs the loss over all rows at every step, which minibatches do not give",
-            key="training.stop_above" if program.stop_above else "training.stop_converged",
-            value=training.stop_above or training.stop_converged,
-            mend="set [record] full_loss = true, which costs a pass over all rows per update",
-        )
-    floor = config.outcome.floor
-    floor = affine_floor(rows, config.loss.kind, config.loss.delta) if floor == "auto" else float(floor)
-    steps = training.steps or (training.epochs or 0) * per_epoch
-    if steps >= 2**31:
-        raise InputError(
-            "is a budget of too many updates",
-            key="training.epochs",
-            value=f"{steps:,} updates",
-            allowed="less than 2³¹ updates",
-        )
-    return Variant(
-        config=config,
-        program=program,
-        rows=rows,
-        steps_per_epoch=per_epoch,
-        steps=steps,
-        floor=floor,
-        numbers=_numbers(config) | {"floor": floor},
-        learning_rates=config.optimizer.layer_learning_rates
-        or (config.optimizer.learning_rate,) * program.model.layers,
-    )
-
-
-def _numbers(config: Config) -> dict[str, float]:
-    found = {}
-    for number in LANE_NUMBERS:
-        if number.name in NUMBERS:
-            table, field = number.key.split(".")
-            value = getattr(getattr(config, table), field)
-            found[number.name] = np.nan if value is None else float(value)
-    return found | {"warmup_steps": float(config.optimizer.warmup_steps)}

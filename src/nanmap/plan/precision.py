@@ -9,7 +9,8 @@ import numpy as np
 from nanmap.config.choices import LEARNING_RATE
 from nanmap.data import Rows
 from nanmap.plan.no_effect import ACTS
-from nanmap.plan.plan import Plan, Variant
+from nanmap.plan.plan import Plan
+from nanmap.plan.variant import Variant
 
 
 class Format(NamedTuple):

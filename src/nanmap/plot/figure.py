@@ -18,7 +18,8 @@ from nanmap.plot.curves import Curve, find_curves
 from nanmap.plot.layout import Sheet, name_panels, panel_size
 from nanmap.plot.legend import draw_bar, line_of, make_legend, points_of
 from nanmap.plot.paint import paint
-from nanmap.plot.painted import Painting, expand
+from nanmap.plot.painted import Painting
+from nanmap.plot.runner_up import expand
 from nanmap.plot.shown_settings import ShownSettings
 from nanmap.plot.theme import Theme, find_theme, to_bytes
 from nanmap.plot.ticks import Labels, fit_labels, set_up

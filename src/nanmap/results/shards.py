@@ -17,6 +17,8 @@ from nanmap.errors import RunFolderError
 SHARD_FILES = "part-" + "[0-9]" * 6 + ".parquet"
 HASH = b"nanmap.hash"
 SHARD = b"nanmap.shard"
+SHARD_LIMITS = (1024, 65536)  # cells per shard: few enough to lose little, enough to fill the devices
+SHARDS_WANTED = 16
 
 
 class Shards:
@@ -151,3 +153,13 @@ class _Replacing:
         with self.temporary.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(self.temporary, self.target)
+
+
+def default_shard_cells(size: int) -> int:
+    """Cells per shard for a grid: a power of two, about a sixteenth of the grid.
+
+    >>> default_shard_cells(57_344), default_shard_cells(10_000_000)
+    (4096, 65536)
+    """
+    low, high = SHARD_LIMITS
+    return max(low, min(high, 1 << (max(1, size // SHARDS_WANTED).bit_length())))

@@ -9,7 +9,7 @@ from nanmap.plan import Plan
 from nanmap.results.columns import make_table
 from nanmap.results.folder import RunFolder
 from nanmap.results.manifest import fingerprint, make_manifest
-from nanmap.results.shards import shard_metadata
+from nanmap.results.shards import default_shard_cells, shard_metadata
 from nanmap.runs.complete import complete_rows
 from nanmap.runs.observer import Observer
 from nanmap.runs.resume import Resumed, pinned_widths, resume
@@ -17,9 +17,6 @@ from nanmap.runs.shard import Shard, trained
 from nanmap.runs.writer import Writer
 from nanmap.theory.facts import Forecaster
 from nanmap.training.program import Program
-
-SHARD_LIMITS = (1024, 65536)  # cells per shard: few enough to lose little, enough to fill the devices
-SHARDS_WANTED = 16
 
 
 def train_sweep(
@@ -59,16 +56,6 @@ def train_sweep(
         finally:  # an interrupted run says what it has, too
             resumed.manifest["shards"] = folder.cells.names()
     return folder
-
-
-def default_shard_cells(size: int) -> int:
-    """Cells per shard for a grid: a power of two, about a sixteenth of the grid.
-
-    >>> default_shard_cells(57_344), default_shard_cells(10_000_000)
-    (4096, 65536)
-    """
-    low, high = SHARD_LIMITS
-    return max(low, min(high, 1 << (max(1, size // SHARDS_WANTED).bit_length())))
 
 
 def _programs(plan: Plan) -> list[Program]:

@@ -13,8 +13,9 @@ import optax
 
 from nanmap.models.base import Array, Layers, Numbers, Pass
 from nanmap.training.loss import batch_loss, correct_rows, loss_and_gradient
-from nanmap.training.optimizers import make_optimizer, scheduled
+from nanmap.training.optimizers import make_optimizer
 from nanmap.training.program import Program
+from nanmap.training.schedule import scheduled
 
 NEVER = -1  # a step that did not come
 MEASURE_CEILING = 1e6  # Sohl-Dickstein 2402.06184: relative losses are clipped here, non-finite losses set to it

@@ -7,7 +7,7 @@ import numpy as np
 
 from nanmap.config.settings import ModelSettings
 from nanmap.models.base import Layers
-from nanmap.models.initialisers import draw
+from nanmap.models.draw import draw
 from nanmap.models.mlp.init_file import read_layers
 
 if TYPE_CHECKING:

@@ -1,0 +1,25 @@
+"""What XLA is told beside the program, where its habits would cost bits or speed."""
+
+from typing import Any
+
+from nanmap.engine.one_kernel import is_one_kernel
+from nanmap.training.program import Program
+
+# What would change bits from run to run on a GPU: the order of atomic sums, and kernels chosen by timing.
+GPU: dict[str, Any] = {"xla_gpu_deterministic_ops": True, "xla_gpu_autotune_level": 0}
+# Else XLA skips roundings to 16 bits between operations that it fuses, and with them the overflows that are looked for.
+NARROW: dict[str, Any] = {"xla_allow_excess_precision": False}
+ONE_KERNEL: dict[str, Any] = {
+    "xla_cpu_experimental_ynn_fusion_type": "",  # hands sums to a library, which such a loop cannot call
+    "xla_cpu_prefer_vector_width": 512,  # a line 1.2 times as fast on a Zen 4; networks that are no such loop lose
+}
+
+
+def xla_options(program: Program, backend: str) -> dict[str, Any]:
+    """Compiler options of a program's executable."""
+    wanted: list[tuple[bool, dict[str, Any]]] = [
+        (backend == "gpu", GPU),
+        (program.narrow, NARROW),
+        (is_one_kernel(program, backend), ONE_KERNEL),
+    ]
+    return {name: value for holds, options in wanted if holds for name, value in options.items()}

@@ -1,0 +1,71 @@
+"""A variant: one config of a sweep, its rows, its program and its budget. Cells of a variant differ in numbers alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nanmap.config import Config
+from nanmap.data import Rows, affine_floor, load_rows
+from nanmap.errors import InputError
+from nanmap.plan.budget import budget
+from nanmap.training.lane_numbers import LANE_NUMBERS, NUMBERS
+from nanmap.training.program import Program, program_of
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """What all cells with the same settings outside the lane numbers share.
+
+    Attributes:
+        steps_per_epoch, steps: updates per pass over the rows, and in all.
+        floor: loss that `converged` is measured from.
+        numbers: the lane numbers that no axis sets.
+        learning_rates: one per layer.
+    """
+
+    config: Config
+    program: Program
+    rows: Rows
+    steps_per_epoch: int
+    steps: int
+    floor: float
+    numbers: dict[str, float]
+    learning_rates: tuple[float, ...]
+
+
+def make_variant(config: Config) -> Variant:
+    """Everything about one config that is known before training."""
+    rows = load_rows(config)
+    program = program_of(config, rows)
+    per_epoch, steps = budget(config, program, rows.n)
+    training = config.training
+    if program.stops and not program.full_loss:
+        raise InputError(
+            "needs the loss over all rows at every step, which minibatches do not give",
+            key="training.stop_above" if program.stop_above else "training.stop_converged",
+            value=training.stop_above or training.stop_converged,
+            mend="set [record] full_loss = true, which costs a pass over all rows per update",
+        )
+    floor = config.outcome.floor
+    floor = affine_floor(rows, config.loss.kind, config.loss.delta) if floor == "auto" else float(floor)
+    return Variant(
+        config=config,
+        program=program,
+        rows=rows,
+        steps_per_epoch=per_epoch,
+        steps=steps,
+        floor=floor,
+        numbers=_numbers(config) | {"floor": floor},
+        learning_rates=config.optimizer.layer_learning_rates
+        or (config.optimizer.learning_rate,) * program.model.layers,
+    )
+
+
+def _numbers(config: Config) -> dict[str, float]:
+    found = {}
+    for number in LANE_NUMBERS:
+        if number.name in NUMBERS:
+            table, field = number.key.split(".")
+            value = getattr(getattr(config, table), field)
+            found[number.name] = np.nan if value is None else float(value)
+    return found | {"warmup_steps": float(config.optimizer.warmup_steps)}
