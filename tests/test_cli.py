@@ -276,6 +276,7 @@ def test_the_five_sweeps_are_many_cells_and_few_programs() -> None:
 # The command, interrupted as by Ctrl-C once its first shard is written: nine more are to come, and two may wait, so it cannot have ended.
 INTERRUPTED = """
 import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start what runs in the background with it ignored
 from nanmap.results.shards import Shards
 write = Shards.write
 
@@ -292,6 +293,7 @@ main()
 # The same, where it arrives in code that swallows it.
 LOST = """
 import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from nanmap.runs import sweep
 complete_rows = sweep.complete_rows
 

@@ -14,7 +14,7 @@ import nanmap
 # Per file of the package what is put before a text that stands in it once; "" puts it at the end of the file.
 ENTRIES = {
     "outcomes.py": {
-        '    PROGRESSING = "progressing"': '    SWINGING = "swinging", "the loss returned to where it began", 35, "#12ab34"\n',
+        '    PROGRESSING = "progressing"': '    SWINGING = "swinging", "the loss returned to where it began", 35, "#12ab34", True\n',
         "            Outcome.PROGRESSING: falling,\n": "            Outcome.SWINGING: first == final,\n",
     },
     "results/columns.py": {
@@ -72,6 +72,7 @@ import numpy as np
 from matplotlib.colors import to_hex
 from handmade import write_run
 from nanmap.analysis import to_xarray
+from nanmap.edges.probe import BROKEN
 from nanmap.outcomes import Outcome, classify
 from nanmap.plot import draw_map
 
@@ -79,11 +80,11 @@ never, no = np.full(3, -1), np.zeros(3, bool)
 known = {"first_inf_step": never, "first_nan_step": np.array([-1, -1, 4]), "learning_rate": np.ones(3), "loss_floor": np.zeros(3)}
 known |= {"loss_initial": np.ones(3), "loss_late": np.ones(3), "loss_final": np.array([0.0, 1.0, np.nan])}
 known |= dict.fromkeys(("ends_infinite", "dead_at_end", "dead_at_init", "data_nan", "float16", "single_rows"), no)
-outcomes, _ = classify(known, 0.05)
+outcomes, causes = classify(known, 0.05)
 axes = [{"key": "training.batch_size", "values": [1]}, {"key": "optimizer.learning_rate", "values": [1.0, 2.0, 3.0]}]
 facts = {"outcome": outcomes.astype(object), "loss_swing": np.array([1.0, 7.0, np.nan])}
 folder = write_run(Path(sys.argv[1]), axes, facts)
-told = {"classified": outcomes.tolist(), "stored": to_xarray(folder).outcome.values[0].tolist()}
+told = {"causes": causes.tolist(), "past the edge": [str(each) for each in BROKEN], "classified": outcomes.tolist(), "stored": to_xarray(folder).outcome.values[0].tolist()}
 for value in ("outcome", "swinging", "loss_swing"):
     figure = draw_map(folder, "learning_rate", "batch_size", value=value)
     image = np.asarray(figure.axes[0].images[0].get_array())[0]
@@ -162,6 +163,8 @@ def trained(copy: Path) -> dict:
 
 def test_an_outcome_is_classified_stored_and_drawn(told: dict) -> None:
     assert told["classified"] == told["stored"] == ["converged", "swinging", "nan"]
+    assert told["causes"] == ["", "", "nan_without_inf"]  # no other outcome's
+    assert "swinging" in told["past the edge"]
     assert told["outcome"]["pixels"][1] == "#12ab34"
     legend = ["converged  1 · 33 %", "swinging  1 · 33 %", "nan  1 · 33 %"]  # from good to bad
     assert told["outcome"]["legend"] == legend

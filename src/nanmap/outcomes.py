@@ -14,17 +14,19 @@ class Verdict(StrEnum):
         sentence: what it means, for a reader who never saw it.
         severity: how bad it is; the larger, the worse.
         colour: of its pixels on a map.
+        unstable: whether steps that lead to it are too large: the edge of `nanmap edge` is where it begins.
     """
 
     sentence: str
     severity: float
     colour: str
+    unstable: bool
 
     def __new__(cls, value: str, *known: Any) -> Self:
-        """The text itself, as which it compares and is stored; sentence, severity and colour hang on it."""
+        """The text itself, as which it compares and is stored; all else hangs on it. `unstable` is False unless given."""
         member = str.__new__(cls, value)
         member._value_ = value
-        member.sentence, member.severity, member.colour = known
+        member.sentence, member.severity, member.colour, member.unstable = (*known, False)[:4]
         return member
 
     @classmethod
@@ -47,11 +49,11 @@ class Outcome(Verdict):
     'a NaN appeared in the loss or in a parameter'
     """
 
-    NAN = "nan", "a NaN appeared in the loss or in a parameter", 60, "#33103f"
-    INF = "inf", "the run ended with an infinite loss or parameter", 50, "#c53a22"
+    NAN = "nan", "a NaN appeared in the loss or in a parameter", 60, "#33103f", True
+    INF = "inf", "the run ended with an infinite loss or parameter", 50, "#c53a22", True
     CONVERGED = "converged", "the loss came down to the floor", 0, "#0b4f8f"
     DEAD = "dead", "all units of a layer give zero on every training row, so nothing below learns", 30, "#8d8577"
-    DIVERGED = "diverged", "the loss is finite but ended above where it began", 40, "#e79a2b"
+    DIVERGED = "diverged", "the loss is finite but ended above where it began", 40, "#e79a2b", True
     PROGRESSING = "progressing", "the loss was still falling", 10, "#92d2f2"
     STALLED = (
         "stalled",
@@ -96,8 +98,8 @@ class Cause(Verdict):
     OVERFLOW = "overflow", "loss or parameters grew step by step until they overflowed", 100, Outcome.INF.colour
     NAN_WITHOUT_INF = "nan_without_inf", "a NaN arose without an infinity before it", 120, "#8a2f6b"
     DEAD_AT_INIT = "dead_at_init", "the layer was dead before the first step", 40, "#56513f"
-    BLOWN_UP_THEN_DEAD = "blown_up_then_dead", "the loss blew up and the layer died", 60, "#b98a5a"
-    KILLED = "killed", "the steps drove every unit of a layer below zero", 50, Outcome.DEAD.colour
+    BLOWN_UP_THEN_DEAD = "blown_up_then_dead", "the loss blew up and the layer died", 60, "#b98a5a", True
+    KILLED = "killed", "the steps drove every unit of a layer below zero", 50, Outcome.DEAD.colour, True
     SINGLE_ROWS = (
         "single_rows",
         "batch norm sees single rows, whose variance is 0, so it cannot tell them apart; take larger batches",
@@ -167,7 +169,8 @@ def classify(facts: Facts, ratio: np.ndarray | float) -> tuple[np.ndarray, np.nd
     )
     overflowed = has_inf & (~has_nan | (facts["first_inf_step"] <= facts["first_nan_step"]))
     bad, dead = np.isin(outcomes, [Outcome.NAN, Outcome.INF]), outcomes == Outcome.DEAD
-    stuck = np.isin(outcomes, [Outcome.DIVERGED, Outcome.STALLED]) & (first != final)
+    stalled = outcomes == Outcome.STALLED
+    stuck = (stalled | (outcomes == Outcome.DIVERGED)) & (first != final)
     causes = _first_that_holds(
         Cause,
         {
@@ -184,9 +187,10 @@ def classify(facts: Facts, ratio: np.ndarray | float) -> tuple[np.ndarray, np.nd
             Cause.SINGLE_ROWS: facts["single_rows"] & stuck,
             Cause.STEPS_TOO_LARGE: outcomes == Outcome.DIVERGED,
             Cause.BUDGET_TOO_SHORT: outcomes == Outcome.PROGRESSING,
-            Cause.NO_MOVEMENT: first == final,
+            Cause.NO_MOVEMENT: stalled & (first == final),
+            Cause.PLATEAU: stalled,
         },
-        Cause.PLATEAU,
+        Cause.NONE,
     )
     return outcomes, causes
 

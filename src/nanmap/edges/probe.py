@@ -20,10 +20,8 @@ from nanmap.theory.predict import why_not_linear_descent
 
 TAIL_STEPS = 600  # least horizon of a decision by the tail: modes near the largest have mostly died out by then
 ROUNDING = 64  # units in the last place by which a loss must grow to count as growing
-BROKEN = (Outcome.NAN, Outcome.INF, Outcome.DIVERGED)
-BROKEN_BY_STEPS = tuple(
-    map(str, (Cause.KILLED, Cause.BLOWN_UP_THEN_DEAD))
-)  # a layer dead at initialisation was not broken by the rate
+BROKEN = [each for each in Outcome if each.unstable]
+BROKEN_BY_STEPS = [each for each in Cause if each.unstable]  # a layer dead at initialisation was not broken by the rate
 TAIL, OUTCOME = "tail", "outcome"
 MOST_AHEAD = 3
 
