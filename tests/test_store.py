@@ -1,5 +1,6 @@
 """What goes into a Parquet row comes out of it, in every reader: NaN, infinities, -0.0, denormals and missing values."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from handmade import write_run
+from nanmap.analysis import to_xarray
 from nanmap.edges.table import EDGE_COLUMNS
 from nanmap.errors import InputError
 from nanmap.result import Result
-from nanmap.results.columns import COLUMNS, make_table, reference_table
+from nanmap.results.columns import COLUMNS, VERSION, make_table, reference_table
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import TEXT, Column, Missing
 from nanmap.results.shards import shard_metadata
@@ -158,6 +161,25 @@ def test_every_column_says_its_unit_and_meaning(tmp_path: Path) -> None:
         assert schema.field(each.name).metadata.get(b"missing_means", b"").decode() == each.absent
         assert f"| `{each.name}` |" in reference_table()
         assert each.meaning in reference_table()
+
+
+def test_whoever_changes_the_columns_changes_the_version() -> None:
+    """Else folders of before would be continued, their rows without the column beside rows with it."""
+    told = "\n".join(f"{each.name} {each.type}" for each in COLUMNS)
+    assert {VERSION: hashlib.sha256(told.encode()).hexdigest()[:16]} == {2: "f36b4d68a6caa801"}
+
+
+def test_rows_from_before_a_column_are_read_without_it(tmp_path: Path) -> None:
+    axes = [{"key": "optimizer.learning_rate", "values": [1.0, 2.0]}]
+    run = write_run(tmp_path, axes, {"outcome": np.array(["nan", "inf"], object), "sharpness": np.ones(2)})
+    file = run.cells.file(0)
+    pq.write_table(pq.read_table(file).drop_columns(["sharpness", "cause"]), file)
+    table = next(run.tables(["cell", "sharpness", "cause", "outcome"]))
+    assert table["sharpness"].null_count == len(table) == 2
+    assert table["cause"].to_pylist() == ["", ""]
+    read = to_xarray(run)
+    assert np.isnan(read.sharpness.values).all()
+    assert read.outcome.values.tolist() == ["nan", "inf"]
 
 
 def test_types_of_the_columns_are_the_contract_s(tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from nanmap.analysis.shown_axes import Shown, selected, shown_axis
-from nanmap.errors import InputError, did_you_mean
+from nanmap.errors import InputError, RunFolderError, did_you_mean
 from nanmap.grid.axes import Axis, AxisSpec, column_names
 from nanmap.grid.grid import Grid, make_grid
 
@@ -86,9 +87,16 @@ class View:
 
 
 def load_grid(manifest: Mapping[str, Any]) -> Grid:
-    """The grid that a manifest tells of."""
+    """The grid that a manifest tells of.
+
+    Raises:
+        RunFolderError: it tells of none.
+    """
     sweep = manifest["sweep"]
-    specs = [AxisSpec.model_validate(table) for table in sweep["axes"]]
+    try:
+        specs = [AxisSpec.model_validate(table) for table in sweep["axes"]]
+    except (KeyError, TypeError, ValidationError):
+        raise RunFolderError("is no run folder: the axes in its manifest are not what nanmap writes") from None
     axes = [Axis(spec, column) for spec, column in zip(specs, column_names(specs), strict=True)]
     return make_grid(axes, sweep.get("zip") or (), sweep.get("where"))
 

@@ -256,6 +256,12 @@ def column_named(name: str) -> Column:
     return {each.name: each for each in COLUMNS}[name]
 
 
+def blank(name: str, rows: int) -> pa.Array:
+    """A column without values, as rows of before it have it: null, or the empty text."""
+    column = column_named(name)
+    return pa.array([""] * rows).cast(TEXT) if column.type == TEXT else pa.nulls(rows, column.type)
+
+
 def make_table(
     cells: np.ndarray, axes: Mapping[str, np.ndarray], facts: Mapping[str, np.ndarray], metadata: Mapping[str, str]
 ) -> pa.Table:

@@ -13,6 +13,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from nanmap.errors import RunFolderError
+from nanmap.results.columns import blank
 
 SHARD_FILES = "part-" + "[0-9]" * 6 + ".parquet"
 HASH = b"nanmap.hash"
@@ -119,10 +120,15 @@ class Shards:
             raise self._unreadable() from None
 
     def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
-        """The rows shard by shard, in order."""
+        """The rows shard by shard, in order. A column that a shard of an earlier version lacks is missing in all its rows."""
         for fragment in self.dataset().get_fragments():
             try:
-                yield fragment.to_table(columns=columns)
+                there = set(fragment.physical_schema.names)
+                found = fragment.to_table(columns=columns and [name for name in columns if name in there])
+                for name in columns or ():
+                    if name not in there:
+                        found = found.append_column(name, blank(name, len(found)))
+                yield found
             except (pa.ArrowInvalid, OSError):
                 raise self._unreadable() from None
 
