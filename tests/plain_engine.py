@@ -29,7 +29,6 @@ class PlainEngine:
     def __init__(self) -> None:
         self.narrowed: dict[Program, tuple[int, int]] = {}
         self.compilations = 0
-        self.notify: Callable[[str], None] = print
         self.sent = 0
 
     def width(self, program: Program) -> int:
@@ -38,7 +37,7 @@ class PlainEngine:
     def groups(self, lanes: Lanes) -> list[np.ndarray]:
         return [np.array([cell]) for cell in range(len(lanes))]
 
-    def begin(self, widths: Mapping[Program, int]) -> None:
+    def begin(self, widths: Mapping[Program, int], notify: Callable[[str], None] | None = None) -> None:
         self.narrowed = {}
 
     def tune(self, plan: Plan) -> dict[Program, int]:

@@ -190,3 +190,14 @@ def test_other_failures_are_not_taken_for_a_lack_of_room(monkeypatch: pytest.Mon
     monkeypatch.setattr(local, "_run", broken)
     with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"):
         columns_with(NET, RATES[1:], 8)
+
+
+def test_who_listens_to_a_run_hears_nothing_of_the_next() -> None:
+    said: list[str] = []
+    heard: list[str] = []
+    engine = LocalEngine(notify=said.append)
+    engine.begin({}, heard.append)
+    engine._told("of this run")
+    engine.begin({})
+    engine._told("of the next")
+    assert (heard, said) == (["of this run"], ["of the next"])

@@ -55,9 +55,8 @@ def find_edges(
     _check_tolerance(tolerance, plan)
     span = _span(rows, plan, tolerance)
     engine = engine or LocalEngine()
-    if observer:
-        engine.notify = observer.noticed
-    engine.begin(pinned_widths(folder.edges, (variant.program for variant in plan.variants()), fresh))
+    widths = pinned_widths(folder.edges, (variant.program for variant in plan.variants()), fresh)
+    engine.begin(widths, observer.noticed if observer else None)
     manifest = _manifest(plan, engine, {"along": along, "tolerance": tolerance, "block": block})
     with resume(folder.edges, manifest, engine, fresh) as resumed:
         _search(plan, rows, span, engine, resumed, observer or Observer())

@@ -51,14 +51,12 @@ class Engine(Protocol):
     Attributes:
         backend: `cpu` or `gpu`; rows are the same to the bit on one of them only.
         device: what it trains on, for people.
-        notify: told in a sentence what a user should know.
         narrowed: programs that had to be given a smaller width than theirs, which changes the last bits: old and new.
         compilations: how many executables were compiled so far.
     """
 
     backend: str
     device: str
-    notify: Callable[[str], None]
 
     @property
     def narrowed(self) -> Mapping[Program, tuple[int, int]]: ...  # noqa: D102
@@ -72,8 +70,13 @@ class Engine(Protocol):
     def groups(self, lanes: Lanes) -> Sequence[np.ndarray]:
         """Cells of a batch that would train side by side, indices into it: what tells how many places stay idle."""
 
-    def begin(self, widths: Mapping[Program, int]) -> None:
-        """Begins a run whose widths are pinned to these, and forgets those of the run before."""
+    def begin(self, widths: Mapping[Program, int], notify: Callable[[str], None] | None = None) -> None:
+        """Begins a run whose widths are pinned to these, and forgets those of the run before.
+
+        Args:
+            widths: by program.
+            notify: told in a sentence what the user of this run should know; whoever the engine was made with if None.
+        """
 
     def tune(self, plan: Plan) -> Mapping[Program, int]:
         """The fastest width of each of a plan's programs, measured on its cells; nothing where there is no choice."""

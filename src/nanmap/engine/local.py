@@ -64,7 +64,7 @@ class LocalEngine:
         devices: the devices to use; all of JAX's default backend if None: every core, unless JAX has started before.
         widths: cells per group by program, where they are not to be derived.
         stop_early: spend no time on cells that met a NaN; changes no row.
-        notify: told in a sentence when a device has no room and the engine goes on with less.
+        notify: told in a sentence when a device has no room and the engine goes on with less, unless a run says whom to tell.
 
     Attributes:
         pinned: widths that the run was begun with.
@@ -88,7 +88,7 @@ class LocalEngine:
         self.devices = list(devices or jax.devices())
         self.widths = dict(widths or {})
         self.stop_early = stop_early
-        self.notify = notify
+        self._notify = self._told = notify
         self.pinned: dict[Program, int] = {}
         self.narrowed: dict[Program, tuple[int, int]] = {}
         self.backend = "cpu" if self.devices[0].platform == "cpu" else "gpu"
@@ -113,13 +113,15 @@ class LocalEngine:
         """Cells of a batch that share rows, order and budget, at most a width of them together."""
         return form_groups(lanes, self.width(lanes.program))
 
-    def begin(self, widths: Mapping[Program, int]) -> None:
+    def begin(self, widths: Mapping[Program, int], notify: Callable[[str], None] | None = None) -> None:
         """Begins a run with these widths, where none were chosen; forgets those of the run before."""
         self.pinned, self.narrowed = dict(widths), {}
+        self._told = notify or self._notify
 
     def tune(self, plan: Plan) -> dict[Program, int]:
         """The fastest width of each of a plan's programs, measured on its cells."""
-        return tune(plan, self, lambda widths: LocalEngine(self.devices, widths, stop_early=False), len(self.devices))
+        make = lambda widths: LocalEngine(self.devices, widths, stop_early=False)  # noqa: E731
+        return tune(plan, self, make, len(self.devices), self._told)
 
     def train(self, batches: Iterable[Lanes]) -> Iterator[Trained]:
         """Trains all cells of all batches, and yields those of a call once it is done."""
@@ -209,7 +211,7 @@ class LocalEngine:
                 first, _ = self.narrowed.get(program, failed)
                 self.narrowed[program] = first, width // 2
         now = self._shape(program)
-        self.notify(
+        self._told(
             f"out of memory: going on with {now[1]:,} × {now[0]:,} cells per call instead of {groups:,} × {width:,}"
             + ("; the narrower groups change last digits" if now[0] != width else "")
         )

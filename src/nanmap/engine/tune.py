@@ -23,14 +23,15 @@ MARGIN = 1.05  # a width has to be this much faster than the model's to be taken
 Make = Callable[[dict[Program, int]], Engine]  # an engine that trains with these widths, and never stops early
 
 
-def tune(plan: Plan, engine: Engine, make: Make, devices: int) -> dict[Program, int]:
-    """The fastest width of every program of a plan; `engine.notify` is told what was measured.
+def tune(plan: Plan, engine: Engine, make: Make, devices: int, notify: Callable[[str], None]) -> dict[Program, int]:
+    """The fastest width of every program of a plan.
 
     Args:
         plan: whose cells are trained.
         engine: knows the usual widths.
         make: makes engines like it.
         devices: how many it keeps busy.
+        notify: told what was measured.
     """
     found = {}
     for program, lanes in _samples(plan):
@@ -39,7 +40,7 @@ def tune(plan: Plan, engine: Engine, make: Make, devices: int) -> dict[Program, 
         best = max(rates, key=lambda width: rates[width])
         found[program] = best if rates[best] > MARGIN * rates[usual] else usual
         measured = ", ".join(f"{width}: {rate:,.0f}" for width, rate in rates.items())
-        engine.notify(f"{program.sentence()}: {measured} updates/s by width, taking {found[program]}")
+        notify(f"{program.sentence()}: {measured} updates/s by width, taking {found[program]}")
     return found
 
 

@@ -44,10 +44,8 @@ def train_sweep(
         InputError: a combination of settings is impossible, or the folder holds results of other settings.
     """
     folder, engine = RunFolder(out), engine or LocalEngine()
-    if observer:
-        engine.notify = observer.noticed
-    observer = observer or Observer()
     _pin_widths(plan, folder, engine, fresh, tune, observer)
+    observer = observer or Observer()
     manifest = _manifest(plan, engine, shard_cells or default_shard_cells(plan.grid.size))
     resumed = resume(folder.cells, manifest, engine, fresh)
     with resumed:
@@ -62,14 +60,16 @@ def _programs(plan: Plan) -> list[Program]:
     return list(dict.fromkeys(variant.program for variant in plan.variants()))
 
 
-def _pin_widths(plan: Plan, folder: RunFolder, engine: Engine, fresh: bool, tune: bool, observer: Observer) -> None:
+def _pin_widths(
+    plan: Plan, folder: RunFolder, engine: Engine, fresh: bool, tune: bool, observer: Observer | None
+) -> None:
     """Gives the engine the widths of the folder's earlier runs, else measured ones where that is asked for."""
-    pinned = pinned_widths(folder.cells, _programs(plan), fresh)
-    engine.begin(pinned)
+    pinned, notify = pinned_widths(folder.cells, _programs(plan), fresh), observer.noticed if observer else None
+    engine.begin(pinned, notify)
     if tune and not pinned:
-        engine.begin(engine.tune(plan))
-    elif tune:
-        observer.noticed("the widths of this folder stay as they are; --fresh --tune measures them anew")
+        engine.begin(engine.tune(plan), notify)
+    elif tune and notify:
+        notify("the widths of this folder stay as they are; --fresh --tune measures them anew")
 
 
 def _manifest(plan: Plan, engine: Engine, shard_cells: int) -> dict[str, Any]:
