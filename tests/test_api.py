@@ -199,6 +199,22 @@ def test_a_type_checker_sees_the_types_and_the_misspellings(tmp_path: Path) -> N
     assert all(part in found[number] for number, part in expected), done.stdout
 
 
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: nanmap.run(None), "config: expects a config, its file, or nested tables"),
+        (lambda: nanmap.run(TREE, predict=[1.0]), "predict: expects a list per input"),
+        (lambda: nanmap.load("c.toml", "training.epochs=3"), "overrides: expects a list"),
+        (lambda: nanmap.sweep(TREE, {"training.seed": [1]}, out="x", shard_cells=-1), "shard_cells: must be a whole"),
+        (lambda: nanmap.sweep(TREE, {"training.seed": [1]}, out="x", shard_cells=1.5), "shard_cells: must be a whole"),
+        (lambda: nanmap.edge(TREE, {"training.seed": [1]}, out="x", block=0), "block: must be a whole"),
+    ],
+)
+def test_arguments_of_the_wrong_kind_are_told(call, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        call()
+
+
 def test_a_wrong_number_of_inputs_to_predict_is_refused(engine) -> None:
     with pytest.raises(InputError, match=r"--predict[\s\S]*1 number, "):
         nanmap.run(TREE, predict=[[1.0, 2.0]], engine=engine)

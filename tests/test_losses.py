@@ -14,7 +14,7 @@ from nanmap.config.losses import LOSSES
 from nanmap.config.settings import LossSettings
 from nanmap.data import affine_floor, load_rows
 from nanmap.data.best_line import ROBUST
-from nanmap.training.loss import POINTWISE
+from nanmap.training.losses import POINTWISE
 from oracles import flat
 
 rng = np.random.default_rng(17)
@@ -70,7 +70,7 @@ def tree_of(npz, loss: str, targets: np.ndarray, **data: Any) -> dict[str, Any]:
 def test_a_loss_has_an_entry_a_function_and_a_floor() -> None:
     entries, functions = set(LOSSES), set(POINTWISE)
     assert not functions - entries, f"add {functions - entries} to LOSSES in nanmap/config/losses.py"
-    assert not entries - functions, f"add {entries - functions} to POINTWISE in nanmap/training/loss.py"
+    assert not entries - functions, f"add {entries - functions} to POINTWISE in nanmap/training/losses.py"
     bent = {kind for kind, entry in LOSSES.items() if not entry.of_classes and entry.curvature is None}
     assert set(ROBUST) == bent, "nanmap/data/best_line.py fits lines to the losses of numbers that are not squared"
     assert {name for entry in LOSSES.values() for name in entry.reads} == set(LossSettings.model_fields) - {"kind"}

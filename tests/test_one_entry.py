@@ -32,7 +32,7 @@ ENTRIES = {
         '    "sgd": ': '    "signs": Rule(lambda program, numbers: optax.stateless(lambda g, _: jax.tree.map(jnp.sign, g))),\n'
     },
     "config/losses.py": {'    "mse": ': '    "quartic": LossEntry(),\n'},
-    "training/loss.py": {'    "mse": ': '    "quartic": lambda output, target, delta: (output - target) ** 4,\n'},
+    "training/losses.py": {'    "mse": ': '    "quartic": lambda output, target, delta: (output - target) ** 4,\n'},
     "config/choices.py": {'"mlp"]': '"shift", '},
     "models/__init__.py": {
         '"mlp": MLP.of': '"shift": lambda settings, features, outputs: Shift(features, outputs), ',

@@ -38,9 +38,12 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Config | Sweep:
     >>> import nanmap
     >>> from pathlib import Path
     >>> _ = Path("line.toml").write_text('[data]\nkind = "line"\nn = 5\n[training]\nepochs = 3\n')
-    >>> nanmap.load("line.toml", ["training.epochs=7"]).training.epochs
+    >>> config = nanmap.load("line.toml", ["training.epochs=7"])
+    >>> isinstance(config, nanmap.Config) and config.training.epochs
     7
     """
+    if isinstance(overrides, str):  # whose letters would be taken for overrides
+        raise InputError("expects a list of key=value texts", key="overrides", value=overrides)
     tree = read_toml(Path(path))
     return load_sweep(path, overrides) if "axes" in tree or "config" in tree else load_config(path, overrides)
 
@@ -76,6 +79,9 @@ def run(
     """
     if isinstance(config, Sweep):
         raise InputError("this is a sweep, not a config", file=config.file, key=config.name, mend="nanmap.sweep(…)")
+    if isinstance(predict, str) or any(isinstance(row, str | int | float) for row in predict):
+        mend = "predict=[[25.0]] predicts one input of one column"
+        raise InputError("expects a list per input", key="predict", value=predict, mend=mend)
     given = config if isinstance(config, Plan) else _config(config)
     return train_one(given, predict=predict, engine=engine, on_epoch=on_epoch)
 
@@ -120,6 +126,7 @@ def sweep(
     >>> result.to_pandas().outcome.value_counts().to_dict()
     {'nan': 3, 'converged': 2, 'inf': 1}
     """
+    _check_count("shard_cells", shard_cells)
     plan = _plan(sweep, axes, name, where)
     folder = train_sweep(
         plan,
@@ -171,6 +178,7 @@ def edge(
     >>> abs(edge.edge_learning_rate / edge.predicted_gd - 1) < 1e-4  # full batch turns at 2/λmax
     True
     """
+    _check_count("block", block)
     plan = _plan(sweep, axes)
     folder = find_edges(
         plan,
@@ -188,7 +196,16 @@ def edge(
 def _config(given: Config | str | Path | Mapping[str, Any]) -> Config:
     if isinstance(given, Config):
         return given
-    return build_config(given) if isinstance(given, Mapping) else load_config(given)
+    if isinstance(given, str | Path):
+        return load_config(given)
+    if isinstance(given, Mapping):
+        return build_config(given)
+    raise InputError("expects a config, its file, or nested tables", key="config", value=type(given).__name__)
+
+
+def _check_count(key: str, value: int | None) -> None:
+    if value is not None and (not isinstance(value, int) or value < 1):
+        raise InputError("must be a whole number from 1 on", key=key, value=value)
 
 
 def _plan(given: Given, axes: Axes | None, name: str | None = None, where: str | None = None) -> Plan:

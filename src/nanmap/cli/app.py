@@ -32,7 +32,7 @@ USAGE_ERROR: Any = typer.BadParameter.__mro__[1]  # typer names no public base o
 NO_SUCH_OPTION = "No such option"
 
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")]
-SweepFile = Annotated[Path, typer.Argument(help="A sweep file (sweeps/*.toml).", show_default=False)]
+SweepPath = Annotated[Path, typer.Argument(help="A sweep file (sweeps/*.toml).", show_default=False)]
 RunOut = Annotated[
     Path | None, typer.Option(file_okay=False, help="Run folder; results/<sweep> unless given.", show_default=False)
 ]

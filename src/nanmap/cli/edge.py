@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nanmap.cli.app import Device, RunOut, Set, SweepFile, app
+from nanmap.cli.app import Device, RunOut, Set, SweepPath, app
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,7 +14,7 @@ COMPARED = {"predicted_gd": "the full-batch bound", "predicted_typical": "the ed
 
 @app.command(epilog="Example:  nanmap edge sweeps/keras_line.toml --set axes.n.range=[8,41] --out results/keras_line")
 def edge(
-    sweep: SweepFile,
+    sweep: SweepPath,
     out: RunOut = None,
     set_: Set = None,
     along: Annotated[

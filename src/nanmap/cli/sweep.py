@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nanmap.cli.app import Device, RunOut, Set, SweepFile, app
+from nanmap.cli.app import Device, RunOut, Set, SweepPath, app
 from nanmap.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @app.command(epilog="Example:  nanmap sweep sweeps/square_sgd.toml --set axes.learning_rate.num=128 --out results/fine")
 def sweep(
-    sweep: SweepFile,
+    sweep: SweepPath,
     out: RunOut = None,
     set_: Set = None,
     device: Device = "auto",

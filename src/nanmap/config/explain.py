@@ -69,7 +69,7 @@ def explained_table(error: ValidationError, label: str, model: type[Settings]) -
         return InputError("is missing", key=key)
     if fault["type"] == "inconsistent":
         return _inconsistent(fault, key, None)
-    return InputError(fault["msg"].replace("Input should be", "must be"), key=key, value=fault.get("input"))
+    return _wrong_value(fault, key, None)
 
 
 def _model_at(model: type[Settings], parts: Sequence[int | str]) -> type[Settings]:

@@ -11,7 +11,7 @@ from nanmap.config.base import Number, Settings, require
 from nanmap.errors import InputError, did_you_mean
 
 FORMS = ("values", "log", "linear", "range")
-Span = Annotated[tuple[Number, Number], Field(strict=False)]
+Ends = Annotated[tuple[Number, Number], Field(strict=False)]
 
 
 class AxisSpec(Settings):
@@ -21,8 +21,8 @@ class AxisSpec(Settings):
     name: str | None = None
     choices: dict[str, dict[str, Any]] | None = None
     values: list[Any] | None = None
-    log: Span | None = None
-    linear: Span | None = None
+    log: Ends | None = None
+    linear: Ends | None = None
     range: Annotated[tuple[int, ...], Field(strict=False)] | None = None
     num: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
 

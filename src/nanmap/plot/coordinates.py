@@ -5,8 +5,8 @@ import numpy as np
 from nanmap.analysis import Shown
 
 
-def edges(shown: Shown) -> np.ndarray:
-    """Edges of the pixels `[n + 1]` in the axis's coordinates: halfway on its scale; categories count from 0."""
+def borders(shown: Shown) -> np.ndarray:
+    """Where pixels begin and end, `[n + 1]`, in the axis's coordinates: halfway on its scale; categories count from 0."""
     if shown.scale == "values":
         return np.arange(len(shown) + 1) - 0.5
     points = to_scale(shown, shown.labels)
@@ -39,10 +39,10 @@ def coordinate(shown: Shown, values: np.ndarray) -> np.ndarray:
 
     Between two neighbours on an axis of single values, the place is interpolated on the logarithm.
     """
-    borders = edges(shown)
+    ends = borders(shown)[[0, -1]]
     values = np.asarray(values, float)
     if shown.scale != "values":
-        inside = (values > borders[0]) & (values < borders[-1])
+        inside = (values > ends[0]) & (values < ends[1])
         return np.where(inside, values, np.nan)
     if shown.labels.dtype.kind not in "if" or not (shown.labels > 0).all():
         return np.full(values.shape, np.nan)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from nanmap.analysis import View, load_grid, make_view
 from nanmap.config.choices import LEARNING_RATE
 from nanmap.errors import InputError
-from nanmap.plot.coordinates import centres, coordinate, edges, to_scale
+from nanmap.plot.coordinates import borders, centres, coordinate, to_scale
 from nanmap.plot.curves import Curve, find_curves
 from nanmap.plot.layout import Sheet, name_panels, panel_size
 from nanmap.plot.legend import draw_bar, line_of, make_legend, points_of
@@ -162,7 +162,7 @@ def _draw_pixels(axes: Axes, view: View, painting: Painting, panel: tuple[int, .
     box = axes.get_window_extent()
     room = min(box.width / view.shape[-1], box.height / view.shape[-2])
     image = expand(painting, panel, CORE_POINTS if room >= CORE_LEAST else 1)
-    limits = [to_scale(each, edges(each)[[0, -1]]) for each in (view.x, view.y)]
+    limits = [to_scale(each, borders(each)[[0, -1]]) for each in (view.x, view.y)]
     shrunk = room < 1
     axes.imshow(
         image,
@@ -172,7 +172,7 @@ def _draw_pixels(axes: Axes, view: View, painting: Painting, panel: tuple[int, .
         aspect="auto",
         interpolation="antialiased" if shrunk else "nearest",
     )
-    axes.set(xlim=edges(view.x)[[0, -1]], ylim=edges(view.y)[[0, -1]])
+    axes.set(xlim=borders(view.x)[[0, -1]], ylim=borders(view.y)[[0, -1]])
 
 
 def _draw_curve(axes: Axes, view: View, curve: Curve, panel: tuple[int, ...]) -> None:
@@ -189,8 +189,8 @@ def _draw_curve(axes: Axes, view: View, curve: Curve, panel: tuple[int, ...]) ->
         axes.plot(*(measured if across else measured[::-1]), scalex=False, scaley=False, **points_of(pitch))
         return
     places = np.repeat(coordinate(rate_axis, curve.rates[panel]), 2)
-    borders = np.repeat(edges(other), 2)[1:-1]
-    points = (places, borders) if across else (borders, places)
+    sides = np.repeat(borders(other), 2)[1:-1]
+    points = (places, sides) if across else (sides, places)
     axes.plot(*points, scalex=False, scaley=False, **line_of(curve))
 
 

@@ -8,7 +8,7 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullFormatter
 
 from nanmap.analysis import Shown
-from nanmap.plot.coordinates import edges
+from nanmap.plot.coordinates import borders
 from nanmap.plot.labels import label_of, text_width
 
 SIZE = 8.5  # points
@@ -63,7 +63,7 @@ def set_up(axes: Axes, which: str, shown: Shown, labels: Labels) -> None:
         )
     else:
         _set_categories(axes, which, shown, labels)
-    axes.set(**{f"{which}lim": edges(shown)[[0, -1]]})
+    axes.set(**{f"{which}lim": borders(shown)[[0, -1]]})
 
 
 def _set_categories(axes: Axes, which: str, shown: Shown, labels: Labels) -> None:
@@ -87,7 +87,7 @@ def _set_log(axes: Axes, which: str, shown: Shown, inches: float) -> None:
     else:  # matplotlib's log scale knows no negative numbers
         mirrored = (lambda v: -np.log10(np.maximum(-v, 1e-300)), lambda v: -(10.0**-v))
         getattr(axes, f"set_{which}scale")("function", functions=mirrored)
-    low, high = np.sort(np.log10(np.abs(edges(shown)[[0, -1]])))
+    low, high = np.sort(np.log10(np.abs(borders(shown)[[0, -1]])))
     powers = np.arange(np.ceil(low), np.floor(high) + 1)
     stride = int(np.ceil(POWER / (inches / (high - low))))
     majors = 10 ** powers[powers % stride == 0]

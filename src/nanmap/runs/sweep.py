@@ -11,9 +11,9 @@ from nanmap.results.folder import RunFolder
 from nanmap.results.manifest import fingerprint, make_manifest
 from nanmap.results.shards import default_shard_cells, shard_metadata
 from nanmap.runs.complete import complete_rows
+from nanmap.runs.filling import Shard, trained
 from nanmap.runs.observer import Observer
 from nanmap.runs.resume import Resumed, pinned_widths, resume
-from nanmap.runs.shard import Shard, trained
 from nanmap.runs.writer import Writer
 from nanmap.theory.facts import Forecaster
 from nanmap.training.program import Program

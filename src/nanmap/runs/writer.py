@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
-from nanmap.runs.shard import Shard
+from nanmap.runs.filling import Shard
 
 WRITES_WAITING = 2  # shards held while the disk is slower than the devices
 

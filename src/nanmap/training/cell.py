@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from nanmap.models.base import Array, Layers, Numbers, Pass
-from nanmap.training.loss import batch_loss, correct_rows, loss_and_gradient
+from nanmap.training.losses import batch_loss, correct_rows, loss_and_gradient
 from nanmap.training.optimizers import make_optimizer
 from nanmap.training.program import Program
 from nanmap.training.schedule import scheduled
