@@ -91,7 +91,7 @@ class Plan:
         for dimension in self.number_dims:
             for axis in self.grid.dimensions[dimension]:
                 for number in filter(None, map(lane_number, axis.keys)):
-                    kind = np.int64 if number.name == "seed" else np.float64
+                    kind = np.int64 if number.whole else np.float64
                     values = np.array([settings[number.key] for settings in axis.settings], kind)
                     found.append((dimension, number, values))
         return found
@@ -166,7 +166,7 @@ class Plan:
             if number.per_layer:
                 layers = range(program.model.layers) if number.layer is None else [number.layer]
                 learning_rates[:, layers] = along[:, None]
-            elif number.name == "seed":
+            elif number.whole:  # the seed
                 seed = along
             else:
                 numbers[number.name] = along

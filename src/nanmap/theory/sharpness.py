@@ -4,7 +4,7 @@ On all rows, never on a minibatch, whose noise would drown it; many cells at onc
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -21,20 +21,6 @@ from nanmap.training.program import ROW_BLOCK, Program
 
 ITERATIONS = 32  # products with the Hessian; each costs about four gradients
 CELLS = 16  # cells per call, whatever their number: the same arithmetic for a cell alone and in a crowd
-UNUSED = (
-    "momentum",
-    "nesterov",
-    "weight_decay",
-    "warmup",
-    "masked",
-    "full_loss",
-    "final_layers",
-    "stop_above",
-    "stop_converged",
-    "clip_value",
-    "clip_norm",
-    "clip_output_gradient",
-)
 EXHAUSTED = 1e-6  # of the operator's size: the Krylov space is complete, what follows is noise
 ACCURACY = 0.01  # an eigenvalue whose residual is a larger share of it is not reported
 
@@ -72,14 +58,13 @@ def sharpness(
 def _without_training(program: Program, n: int) -> Program:
     """The program with everything at one value that the loss of all rows does not depend on: compiled once for all."""
     rows = -(-n // ROW_BLOCK) * ROW_BLOCK
-    off: Any = dict.fromkeys(UNUSED, False)
+    off: Any = {each.name: False for each in fields(program) if each.type is bool}
     return replace(
         program,
-        **off,
+        **off | {"full_batch": True},
         optimizer="sgd",
         schedule="constant",
         order="sequential",
-        full_batch=True,
         batch=rows,
         rows=rows,
         val_rows=0,

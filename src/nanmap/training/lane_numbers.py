@@ -13,12 +13,14 @@ class LaneNumber(NamedTuple):
         name: what lanes and programs call it.
         per_layer: whether every layer has one.
         layer: of which layer alone this one is.
+        whole: whether it is an integer.
     """
 
     key: str
     name: str
     per_layer: bool = False
     layer: int | None = None
+    whole: bool = False
 
 
 LANE_NUMBERS = (
@@ -37,7 +39,7 @@ LANE_NUMBERS = (
     LaneNumber("model.init_scale", "init_scale"),
     LaneNumber("model.init_offset", "init_offset"),
     LaneNumber("loss.delta", "delta"),
-    LaneNumber("training.seed", "seed"),
+    LaneNumber("training.seed", "seed", whole=True),
     LaneNumber("training.stop_above", "stop_above"),
     LaneNumber("outcome.ratio", "ratio"),
 )
@@ -48,7 +50,7 @@ def lane_number(key: str) -> LaneNumber | None:
     """The number that a config key sets, or None if it sets something else.
 
     >>> lane_number("optimizer.layer_learning_rates.1")
-    LaneNumber(key='optimizer.layer_learning_rates.1', name='learning_rate', per_layer=True, layer=1)
+    LaneNumber(key='optimizer.layer_learning_rates.1', name='learning_rate', per_layer=True, layer=1, whole=False)
     >>> lane_number("model.hidden")
     """
     stem, _, last = key.rpartition(".")
@@ -59,7 +61,7 @@ def lane_number(key: str) -> LaneNumber | None:
 
 # What a lane holds as one number per cell: all but the seed, which is whole, and the learning rates, one per layer.
 NUMBERS = (
-    *(each.name for each in LANE_NUMBERS if each.name != "seed" and not each.per_layer),
+    *(each.name for each in LANE_NUMBERS if not each.whole and not each.per_layer),
     "warmup_steps",
     "floor",
 )
