@@ -8,12 +8,15 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from nanmap.cli import interrupt
 from nanmap.errors import InputError, NanmapError
+
+if TYPE_CHECKING:
+    from nanmap.plan import Plan
 
 app = typer.Typer(
     name="nanmap",
@@ -37,6 +40,20 @@ RunOut = Annotated[
     Path | None, typer.Option(file_okay=False, help="Run folder; results/<sweep> unless given.", show_default=False)
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or gpu.", metavar="auto|cpu|gpu")]
+
+
+def planned(sweep: Path, overrides: list[str] | None, device: str) -> "Plan":
+    """The plan of a sweep's file, on the device that is asked for; says first what a user may not expect."""
+    from nanmap.cli.examples import refuse_example
+    from nanmap.engine.devices import set_up
+    from nanmap.plan import Plan, load_sweep, notices
+
+    refuse_example(sweep)
+    plan = Plan(load_sweep(sweep, overrides or []))
+    for sentence in notices(plan):
+        print(f"note: {sentence}")
+    set_up(device)
+    return plan
 
 
 def load_commands() -> typer.Typer:

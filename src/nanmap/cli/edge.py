@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nanmap.cli.app import Device, RunOut, Set, SweepPath, app
+from nanmap.cli.app import Device, RunOut, Set, SweepPath, app, planned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,20 +29,11 @@ def edge(
     Each combination of the other axes is a row of RUN/edges: the rate at which training turns unstable, found by
     bisection between the ends of the sweep's axis of learning rates. Maps of RUN show the edges from then on.
     """
-    from nanmap.cli.examples import refuse_example
-    from nanmap.cli.progress import Progress
-    from nanmap.engine.devices import set_up
-    from nanmap.plan import Plan, load_sweep, notices
-
-    refuse_example(sweep)
-    spec = load_sweep(sweep, set_ or [])
-    plan = Plan(spec)
-    for sentence in notices(plan):
-        print(f"note: {sentence}")
-    set_up(device)
+    plan = planned(sweep, set_, device)
     from nanmap import api
+    from nanmap.cli.progress import Progress
 
-    with Progress(spec.name, "edges") as progress:
+    with Progress(plan.sweep.name, "edges") as progress:
         result = api.edge(plan, out=out, along=along, tolerance=tolerance, fresh=fresh, observer=progress)
     told = result.folder.read_edges_manifest() or {}
     cost = f", at the cost of {told.get('columns_of_a_map', 0.0):.1f} columns of a map" if progress.rows else ""

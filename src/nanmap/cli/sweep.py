@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nanmap.cli.app import Device, RunOut, Set, SweepPath, app
+from nanmap.cli.app import Device, RunOut, Set, SweepPath, app, planned
 from nanmap.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,20 +31,11 @@ def sweep(
     ] = None,
 ) -> None:
     """Train every cell of a sweep into Parquet, and draw its maps. An interrupted sweep continues."""
-    from nanmap.cli.examples import refuse_example
-    from nanmap.cli.progress import Progress
-    from nanmap.engine.devices import set_up
-    from nanmap.plan import Plan, load_sweep, notices
-
-    refuse_example(sweep)
     if tune and width:
         raise InputError("measures the widths that --width sets", key="--tune", mend="give one of the two")
-    spec = load_sweep(sweep, set_ or [])
-    plan = Plan(spec)
-    for sentence in notices(plan):
-        print(f"note: {sentence}")
-    set_up(device)
+    plan = planned(sweep, set_, device)
     from nanmap import api
+    from nanmap.cli.progress import Progress
     from nanmap.engine import LocalEngine
     from nanmap.engine.estimate import estimate
 
@@ -52,15 +43,15 @@ def sweep(
         widths=dict.fromkeys((variant.program for variant in plan.variants()), width) if width else None
     )
     expected = estimate(plan, engine)
-    print(f"{spec.name}: {expected.sentence()}")
+    print(f"{plan.sweep.name}: {expected.sentence()}")
     if dry_run:
         print(*(f"  {line}" for line in expected.details()), sep="\n")
         return
-    with Progress(spec.name, "cells") as progress:
+    with Progress(plan.sweep.name, "cells") as progress:
         result = api.sweep(plan, out=out, engine=engine, fresh=fresh, tune=tune, observer=progress)
     print(progress.summary())
     print(f"rows: {result.folder.cells.path}")
-    _show_maps(spec, result, maps)
+    _show_maps(plan.sweep, result, maps)
 
 
 def _show_maps(sweep: "Sweep", result: "Result", wanted: bool) -> None:
