@@ -10,9 +10,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from nanmap.engine import Epoch, Trained
+from nanmap.engine.base import Epoch, Trained
 from nanmap.engine.facts import FINAL, INITIAL, LATE, Records, facts_of
-from nanmap.engine.groups import late_step, task_of
+from nanmap.engine.task import late_step, task_of
 from nanmap.plan import Lanes, Plan
 from nanmap.training import batches
 from nanmap.training.cell import EPOCH_SUMS, NEVER, Lane, State, assess, begin, running, update

@@ -11,6 +11,8 @@ from nanmap.config.choices import DtypeKind, names
 from nanmap.config.keys import known_keys
 from nanmap.config.losses import LOSSES, LossEntry
 from nanmap.config.optimizers import OPTIMIZERS, OptimizerEntry
+from nanmap.config.settings import ModelSettings
+from nanmap.models.mlp import MLP
 from nanmap.plan import Plan, make_sweep, notices
 from nanmap.plan.no_effect import ACTS
 from nanmap.plan.precision import FORMATS, rounds_to_one, rounds_to_zero
@@ -78,7 +80,16 @@ def test_a_setting_without_effect_is_named_with_its_value_and_the_reason(key: st
 
 
 def test_the_table_of_effects_is_tested_whole_and_names_settings_that_exist() -> None:
-    assert set(IDLE) | set(FILE_ONLY) == set(ACTS) <= set(known_keys())
+    others = {key for key in (*IDLE, *FILE_ONLY) if not key.startswith("model.")}
+    assert others == set(ACTS) <= set(known_keys())
+
+
+def test_what_an_mlp_says_of_its_settings_is_tested_whole_and_it_reads_them_all() -> None:
+    settings = ModelSettings(bias=False, init="zeros")
+    mlp = MLP.of(settings, 1, 1)
+    idle = {f"model.{name}" for name in ModelSettings.model_fields if mlp.why_idle(name, settings)}
+    assert idle == {key for key in IDLE if key.startswith("model.")}
+    assert {"kind", *mlp.reads} == set(ModelSettings.model_fields)
 
 
 def test_a_new_optimizer_or_loss_acts_as_its_entry_says(monkeypatch: pytest.MonkeyPatch) -> None:

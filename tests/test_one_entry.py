@@ -46,13 +46,13 @@ from nanmap.models.base import Model, Pass
 @dataclass(frozen=True)
 class Shift(Model):
     def shapes(self):
-        return [{"b": ()}], [{}]
+        return [{"b": ()}, {"c": ()}], [{}, {}]
 
     def draw(self, settings, seed):
-        return [{"b": np.float32(0.5)}], [{}]
+        return [{"b": np.float32(0.5)}, {"c": np.float32(0.0)}], [{}, {}]
 
     def forward(self, parameters, state, x, mask, *, numbers, layout, training=False):
-        return Pass(x + parameters[0]["b"], state)
+        return Pass(x + parameters[0]["b"] + parameters[1]["c"], state)
 """
     },
     "cli/greet.py": {
@@ -119,7 +119,7 @@ print(json.dumps({
     "signs": params(model=zeros, optimizer={"kind": "signs", "learning_rate": 0.25}),
     "tenths": params(model={"init": "tenths"}, training={"steps": 1, "batch_size": 4}, optimizer={"learning_rate": 0.0}),
     "quartic": params(model=zeros, loss={"kind": "quartic"}, optimizer={"learning_rate": 0.0}),
-    "shift": params(model={"kind": "shift"}, optimizer={"learning_rate": 0.5}),
+    "shift": params(model={"kind": "shift"}, optimizer={"layer_learning_rates": [0.5, 0.0]}),
     "notices": notices(plan),
 }))
 """
@@ -194,6 +194,7 @@ def test_a_loss_is_trained_on(trained: dict) -> None:
 
 def test_a_model_trains(trained: dict) -> None:
     assert trained["shift"]["layers.0.b"] == [0.0]  # y = x needs no shift, and a step of a half on b² finds that
+    assert trained["shift"]["layers.1.c"] == [0.0]
     assert trained["shift"]["end"] == 0.0
 
 

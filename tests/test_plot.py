@@ -353,6 +353,13 @@ class TestWords:
         head = head_of(draw(write_run(tmp_path, [BATCH, RATE, SEED]), select={"seed": 2}))
         assert "15 trainings seed = 2" in head
 
+    def test_networks_that_call_themselves_by_a_name_and_those_that_leave_it_to_their_settings(self, tmp_path: Path):
+        kinds = {"key": "model.kind", "values": ["mlp", "gated"]}
+        folder = write_run(tmp_path, [BATCH, RATE, kinds], models={"gated": ["Gated 1–1"]})
+        assert "handmade: linear model or Gated 1–1 on y = x" in head_of(draw(folder))
+        assert "handmade: Gated 1–1 on y = x" in head_of(draw(folder, select={"model": "gated"}))
+        assert "handmade: linear model on y = x" in head_of(draw(folder, select={"model": "mlp"}))
+
     def test_titles(self, tmp_path: Path):
         folder = write_run(tmp_path, [BATCH, RATE])
         assert head_of(draw(folder, title="Mine")).startswith("Mine handmade: linear model")

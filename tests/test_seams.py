@@ -1,5 +1,6 @@
 """The two seams, each proven by a second implementation: a network that is no MLP, and an engine in another process."""
 
+import ast
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,15 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import nanmap.engine
 import nanmap.models
+import plain_engine
 from nanmap.config import build_config
+from nanmap.config.settings import ModelSettings
 from nanmap.edges import find_edges
 from nanmap.engine import LocalEngine
+from nanmap.errors import InputError
 from nanmap.models import Model
 from nanmap.models.base import Pass
-from nanmap.plan import Plan, make_sweep
+from nanmap.plan import Plan, make_sweep, notices
+from nanmap.plot import draw_map
 from nanmap.runs.single import train_one
 from nanmap.runs.sweep import train_sweep
+from nanmap.training.start import start
 from plain_engine import PlainEngine
 
 TREE = {
@@ -44,9 +51,82 @@ class Bilinear(Model):
         return Pass((numbers["gain"] * (layer["a"] @ x) * (layer["b"] @ x))[None, :], state)
 
 
+@dataclass(frozen=True)
+class Linear(Model):
+    """y = w x from w = 1: linear, and none of its arrays is called as an MLP's."""
+
+    def shapes(self):
+        return [{"w": (self.outputs, self.features)}], [{}]
+
+    def draw(self, settings, seed):
+        return [{"w": np.ones((self.outputs, self.features), np.float32)}], [{}]
+
+    def forward(self, parameters, state, x, mask, *, numbers, layout, training=False):
+        return Pass(parameters[0]["w"] @ x, state)
+
+    def linear_columns(self, inputs):
+        return inputs
+
+    def linear_parameters(self, parameters):
+        return [parameters[0]["w"]]
+
+    def seeded(self, settings):
+        return False
+
+
+@dataclass(frozen=True)
+class Silent(Linear):
+    """The same, without its parameters in the order of its columns."""
+
+    def linear_parameters(self, parameters):
+        return None
+
+
+@dataclass(frozen=True)
+class Gated(Model):
+    """y = (a · x + b) c + d in two layers, trees of arrays both, and a count of the passes as state."""
+
+    def shapes(self):
+        return [{"in": {"a": (self.features,)}, "shift": ((),)}, [(self.outputs,), (self.outputs,)]], [
+            {"n": {"all": ()}},
+            [],
+        ]
+
+    def draw(self, settings, seed):
+        DRAWN.append(seed)
+        one = np.ones(self.outputs, np.float32)
+        return [{"in": {"a": one[0] * np.ones(self.features)}, "shift": (one[0],)}, [one, one]], [
+            {"n": {"all": 0 * one[0]}},
+            [],
+        ]
+
+    def forward(self, parameters, state, x, mask, *, numbers, layout, training=False):
+        first, (factor, offset) = parameters
+        inner = first["in"]["a"] @ x + first["shift"][0]
+        return Pass(
+            factor[:, None] * inner[None, :] + offset[:, None], [{"n": {"all": state[0]["n"]["all"] + training}}, []]
+        )
+
+    def may_keep(self, settings):
+        return False
+
+
+DRAWN: list[int] = []
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, model: type[Model], kind: str = "mlp") -> None:
+    """Has a network made wherever a config names a kind."""
+    monkeypatch.setitem(nanmap.models.MODELS, kind, lambda settings, features, outputs: model(features, outputs))
+
+
 @pytest.fixture
 def bilinear(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(nanmap.models.MODELS, "mlp", lambda settings, features, outputs: Bilinear(features, outputs))
+    stand_in(monkeypatch, Bilinear)
+
+
+def of_kind(kind: str) -> dict:
+    """TREE with a kind that the list of kinds lacks: settings that are made already are not validated again."""
+    return TREE | {"model": ModelSettings().model_copy(update={"kind": kind})}
 
 
 def losses_by_hand(rate: float, seed: int, gain: float, steps: int) -> tuple[float, float]:
@@ -109,6 +189,100 @@ def test_its_edge_is_found_by_outcomes(bilinear: None, engine: LocalEngine, tmp_
     assert table.edge_learning_rate.between(1e-3, 1.0).all()
 
 
+@pytest.mark.parametrize(("model", "forecast"), [(Linear, True), (Silent, False)])
+def test_theory_asks_a_linear_model_for_its_columns_and_its_parameters(
+    model: type[Model], forecast: bool, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = full_batch(900) | {"model": {"bias": False, "init": "ones"}, "optimizer": {"learning_rate": 3.0}}
+    mlp = train_one(build_config(tree), engine=engine).row
+    stand_in(monkeypatch, model)
+    other = train_one(build_config(tree), engine=engine).row
+    for name in ("sharpness", "predicted_gd", "loss_initial"):
+        assert other[name] == pytest.approx(mlp[name], rel=1e-12), name
+    assert mlp["overflow_step_predicted"] == pytest.approx(mlp["first_inf_step"], abs=3)
+    assert other["overflow_step_predicted"] == (mlp["overflow_step_predicted"] if forecast else None)
+
+
+def test_rates_per_layer_are_as_many_as_the_network_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, Gated, "gated")
+    axes = [{"key": f"optimizer.layer_learning_rates.{layer}", "values": [0.1, 0.2]} for layer in range(3)]
+    plan = Plan(make_sweep(of_kind("gated"), axes[:2]))
+    (lanes,) = plan.lanes(plan.grid.cells(np.arange(4)))
+    assert lanes.learning_rates.tolist() == [[0.1, 0.1], [0.1, 0.2], [0.2, 0.1], [0.2, 0.2]]
+    rates = {"optimizer": {"layer_learning_rates": [0.1, 0.2]}}
+    assert next(Plan(make_sweep(of_kind("gated") | rates, [])).variants()).learning_rates == (0.1, 0.2)
+    for wrong in (axes[:1], axes):
+        with pytest.raises(InputError, match="one rate per layer: this model has 2") as error:
+            next(Plan(make_sweep(of_kind("gated"), wrong, file=Path("some.toml"))).variants())
+        assert (error.value.key, error.value.value) == ("optimizer.layer_learning_rates", [0.1] * len(wrong))
+        assert str(error.value.file) == "some.toml"
+        assert "give 2" in (error.value.mend or "")
+
+
+def test_settings_that_a_network_does_not_read_are_told(bilinear: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = {"gain": 2.0, "hidden": [4, 4], "norm": "batch", "init": "ones", "kind": "mlp"}
+    told = notices(Plan(make_sweep(TREE | {"model": model}, [])))
+    assert told == [
+        f"model.{name} = {value} has no effect: a `Bilinear` has no such setting"
+        for name, value in (("hidden", "[4, 4]"), ("init", "ones"), ("norm", "batch"))
+    ]
+    monkeypatch.setattr(Bilinear, "reads", ("gain", "init"))
+    assert [line.split()[0] for line in notices(Plan(make_sweep(TREE | {"model": model}, [])))] == [
+        "model.hidden",
+        "model.norm",
+    ]
+
+
+def test_a_network_says_whether_a_seed_draws_it(bilinear: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told() -> str:
+        return "\n".join(notices(Plan(make_sweep(full_batch(3), [SEEDS]))))
+
+    assert "training.seed" not in told()
+    stand_in(monkeypatch, Linear)
+    assert "training.seed = 0, 1 has no effect: nothing is drawn at random" in told()
+
+
+def test_a_map_and_a_manifest_call_a_network_as_it_calls_itself(
+    bilinear: None, engine: LocalEngine, tmp_path: Path
+) -> None:
+    axes = [{"key": "model.gain", "values": [0.5, 1.5]}, RATES]
+    folder = train_sweep(Plan(make_sweep(full_batch(2), axes)), tmp_path, engine=engine)
+    manifest = folder.read_manifest()
+    assert manifest["models"] == {"mlp": ["Bilinear 3–1"]}
+    assert [sentence.split(",")[0] for sentence in manifest["programs"].values()] == ["Bilinear 3–1"]
+    head = " ".join(text.get_text() for text in draw_map(folder, "learning_rate", "gain").texts)
+    assert "Bilinear 3–1 on random numbers" in head
+    assert "linear model" not in head
+
+
+def test_layers_may_be_trees_and_the_state_has_names_too(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, Gated)
+    report = train_one(build_config(full_batch(7)), engine=engine)
+    assert report.params is not None
+    assert {name: values.shape for name, values in report.params.items()} == {
+        "layers.0.in.a": (3,),
+        "layers.0.shift.0": (),
+        "layers.1.0": (1,),
+        "layers.1.1": (1,),
+        "state.0.n.all": (),
+    }
+    assert report.params["state.0.n.all"] == 7
+    assert Gated(3, 1).parameters == 6
+
+
+def test_a_network_says_whether_its_draws_may_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def draw(seed: int) -> int:
+        DRAWN.clear()
+        for _ in range(2):
+            start(Gated(3, 1), [ModelSettings()], np.array([0]), np.array([seed]), {}, "float32")
+        return len(DRAWN)
+
+    assert draw(5) == 2
+    monkeypatch.setattr(Gated, "may_keep", Model.may_keep)
+    assert draw(6) == 1
+    assert not Gated(3, 1).may_keep(ModelSettings(init="file", init_file="some.npz"))
+
+
 @pytest.fixture(scope="module")
 def plain() -> PlainEngine:
     return PlainEngine()
@@ -165,6 +339,20 @@ def test_whatever_is_handed_to_an_engine_can_be_pickled_and_is_equal_afterwards(
     assert again.variants[0].rows == lanes.variants[0].rows
     assert hash(again.variants[0].rows) == hash(lanes.variants[0].rows)
     assert again.variants[0].rows is not lanes.variants[0].rows
+
+
+def test_a_second_engine_takes_nothing_of_the_compiled_one() -> None:
+    def taken(file: Path) -> set[str]:
+        tree = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        modules = {node.module or "" for node in tree if isinstance(node, ast.ImportFrom)}
+        return {name for name in modules if name == "nanmap.engine" or name.startswith("nanmap.engine.")}
+
+    folder, found = Path(nanmap.engine.__file__).parent, set()
+    new = taken(Path(plain_engine.__file__))
+    while new:
+        found |= new
+        new = set().union(*(taken(folder / f"{name.rpartition('.')[2]}.py") for name in new)) - found
+    assert found == {"nanmap.engine.base", "nanmap.engine.facts", "nanmap.engine.task"}
 
 
 def test_other_rows_are_not_equal() -> None:

@@ -35,6 +35,11 @@ class InitialiserEntry:
         """Whether a seed changes what it gives."""
         return self.family not in ("constant", "file")
 
+    @property
+    def zeros(self) -> bool:
+        """Whether it gives nothing but zeros."""
+        return self.family == "constant" and self.scale(1, 1) == 0
+
 
 INITIALISERS: dict[str, InitialiserEntry] = {
     "zeros": InitialiserEntry("constant", lambda fan_in, fan_out: 0.0, biases=True),

@@ -92,7 +92,7 @@ class ModelSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        has_place = self.norm == "none" or bool(self.hidden)
+        has_place = self.kind != "mlp" or self.norm == "none" or bool(self.hidden)
         require(
             has_place,
             "norm",
@@ -243,9 +243,10 @@ class Config(Settings):
             f'`{self.loss.kind}` is a loss of classes, and data.target_kind is "number"',
             'data.target_kind = "class" for labels in a file, or loss.kind = "mse" for numbers',
         )
+        # Told before any row is read. Networks of other kinds are asked where the rows are known: `plan/variant.py`.
         rates, layers = self.optimizer.layer_learning_rates, len(self.model.hidden) + 1
         require(
-            rates is None or len(rates) == layers,
+            self.model.kind != "mlp" or rates is None or len(rates) == layers,
             choices.LAYER_RATES,
             f"one rate per layer: this model has {layers}",
         )

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nanmap.engine.groups import late_step
+from nanmap.engine.task import late_step
 from nanmap.plan import Lanes
 from nanmap.training.cell import MEASURE_CEILING, MEASURE_TAIL, Assessment, Events, Losses, State
 

@@ -1,19 +1,15 @@
 """Host side of a call: cells sorted into groups that share their rows, and the arrays that the program takes."""
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from nanmap.data import Rows
+from nanmap.engine.task import late_step, task_of
 from nanmap.engine.vmapped import Group
 from nanmap.plan import Lanes
-from nanmap.training.batches import padded
-from nanmap.training.cell import NEVER, Lane, Task
-from nanmap.training.order import order_key
-from nanmap.training.program import Program
+from nanmap.training.cell import NEVER, Lane
 
 
 def form_groups(
@@ -39,11 +35,6 @@ def form_groups(
     borders = np.flatnonzero((keys[:, 1:] != keys[:, :-1]).any(axis=0)) + 1
     pieces = np.split(cells[order], borders)
     return [piece[start : start + width] for piece in pieces for start in range(0, len(piece), width)]
-
-
-def late_step(steps: Any) -> Any:
-    """⌊0.9 · steps⌋, in whole numbers: 0.9 · 10 is not 9 in every float."""
-    return steps * 9 // 10
 
 
 class Advance(NamedTuple):
@@ -117,34 +108,6 @@ def assemble(
         events=np.array(events, np.int32)[which],
     )
     return Call(np.int32(len(groups)), group, cells, real)
-
-
-def task_of(lanes: Lanes, cell: int) -> Task:
-    """What a cell of a batch shares with the group that it stands in, NumPy arrays."""
-    variant, seed = lanes.variants[lanes.variant[cell]], int(lanes.seed[cell])
-    x, y, val_x, val_y = _kept_rows(lanes.program, variant.rows)
-    return Task(
-        x=x,
-        y=y,
-        n=np.int32(variant.rows.n),
-        val_x=val_x,
-        val_y=val_y,
-        val_n=np.int32(len(variant.rows.val_inputs)),
-        steps_per_epoch=np.int32(variant.steps_per_epoch),
-        steps=np.int32(variant.steps),
-        order_key=order_key(seed),
-    )
-
-
-@lru_cache(maxsize=512)
-def _kept_rows(program: Program, rows: Rows) -> tuple[np.ndarray, ...]:
-    """Rows on the minor axis, zeros behind them: inputs in the program's dtype, targets in the losses'."""
-    return (
-        padded(rows.inputs, program.rows, program.dtype),
-        padded(rows.targets, program.rows, program.wide),
-        padded(rows.val_inputs, program.val_rows, program.dtype),
-        padded(rows.val_targets, program.val_rows, program.wide),
-    )
 
 
 def chunks(groups: list[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:

@@ -14,7 +14,7 @@ import optax
 from jax.sharding import Sharding
 
 from nanmap.engine.one_kernel import in_kernels
-from nanmap.models.base import Array, Layers
+from nanmap.models.base import Array, Layers, is_shape
 from nanmap.training.batches import all_rows, batch_of, epoch_rows
 from nanmap.training.cell import (
     MARKS,
@@ -115,7 +115,7 @@ def group_shapes(program: Program, width: int, slots: int, sharding: Sharding) -
     # Weak: beside 16-bit arrays a hyperparameter acts as a Python number does. 1 − 0.999 is 0.001 then, not 0.
     numbers = {name: array((width,), program.wide, weak=program.narrow) for name in program.numbers}
     lane = Lane(numbers, array((width, model.layers), program.wide))
-    start = jax.tree.map(lambda shape: array((width, *shape), program.dtype), model.shapes(), is_leaf=_is_shape)
+    start = jax.tree.map(lambda shape: array((width, *shape), program.dtype), model.shapes(), is_leaf=is_shape)
 
     def one(lane: Lane, parameters: Layers, model_state: Layers) -> Packed:
         return packed(jax.vmap(jax.vmap(partial(begin, program)))(lane, parameters, model_state))
@@ -180,10 +180,6 @@ def unpacked(state: Packed) -> State:
     """The inverse of `packed`."""
     events, losses = (jnp.moveaxis(records, -1, 0) for records in (state.events, state.losses))
     return State(**(state._asdict() | {"events": Events(*events), "losses": Losses(*losses)}))
-
-
-def _is_shape(part: Any) -> bool:
-    return isinstance(part, tuple) and all(isinstance(each, int) for each in part)
 
 
 def _as_is(state: State) -> State:

@@ -5,8 +5,8 @@ Imports no JAX: a plan is made, and a spec handed over, where none is needed. A 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -17,7 +17,9 @@ from nanmap.config.settings import ModelSettings
 # A jax.Array inside a program, a NumPy array on the host around it, a shape when a program is compiled ahead of any
 # data: the same tuples hold all three, so no single class names them.
 Array = Any
-Layers = list[Any]  # a pytree of arrays per layer; a layer is what may have a learning rate of its own
+# A pytree of arrays per layer: dicts, tuples and lists, within each other or not. A layer is what may have a learning
+# rate of its own.
+Layers = list[Any]
 Numbers = Mapping[str, Array]
 
 
@@ -42,6 +44,28 @@ class Pass(NamedTuple):
     seen: Any = None
 
 
+def is_shape(part: Any) -> bool:
+    """Whether a part of `Model.shapes` is the shape of an array, and not a tuple of such."""
+    return isinstance(part, tuple) and all(isinstance(each, int) for each in part)
+
+
+def leaves(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """What lies in nested dicts, tuples and lists, arrays or their shapes, each with the dotted way there.
+
+    >>> list(leaves([{"w": (3, 2), "gate": [(3,), ()]}, {}], "layers"))
+    [('layers.0.w', (3, 2)), ('layers.0.gate.0', (3,)), ('layers.0.gate.1', ())]
+    """
+    if isinstance(tree, Mapping):
+        inner = tuple(tree.items())
+    elif isinstance(tree, (tuple, list)) and not is_shape(tree):
+        inner = tuple(enumerate(tree))
+    else:
+        yield name, tree
+        return
+    for key, part in inner:
+        yield from leaves(part, f"{name}.{key}" if name else str(key))
+
+
 @dataclass(frozen=True)
 class Model(ABC):
     """What fixes a network's shapes and control flow, a function of one cell's config and rows, never of the grid.
@@ -59,13 +83,17 @@ class Model(ABC):
 
     @abstractmethod
     def shapes(self) -> tuple[Layers, Layers]:
-        """Shapes of the trained parameters and of the state that is not trained, as `forward` takes them."""
+        """Shapes of the trained parameters and of the state that is not trained, as `forward` takes them.
+
+        A shape is a tuple of whole numbers, `()` that of a scalar; a layer that holds nothing is an empty dict or list.
+        """
 
     @abstractmethod
     def draw(self, settings: ModelSettings, seed: int) -> tuple[Layers, Layers]:
         """Initial parameters and state of a seed on the host, float32, before the numbers of a cell act on them.
 
-        A function of its arguments alone: never of the grid, the dtype or the backend.
+        A function of its arguments alone: never of the grid, the dtype or the backend. What it reads of the settings,
+        `reads` names.
 
         Raises:
             InputError: a file that they are read from does not fit.
@@ -109,16 +137,35 @@ class Model(ABC):
         return np.float32(np.nan), np.False_
 
     def named(self, parameters: Layers, state: Layers) -> dict[str, np.ndarray]:
-        """Arrays of one cell by name, as a person looks at them."""
-        return {
-            f"layers.{index}.{name}": np.asarray(values)
-            for index, layer in enumerate(parameters)
-            for name, values in layer.items()
-        }
+        """Arrays of one cell by name, as a person looks at them: `layers.0.…` what is trained, `state.0.…` what is not."""
+        return {name: np.asarray(values) for name, values in (*leaves(parameters, "layers"), *leaves(state, "state"))}
 
     def linear_columns(self, inputs: np.ndarray) -> np.ndarray | None:
         """The columns `[n, d]` that one output is a linear combination of; None for any model but such."""
         return None
+
+    def linear_parameters(self, parameters: Layers) -> Sequence[np.ndarray] | None:
+        """The factors of `linear_columns`; None leaves the step of an overflow without a forecast.
+
+        Args:
+            parameters: as `place` gives them, with the cells in front.
+
+        Returns:
+            Blocks `[cells…, outputs, columns]` that stand side by side: their columns are d in all.
+        """
+        return None
+
+    def why_idle(self, name: str, settings: ModelSettings) -> str:
+        """Why a setting of `[model]` changes nothing, in a clause; "" where it acts."""
+        return "" if name == "kind" or name in self.reads else f"a `{type(self).__name__}` has no such setting"
+
+    def seeded(self, settings: ModelSettings) -> bool:
+        """Whether another seed may draw another start."""
+        return True
+
+    def may_keep(self, settings: ModelSettings) -> bool:
+        """Whether a draw stays what it was for as long as the process lives: a file may change."""
+        return settings.init_file is None
 
     def layout(self, batch: int) -> Layout:
         """What lies on the minor axis, whichever was measured to be faster."""
@@ -135,6 +182,12 @@ class Model(ABC):
         return ()
 
     @property
+    def reads(self) -> tuple[str, ...]:
+        """Settings of `[model]` that it reads: fields of its spec, and its numbers. A subclass adds what only `draw` reads."""
+        own = (each.name for each in fields(self) if each.name in ModelSettings.model_fields)
+        return (*own, *self.numbers, *self.start_numbers)
+
+    @property
     def layers(self) -> int:
         """How many layers may have a learning rate of their own."""
         return len(self.shapes()[0])
@@ -142,7 +195,7 @@ class Model(ABC):
     @property
     def parameters(self) -> int:
         """How many numbers are trained."""
-        return sum(int(np.prod(shape)) for layer in self.shapes()[0] for shape in layer.values())
+        return sum(int(np.prod(shape)) for _, shape in leaves(self.shapes()[0]))
 
     @property
     def products(self) -> int:
@@ -181,8 +234,13 @@ class Model(ABC):
 
     @property
     def title(self) -> str:
-        """What a reader calls it."""
-        return f"{self.features}–{self.outputs}"
+        """What a reader calls it, shortly."""
+        return f"{type(self).__name__} {self.features}–{self.outputs}"
+
+    @property
+    def sentence(self) -> str | None:
+        """What a map calls it; None where `[model]` says it, and a map over its settings what they have in common."""
+        return self.title
 
     @property
     def identity(self) -> str:

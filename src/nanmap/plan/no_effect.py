@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from nanmap.config.choices import FILE_KINDS, LAYER_RATES, LEARNING_RATE
-from nanmap.config.initialisers import INITIALISERS
 from nanmap.config.keys import known_keys
 from nanmap.config.losses import LOSSES, losses_that_read
 from nanmap.config.optimizers import OPTIMIZERS, optimizers_that_read
@@ -20,11 +19,19 @@ def without_effect(plan: Plan, variants: list[Variant]) -> list[str]:
     """A sentence for each such setting: its key, its value, and why nothing changes with it."""
     said = []
     for key, value in _written(plan):
-        if key in ACTS:
-            acts, why = ACTS[key]
-            if not any(map(acts, variants)):
-                said.append(f"{key} = {value} has no effect: {why.format(**_words(variants))}")
+        if why := _why_idle(key, variants):
+            said.append(f"{key} = {value} has no effect: {why}")
     return said
+
+
+def _why_idle(key: str, variants: list[Variant]) -> str:
+    """Why no variant reads a setting; "" where one does. Settings of networks are known to these alone."""
+    table, name = key.split(".")
+    if table == "model":
+        reasons = [each.program.model.why_idle(name, each.config.model) for each in variants]
+        return "; ".join(dict.fromkeys(reasons)) if all(reasons) else ""
+    acts, why = ACTS.get(key, (lambda variant: True, ""))
+    return "" if any(map(acts, variants)) else why.format(**_words(variants))
 
 
 def _written(plan: Plan) -> Iterator[tuple[str, str]]:
@@ -72,20 +79,9 @@ def _inputs(*kinds: str) -> Acts:
     return lambda variant: variant.config.data.kind in FORMULAS and variant.config.data.inputs in kinds
 
 
-def _has_hidden(variant: Variant) -> bool:
-    return bool(variant.config.model.hidden)
-
-
 def _draws(variant: Variant) -> bool:
     """Whether anything of a training is drawn at random."""
-    model, ordered = variant.config.model, variant.program.order == "sequential"
-    biases = model.bias and model.bias_init is not None and INITIALISERS[model.bias_init].random
-    return INITIALISERS[model.init].random or biases or not ordered
-
-
-def _kernels_of_zeros(variant: Variant) -> bool:
-    entry = INITIALISERS[variant.config.model.init]
-    return entry.family == "constant" and entry.scale(1, 1) == 0
+    return variant.program.model.seeded(variant.config.model) or variant.program.order != "sequential"
 
 
 def _others(names: tuple[str, ...]) -> str:
@@ -95,12 +91,9 @@ def _others(names: tuple[str, ...]) -> str:
 
 OTHER_DATA = "`{data}` data has no such setting"
 OTHER_INPUTS = "`{inputs}` inputs of `{data}` data have no such setting"
-# Per key: where it acts, and why it does not elsewhere. Settings that act everywhere are not listed.
+# Per key: where it acts, and why it does not elsewhere. Settings that act everywhere are not listed, and those of
+# `[model]` neither: the network is asked.
 ACTS: dict[str, tuple[Acts, str]] = {
-    "model.activation": (_has_hidden, "there is no hidden layer"),
-    "model.gain": (_has_hidden, "there is no hidden layer"),
-    "model.bias_init": (lambda variant: variant.config.model.bias, "the layers have no biases"),
-    "model.init_scale": (lambda variant: not _kernels_of_zeros(variant), "kernels of zeros stay zeros"),
     "loss.delta": (_loss_reads("delta"), f"`{{loss}}` has no threshold{_others(losses_that_read('delta'))}"),
     LEARNING_RATE: (
         lambda variant: variant.config.optimizer.layer_learning_rates is None,

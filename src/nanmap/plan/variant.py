@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nanmap.config import Config
+from nanmap.config.choices import LAYER_RATES
 from nanmap.data import Rows, affine_floor, load_rows
 from nanmap.errors import InputError
 from nanmap.plan.budget import budget
@@ -56,9 +57,22 @@ def make_variant(config: Config) -> Variant:
         steps=steps,
         floor=floor,
         numbers=_numbers(config) | {"floor": floor},
-        learning_rates=config.optimizer.layer_learning_rates
-        or (config.optimizer.learning_rate,) * program.model.layers,
+        learning_rates=_learning_rates(config, program),
     )
+
+
+def _learning_rates(config: Config, program: Program) -> tuple[float, ...]:
+    rates, layers = config.optimizer.layer_learning_rates, program.model.layers
+    if rates is None:
+        return (config.optimizer.learning_rate,) * layers
+    if len(rates) != layers:
+        raise InputError(
+            f"one rate per layer: this model has {layers}",
+            key=LAYER_RATES,
+            value=list(rates),
+            mend=f"give {layers}, or optimizer.learning_rate for all of them",
+        )
+    return rates
 
 
 def _numbers(config: Config) -> dict[str, float]:

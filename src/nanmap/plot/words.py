@@ -168,6 +168,15 @@ def _plural(shown: Shown) -> str:
 
 
 def _model(settings: ShownSettings) -> str:
+    """What the run's manifest calls the networks of the kinds on the map; where it says nothing, what their settings say."""
+    told = settings.manifest.get("models") or {}
+    named = [name for kind in settings.values("model.kind") for name in told.get(kind) or [_by_settings(settings)]]
+    names = list(dict.fromkeys(named))
+    return " or ".join(names) if len(names) <= 3 else "several models"
+
+
+def _by_settings(settings: ShownSettings) -> str:
+    """What networks of Dense layers have in common."""
     hidden, activation = settings.one("model.hidden"), settings.one("model.activation")
     if hidden is None:
         return "networks of several sizes"

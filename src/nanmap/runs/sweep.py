@@ -1,11 +1,12 @@
 """A sweep into a run folder: pending shards → engine → Parquet. Cells that have their row are never trained again."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from nanmap.engine import Engine, LocalEngine
 from nanmap.grid import Cells
-from nanmap.plan import Plan
+from nanmap.plan import Plan, Variant
 from nanmap.results.columns import make_table
 from nanmap.results.folder import RunFolder
 from nanmap.results.manifest import fingerprint, make_manifest
@@ -87,11 +88,22 @@ def _manifest(plan: Plan, engine: Engine, shard_cells: int) -> dict[str, Any]:
         "maps": [options.model_dump() for options in plan.sweep.maps],
         "rows": rows.pop() if len(rows) == 1 else None,
         "programs": {program.key: program.sentence() for program in programs},
+        "models": _sentences(variants),
         "device": engine.device,
         "timings": {"wall_seconds": 0.0},
         "compilations": 0,
         "narrowed": {},
     }
+
+
+def _sentences(variants: Iterable[Variant]) -> dict[str, list[str]]:
+    """What maps call the networks, by kind; nothing of those whose settings say it."""
+    found: dict[str, list[str]] = {}
+    for variant in variants:
+        sentence, told = variant.program.model.sentence, found.setdefault(variant.config.model.kind, [])
+        if sentence and sentence not in told:
+            told.append(sentence)
+    return {kind: told for kind, told in found.items() if told}
 
 
 def _train(plan: Plan, engine: Engine, resumed: Resumed, observer: Observer) -> None:

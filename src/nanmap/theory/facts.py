@@ -138,8 +138,11 @@ def _overflow(lanes: Lanes, cells: np.ndarray) -> np.ndarray:
         exact = lanes.program.full_batch and not lanes.program.momentum
         if problem is None or not exact or why_not_linear_descent(variant.config, variant.rows):
             continue
-        (layer,), _ = start(**lanes.starts(cells[mine]))
-        errors = initial_errors(problem, layer["kernel"], layer.get("bias"))
+        parameters, _ = start(**lanes.starts(cells[mine]))
+        blocks = lanes.program.model.linear_parameters(parameters)
+        if blocks is None:
+            continue
+        errors = initial_errors(problem, blocks)
         learning_rates = lanes.learning_rates[cells[mine], 0]
         found[mine] = overflow_steps(problem, errors, learning_rates, lanes.program.dtype, variant.steps)
     return found

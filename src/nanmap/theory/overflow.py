@@ -1,24 +1,24 @@
 """When will it overflow? Above the edge the error grows along the top eigenvector by a known factor per step."""
 
+from collections.abc import Sequence
+
 import jax.numpy as jnp
 import numpy as np
 
 from nanmap.theory.linear import LinearProblem
 
 
-def initial_errors(problem: LinearProblem, kernel: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
+def initial_errors(problem: LinearProblem, blocks: Sequence[np.ndarray]) -> np.ndarray:
     """Distance of the initial parameters from the optimum along the top eigenvector, over all outputs `[cells]`.
 
     Args:
         problem: the linear problem.
-        kernel: `[cells, outputs, inputs]`, as the network holds it.
-        bias: `[cells, outputs]`, or None.
+        blocks: the parameters of the problem's columns, `[cells, outputs, columns]` each, side by side.
     """
     top = problem.spectrum[1][:, -1]
-    inputs = kernel.shape[-1]
-    along = kernel.astype(float) @ top[:inputs] - top @ problem.optimum
-    if bias is not None:
-        along = along + top[-1] * bias.astype(float)
+    borders = np.cumsum([block.shape[-1] for block in blocks])[:-1]
+    first, *others = (block.astype(float) @ part for block, part in zip(blocks, np.split(top, borders), strict=True))
+    along = sum(others, first - top @ problem.optimum)
     return np.sqrt((along**2).sum(axis=-1))
 
 

@@ -43,10 +43,10 @@ def start(
 
 
 def _draw(model: Model, settings: ModelSettings, seed: int) -> tuple[Layers, Layers]:
-    return model.draw(settings, seed) if settings.init == "file" else _kept_draw(model, settings, seed)
+    return _kept_draw(model, settings, seed) if model.may_keep(settings) else model.draw(settings, seed)
 
 
 @lru_cache(maxsize=1 << 16)
 def _kept_draw(model: Model, settings: ModelSettings, seed: int) -> tuple[Layers, Layers]:
-    """`Model.draw`, kept: shards and calls ask for the same draws again. A file may change, a draw does not."""
+    """`Model.draw`, kept: shards and calls ask for the same draws again."""
     return model.draw(settings, seed)

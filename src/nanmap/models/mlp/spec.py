@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nanmap.config.initialisers import INITIALISERS
 from nanmap.config.settings import ModelSettings
 from nanmap.models.base import Array, Layers, Layout, Model, Numbers, Pass
 from nanmap.models.mlp.start import RUNNING, TRAINED, draw_layers, norm_arrays, place_layers
@@ -115,6 +116,28 @@ class MLP(Model):
         columns = inputs * self.factor(0)
         return np.hstack([columns, np.ones((len(inputs), 1))]) if self.bias else columns
 
+    def linear_parameters(self, parameters: Layers) -> list[np.ndarray]:
+        """The kernel, and the bias as a column."""
+        (layer,) = parameters
+        return [layer["kernel"], *([layer["bias"][..., None]] if self.bias else [])]
+
+    def why_idle(self, name: str, settings: ModelSettings) -> str:
+        """It reads every setting; some act only beside others."""
+        entry = INITIALISERS[settings.init]
+        hidden = "" if self.hidden else "there is no hidden layer"
+        reasons = {
+            "activation": hidden,
+            "gain": hidden,
+            "bias_init": "" if self.bias else "the layers have no biases",
+            "init_scale": "kernels of zeros stay zeros" if entry.zeros else "",
+        }
+        return super().why_idle(name, settings) or reasons.get(name, "")
+
+    def seeded(self, settings: ModelSettings) -> bool:
+        """Whether kernels or biases are drawn at random."""
+        kinds = [settings.init, *([settings.bias_init] if self.bias and settings.bias_init else [])]
+        return any(INITIALISERS[kind].random for kind in kinds)
+
     def factor(self, index: int) -> float:
         """What the parametrization multiplies a layer's kernel with."""
         fan_in = self.units[index]
@@ -140,6 +163,11 @@ class MLP(Model):
     def start_numbers(self) -> tuple[str, ...]:
         """Scale and shift of the initial kernels."""
         return ("init_scale", "init_offset")
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """All of them: `draw` the initialisers and their file."""
+        return (*super().reads, "init", "init_file", "bias_init")
 
     @property
     def layers(self) -> int:
@@ -192,6 +220,11 @@ class MLP(Model):
     def title(self) -> str:
         """Units from input to output, and the norm."""
         return "–".join(map(str, self.units)) + (f" with {self.norm} norm" if self.normalised else "")
+
+    @property
+    def sentence(self) -> None:
+        """Its settings say it."""
+        return None
 
     @property
     def identity(self) -> str:

@@ -1,0 +1,46 @@
+"""What any engine needs of a batch: the rows and the budget of a cell, and when a training is late. Nothing is compiled here."""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from nanmap.data import Rows
+from nanmap.plan import Lanes
+from nanmap.training.batches import padded
+from nanmap.training.cell import Task
+from nanmap.training.order import order_key
+from nanmap.training.program import Program
+
+
+def late_step(steps: Any) -> Any:
+    """⌊0.9 · steps⌋, in whole numbers: 0.9 · 10 is not 9 in every float."""
+    return steps * 9 // 10
+
+
+def task_of(lanes: Lanes, cell: int) -> Task:
+    """What a cell of a batch shares with the group that it stands in, NumPy arrays."""
+    variant, seed = lanes.variants[lanes.variant[cell]], int(lanes.seed[cell])
+    x, y, val_x, val_y = _kept_rows(lanes.program, variant.rows)
+    return Task(
+        x=x,
+        y=y,
+        n=np.int32(variant.rows.n),
+        val_x=val_x,
+        val_y=val_y,
+        val_n=np.int32(len(variant.rows.val_inputs)),
+        steps_per_epoch=np.int32(variant.steps_per_epoch),
+        steps=np.int32(variant.steps),
+        order_key=order_key(seed),
+    )
+
+
+@lru_cache(maxsize=512)
+def _kept_rows(program: Program, rows: Rows) -> tuple[np.ndarray, ...]:
+    """Rows on the minor axis, zeros behind them: inputs in the program's dtype, targets in the losses'."""
+    return (
+        padded(rows.inputs, program.rows, program.dtype),
+        padded(rows.targets, program.rows, program.wide),
+        padded(rows.val_inputs, program.val_rows, program.dtype),
+        padded(rows.val_targets, program.val_rows, program.wide),
+    )
