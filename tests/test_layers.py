@@ -1,4 +1,4 @@
-"""The one rule of imports, without exceptions: a room imports from rooms to its left. And what must load without JAX."""
+"""The one rule of imports, without exceptions: a room imports from rooms to its left. What must load without JAX."""
 
 import ast
 import subprocess
