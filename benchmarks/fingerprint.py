@@ -1,9 +1,11 @@
 """Are the rows of two versions the same? Sweeps, edges and single trainings of both, compared column by column, to the bit.
 
 `python -m benchmarks.fingerprint ../before .` trains with the packages of two checkouts in turn and prints every column
-that differs; it exits 1 if one does. Takes some minutes. Columns that only one of them has are no difference.
+that differs; it exits 1 if one does. Takes some minutes. Columns, optimizers and initialisers that only one of them has are
+no difference.
 """
 
+import argparse
 import hashlib
 import json
 import os
@@ -22,19 +24,6 @@ NET = {
     "model": {"hidden": [8, 5], "activation": "tanh"},
     "training": {"batch_size": 8, "epochs": 12},
 }
-RULES = ["sgd", "adam", "adamw", "amsgrad", "adamax", "nadam", "radam", "adabelief", "rmsprop", "adagrad", "lion"]
-DRAWS = [
-    "zeros",
-    "ones",
-    "normal",
-    "uniform",
-    "glorot_uniform",
-    "glorot_normal",
-    "he_uniform",
-    "he_normal",
-    "lecun_normal",
-    "lecun_uniform",
-]
 SETTINGS: dict[str, dict[str, Any]] = {
     "heavy ball": {"optimizer.momentum": 0.9},
     "nesterov": {"optimizer.momentum": 0.9, "optimizer.nesterov": True},
@@ -53,36 +42,58 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "layer rates": {"optimizer.layer_learning_rates": [0.1, 0.2, 0.3]},
     "ntk": {"model.parametrization": "ntk", "model.gain": 1.4},
 }
-# Beside what is shipped: something of everything that a setting may say.
-SMALL: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
-    "optimizers": (NET, [{"key": "optimizer.kind", "values": RULES}, RATES, SEEDS]),
-    "norms": (
-        NET,
-        [
-            {"key": "model.norm", "values": ["none", "layer", "rms", "batch"]},
-            {"key": "training.dtype", "values": ["float32", "float64", "bfloat16", "float16"]},
-            RATES,
-            SEEDS,
-        ],
-    ),
-    "initialisers": (NET, [{"key": "model.init", "values": [*DRAWS, "orthogonal", "torch_linear"]}, RATES, SEEDS]),
-    "settings": (
-        NET | {"record": {"sharpness": True, "full_loss": True}},
-        [{"name": "setting", "choices": SETTINGS}, SEEDS],
-    ),
-}
+NAMES = """
+import json
+from nanmap.config.initialisers import INITIALISERS
+from nanmap.config.optimizers import OPTIMIZERS
+print(json.dumps({"optimizer.kind": [*OPTIMIZERS], "model.init": [name for name in INITIALISERS if name != "file"]}))
+"""
+Names = dict[str, list[str]]
 
 
-def rows(package: Path, folder: Path) -> dict[str, dict[str, str]]:
+def small(names: Names) -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """Beside what is shipped: something of everything that a setting may say."""
+    return {
+        "optimizers": (NET, [{"key": "optimizer.kind", "values": names["optimizer.kind"]}, RATES, SEEDS]),
+        "norms": (
+            NET,
+            [
+                {"key": "model.norm", "values": ["none", "layer", "rms", "batch"]},
+                {"key": "training.dtype", "values": ["float32", "float64", "bfloat16", "float16"]},
+                RATES,
+                SEEDS,
+            ],
+        ),
+        "initialisers": (NET, [{"key": "model.init", "values": names["model.init"]}, RATES, SEEDS]),
+        "settings": (
+            NET | {"record": {"sharpness": True, "full_loss": True}},
+            [{"name": "setting", "choices": SETTINGS}, SEEDS],
+        ),
+    }
+
+
+def names_of_both(before: Path, after: Path) -> Names:
+    """The optimizers and initialisers that both packages have; those of the later one where the earlier has no lists."""
+    lists: Names = json.loads(_run(after, "-c", NAMES, text=True, stdout=subprocess.PIPE, check=True).stdout)
+    asked = _run(before, "-c", NAMES, text=True, capture_output=True, check=False)
+    earlier: Names = json.loads(asked.stdout) if asked.returncode == 0 else lists
+    return {key: [name for name in lists[key] if name in earlier[key]] for key in lists}
+
+
+def rows(package: Path, folder: Path, names: Names) -> dict[str, dict[str, str]]:
     """A digest of every column of every table that a checkout's package writes, by table and column."""
-    environment = {**os.environ, "PYTHONPATH": str(package / "src")}
-    command = [sys.executable, __file__, "--train", str(folder)]
-    subprocess.run(command, env=environment, check=True)
+    _run(package, __file__, "--train", str(folder), json.dumps(names), check=True)
     found: dict[str, dict[str, str]] = json.loads((folder / "digests.json").read_text(encoding="utf-8"))
     return found
 
 
-def _train(folder: Path) -> None:
+def _run(package: Path, *arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
+    """Python with the package of a checkout."""
+    environment = {**os.environ, "PYTHONPATH": str(package / "src")}
+    return subprocess.run([sys.executable, *arguments], env=environment, **how)
+
+
+def _train(folder: Path, names: Names) -> None:
     """In a process of its own, with the package that is to be looked at."""
     import jax
 
@@ -90,7 +101,7 @@ def _train(folder: Path) -> None:
     import nanmap
 
     digests = {}
-    for name, sweep in _sweeps():
+    for name, sweep in _sweeps(names):
         print(name, file=sys.stderr, flush=True)
         nanmap.sweep(sweep, out=folder / name)
         digests[name] = _digests(folder / name / "cells")
@@ -100,11 +111,11 @@ def _train(folder: Path) -> None:
     (folder / "digests.json").write_text(json.dumps(digests), encoding="utf-8")
 
 
-def _sweeps() -> Iterator[tuple[str, Any]]:
+def _sweeps(names: Names) -> Iterator[tuple[str, Any]]:
     import nanmap
     from nanmap.plan import make_sweep
 
-    for name, (tree, axes) in SMALL.items():
+    for name, (tree, axes) in small(names).items():
         yield name, make_sweep(tree, axes)
     shipped = Path(__file__).parents[1] / "sweeps"
     for file in sorted(shipped.rglob("*.toml")):
@@ -139,8 +150,9 @@ def _bytes(column: Any) -> bytes:
 
 def main(before: Path, after: Path) -> int:
     """Compares two checkouts."""
+    names = names_of_both(before, after)
     with tempfile.TemporaryDirectory() as folder:
-        old, new = (rows(package.resolve(), Path(folder) / name) for name, package in (("a", before), ("b", after)))
+        old, new = (rows(package, Path(folder) / name, names) for name, package in (("a", before), ("b", after)))
     wrong = [f"{table}: {name}" for table in old for name in old[table] if old[table][name] != new[table].get(name)]
     compared = sum(map(len, old.values()))
     print(
@@ -149,11 +161,24 @@ def main(before: Path, after: Path) -> int:
     return int(bool(wrong))
 
 
+def checkout(text: str) -> Path:
+    """The folder of a checkout; without a package in it, the one that is installed would be compared with itself."""
+    if not (Path(text) / "src" / "nanmap").is_dir():
+        raise argparse.ArgumentTypeError(f"no checkout: {text} has no folder src/nanmap")
+    return Path(text).resolve()
+
+
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
+    """The two checkouts."""
+    parser = argparse.ArgumentParser("python -m benchmarks.fingerprint", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("before", type=checkout, help="a checkout of the earlier version, as of `git worktree add`")
+    parser.add_argument("after", type=checkout, help="one of the later version")
+    return parser.parse_args(given)
+
+
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--train"]:
+    if sys.argv[1:2] == ["--train"]:  # the process of `rows`
         Path(sys.argv[2]).mkdir(parents=True)
-        _train(Path(sys.argv[2]))
-    elif len(sys.argv) == 3:
-        sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
+        _train(Path(sys.argv[2]), json.loads(sys.argv[3]))
     else:
-        sys.exit("usage: python -m benchmarks.fingerprint BEFORE AFTER")
+        sys.exit(main(**vars(arguments())))

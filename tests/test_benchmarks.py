@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 from benchmarks import __main__ as benchmark
-from benchmarks import pages, tables
+from benchmarks import fingerprint, pages, tables
 from benchmarks.figures import measured, rates, ratios
 from benchmarks.measure import Contender, VerificationError, agree, compare
 from benchmarks.peers import notebook, plain, pytorch
 from benchmarks.tasks import Task, final_losses
 from benchmarks.worker import Pool, WorkerError
 
+from nanmap.config.initialisers import INITIALISERS
+from nanmap.config.optimizers import OPTIMIZERS
+from nanmap.plan import make_sweep
 from oracles import mse_and_gradient
 
 ROOT = Path(__file__).parents[1]
@@ -170,3 +173,41 @@ def test_a_part_of_the_benchmark_is_no_result_of_a_machine(capsys: pytest.Captur
     with pytest.raises(SystemExit, match="2"):
         benchmark.parse(["--only", "growth"])
     assert "--out" in capsys.readouterr().err
+
+
+def checkout_with(folder: Path, lists: str | None) -> Path:
+    """A checkout whose package has nothing but these lists of optimizers and initialisers, or not even those."""
+    config = folder / "src" / "nanmap" / "config"
+    config.mkdir(parents=True)
+    for package in (config, config.parent):
+        (package / "__init__.py").touch()
+    if lists is not None:
+        for name in ("optimizers", "initialisers"):
+            (config / f"{name}.py").write_text(f"{name.upper()} = dict.fromkeys({lists.split()})\n")
+    return folder
+
+
+def test_a_fingerprint_is_of_the_names_that_both_versions_have(tmp_path: Path) -> None:
+    later = checkout_with(tmp_path / "later", "sgd zeros file new")
+    earlier, older = checkout_with(tmp_path / "earlier", "old zeros sgd"), checkout_with(tmp_path / "older", None)
+    assert fingerprint.names_of_both(earlier, later) == {
+        "optimizer.kind": ["sgd", "zeros"],
+        "model.init": ["sgd", "zeros"],
+    }
+    assert fingerprint.names_of_both(older, later)["model.init"] == ["sgd", "zeros", "new"]
+
+
+def test_every_optimizer_and_initialiser_is_in_a_fingerprint() -> None:
+    names = fingerprint.names_of_both(ROOT, ROOT)
+    assert names == {"optimizer.kind": [*OPTIMIZERS], "model.init": [name for name in INITIALISERS if name != "file"]}
+    for tree, axes in fingerprint.small(names).values():
+        assert make_sweep(tree, axes).grid.size
+
+
+@pytest.mark.parametrize("given", [["--check"], [], [str(ROOT)], [str(ROOT), "no_such_folder"]])
+def test_a_fingerprint_is_refused_without_two_checkouts(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert fingerprint.arguments([str(ROOT), str(ROOT)]).after == ROOT
+    with pytest.raises(SystemExit) as left:
+        fingerprint.arguments(given)
+    assert left.value.code == 2
+    assert "usage: python -m benchmarks.fingerprint" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from make_pages import sources
+from make_pages import main, sources
 from measured import THREADS
 from measured.common import PRINTED, ROOT
 from rendering import FOLDER, TEMPLATES, load_results, page, pages, plain, shown, to_json
@@ -39,6 +39,19 @@ def test_both_languages_show_the_same_figures(name: str) -> None:
 
 def test_results_are_of_the_configs_and_sweeps_that_are_there() -> None:
     assert RESULTS["sources"] == sources(), "run `make threads`"
+
+
+@pytest.mark.parametrize("argument", ["--check", "no_such_folder"])
+def test_what_is_no_folder_of_runs_is_refused(
+    argument: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("make_pages.measure", lambda runs: pytest.fail("it trains"))
+    with pytest.raises(SystemExit) as left:
+        main([argument])
+    assert left.value.code == 2
+    told = capsys.readouterr().err
+    assert "usage:" in told
+    assert argument in told
 
 
 @pytest.mark.parametrize("name", THREADS)

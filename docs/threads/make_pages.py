@@ -4,8 +4,8 @@ python docs/threads/make_pages.py RUNS     measures everything; RUNS holds the r
 python docs/threads/make_pages.py          only fills the templates from results.json
 """
 
+import argparse
 import hashlib
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +45,20 @@ def draw(runs: Path) -> None:
                 result.map(given.pop("x"), given.pop("y"), out=IMAGES / f"{sweep}_{given.pop('file')}", **given)
 
 
-def main() -> None:
+def runs_of(arguments: list[str] | None) -> Path | None:
+    """The folder that holds the runs, if one is given."""
+    parser = argparse.ArgumentParser(description="Writes the threads' pages from docs/threads/results.json.")
+    parser.add_argument("runs", nargs="?", type=Path, help="measure anew; holds the run folders of sweeps/threads")
+    runs: Path | None = parser.parse_args(arguments).runs
+    if runs is not None and not runs.is_dir():
+        parser.error(f"there is no folder {runs}")
+    return runs
+
+
+def main(arguments: list[str] | None = None) -> None:
     """Measures if there are runs to count in, then writes every page."""
-    if len(sys.argv) > 1:
-        runs = Path(sys.argv[1])
+    runs = runs_of(arguments)
+    if runs:
         RESULTS.write_text(to_json(measure(runs)), encoding="utf-8")
         draw(runs)
     for path, text in pages(load_results()).items():

@@ -1,0 +1,52 @@
+"""What the documents name is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import nanmap
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = Path(nanmap.__file__).parent
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+ENDINGS = ("csv", "ipynb", "json", "md", "npz", "parquet", "png", "py", "toml", "txt")
+MADE_BY_THE_USER = (".venv/bin/pre-commit", ".venv/bin/python", "results/keras_line/cells")
+
+
+def paths_in(text: str) -> list[str]:
+    """Words in backticks with a slash or with the ending of a file, those of commands too; not those in blocks of code."""
+    prose = re.sub(r"^( *)```.*?^\1```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    words = [word for quoted in re.findall(r"`([^`]+)`", prose) for word in re.findall(r"[\w.*/-]+", quoted)]
+    return [word for word in words if re.search(rf"[a-z_]/|\w\.({'|'.join(ENDINGS)})$", word)]
+
+
+def is_there(path: str, document: Path) -> bool:
+    """Whether a file, a folder or a module of that name is in the checkout, the package or beside the document."""
+    folders = (ROOT, PACKAGE, document.parent)
+    return any(list(folder.glob(name)) for folder in folders for name in (path.rstrip("/"), f"{path}.py"))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_every_path_in_backticks_is_there(document: Path) -> None:
+    paths = set(paths_in(document.read_text(encoding="utf-8"))) - set(MADE_BY_THE_USER)
+    assert [path for path in sorted(paths) if not is_there(path, document)] == []
+
+
+def test_every_exception_is_named_somewhere() -> None:
+    named = {path for document in DOCUMENTS for path in paths_in(document.read_text(encoding="utf-8"))}
+    assert set(MADE_BY_THE_USER) <= named
+
+
+def test_the_reader_of_paths_takes_paths_alone() -> None:
+    text = """
+`engine/widths.py`, `outcomes.py`, `models/` and `docs/*.md`, `run --out a/b`, `training.steps`, `1/λ`, `.npz`, and / or
+   ```
+   `no/such.py`
+   ```
+`training/program` of `training
+.loss`
+"""
+    paths = ["engine/widths.py", "outcomes.py", "models/", "docs/*.md", "a/b", "training/program"]
+    assert paths_in(text) == paths
+    assert [path for path in paths if not is_there(path, ROOT / "README.md")] == ["a/b"]
