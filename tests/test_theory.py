@@ -10,6 +10,13 @@ from nanmap.config import build_config
 from nanmap.data import load_rows
 from nanmap.theory import closed_form, predict
 from nanmap.theory.linear import LinearProblem, linear_problem
+from nanmap.theory.minibatches import (
+    in_order_edge,
+    lyapunov_exponents,
+    mean_square_edge,
+    sufficient_rate,
+    typical_edge,
+)
 from nanmap.theory.predict import (
     CLIPPING,
     DATA,
@@ -23,13 +30,6 @@ from nanmap.theory.predict import (
     NONLINEAR,
     RULE,
     SCHEDULE,
-)
-from nanmap.theory.sgd import (
-    in_order_edge,
-    lyapunov_exponents,
-    mean_square_edge,
-    sufficient_rate,
-    typical_edge,
 )
 
 rng = np.random.default_rng(11)

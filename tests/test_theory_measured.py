@@ -11,7 +11,7 @@ import pytest
 from nanmap.config import build_config
 from nanmap.data import load_rows
 from nanmap.theory import closed_form, linear_problem
-from nanmap.theory.sgd import mean_square_edge, typical_edge
+from nanmap.theory.minibatches import mean_square_edge, typical_edge
 from nanmap.theory.sharpness import lanczos
 from oracles import random_layers
 

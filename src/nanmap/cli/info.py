@@ -13,7 +13,8 @@ def info() -> None:
     """Versions, devices, caches, and the measured peak of a matrix product."""
     from importlib.metadata import version
 
-    from nanmap.engine.devices import cache_folder, set_up
+    from nanmap.engine.compilation_cache import cache_folder
+    from nanmap.engine.devices import set_up
 
     set_up("auto")
     import jax
@@ -23,7 +24,7 @@ def info() -> None:
     print(f"python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in PACKAGES))
     devices = jax.devices()
     print(f"devices: {len(devices)} × {devices[0].device_kind} ({devices[0].platform}), {os.cpu_count()} cores")
-    folder = cache_folder() / "xla"
+    folder = cache_folder()
     files = list(folder.glob("*")) if folder.is_dir() else []
     size = sum(file.stat().st_size for file in files if file.is_file()) / 2**20
     print(f"compiled programs: {folder} ({len(files)} files, {size:.1f} MiB); safe to delete")

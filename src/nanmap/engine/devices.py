@@ -2,18 +2,12 @@
 
 import contextlib
 import os
-from pathlib import Path
 
+from nanmap.engine.compilation_cache import keep_compiled
 from nanmap.errors import InputError
 
 DEVICES = ("auto", "cpu", "gpu")
 JAX_DEFAULT = -1  # jax_num_cpu_devices as JAX starts with it
-
-
-def cache_folder() -> Path:
-    """Where compiled programs are kept: `$NANMAP_CACHE`, else `nanmap` in the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("NANMAP_CACHE") or Path(base) / "nanmap")
 
 
 def set_up(device: str = "auto") -> None:
@@ -33,10 +27,7 @@ def set_up(device: str = "auto") -> None:
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
     use_all_cores()
-    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
-    # The defaults keep only what took a second to compile; a small network's program takes less.
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    keep_compiled()
     if device == "gpu" and jax.default_backend() == "cpu":
         raise InputError(
             "JAX finds no GPU",

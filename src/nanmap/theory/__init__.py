@@ -1,6 +1,6 @@
 """Predictions to hold the measured maps against. Each states what it assumes; where it does not hold, it says why.
 
-`closed_form` holds one mode at a time, `linear` what is exact on linear models, `sgd` minibatches, `overflow` the forecast of
+`closed_form` holds one mode at a time, `linear` what is exact on linear models, `minibatches` descent on batches, `overflow` the forecast of
 the first infinity, `sharpness` the curvature of networks, and `predict` decides which of them a training may be held to.
 """
 

@@ -11,7 +11,7 @@ from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.data import Rows
 from nanmap.theory import closed_form
 from nanmap.theory.linear import LinearProblem, is_linear, linear_problem
-from nanmap.theory.sgd import MOST_BATCHES, MOST_PARAMETERS, in_order_edge, mean_square_edge, typical_edge
+from nanmap.theory.minibatches import MOST_BATCHES, MOST_PARAMETERS, in_order_edge, mean_square_edge, typical_edge
 
 PREDICTIONS = ("gd", "mean_square", "typical")
 
