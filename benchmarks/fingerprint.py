@@ -18,6 +18,7 @@ from typing import Any
 
 RATES = {"key": "optimizer.learning_rate", "log": [1e-3, 30], "num": 7}
 SEEDS = {"key": "training.seed", "range": [0, 5]}
+MEASURED = ("square_sgd", "batch_norm")  # whose edges are measured, too
 MOST_SEEDS = 10  # of a shipped sweep that has more
 NET = {
     "data": {"kind": "gaussian", "n": 37, "features": 3, "validation_split": 0.2},
@@ -64,6 +65,7 @@ def small(names: Names) -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]
                 SEEDS,
             ],
         ),
+        "batch_norm": (NET | {"model": NET["model"] | {"norm": "batch"}}, [RATES, SEEDS]),
         "initialisers": (NET, [{"key": "model.init", "values": names["model.init"]}, RATES, SEEDS]),
         "settings": (
             NET | {"record": {"sharpness": True, "full_loss": True}},
@@ -105,9 +107,10 @@ def _train(folder: Path, names: Names) -> None:
         print(name, file=sys.stderr, flush=True)
         nanmap.sweep(sweep, out=folder / name)
         digests[name] = _digests(folder / name / "cells")
-        if name.startswith(("square_sgd", "norms")):
+        if name in MEASURED:
             nanmap.edge(sweep, out=folder / name)
             digests[f"edges of {name}"] = _digests(folder / name / "edges")
+    digests["single trainings"] = _single()
     (folder / "digests.json").write_text(json.dumps(digests), encoding="utf-8")
 
 
@@ -128,6 +131,20 @@ def _sweeps(names: Names) -> Iterator[tuple[str, Any]]:
             if stop - start > MOST_SEEDS
         ]
         yield "_".join(file.relative_to(shipped).with_suffix("").parts), nanmap.load(file, cut)
+
+
+def _single() -> dict[str, str]:
+    """A digest of what every shipped config's training tells: its end, the losses of its epochs, its parameters."""
+    import nanmap
+
+    configs = Path(__file__).parents[1] / "configs"
+    found: dict[str, str] = {}
+    for file in sorted(configs.rglob("*.toml")):
+        report: Any = nanmap.run(file)
+        told = [str(report.outcome), str(report.cause), *map(repr, report.epochs)]
+        told += [f"{name} {values.tobytes().hex()}" for name, values in sorted((report.params or {}).items())]
+        found[str(file.relative_to(configs))] = hashlib.sha256("\n".join(told).encode()).hexdigest()
+    return found
 
 
 def _digests(folder: Path) -> dict[str, str]:
