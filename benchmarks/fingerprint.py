@@ -20,7 +20,7 @@ RATES = {"key": "optimizer.learning_rate", "log": [1e-3, 30], "num": 7}
 SEEDS = {"key": "training.seed", "range": [0, 5]}
 MEASURED = ("square_sgd", "batch_norm")  # whose edges are measured, too
 MOST_SEEDS = 10  # of a shipped sweep that has more
-NET = {
+NET: dict[str, Any] = {
     "data": {"kind": "gaussian", "n": 37, "features": 3, "validation_split": 0.2},
     "model": {"hidden": [8, 5], "activation": "tanh"},
     "training": {"batch_size": 8, "epochs": 12},
