@@ -8,6 +8,7 @@ from nanmap.edges.facts import edge_facts
 from nanmap.edges.probe import decided_by_tail
 from nanmap.edges.rows import EdgeRows
 from nanmap.edges.table import edge_table
+from nanmap.edges.tolerance import check_tolerance
 from nanmap.engine import Engine, LocalEngine
 from nanmap.errors import InputError
 from nanmap.plan import Plan
@@ -18,8 +19,6 @@ from nanmap.runs.observer import Observer
 from nanmap.runs.resume import Resumed, pinned_widths, resume
 
 BLOCK = 2048  # rows that are searched together and written as one file
-TOLERANCES = {"float64": 1e-9}  # the finest that a number format resolves; of others 1e-6
-COARSEST, FINEST = 0.1, 1e-6
 
 
 def find_edges(
@@ -52,7 +51,7 @@ def find_edges(
         InputError: the rates cannot be searched, or the folder holds edges of other settings.
     """
     rows, folder = EdgeRows(plan.sweep, along), RunFolder(out)
-    _check_tolerance(tolerance, plan)
+    check_tolerance(tolerance, plan)
     span = _span(rows, plan, tolerance)
     engine = engine or LocalEngine()
     widths = pinned_widths(folder.edges, (variant.program for variant in plan.variants()), fresh)
@@ -61,19 +60,6 @@ def find_edges(
     with resume(folder.edges, manifest, engine, fresh) as resumed:
         _search(plan, rows, span, engine, resumed, observer or Observer())
     return folder
-
-
-def _check_tolerance(tolerance: float, plan: Plan) -> None:
-    for variant in plan.variants():
-        dtype = variant.program.dtype
-        finest = TOLERANCES.get(dtype, FINEST)
-        if not finest <= tolerance <= COARSEST:
-            raise InputError(
-                "is no tolerance",
-                key="--tolerance",
-                value=tolerance,
-                allowed=f"{finest:g} to {COARSEST:g}, relative, in {dtype}",
-            )
 
 
 def _span(rows: EdgeRows, plan: Plan, tolerance: float) -> Span:
