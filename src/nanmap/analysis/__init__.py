@@ -1,5 +1,6 @@
 """Rows → grids. Draws nothing and needs no JAX; `plot` and `result` call it."""
 
+from nanmap.analysis.dataset import to_xarray
 from nanmap.analysis.intervals import wilson_interval
 from nanmap.analysis.pixels import (
     Kind,
@@ -8,7 +9,6 @@ from nanmap.analysis.pixels import (
     count_outcomes,
     most_common,
     take_medians,
-    to_xarray,
 )
 from nanmap.analysis.shown_axes import Shown
 from nanmap.analysis.view import View, load_grid, make_view

@@ -1,4 +1,4 @@
-"""Rows → arrays: a run as a dataset over its axes, and the outcome or the median of each pixel of a map.
+"""Rows → arrays: the outcomes or the median of each pixel of a map.
 
 Cells find their place by their number, so rows are read shard by shard and a missing shard leaves a hole.
 """
@@ -6,21 +6,17 @@ Cells find their place by their number, so rows are read shard by shard and a mi
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nanmap.analysis.view import View, load_grid
-from nanmap.grid.grid import Grid
+from nanmap.analysis.view import View
 from nanmap.outcomes import Outcome
-from nanmap.results.columns import COLUMNS, column_named
+from nanmap.results.columns import column_named
 from nanmap.results.folder import RunFolder
-from nanmap.results.schema import TEXT, Missing, Reason
-
-if TYPE_CHECKING:
-    import xarray as xr
+from nanmap.results.schema import Missing, Reason
 
 
 class Kind(IntEnum):
@@ -48,32 +44,6 @@ class Medians:
     kinds: np.ndarray
     rows: np.ndarray
     tally: dict[Kind, int]
-
-
-def to_xarray(folder: RunFolder) -> "xr.Dataset":
-    """The rows as arrays over the axes.
-
-    Returns:
-        One variable per column. The dimensions are the axes in the grid's order; zipped axes share the dimension named
-        after the first of them and are coordinates along it. Cells without a row hold NaN, or "" in text columns;
-        integer columns become float64, so that NaN fits in.
-    """
-    import xarray as xr
-
-    manifest = folder.read_manifest()
-    grid = load_grid(manifest)
-    arrays = {each.name: _blank(grid, text=each.type == TEXT) for each in COLUMNS}
-    for table in folder.tables(["cell", *arrays]):
-        cells = table["cell"].to_numpy()
-        for name, array in arrays.items():
-            array.reshape(-1)[cells] = table[name].to_pandas().to_numpy()
-    names = [axes[0].column for axes in grid.dimensions]
-    coordinates = {
-        axis.column: (name, axis.labels) for name, axes in zip(names, grid.dimensions, strict=True) for axis in axes
-    }
-    told = {each.name: {"unit": each.unit, "meaning": each.meaning} for each in COLUMNS}
-    variables = {name: (names, array, told[name]) for name, array in arrays.items()}
-    return xr.Dataset(variables, coordinates, {"name": manifest["sweep"]["name"]})
 
 
 def count_names(folder: RunFolder, view: View, column: str, names: Sequence[str]) -> np.ndarray:
@@ -176,7 +146,3 @@ def _numbers(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     values = column.cast(pa.float64()).to_numpy(zero_copy_only=False)  # null turns into NaN
     tests = [missing, np.isnan(values), np.isinf(values)]
     return values, np.select(tests, [Kind.MISSING, Kind.NAN, Kind.INF], Kind.NUMBER)
-
-
-def _blank(grid: Grid, text: bool) -> np.ndarray:
-    return np.full(grid.shape, "", object) if text else np.full(grid.shape, np.nan)
