@@ -110,7 +110,7 @@ def test_choices_set_several_things_at_once() -> None:
 @pytest.mark.parametrize(
     ("axes", "options", "words"),
     [
-        ([{"key": RATE}], {}, ["axes.optimizer.learning_rate", "values", "log"]),
+        ([{"key": RATE}], {}, ["axes.learning_rate", "values", "log"]),
         ([axis(RATE)], {}, ["has no values"]),
         ([axis("optimizer.learning_rat", 1)], {}, ["optimizer.learning_rat", "did you mean `optimizer.learning_rate`"]),
         ([axis("training.accuracy", 1)], {}, ["training.accuracy", "no such setting", "reported by itself"]),

@@ -153,4 +153,4 @@ def _find_axis(name: str, specs: list[dict[str, Any]], file: Path | None) -> dic
     for spec, known in zip(specs, names, strict=True):
         if name in (known, spec.get("key")):
             return spec
-    raise InputError("no such axis", file=file, key=f"axes.{name}", allowed=names)
+    raise InputError("no such axis", file=file, key=f"axes.{name}", allowed=names, mend=did_you_mean(name, names))

@@ -14,7 +14,7 @@ from nanmap.config.explain import explained_table
 from nanmap.config.keys import check_key
 from nanmap.config.load import ALTERNATIVES
 from nanmap.errors import InputError
-from nanmap.grid.axes import Axis, AxisSpec, column_names
+from nanmap.grid.axes import Axis, AxisSpec, column_names, short_name
 from nanmap.grid.grid import Grid, make_grid
 from nanmap.plan.sweep_file import MapSpec
 from nanmap.results.columns import COLUMNS
@@ -94,7 +94,7 @@ def _axes(tables: list[dict[str, Any]]) -> list[Axis]:
         raise InputError("expects [[axes]] tables", key="axes", value=tables)
     specs = []
     for number, table in enumerate(tables, 1):
-        label = f"axes.{table.get('name') or table.get('key') or number}"
+        label = f"axes.{table.get('name') or short_name(str(table.get('key') or '')) or number}"
         try:
             specs.append(AxisSpec.model_validate(table))
         except ValidationError as error:
