@@ -204,6 +204,7 @@ def test_a_type_checker_sees_the_types_and_the_misspellings(tmp_path: Path) -> N
     [
         (lambda: nanmap.run(None), "config: expects a config, its file, or nested tables"),
         (lambda: nanmap.run(TREE, predict=[1.0]), "predict: expects a list per input"),
+        (lambda: nanmap.run(TREE, predict=np.array([1, 2])), "predict: expects a list per input"),
         (lambda: nanmap.load("c.toml", "training.epochs=3"), "overrides: expects a list"),
         (lambda: nanmap.sweep(TREE, {"training.seed": [1]}, out="x", shard_cells=-1), "shard_cells: must be a whole"),
         (lambda: nanmap.sweep(TREE, {"training.seed": [1]}, out="x", shard_cells=1.5), "shard_cells: must be a whole"),

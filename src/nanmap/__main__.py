@@ -4,10 +4,7 @@ import gc
 
 
 def main() -> None:
-    """Runs the command. What is imported on the way stays, and is not searched for garbage.
-
-    To do so again and again took a tenth of `nanmap --help`, and of a sweep's start.
-    """
+    """Runs the command. What is imported on the way stays, and is not searched for garbage again and again."""
     gc.set_threshold(50_000, 20, 50)
     from nanmap.cli import main as command
 

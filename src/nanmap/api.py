@@ -79,7 +79,7 @@ def run(
     """
     if isinstance(config, Sweep):
         raise InputError("this is a sweep, not a config", file=config.file, key=config.name, mend="nanmap.sweep(…)")
-    if isinstance(predict, str) or any(isinstance(row, str | int | float) for row in predict):
+    if isinstance(predict, str) or any(isinstance(row, str) or not hasattr(row, "__len__") for row in predict):
         mend = "predict=[[25.0]] predicts one input of one column"
         raise InputError("expects a list per input", key="predict", value=predict, mend=mend)
     given = config if isinstance(config, Plan) else _config(config)

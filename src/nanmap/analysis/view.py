@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from nanmap.analysis.shown_axes import Shown, selected, shown_axis
 from nanmap.errors import InputError, RunFolderError, did_you_mean
 from nanmap.grid.axes import Axis, AxisSpec, column_names
-from nanmap.grid.grid import Grid, make_grid
+from nanmap.grid.grid import Cells, Grid, make_grid
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,15 @@ class View:
 
     def place(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Flat pixel and place within the pixel for the cells that are shown, and which ones those are `[cells]`."""
-        positions = self.grid.cells(cells).positions
+        return self._place(self.grid.cells(cells))
+
+    def _place(self, cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         kept = np.ones(len(cells), bool)
         flat = []
         for group in (self.shown, self.merged, self.fixed):
             index = np.zeros(len(cells), np.int64)
             for each in group:
-                found = self._lookup(each)[positions[self._dimension(each)]]
+                found = self._lookup(each)[cells.positions[self._dimension(each)]]
                 kept &= found >= 0
                 index = index * len(each) + found
             flat.append(index)
@@ -81,7 +83,7 @@ class View:
             return np.full(self.shape, self.depth)
         counts = np.zeros(self.shape, np.int64)
         for cells in self.grid.chunks():
-            pixels, _, _ = self.place(cells.numbers)
+            pixels, _, _ = self._place(cells)
             np.add.at(counts.reshape(-1), pixels, 1)
         return counts
 

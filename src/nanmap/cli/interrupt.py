@@ -1,7 +1,7 @@
 """Ctrl-C that is not lost: it is remembered, and whoever goes on after it is stopped at the next sign of progress.
 
 Python raises it in whatever runs at the moment, and some of that swallows exceptions: NumPy asking a class for its array
-protocols, the end of a generator, a callback of the garbage collector. One in a hundred went by unheard.
+protocols, the end of a generator, a callback of the garbage collector.
 """
 
 import signal
