@@ -1,12 +1,26 @@
-"""The examples in docstrings run in an empty folder: some write files."""
+"""For all tests and the examples in docstrings: where executables are kept, and an empty folder to run in."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from nanmap.engine.compilation_cache import cache_folder, keep_compiled
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keeps executables between tests, workers, processes and runs: four fifths of the time is compiling.
+
+    Code that is wrong is found all the same: an executable is kept under the program that it was made from.
+    """
+    os.environ["NANMAP_CACHE"] = str(config.rootpath / ".pytest_cache" / "compiled")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache_folder())  # for processes that are not the command's
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    keep_compiled()
+
 
 @pytest.fixture(autouse=True)
 def _examples_in_an_empty_folder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if isinstance(request.node, pytest.DoctestItem):
+    if isinstance(request.node, pytest.DoctestItem):  # some write files
         folder: Path = request.getfixturevalue("tmp_path")
         monkeypatch.chdir(folder)

@@ -129,18 +129,21 @@ def train_optax(
     rule: optax.GradientTransformation, layers: Layers, x: np.ndarray, y: np.ndarray, batches: Iterable[np.ndarray]
 ) -> Layers:
     """A tanh network trained in float64 on mean squared error by JAX's gradients and a complete optax optimizer."""
+
+    @jax.jit
+    def step(params: list, state: Any, x: jax.Array, y: jax.Array) -> tuple[list, Any]:
+        updates, state = rule.update(jax.grad(_mse)(params, x, y), state, params)
+        return optax.apply_updates(params, updates), state
+
     with jax.enable_x64(True):
         params = jax.tree.map(jnp.asarray, layers)
-        state = rule.init(params)
+        state = jax.jit(rule.init)(params)
         for rows in batches:
-            updates, state = rule.update(_jax_gradient(params, x[rows], y[rows]), state, params)
-            params = optax.apply_updates(params, updates)
+            params, state = step(params, state, x[rows], y[rows])
         return jax.tree.map(np.asarray, params)
 
 
-@jax.jit
-@jax.grad
-def _jax_gradient(layers: list, x: jax.Array, y: jax.Array) -> jax.Array:
+def _mse(layers: list, x: jax.Array, y: jax.Array) -> jax.Array:
     for layer in layers[:-1]:
         x = jnp.tanh(x @ layer["kernel"] + layer["bias"])
     return jnp.mean((x @ layers[-1]["kernel"] + layers[-1]["bias"] - y) ** 2)

@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -55,8 +57,29 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-def nanmap(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from nanmap.cli import main; main()", *map(str, arguments)]
+class Done(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def nanmap(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """`nanmap("run", "line.toml", cwd=folder)`: the command, run in this process."""
+
+    def run(*arguments: object, cwd: Path) -> Done:
+        monkeypatch.chdir(cwd)
+        with pytest.raises(SystemExit) as left:
+            main([str(argument) for argument in arguments])
+        return Done(left.value.code, *capsys.readouterr())
+
+    return run
+
+
+def in_its_own_process(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *arguments]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
@@ -81,7 +104,14 @@ def test_every_command_has_an_example_in_its_help_and_a_place_in_the_reference(n
         assert max(parameter.opts, key=len) in section
 
 
-def test_a_diverging_training_is_a_result_not_an_error(folder: Path) -> None:
+def test_the_command_is_a_process(folder: Path) -> None:
+    done = in_its_own_process("-m", "nanmap", "map", "line.toml", cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "line.toml: is no run folder" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_diverging_training_is_a_result_not_an_error(folder: Path, nanmap) -> None:
     done = nanmap("run", "line.toml", "--json", "--predict", "25", cwd=folder)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
@@ -95,7 +125,7 @@ def test_a_diverging_training_is_a_result_not_an_error(folder: Path) -> None:
     assert "full batch, as in Keras" in done.stderr
 
 
-def test_a_training_in_words_ends_with_outcome_and_why(folder: Path) -> None:
+def test_a_training_in_words_ends_with_outcome_and_why(folder: Path, nanmap) -> None:
     done = nanmap("run", "line.toml", "--set", "optimizer.learning_rate=0.0001", "--predict", "25", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "epoch 1/150" in done.stdout
@@ -103,7 +133,7 @@ def test_a_training_in_words_ends_with_outcome_and_why(folder: Path) -> None:
     assert "prediction at 25" in done.stdout
 
 
-def test_the_epochs_of_the_first_infinity_and_the_first_nan_are_always_shown(folder: Path) -> None:
+def test_the_epochs_of_the_first_infinity_and_the_first_nan_are_always_shown(folder: Path, nanmap) -> None:
     done = nanmap("run", "line.toml", "--set", "training.epochs=1000", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "first inf: step 63 (counted from 0), in epoch 64\n" in done.stdout
@@ -113,7 +143,7 @@ def test_the_epochs_of_the_first_infinity_and_the_first_nan_are_always_shown(fol
     assert not any(line.startswith("epoch 63/1000") for line in told)  # 1000 epochs are thinned
 
 
-def test_a_sweep_writes_rows_and_maps_and_continues(folder: Path) -> None:
+def test_a_sweep_writes_rows_and_maps_and_continues(folder: Path, nanmap) -> None:
     done = nanmap("sweep", "grid.toml", "--out", "out", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "8 trainings in" in done.stdout
@@ -128,7 +158,7 @@ def test_a_sweep_writes_rows_and_maps_and_continues(folder: Path) -> None:
     assert "--fresh" in other.stderr
 
 
-def test_dry_run_tells_and_writes_nothing(folder: Path) -> None:
+def test_dry_run_tells_and_writes_nothing(folder: Path, nanmap) -> None:
     done = nanmap("sweep", "grid.toml", "--dry-run", "--set", "axes.learning_rate.num=1000", cwd=folder)
     assert done.returncode == 0, done.stderr
     for word in ("2,000 trainings", "2 programs", "memory", "disk", "about"):
@@ -169,7 +199,7 @@ def test_dry_run_tells_and_writes_nothing(folder: Path) -> None:
         (["examples", "keras_lin"], ["keras_lin", "keras_line"]),
     ],
 )
-def test_a_mistake_is_told_and_nothing_is_written(arguments: list[str], expected: list[str], folder: Path) -> None:
+def test_a_mistake_is_told_and_nothing_is_written(arguments: list[str], expected: list[str], folder: Path, nanmap) -> None:
     before = sorted(folder.rglob("*"))
     done = nanmap(*arguments, cwd=folder)
     assert done.returncode == 2, done.stdout + done.stderr
@@ -177,14 +207,6 @@ def test_a_mistake_is_told_and_nothing_is_written(arguments: list[str], expected
     for part in expected:
         assert part in done.stderr
     assert sorted(folder.rglob("*")) == before
-
-
-def fails(*arguments: object, capsys: pytest.CaptureFixture[str]) -> str:
-    """What the command says, run in this process, when it exits with 2."""
-    with pytest.raises(SystemExit) as left:
-        main([str(argument) for argument in arguments])
-    assert left.value.code == 2
-    return capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
@@ -206,28 +228,27 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("", ["lists no maps", "learning_rate, batch_size, optimizer"]),
     ],
 )
-def test_a_map_that_cannot_be_drawn_is_told(
-    options: str, expected: list[str], run_folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    said = fails("map", run_folder, *options.split(), capsys=capsys)
-    assert all(part in said for part in expected), said
+def test_a_map_that_cannot_be_drawn_is_told(options: str, expected: list[str], run_folder: Path, nanmap) -> None:
+    done = nanmap("map", run_folder, *options.split(), cwd=run_folder)
+    assert done.returncode == 2
+    assert all(part in done.stderr for part in expected), done.stderr
     assert not (run_folder / "maps").exists()
 
 
 @pytest.mark.parametrize("manifest", [b"{}", b"[3]", b'{"sweep": 3}', b"\xff\xfe", b"{", None])
-def test_a_folder_that_is_no_run_is_told(
-    manifest: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_that_is_no_run_is_told(manifest: bytes | None, tmp_path: Path, nanmap) -> None:
     file = tmp_path / "manifest.json"
     file.write_bytes(manifest) if manifest is not None else file.mkdir()
-    assert f"{tmp_path}: is no run folder" in fails("map", tmp_path, capsys=capsys)
+    done = nanmap("map", tmp_path, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"{tmp_path}: is no run folder" in done.stderr
 
 
 def test_every_value_that_is_selected_is_kept() -> None:
     assert _selected(["batch_size=1", "batch_size=5", "init=zeros"]) == {"batch_size": [1, 5], "init": ["zeros"]}
 
 
-def test_examples_are_copied_whole_and_run(tmp_path: Path) -> None:
+def test_examples_are_copied_whole_and_run(tmp_path: Path, nanmap) -> None:
     listed = nanmap("examples", cwd=tmp_path)
     assert all(
         name in listed.stdout for name in ("square_sgd", "keras_line", "tabular_mlp", "relu_double", "fractal_tanh")
@@ -241,7 +262,7 @@ def test_examples_are_copied_whole_and_run(tmp_path: Path) -> None:
     assert "exists already" in again.stderr
 
 
-def test_examples_of_the_threads_are_copied_with_their_data(tmp_path: Path) -> None:
+def test_examples_of_the_threads_are_copied_with_their_data(tmp_path: Path, nanmap) -> None:
     from nanmap.plan import load_sweep
 
     listed = nanmap("examples", cwd=tmp_path).stdout
@@ -306,11 +327,10 @@ main()
 
 
 @pytest.mark.parametrize("program", [INTERRUPTED, LOST])
-def test_an_interrupted_sweep_says_so_and_continues(folder: Path, program: str) -> None:
+def test_an_interrupted_sweep_says_so_and_continues(folder: Path, program: str, nanmap) -> None:
     arguments = ["sweep", "grid.toml", "--out", "out", "--no-maps", "--set", "axes.learning_rate.num=20000"]
     arguments += ["--set", "training.epochs=10"]
-    command = [sys.executable, "-c", program, *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = in_its_own_process("-c", program, *arguments, cwd=folder)
     assert done.returncode == 130, done.stderr
     assert "interrupted" in done.stderr
     assert "Traceback" not in done.stderr

@@ -53,7 +53,7 @@ def test_pauses_save_updates(monkeypatch: pytest.MonkeyPatch) -> None:
     assemble = compaction.assemble
     monkeypatch.setattr(compaction, "PAUSE_FLOPS", 0)
     monkeypatch.setattr(compaction, "assemble", counted)
-    columns_with(NET, RATES[:1], 32)
+    columns_with(NET, RATES[:1], 64)
     assert len(ran) == 1 + len(compaction.PAUSES)
     assert ran == sorted(ran, reverse=True)
     assert ran[-1] < ran[0], "groups should become fewer"
@@ -130,6 +130,7 @@ class Cramped:
 def test_without_room_fewer_groups_go_at_a_time_and_no_row_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     from nanmap.engine import local
 
+    monkeypatch.setattr(local, "groups_per_call", lambda *shape: 4)
     whole = columns_with(NET, RATES, 16)
     monkeypatch.setattr(local, "_run", Cramped(40)(local._run))
     said: list[str] = []
@@ -144,8 +145,10 @@ def test_without_room_fewer_groups_go_at_a_time_and_no_row_changes(monkeypatch: 
 def test_the_width_gives_way_last_and_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     from nanmap.engine import local
 
-    narrow = columns_with(NET, RATES, 8)
-    monkeypatch.setattr(local, "_run", Cramped(8)(local._run))
+    monkeypatch.setattr(local, "groups_per_call", lambda *shape: 4)
+    narrow = columns_with(NET, RATES, 16)
+    monkeypatch.setattr(local, "groups_per_call", lambda *shape: 2)
+    monkeypatch.setattr(local, "_run", Cramped(16)(local._run))
     said: list[str] = []
     plan = Plan(make_sweep(NET, RATES))
     program = plan.variant(0).program
@@ -155,7 +158,7 @@ def test_the_width_gives_way_last_and_is_recorded(monkeypatch: pytest.MonkeyPatc
     for batch, index, facts in engine.train(batches):
         lanes = batches[batch]
         cells.update(zip(lanes.position[index].tolist(), facts["loss_final"].tolist(), strict=True))
-    assert engine.narrowed == {program: (32, 8)}
+    assert engine.narrowed == {program: (32, 16)}
     assert "last digits" in said[-1]
     np.testing.assert_array_equal([cells[cell] for cell in range(plan.grid.size)], narrow["loss_final"])
 

@@ -82,7 +82,7 @@ def draw_map(
     expected = painting.rows if not _has_holes(painting, manifest) else view.expected()
     text = describe_map(settings, painting.rows, expected, title, painting.note)
     with matplotlib.style.context("default"), matplotlib.rc_context(look.rc):
-        figure = Figure(layout="constrained", dpi=DPI, facecolor=look.background)
+        figure = Figure(dpi=DPI, facecolor=look.background)
         sheet = Sheet(figure, make_legend(figure, painting, expected, curves, look), painting.bar is None)
         names = name_axis(view.x.column), name_axis(view.y.column)
         size = panel_size(view, rows, columns)

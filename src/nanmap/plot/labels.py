@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 
 
 def label_of(value: object) -> str:
@@ -24,8 +24,8 @@ def label_of(value: object) -> str:
 @lru_cache(maxsize=4096)
 def text_width(text: str, size: float, weight: str = "normal") -> float:
     """Width of a line in inches, for a font size in points."""
-    path = TextPath((0, 0), text, size=size, prop=FontProperties(weight=weight))
-    return float(path.get_extents().width) / 72 if text.strip() else 0.0
+    font = FontProperties(weight=weight, size=size)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
 
 
 def wrapped(text: str, inches: float, size: float = 9, weight: str = "normal") -> str:

@@ -47,6 +47,8 @@ class Sheet:
 
     def __init__(self, figure: Figure, legend: Legend | None, beside: bool) -> None:
         self.figure, self.legend, self.beside = figure, legend, beside
+        self._engine = ConstrainedLayoutEngine()
+        figure.set_layout_engine(self._engine)
         box = legend.get_window_extent() if legend else Bbox([[0, 0], [0, 0]])
         self.legend_size = box.width / figure.dpi, box.height / figure.dpi
 
@@ -83,18 +85,17 @@ class Sheet:
         self.figure.set_size_inches(width, height)
         self._write(title, text, look)
         taken = right - BAR if not self.beside else right
-        engine = self.figure.get_layout_engine()
-        assert isinstance(engine, ConstrainedLayoutEngine)  # asked for when the figure was made
         # Bottom left of the room for the panels, then its width and height; the axes' names stand outside of it.
         rest = width - taken - margin, height - head - below - 0.25
         rect = (margin / width, (below + 0.25) / height, rest[0] / width, rest[1] / height)
-        engine.set(rect=rect, w_pad=0.06, h_pad=0.05, wspace=0.02, hspace=0.02)
+        self._engine.set(rect=rect, w_pad=0.06, h_pad=0.05, wspace=0.02, hspace=0.02)
         self._place_legend(width, height, head)
 
     def name_axes(self, panels: list[Axes]) -> None:
-        """Writes the axes' names centred on the panels, once for all of them."""
+        """Places the panels for good, and writes the axes' names centred on them, once for all."""
         figure, (x, y) = self.figure, self.names
-        figure.draw_without_rendering()
+        self._engine.execute(figure)
+        figure.set_layout_engine("none")  # drawing would lay out all of it once more
         width, height = figure.get_size_inches()
         inner = Bbox.union([axes.get_position() for axes in panels])
         tight = [box for axes in panels if (box := axes.get_tightbbox()) is not None]
