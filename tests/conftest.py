@@ -1,6 +1,6 @@
-"""Two CPU devices, one engine for the whole session (each program compiles once), and short ways to train."""
+"""Two CPU devices, one engine for all modules (each program compiles once), and short ways to train."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ import pyarrow as pa
 import pytest
 
 from nanmap.config import build_config
-from nanmap.engine import LocalEngine
+from nanmap.engine import LocalEngine, local
 from nanmap.plan import Plan, make_sweep
 from nanmap.runs.single import TrainingReport, train_one
 from nanmap.runs.sweep import train_sweep
+from plain_engine import PlainEngine
 
 jax.config.update("jax_num_cpu_devices", 2)  # before the first array: afterwards JAX refuses
 
@@ -34,25 +35,47 @@ Train = Callable[..., TrainingReport]
 Grid = Callable[..., pa.Table]
 
 
-@pytest.fixture(scope="session")
-def engine() -> LocalEngine:
+QUICK = {"xla_backend_optimization_level": 0}  # compiles in half the time
+ENGINES: dict[tuple[bool, int], LocalEngine] = {}  # by whether they compile quickly, and how many devices they have
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick(request: pytest.FixtureRequest) -> Iterator[bool]:
+    """Whether this module's programs are compiled quickly: all but those which say that they are about `OPTIMISED` ones."""
+    if getattr(request.module, "OPTIMISED", False):
+        yield False
+        return
+    wanted = local.xla_options
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local, "xla_options", lambda program, backend: wanted(program, backend) | QUICK)
+        yield True
+
+
+@pytest.fixture(scope="module")
+def engine(quick: bool) -> LocalEngine:
     """Both devices."""
-    return LocalEngine()
+    return ENGINES.setdefault((quick, 2), LocalEngine())
 
 
-@pytest.fixture(scope="session")
-def lone_engine() -> LocalEngine:
+@pytest.fixture(scope="module")
+def lone_engine(quick: bool) -> LocalEngine:
     """One device."""
-    return LocalEngine(devices=jax.devices()[:1])
+    return ENGINES.setdefault((quick, 1), LocalEngine(devices=jax.devices()[:1]))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def plainly() -> Train:
+    """`plainly(tree)`: one training, alone, by an engine without lanes."""
+    return lambda tree, **options: train_one(build_config(tree), engine=PlainEngine(), **options)
+
+
+@pytest.fixture(scope="module")
 def train(engine: LocalEngine) -> Train:
     """`train(tree, **options)`: one training, alone."""
     return lambda tree, **options: train_one(build_config(tree), engine=engine, **options)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def grid(engine: LocalEngine, tmp_path_factory: pytest.TempPathFactory) -> Grid:
     """`grid(tree, axes)`: the rows of a sweep as one Arrow table, read back from its run folder."""
 
@@ -66,7 +89,7 @@ def grid(engine: LocalEngine, tmp_path_factory: pytest.TempPathFactory) -> Grid:
     return run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def columns(engine: LocalEngine) -> Callable[..., dict[str, np.ndarray]]:
     """`columns(tree, axes)`: what the engine itself hands out, `[cells]` per name, before rows are made of it."""
 

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from nanmap.engine import LocalEngine
 from nanmap.results.columns import COLUMNS
 
+OPTIMISED = True
+
 TREE = {
     "data": {"kind": "gaussian", "n": 21, "features": 3, "validation_split": 0.1},
     "model": {"hidden": [5], "activation": "relu"},

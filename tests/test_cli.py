@@ -199,7 +199,9 @@ def test_dry_run_tells_and_writes_nothing(folder: Path, nanmap) -> None:
         (["examples", "keras_lin"], ["keras_lin", "keras_line"]),
     ],
 )
-def test_a_mistake_is_told_and_nothing_is_written(arguments: list[str], expected: list[str], folder: Path, nanmap) -> None:
+def test_a_mistake_is_told_and_nothing_is_written(
+    arguments: list[str], expected: list[str], folder: Path, nanmap
+) -> None:
     before = sorted(folder.rglob("*"))
     done = nanmap(*arguments, cwd=folder)
     assert done.returncode == 2, done.stdout + done.stderr

@@ -10,6 +10,8 @@ from nanmap.errors import InputError
 from nanmap.plan import Plan, make_sweep
 from nanmap.results.columns import COLUMNS
 
+OPTIMISED = True
+
 NET = {
     "data": {"kind": "gaussian", "n": 40, "features": 2, "validation_split": 0.1},
     "model": {"hidden": [6], "activation": "tanh"},

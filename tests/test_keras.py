@@ -17,6 +17,8 @@ import pytest
 
 from oracles import flat, random_layers
 
+OPTIMISED = True
+
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("keras") is None, reason="Keras is not installed: pip install 'nanmap[keras]'"
 )

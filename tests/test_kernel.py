@@ -10,7 +10,10 @@ from nanmap.engine import LocalEngine, local
 from nanmap.plan import Plan, make_sweep
 from nanmap.training.program import Program
 
+OPTIMISED = True
+
 RATES = {"key": "optimizer.learning_rate", "log": [1e-4, 1e3], "num": 24}
+ORDERS = "sequential", "shuffle", "replacement"
 LINE: dict[str, Any] = {"data": {"kind": "square", "n": 20}, "training": {"epochs": 3, "dtype": "float64"}}
 
 
@@ -48,8 +51,13 @@ def test_thin_networks_are_those_without_a_product_of_matrices() -> None:
     assert not program_of(plan_of([5, 5], 4)).model.one_kernel
 
 
-@pytest.mark.parametrize("order", ["sequential", "shuffle", "replacement"])
-@pytest.mark.parametrize(("hidden", "batch"), [([], 1), ([], 20), ([40], 7), ([40], 20)])
+@pytest.mark.parametrize(
+    ("hidden", "batch", "order"),
+    [
+        *((hidden, batch, order) for hidden, batch in (([], 1), ([6], 7)) for order in ORDERS),
+        *((hidden, 20, "shuffle") for hidden in ([], [40])),  # all rows: no order
+    ],
+)
 def test_the_loop_of_a_thin_network_is_one_kernel_that_uses_every_input(
     hidden: list[int], batch: int, order: str
 ) -> None:
@@ -66,8 +74,15 @@ def test_other_networks_have_no_such_loop() -> None:
     assert marked_calls(LocalEngine().compiled(program_of(plan_of([5, 5], 4))).call.as_text()) == []
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
-@pytest.mark.parametrize(("hidden", "batch"), [([], 1), ([], 20), ([6], 7), ([40], 20)])
+@pytest.mark.parametrize(
+    ("hidden", "batch", "dtype"),
+    [
+        *((hidden, batch, "float64") for hidden, batch in (([], 1), ([], 20), ([6], 7), ([40], 20))),
+        *(([6], 7, dtype) for dtype in ("float32", "bfloat16")),
+        ([], 20, "float32"),
+        ([], 1, "bfloat16"),
+    ],
+)
 def test_one_kernel_and_many_compute_the_same(
     hidden: list[int], batch: int, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,31 +98,31 @@ def test_every_choice_of_the_config_stands_in_these_tables() -> None:
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_activation_and_its_slope_follow_the_formula(activation: str, npz, train) -> None:
-    assert_learns(train(tree_of(npz, activation=activation)), lambda layers: mse(output(layers, activation)))
+def test_activation_and_its_slope_follow_the_formula(activation: str, npz, plainly) -> None:
+    assert_learns(plainly(tree_of(npz, activation=activation)), lambda layers: mse(output(layers, activation)))
 
 
 @pytest.mark.parametrize(
     ("norm", "parametrization"), [("layer", "standard"), ("rms", "mean_field"), ("none", "ntk"), ("none", "mean_field")]
 )
-def test_norm_parametrisation_and_gain_act_where_they_should(norm: str, parametrization: str, npz, train) -> None:
-    report = train(tree_of(npz, activation="tanh", norm=norm, parametrization=parametrization))
+def test_norm_parametrisation_and_gain_act_where_they_should(norm: str, parametrization: str, npz, plainly) -> None:
+    report = plainly(tree_of(npz, activation="tanh", norm=norm, parametrization=parametrization))
     assert_learns(report, lambda layers: mse(output(layers, "tanh", norm, parametrization)))
     if norm == "none":  # the gain multiplies hidden pre-activations, their biases included, and not the output
-        report = train(tree_of(npz, activation="tanh", norm=norm, parametrization=parametrization, gain=1.7))
+        report = plainly(tree_of(npz, activation="tanh", norm=norm, parametrization=parametrization, gain=1.7))
         assert_learns(report, lambda layers: mse(output(layers, "tanh", norm, parametrization, gain=1.7)))
 
 
-def test_an_output_activation_acts_on_the_output_only(npz, train) -> None:
-    report = train(tree_of(npz, activation="tanh", output_activation="softplus"), predict=[X[3].tolist()])
+def test_an_output_activation_acts_on_the_output_only(npz, plainly) -> None:
+    report = plainly(tree_of(npz, activation="tanh", output_activation="softplus"), predict=[X[3].tolist()])
     assert_learns(report, lambda layers: mse(output(layers, "tanh", last="softplus")))
     trained = [{name: report.params[f"layers.{index}.{name}"] for name in ("kernel", "bias")} for index in range(3)]
     assert report.predictions[0] == pytest.approx(output(trained, "tanh", last="softplus")[3].tolist(), rel=1e-10)
 
 
-def test_without_biases_there_are_none(npz, train) -> None:
+def test_without_biases_there_are_none(npz, plainly) -> None:
     kernels = {name: values for name, values in flat(LAYERS).items() if name.endswith("kernel")}
-    report = train(tree_of(npz, activation="tanh", bias=False, init_file=npz(**kernels)))
+    report = plainly(tree_of(npz, activation="tanh", bias=False, init_file=npz(**kernels)))
     assert set(report.params) == set(kernels)
     bare = [{**layer, "bias": 0 * layer["bias"]} for layer in LAYERS]
     assert report.row["loss_initial"] == pytest.approx(mse(output(bare, "tanh")), rel=1e-11)
@@ -132,8 +132,8 @@ def batch_norm_tree(npz, **model: Any) -> dict[str, Any]:
     return tree_of(npz, activation="tanh", norm="batch", **model)
 
 
-def test_batch_norm_learns_from_the_batch_and_is_assessed_by_its_running_statistics(npz, train) -> None:
-    report = train(batch_norm_tree(npz))
+def test_batch_norm_learns_from_the_batch_and_is_assessed_by_its_running_statistics(npz, plainly) -> None:
+    report = plainly(batch_norm_tree(npz))
     assert report.row["loss_initial"] == pytest.approx(mse(output(LAYERS, "tanh", "batch at the start")), rel=1e-11)
     assert report.epochs[0].mean_loss == pytest.approx(mse(output(LAYERS, "tanh", "batch")), rel=1e-11)
     step = report.params["layers.0.kernel"] - LAYERS[0]["kernel"]
@@ -141,11 +141,11 @@ def test_batch_norm_learns_from_the_batch_and_is_assessed_by_its_running_statist
     np.testing.assert_allclose(step, -1e-3 * slope, rtol=1e-5, atol=1e-11)
 
 
-def test_running_statistics_follow_the_moments_of_the_rows_that_count(npz, train) -> None:
+def test_running_statistics_follow_the_moments_of_the_rows_that_count(npz, plainly) -> None:
     tree = batch_norm_tree(npz)  # 11 rows, compiled for 16
     tree["training"] |= {"steps": 3, "batch_size": 4, "order": "sequential"}
     tree["optimizer"]["learning_rate"] = 0.0
-    params = train(tree).params
+    params = plainly(tree).params
     mean, variance = np.zeros(4), np.ones(4)
     for rows in (slice(0, 4), slice(4, 8), slice(8, 11)):  # the last batch has three rows
         z = X[rows] @ LAYERS[0]["kernel"] + LAYERS[0]["bias"]
@@ -155,11 +155,11 @@ def test_running_statistics_follow_the_moments_of_the_rows_that_count(npz, train
     assert params["layers.0.scale"].tolist() == [1.0] * 4
 
 
-def test_a_model_with_running_statistics_goes_on_from_a_file_of_its_parameters(npz, train) -> None:
+def test_a_model_with_running_statistics_goes_on_from_a_file_of_its_parameters(npz, plainly) -> None:
     tree = batch_norm_tree(npz)
-    first = train(tree | {"training": tree["training"] | {"steps": 20}}, predict=[X[2].tolist()])
+    first = plainly(tree | {"training": tree["training"] | {"steps": 20}}, predict=[X[2].tolist()])
     assert {"layers.1.running_mean", "layers.1.running_variance"} <= set(first.params)
-    again = train(batch_norm_tree(npz, init_file=npz(**first.params)))
+    again = plainly(batch_norm_tree(npz, init_file=npz(**first.params)))
     assert again.row["loss_initial"] == first.row["loss_final"]
     trained = [
         {name: first.params[f"layers.{index}.{name}"] for name in ("kernel", "bias")} for index in range(len(LAYERS))
@@ -186,10 +186,10 @@ def test_a_running_variance_that_overflows_is_an_event_though_loss_and_parameter
     assert np.isinf(report.params["layers.0.running_variance"]).any()
 
 
-def test_measure_under_batch_norm_follows_the_loss_over_all_rows(npz, train) -> None:
+def test_measure_under_batch_norm_follows_the_loss_over_all_rows(npz, plainly) -> None:
     tree = batch_norm_tree(npz)
     tree["optimizer"]["learning_rate"] = 0.05
-    rows = [train(tree | {"training": tree["training"] | {"steps": steps}}).row for steps in (1, 2, 3)]
+    rows = [plainly(tree | {"training": tree["training"] | {"steps": steps}}).row for steps in (1, 2, 3)]
     losses = np.array([rows[0]["loss_initial"], rows[0]["loss_final"], rows[1]["loss_final"]])  # before each update
     assert rows[2]["measure"] == pytest.approx(-np.sum(losses / losses[0]), rel=1e-12)
     assert rows[2]["loss_best"] == min(*losses, rows[2]["loss_final"])

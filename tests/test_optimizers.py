@@ -142,21 +142,21 @@ def test_the_numbers_of_a_program_stand_in_the_order_that_its_cache_knows() -> N
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_optimizer_walks_with_optax(name: str, files, train) -> None:
+def test_optimizer_walks_with_optax(name: str, files, plainly) -> None:
     settings, make = RULES[name]
-    report = train(tree_of(files, {"kind": name.split()[0]} | settings))
+    report = plainly(tree_of(files, {"kind": name.split()[0]} | settings))
     assert_same_parameters(report.params, train_optax(make(), LAYERS, X, Y, full_batches()))
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_schedule_gives_the_rate_of_its_formula_at_every_step(name: str, files, train) -> None:
+def test_schedule_gives_the_rate_of_its_formula_at_every_step(name: str, files, plainly) -> None:
     settings, schedule = SCHEDULES[name]
-    report = train(tree_of(files, {"kind": "adam", "schedule": name} | settings))
+    report = plainly(tree_of(files, {"kind": "adam", "schedule": name} | settings))
     assert_same_parameters(report.params, train_optax(optax.adam(schedule, eps=EPS), LAYERS, X, Y, full_batches()))
 
 
-def test_warm_up_rises_linearly_and_hands_over(files, train) -> None:
-    report = train(tree_of(files, {"schedule": "inverse_time", "decay": 0.1, "warmup_steps": 4}))
+def test_warm_up_rises_linearly_and_hands_over(files, plainly) -> None:
+    report = plainly(tree_of(files, {"schedule": "inverse_time", "decay": 0.1, "warmup_steps": 4}))
     schedule = lambda t: RATE / (1 + 0.1 * wide(t)) * jnp.minimum(1, (wide(t) + 1) / 4)  # noqa: E731
     assert_same_parameters(report.params, train_optax(optax.sgd(schedule), LAYERS, X, Y, full_batches()))
 
@@ -174,9 +174,9 @@ def test_warm_up_rises_linearly_and_hands_over(files, train) -> None:
     ],
     ids=["value", "norm", "both"],
 )
-def test_clipping_acts_on_the_gradient_before_the_rule(kind: str, settings, clip, files, train) -> None:
+def test_clipping_acts_on_the_gradient_before_the_rule(kind: str, settings, clip, files, plainly) -> None:
     rule = {"sgd": optax.sgd(RATE), "adam": optax.adam(RATE, eps=EPS)}[kind]
-    report = train(tree_of(files, {"kind": kind} | settings))
+    report = plainly(tree_of(files, {"kind": kind} | settings))
     clipped = train_optax(optax.chain(clip(), rule), LAYERS, X, Y, full_batches())
     assert_same_parameters(report.params, clipped)
     free = flat(train_optax(rule, LAYERS, X, Y, full_batches()))
@@ -191,14 +191,14 @@ def test_momentum_runs_on_across_short_batches_and_epochs(files, train) -> None:
     assert_same_parameters(report.params, train_optax(optax.adam(RATE, eps=EPS), LAYERS, X, Y, batches))
 
 
-def test_layer_rates_replace_the_learning_rate(files, train) -> None:
-    report = train(tree_of(files, {"layer_learning_rates": [0.03, 0.2]}))
+def test_layer_rates_replace_the_learning_rate(files, plainly) -> None:
+    report = plainly(tree_of(files, {"layer_learning_rates": [0.03, 0.2]}))
     rule = optax.multi_transform({"first": optax.sgd(0.03), "second": optax.sgd(0.2)}, ["first", "second"])
     assert_same_parameters(report.params, train_optax(rule, LAYERS, X, Y, full_batches()))
 
 
-def test_a_negative_rate_climbs(files, train) -> None:
-    report = train(tree_of(files, {"learning_rate": -RATE}))
+def test_a_negative_rate_climbs(files, plainly) -> None:
+    report = plainly(tree_of(files, {"learning_rate": -RATE}))
     assert_same_parameters(report.params, train_optax(optax.sgd(-RATE), LAYERS, X, Y, full_batches()))
     assert report.row["loss_final"] > report.row["loss_initial"]
     assert report.cause == "gradient_ascent"

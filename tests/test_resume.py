@@ -5,15 +5,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 import nanmap
-from nanmap.engine import LocalEngine
-from nanmap.engine.tune import candidates
+from nanmap.engine import LocalEngine, tune
 from nanmap.errors import InputError
-from nanmap.plan import Plan, make_sweep
+from nanmap.plan import Lanes, Plan, make_sweep
 from nanmap.result import Result
 from nanmap.runs.observer import Observer
 from nanmap.runs.single import plan_one
@@ -212,14 +212,22 @@ def test_the_manifest_tells_what_was_run(run, tmp_path: Path) -> None:
     assert shard[b"nanmap.shard"] == b"3"
 
 
-def test_measured_widths_are_pinned_and_kept(run, tmp_path: Path) -> None:
-    program = Plan(make_sweep(TREE, AXES)).variant(0).program
-    engine = LocalEngine()
-    usual = engine.width(program)
+def test_measured_widths_are_pinned_and_kept(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def narrow_is_fast(lanes: Lanes, make: tune.Make, devices: int, widths: list[int]) -> dict[int, float]:
+        assert all(rate > 0 for rate in measure(lanes, make, devices, widths).values())
+        return {width: 1 / width for width in widths}
+
+    measure = tune.updates_per_second
+    monkeypatch.setattr(tune, "updates_per_second", narrow_is_fast)
+    monkeypatch.setattr(tune, "FACTORS", (0.5, 1))
+    monkeypatch.setattr(tune, "WORK", 1e6)
+    device = jax.devices()[:1]
+    engine = LocalEngine(device)
+    usual = {variant.program.key: engine.width(variant.program) for variant in Plan(make_sweep(TREE, AXES)).variants()}
     first = run(tmp_path, tune=True, engine=engine).manifest
-    assert set(first["widths"].values()) <= {width for each in (usual, 256) for width in candidates(each)}
+    assert first["widths"] == {key: width // 2 for key, width in usual.items()}
     (tmp_path / "cells" / "part-000001.parquet").unlink()
-    again = run(tmp_path, engine=LocalEngine()).manifest
+    again = run(tmp_path, engine=LocalEngine(device)).manifest
     assert again["widths"] == first["widths"]
     assert again["hash"] == first["hash"]
 

@@ -18,7 +18,7 @@ from oracles import random_layers
 rng = np.random.default_rng(21)
 X = np.linspace(-1.5, 1.5, 16)[:, None]  # a well-conditioned line: λ₂/λ₁ = 0.85
 Y = 0.7 * X - 0.2
-BATCHES = [1, 2, 4, 8, 15]
+BATCHES = [1, 4, 15]
 
 
 def line(path: str, **training: Any) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def losses(columns, tree: dict[str, Any], rates: np.ndarray, seeds: int) -> dict
 
 @pytest.mark.parametrize(
     ("batch", "order"),
-    [(1, "shuffle"), (3, "shuffle"), (8, "shuffle"), (15, "shuffle"), (1, "replacement"), (4, "replacement")],
+    [(1, "shuffle"), (3, "shuffle"), (15, "shuffle"), (1, "replacement"), (4, "replacement")],
 )
 def test_typical_runs_turn_where_the_lyapunov_exponent_does(batch: int, order: str, npz, columns) -> None:
     """The median run of 12: the logarithm of its loss falls below the edge and rises above."""
@@ -118,7 +118,7 @@ class TestSharpness:
                 hidden = jnp.tanh(1.3 * (rows.inputs @ first["kernel"] + first["bias"]))
                 return jnp.mean((hidden @ second["kernel"] + second["bias"] - rows.targets) ** 2)
 
-            dense = np.linalg.eigvalsh(jax.hessian(loss)(flat))
+            dense = np.linalg.eigvalsh(jax.jit(jax.hessian(loss))(flat))
         assert row["sharpness"] == pytest.approx(dense[-1], rel=1e-9)
         assert row["predicted_catapult"] == pytest.approx(2 / dense[-1], rel=1e-9)
         assert row["predicted_gd"] is None
@@ -143,7 +143,7 @@ class TestSharpness:
                 hidden = jnp.tanh(1.3 * (z * first["scale"] + first["offset"]))
                 return jnp.mean((hidden @ second["kernel"] + second["bias"] - rows.targets) ** 2)
 
-            dense = np.linalg.eigvalsh(jax.hessian(loss)(flat))
+            dense = np.linalg.eigvalsh(jax.jit(jax.hessian(loss))(flat))
         assert row["sharpness"] == pytest.approx(dense[-1], rel=1e-9)
 
     def test_training_brings_it_to_the_edge_of_stability(self, grid) -> None:
@@ -205,7 +205,7 @@ class TestAdam:
 
             end, state = jax.jit(lambda carry: jax.lax.fori_loop(0, steps, step, carry))((flat, rule.init(flat)))
             scale = np.sqrt(np.asarray(state[0].nu) / (1 - b2**steps)) + 1e-7
-            hessian = np.asarray(jax.hessian(loss)(end))
+            hessian = np.asarray(jax.jit(jax.hessian(loss))(end))
             fell = float(loss(end)) / float(loss(flat))
         sharpness = float(np.linalg.eigvals(hessian / scale[:, None]).real.max())
         assert fell < 0.3

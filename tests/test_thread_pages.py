@@ -13,6 +13,8 @@ from measured import THREADS
 from measured.common import PRINTED, ROOT
 from rendering import FOLDER, TEMPLATES, load_results, page, pages, plain, shown, to_json
 
+OPTIMISED = True
+
 RESULTS = load_results()
 PAGES = pages(RESULTS)
 

@@ -14,6 +14,8 @@ from nanmap.config import load_config
 from nanmap.data import load_rows
 from nanmap.plan import load_sweep
 
+OPTIMISED = True
+
 FIGURES = [
     pytest.param(figure, id=f"{thread}-{name}")
     for thread, figures in PRINTED.items()
