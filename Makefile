@@ -46,7 +46,7 @@ map: .venv/installed
 	@set -e; for name in $(basename $(notdir $(SWEEP))); do $(BIN)/nanmap map $(OUT)/$$name; done
 
 test: .venv/developing
-	@$(BIN)/pytest -m 'not long' --cov --cov-report=term
+	@$(BIN)/pytest -m 'not long' -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term
 
 test-long: .venv/developing
 	@$(BIN)/pytest -m long

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import hypothesis
 import jax
@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from nanmap.cli import main
 from nanmap.config import build_config
 from nanmap.engine import LocalEngine, local
 from nanmap.plan import Plan, make_sweep
@@ -101,6 +102,27 @@ def columns(engine: LocalEngine) -> Callable[..., dict[str, np.ndarray]]:
             for name, values in facts.items():
                 found.setdefault(name, np.zeros(plan.grid.size, values.dtype))[batches[batch].position[index]] = values
         return found
+
+    return run
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """`command("run", "line.toml", cwd=folder)`: the command, run in this process."""
+
+    def run(*arguments: object, cwd: Path) -> Done:
+        monkeypatch.chdir(cwd)
+        with pytest.raises(SystemExit) as left:
+            main([str(argument) for argument in arguments])
+        return Done(left.value.code, *capsys.readouterr())
 
     return run
 

@@ -1,8 +1,6 @@
 """Classes: accuracies counted over the rows that count, the words for a prediction, and no accuracy for numbers."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -125,15 +123,14 @@ def test_classes_under_a_loss_of_numbers_name_the_losses_of_classes() -> None:
         build_config({"data": data, "training": {"epochs": 1}})
 
 
-def test_a_table_of_classes_is_run_in_words(tmp_path: Path) -> None:
+def test_a_table_of_classes_is_run_in_words(tmp_path: Path, command) -> None:
     lines = [f"{a:.3f},{b:.3f},{label}" for (a, b), label in zip(X, LABELS, strict=True)]
     (tmp_path / "rows.csv").write_text("\n".join(["a,b,kind", *lines]))
     (tmp_path / "c.toml").write_text(
         '[data]\nkind = "csv"\npath = "rows.csv"\ntarget = "kind"\ntarget_kind = "class"\nscale_inputs = "standard"\n'
         '[loss]\nkind = "softmax_cross_entropy"\n[training]\nepochs = 3\n'
     )
-    command = [sys.executable, "-c", "from nanmap.cli import main; main()", "run", "c.toml", "--explain-data"]
-    done = subprocess.run([*command, "--predict", "2,0"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = command("run", "c.toml", "--explain-data", "--predict", "2,0", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "target kind: 3 classes, one output each: a, b, c" in done.stderr
     assert "scaled (standard, fitted on the 25 training rows): a (x − " in done.stderr

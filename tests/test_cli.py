@@ -3,9 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,8 +11,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from handmade import ELSEWHERE
 from nanmap import api
-from nanmap.cli import main
 from nanmap.cli.app import load_commands
 from nanmap.cli.map import _selected
 from nanmap.cli.progress import Progress
@@ -57,30 +55,9 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-class Done(NamedTuple):
-    """How a command ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture
-def nanmap(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
-    """`nanmap("run", "line.toml", cwd=folder)`: the command, run in this process."""
-
-    def run(*arguments: object, cwd: Path) -> Done:
-        monkeypatch.chdir(cwd)
-        with pytest.raises(SystemExit) as left:
-            main([str(argument) for argument in arguments])
-        return Done(left.value.code, *capsys.readouterr())
-
-    return run
-
-
 def in_its_own_process(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=cwd, env=ELSEWHERE, capture_output=True, text=True, check=False)
 
 
 COMMANDS = typer.main.get_command(load_commands()).commands
@@ -111,8 +88,8 @@ def test_the_command_is_a_process(folder: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_diverging_training_is_a_result_not_an_error(folder: Path, nanmap) -> None:
-    done = nanmap("run", "line.toml", "--json", "--predict", "25", cwd=folder)
+def test_a_diverging_training_is_a_result_not_an_error(folder: Path, command) -> None:
+    done = command("run", "line.toml", "--json", "--predict", "25", cwd=folder)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert (told["outcome"], told["cause"]) == ("nan", "overflow")
@@ -125,16 +102,16 @@ def test_a_diverging_training_is_a_result_not_an_error(folder: Path, nanmap) -> 
     assert "full batch, as in Keras" in done.stderr
 
 
-def test_a_training_in_words_ends_with_outcome_and_why(folder: Path, nanmap) -> None:
-    done = nanmap("run", "line.toml", "--set", "optimizer.learning_rate=0.0001", "--predict", "25", cwd=folder)
+def test_a_training_in_words_ends_with_outcome_and_why(folder: Path, command) -> None:
+    done = command("run", "line.toml", "--set", "optimizer.learning_rate=0.0001", "--predict", "25", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "epoch 1/150" in done.stdout
     assert "outcome: converged" in done.stdout
     assert "prediction at 25" in done.stdout
 
 
-def test_the_epochs_of_the_first_infinity_and_the_first_nan_are_always_shown(folder: Path, nanmap) -> None:
-    done = nanmap("run", "line.toml", "--set", "training.epochs=1000", cwd=folder)
+def test_the_epochs_of_the_first_infinity_and_the_first_nan_are_always_shown(folder: Path, command) -> None:
+    done = command("run", "line.toml", "--set", "training.epochs=1000", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "first inf: step 63 (counted from 0), in epoch 64\n" in done.stdout
     assert "first nan: step 132 (counted from 0), in epoch 133\n" in done.stdout
@@ -143,23 +120,23 @@ def test_the_epochs_of_the_first_infinity_and_the_first_nan_are_always_shown(fol
     assert not any(line.startswith("epoch 63/1000") for line in told)  # 1000 epochs are thinned
 
 
-def test_a_sweep_writes_rows_and_maps_and_continues(folder: Path, nanmap) -> None:
-    done = nanmap("sweep", "grid.toml", "--out", "out", cwd=folder)
+def test_a_sweep_writes_rows_and_maps_and_continues(folder: Path, command) -> None:
+    done = command("sweep", "grid.toml", "--out", "out", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "8 trainings in" in done.stdout
     assert len(pd.read_parquet(folder / "out" / "cells")) == 8
     assert (folder / "out" / "maps" / "outcome.png").stat().st_size > 1000
-    again = nanmap("sweep", "grid.toml", "--out", "out", cwd=folder)
+    again = command("sweep", "grid.toml", "--out", "out", cwd=folder)
     assert again.returncode == 0
     assert "all 8 cells were done already" in again.stdout
-    other = nanmap("sweep", "grid.toml", "--out", "out", "--set", "training.epochs=3", cwd=folder)
+    other = command("sweep", "grid.toml", "--out", "out", "--set", "training.epochs=3", cwd=folder)
     assert other.returncode == 2
     assert "training.epochs was 150, now 3" in other.stderr
     assert "--fresh" in other.stderr
 
 
-def test_dry_run_tells_and_writes_nothing(folder: Path, nanmap) -> None:
-    done = nanmap("sweep", "grid.toml", "--dry-run", "--set", "axes.learning_rate.num=1000", cwd=folder)
+def test_dry_run_tells_and_writes_nothing(folder: Path, command) -> None:
+    done = command("sweep", "grid.toml", "--dry-run", "--set", "axes.learning_rate.num=1000", cwd=folder)
     assert done.returncode == 0, done.stderr
     for word in ("2,000 trainings", "2 programs", "memory", "disk", "about"):
         assert word in done.stdout
@@ -200,10 +177,10 @@ def test_dry_run_tells_and_writes_nothing(folder: Path, nanmap) -> None:
     ],
 )
 def test_a_mistake_is_told_and_nothing_is_written(
-    arguments: list[str], expected: list[str], folder: Path, nanmap
+    arguments: list[str], expected: list[str], folder: Path, command
 ) -> None:
     before = sorted(folder.rglob("*"))
-    done = nanmap(*arguments, cwd=folder)
+    done = command(*arguments, cwd=folder)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     for part in expected:
@@ -230,18 +207,18 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("", ["lists no maps", "learning_rate, batch_size, optimizer"]),
     ],
 )
-def test_a_map_that_cannot_be_drawn_is_told(options: str, expected: list[str], run_folder: Path, nanmap) -> None:
-    done = nanmap("map", run_folder, *options.split(), cwd=run_folder)
+def test_a_map_that_cannot_be_drawn_is_told(options: str, expected: list[str], run_folder: Path, command) -> None:
+    done = command("map", run_folder, *options.split(), cwd=run_folder)
     assert done.returncode == 2
     assert all(part in done.stderr for part in expected), done.stderr
     assert not (run_folder / "maps").exists()
 
 
 @pytest.mark.parametrize("manifest", [b"{}", b"[3]", b'{"sweep": 3}', b"\xff\xfe", b"{", None])
-def test_a_folder_that_is_no_run_is_told(manifest: bytes | None, tmp_path: Path, nanmap) -> None:
+def test_a_folder_that_is_no_run_is_told(manifest: bytes | None, tmp_path: Path, command) -> None:
     file = tmp_path / "manifest.json"
     file.write_bytes(manifest) if manifest is not None else file.mkdir()
-    done = nanmap("map", tmp_path, cwd=tmp_path)
+    done = command("map", tmp_path, cwd=tmp_path)
     assert done.returncode == 2
     assert f"{tmp_path}: is no run folder" in done.stderr
 
@@ -250,28 +227,28 @@ def test_every_value_that_is_selected_is_kept() -> None:
     assert _selected(["batch_size=1", "batch_size=5", "init=zeros"]) == {"batch_size": [1, 5], "init": ["zeros"]}
 
 
-def test_examples_are_copied_whole_and_run(tmp_path: Path, nanmap) -> None:
-    listed = nanmap("examples", cwd=tmp_path)
+def test_examples_are_copied_whole_and_run(tmp_path: Path, command) -> None:
+    listed = command("examples", cwd=tmp_path)
     assert all(
         name in listed.stdout for name in ("square_sgd", "keras_line", "tabular_mlp", "relu_double", "fractal_tanh")
     )
-    copied = nanmap("examples", "tabular_mlp", "--out", "mine", cwd=tmp_path)
+    copied = command("examples", "tabular_mlp", "--out", "mine", cwd=tmp_path)
     assert copied.returncode == 0, copied.stderr
-    planned = nanmap("sweep", "mine/sweeps/tabular_mlp.toml", "--dry-run", cwd=tmp_path)
+    planned = command("sweep", "mine/sweeps/tabular_mlp.toml", "--dry-run", cwd=tmp_path)
     assert planned.returncode == 0, planned.stderr
-    again = nanmap("examples", "tabular_mlp", "--out", "mine", cwd=tmp_path)
+    again = command("examples", "tabular_mlp", "--out", "mine", cwd=tmp_path)
     assert again.returncode == 2
     assert "exists already" in again.stderr
 
 
-def test_examples_of_the_threads_are_copied_with_their_data(tmp_path: Path, nanmap) -> None:
+def test_examples_of_the_threads_are_copied_with_their_data(tmp_path: Path, command) -> None:
     from nanmap.plan import load_sweep
 
-    listed = nanmap("examples", cwd=tmp_path).stdout
+    listed = command("examples", cwd=tmp_path).stdout
     assert (
         listed.index("\nconfigs:") < listed.index("threads/keras_line_advice") < listed.index("threads/keras_line/adam")
     )
-    copied = nanmap("examples", "threads/keras_line_advice", "--out", "mine", cwd=tmp_path)
+    copied = command("examples", "threads/keras_line_advice", "--out", "mine", cwd=tmp_path)
     assert copied.returncode == 0, copied.stderr
     names = {path.relative_to(tmp_path / "mine").as_posix() for path in (tmp_path / "mine").rglob("*.*")}
     config = "configs/threads/keras_line/"
@@ -329,14 +306,14 @@ main()
 
 
 @pytest.mark.parametrize("program", [INTERRUPTED, LOST])
-def test_an_interrupted_sweep_says_so_and_continues(folder: Path, program: str, nanmap) -> None:
+def test_an_interrupted_sweep_says_so_and_continues(folder: Path, program: str, command) -> None:
     arguments = ["sweep", "grid.toml", "--out", "out", "--no-maps", "--set", "axes.learning_rate.num=20000"]
     arguments += ["--set", "training.epochs=10"]
     done = in_its_own_process("-c", program, *arguments, cwd=folder)
     assert done.returncode == 130, done.stderr
     assert "interrupted" in done.stderr
     assert "Traceback" not in done.stderr
-    again = nanmap(*arguments, cwd=folder)
+    again = command(*arguments, cwd=folder)
     assert again.returncode == 0, again.stderr
     assert program is LOST or "of 40,000 cells are done already" in again.stdout
     assert sorted(pd.read_parquet(folder / "out" / "cells").cell) == list(range(40_000))

@@ -1,8 +1,6 @@
 """Edges: the search finds them, trainings decide them as they must, and what is written is whole and resumes."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +15,8 @@ from nanmap.edges.rows import EdgeRows
 from nanmap.errors import InputError
 from nanmap.plan import load_sweep, make_sweep
 from oracles import critical_rates
+
+OPTIMISED = True  # one of its tests trains long
 
 ROOT = Path(__file__).parents[1]
 SPAN = plan_search(1e-6, 1e2, 1e-4, verified=True)
@@ -314,20 +314,19 @@ class TestFolder:
         assert "nanmap edge SWEEP --out" in str(caught.value)
 
 
-def test_the_command_measures_and_compares(tmp_path: Path) -> None:
+def test_the_command_measures_and_compares(tmp_path: Path, command) -> None:
     (tmp_path / "line.toml").write_text('[data]\nkind = "line"\nstart = 1\nn = 20\n[training]\nepochs = 9\n')
     (tmp_path / "grid.toml").write_text(
         'config = "line.toml"\n[[axes]]\nkey = "data.n"\nvalues = [10, 20]\n'
         '[[axes]]\nkey = "optimizer.learning_rate"\nlog = [1e-4, 1]\nnum = 5\n'
     )
-    command = [sys.executable, "-c", "from nanmap.cli import main; main()", "edge", "grid.toml"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = command("edge", "grid.toml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "edges: 2 of 2 rows" in done.stdout
     assert "measured / the full-batch bound: 1" in done.stdout
     assert len(nanmap.Result(tmp_path / "results" / "grid").edge()) == 2
-    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    again = command("edge", "grid.toml", cwd=tmp_path)
     assert "all 2 edges were done already" in again.stdout
-    wrong = subprocess.run([*command, "--along", "n"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    wrong = command("edge", "grid.toml", "--along", "n", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "is no axis of learning rates" in wrong.stderr

@@ -2,12 +2,13 @@
 
 import ast
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from handmade import ELSEWHERE
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "docs").glob("*.ipynb"))
 
@@ -32,7 +33,7 @@ def test_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        env=os.environ | {"JAX_PLATFORMS": "cpu"},
+        env=ELSEWHERE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -1,8 +1,6 @@
 """A training alone has the row that a sweep writes of it: every column, in its type, null and NaN told apart."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -115,12 +113,10 @@ def test_a_plan_of_many_trainings_is_no_single_one(engine) -> None:
         train_one(plan, engine=engine)
 
 
-def test_the_command_prints_null_for_never_and_the_texts_of_nan(tmp_path: Path) -> None:
+def test_the_command_prints_null_for_never_and_the_texts_of_nan(tmp_path: Path, command) -> None:
     path = tmp_path / "c.toml"
     path.write_text('[data]\nkind = "line"\nn = 9\n[optimizer]\nlearning_rate = 1e5\n[training]\nepochs = 60\n')
-    command = [sys.executable, "-c", "from nanmap.cli import main; main()", "run", str(path), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    told = json.loads(done.stdout)
+    told = json.loads(command("run", path, "--json", cwd=tmp_path).stdout)
     assert told["outcome"] == "nan"
     assert told["loss_final"] == "nan"
     assert (told["stopped_step"], told["accuracy"], told["val_accuracy"]) == (None, None, None)
