@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import nanmap
+from nanmap.cli.edge import edge as edge_command
 from nanmap.engine import LocalEngine
 from nanmap.engine.tune import candidates
-from nanmap.errors import InputError
+from nanmap.errors import InputError, RunFolderError
 from nanmap.plan import Plan, make_sweep
 from nanmap.result import Result
+from nanmap.results.folder import RunFolder
+from nanmap.results.shards import shard_metadata
 from nanmap.runs.observer import Observer
 from nanmap.runs.single import plan_one
 
@@ -299,15 +303,59 @@ def test_the_observer_of_a_search_hears_of_every_row_and_training(engine, tmp_pa
     assert sum(heard["trained"]) > 6 * 6
 
 
+LAYERED = """
+[data]
+kind = "line"
+n = 20
+[model]
+hidden = [2]
+[training]
+steps = 30
+"""
+LAYER_RATES = """
+config = "layered.toml"
+[[axes]]
+key = "optimizer.layer_learning_rates.0"
+values = [0.1, 1.0, 10.0]
+[[axes]]
+key = "optimizer.layer_learning_rates.1"
+values = [0.1, 1.0, 10.0]
+"""
+SEARCH: dict[str, Any] = {"along": "learning_rate_0", "tolerance": 0.05}
+
+
+@pytest.mark.parametrize("by", ["library", "command"])
 @pytest.mark.parametrize(
-    ("options", "named"), [({"tolerance": 0.01}, "search.tolerance"), ({"block": 4}, "search.block")]
+    ("begun", "asked", "named"),
+    [
+        ({}, {"tolerance": 0.01}, "search.tolerance was 0.05, now 0.01"),
+        ({}, {"along": "learning_rate_1"}, 'search.along was "learning_rate_0", now "learning_rate_1"'),
+        ({"block": 2}, {}, "search.block was 2, now 2048"),
+    ],
 )
-def test_edges_of_another_search_are_refused(options: dict[str, Any], named: str, engine, tmp_path: Path) -> None:
-    edges_of(tmp_path, engine)
-    before = content(tmp_path, "edges")
-    with pytest.raises(InputError, match=named):
-        edges_of(tmp_path, engine, **options)
-    assert content(tmp_path, "edges") == before
+def test_edges_of_another_search_are_refused(
+    begun: dict[str, Any], asked: dict[str, Any], named: str, by: str, engine, tmp_path: Path, monkeypatch
+) -> None:
+    """Of a search that is half finished, too: the first of its blocks is whole."""
+    monkeypatch.setattr("nanmap.engine.devices.set_up", lambda device: None)  # the devices are those of the session
+    file, out = tmp_path / "rates.toml", tmp_path / "run"
+    (tmp_path / "layered.toml").write_text(LAYERED)
+    file.write_text(LAYER_RATES)
+    search = {"library": partial(nanmap.edge, file, engine=engine), "command": partial(edge_command, file)}
+
+    class Leaves(Observer):
+        def started(self, total: int, finished: int) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        nanmap.edge(file, out=out, engine=engine, observer=Leaves(), **SEARCH, **begun)
+    hash = json.loads((out / "edges.json").read_text())["hash"]
+    RunFolder(out).edges.write(0, pa.table({"edge": [0.5]}).replace_schema_metadata(shard_metadata(hash, 0)))
+    before = content(out, "edges")
+    assert len(before) == 1
+    with pytest.raises(RunFolderError, match=named):
+        search[by](out=out, **SEARCH | asked)
+    assert content(out, "edges") == before
 
 
 @pytest.mark.parametrize("part", LAYOUT)
