@@ -1,5 +1,6 @@
 """An interrupted run, taken up again, has the rows of an uninterrupted one; a run of other settings is never mixed in."""
 
+import hashlib
 import json
 from functools import partial
 from pathlib import Path
@@ -12,12 +13,14 @@ import pytest
 
 import nanmap
 from nanmap.cli.edge import edge as edge_command
+from nanmap.config import build_config
 from nanmap.engine import LocalEngine
 from nanmap.engine.tune import candidates
 from nanmap.errors import InputError, RunFolderError
 from nanmap.plan import Plan, make_sweep
 from nanmap.result import Result
 from nanmap.results.folder import RunFolder
+from nanmap.results.manifest import fingerprint
 from nanmap.results.shards import shard_metadata
 from nanmap.runs.observer import Observer
 from nanmap.runs.single import plan_one
@@ -146,6 +149,60 @@ def test_changed_data_is_other_settings(run, tmp_path: Path) -> None:
     table.write_text("a,y\n1,2\n2,3\n3,6\n")
     with pytest.raises(InputError, match=r"the content of rows\.csv changed"):
         run(tmp_path / "run", tree, [])
+
+
+def two_files(folder: Path, files: tuple[str, str], contents: tuple[int, int] = (5, 6)) -> list[Path]:
+    paths = [folder / file for file in files]
+    for path, last in zip(paths, contents, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"a,y\n1,2\n2,3\n3,{last}\n")
+    return paths
+
+
+def over_files(kind: str, paths: list[Path]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    tree = {"data": {"kind": "csv", "path": str(paths[0]), "target": "y"}, "training": {"steps": 3}}
+    one, two = map(str, paths)
+    return tree, {
+        "axis": [{"key": "data.path", "values": [one, two]}],
+        "bundle": [{"name": "rows", "choices": {"first": {"data.path": one}, "second": {"data.path": two}}}],
+    }[kind]
+
+
+@pytest.mark.parametrize("files", [("a.csv", "b.csv"), ("one/rows.csv", "two/rows.csv")])
+@pytest.mark.parametrize("kind", ["axis", "bundle"])
+def test_files_that_exchanged_their_contents_are_other_settings(
+    kind: str, files: tuple[str, str], run, tmp_path: Path
+) -> None:
+    before = run(tmp_path / "run", *over_files(kind, two_files(tmp_path, files))).to_pandas().loss_initial
+    exchanged = over_files(kind, two_files(tmp_path, files, (6, 5)))
+    with pytest.raises(RunFolderError, match=rf"the content of {files[0]} changed; the content of {files[1]} changed"):
+        run(tmp_path / "run", *exchanged)
+    after = run(tmp_path / "run", *exchanged, fresh=True).to_pandas().loss_initial
+    assert after.tolist() == before.tolist()[::-1] != before.tolist()
+
+
+def test_labels_that_exchanged_their_files_are_other_settings(run, tmp_path: Path) -> None:
+    paths = two_files(tmp_path, ("one/rows.csv", "two/rows.csv"))
+    run(tmp_path / "run", *over_files("bundle", paths))
+    with pytest.raises(RunFolderError, match="holds rows of other settings"):
+        run(tmp_path / "run", *over_files("bundle", paths[::-1]))
+
+
+def test_files_that_moved_together_are_the_same_settings(run, tmp_path: Path) -> None:
+    for files in (("a.csv", "b.csv"), ("one/rows.csv", "two/rows.csv")):
+        again = Stops(1)
+        run(tmp_path / files[0] / "run", *over_files("bundle", two_files(tmp_path / "here", files)))
+        run(tmp_path / files[0] / "run", *over_files("bundle", two_files(tmp_path / "there", files)), observer=again)
+        assert again.finished == 2
+
+
+def test_the_fingerprint_names_files_as_folders_of_earlier_versions_do(tmp_path: Path) -> None:
+    """Name and SHA-256, sorted: so far as the names tell the files apart."""
+    paths = two_files(tmp_path, ("two/b.csv", "one/a.csv"))
+    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    for count, expected in ((1, [f"b.csv {hashes[0]}"]), (2, [f"a.csv {hashes[1]}", f"b.csv {hashes[0]}"])):
+        configs = [build_config(over_files("bundle", [path, path])[0]) for path in paths[:count]]
+        assert fingerprint(configs) == expected
 
 
 def test_changed_data_is_read_again(run, tmp_path: Path) -> None:
