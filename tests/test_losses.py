@@ -151,8 +151,9 @@ def test_r2_is_one_minus_the_share_of_variance_left(npz, train) -> None:
     assert report.row["r2"] == pytest.approx(expected, rel=1e-10)
 
 
-def test_r2_is_missing_for_constant_targets(npz, grid) -> None:
-    (row,) = grid(tree_of(npz, "mse", np.ones((N, 3))), []).to_pylist()
+@pytest.mark.parametrize("value", [1.0, 0.1, 0.3])
+def test_r2_is_missing_for_constant_targets(value: float, npz, grid) -> None:
+    (row,) = grid(tree_of(npz, "mse", np.full((N, 3), value)), []).to_pylist()
     assert row["r2"] is None
 
 

@@ -261,7 +261,8 @@ class TestWhatHolds:
     @pytest.mark.parametrize(("momentum", "nesterov"), [(1.1, False), (1.1, True), (1.0, False), (-1.0, False)])
     def test_no_rate_is_critical_with_momentum_that_grows_by_itself(self, momentum: float, nesterov: bool, batch: int):
         found = predicted(
-            optimizer={"momentum": momentum, "nesterov": nesterov}, training={"batch_size": batch, "order": "replacement"}
+            optimizer={"momentum": momentum, "nesterov": nesterov},
+            training={"batch_size": batch, "order": "replacement"},
         )
         assert set(found.values()) == {(False, GROWING_MOMENTUM)}
 

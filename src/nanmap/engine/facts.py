@@ -96,8 +96,8 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
 
 
 def _spread(targets: np.ndarray) -> float:
-    """Variance of the targets, summed over outputs: what r2 compares with."""
-    return float(targets.var(axis=0).sum())
+    """Variance of the targets, summed over outputs: what r2 compares with. Of equal ones exactly 0, whatever their mean rounds to."""
+    return float(np.where(targets.min(axis=0) == targets.max(axis=0), 0.0, targets.var(axis=0)).sum())
 
 
 def _least(*losses: np.ndarray) -> np.ndarray:
