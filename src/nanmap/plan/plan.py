@@ -77,9 +77,9 @@ class Plan:
 
     @staticmethod
     def _is_numbers(dimension: tuple) -> bool:
-        """Whether every position of these axes sets the same lane numbers, and nothing else."""
+        """Whether every position of these axes sets the same lane numbers to numbers, and nothing else."""
         return all(
-            set(settings) == set(axis.keys) and all(map(lane_number, settings))
+            set(settings) == set(axis.keys) and all(map(lane_number, settings)) and None not in settings.values()
             for axis in dimension
             for settings in axis.settings
         )

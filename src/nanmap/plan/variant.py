@@ -6,6 +6,7 @@ import numpy as np
 
 from nanmap.config import Config
 from nanmap.config.choices import LAYER_RATES
+from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.data import Rows, affine_floor, load_rows
 from nanmap.errors import InputError
 from nanmap.plan.budget import budget
@@ -82,4 +83,6 @@ def _numbers(config: Config) -> dict[str, float]:
             table, field = number.key.split(".")
             value = getattr(getattr(config, table), field)
             found[number.name] = np.nan if value is None else float(value)
+    if config.optimizer.b2 is None:
+        found["b2"] = OPTIMIZERS[config.optimizer.kind].b2
     return found | {"warmup_steps": float(config.optimizer.warmup_steps)}
