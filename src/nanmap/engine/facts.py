@@ -45,7 +45,6 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
         name: np.array(values)[variant]
         for name, values in {
             "steps": [each.steps for each in lanes.variants],
-            "floor": [each.floor for each in lanes.variants],
             "spread": [_spread(each.rows.targets) for each in lanes.variants],
             "gaps": [
                 bool(np.isnan(each.rows.inputs).any() or np.isnan(each.rows.targets).any()) for each in lanes.variants
@@ -71,7 +70,7 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
         "loss_initial": initial,
         "loss_late": late,
         "loss_final": final,
-        "loss_floor": of["floor"],
+        "loss_floor": lanes.numbers["floor"][cells],
         "loss_best": _least(initial, late, final, losses.best),
         "val_loss_final": np.where(finished, np.nan, marks.val_loss[:, FINAL]),
         "r2": np.where(finished | (of["spread"] == 0) | lanes.program.classifies, np.nan, r2),

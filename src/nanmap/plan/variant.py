@@ -20,8 +20,7 @@ class Variant:
 
     Attributes:
         steps_per_epoch, steps: updates per pass over the rows, and in all.
-        floor: loss that `converged` is measured from.
-        numbers: the lane numbers that no axis sets.
+        numbers: the lane numbers that no axis sets, but the floor, which follows from others.
         learning_rates: one per layer.
     """
 
@@ -30,9 +29,13 @@ class Variant:
     rows: Rows
     steps_per_epoch: int
     steps: int
-    floor: float
     numbers: dict[str, float]
     learning_rates: tuple[float, ...]
+
+    def floor(self, delta: float) -> float:
+        """Loss that `converged` is measured from, by a cell with this `loss.delta`."""
+        given = self.config.outcome.floor
+        return affine_floor(self.rows, self.config.loss.kind, delta) if given == "auto" else float(given)
 
 
 def make_variant(config: Config) -> Variant:
@@ -48,16 +51,13 @@ def make_variant(config: Config) -> Variant:
             value=training.stop_above or training.stop_converged,
             mend="set [record] full_loss = true, which costs a pass over all rows per update",
         )
-    floor = config.outcome.floor
-    floor = affine_floor(rows, config.loss.kind, config.loss.delta) if floor == "auto" else float(floor)
     return Variant(
         config=config,
         program=program,
         rows=rows,
         steps_per_epoch=per_epoch,
         steps=steps,
-        floor=floor,
-        numbers=_numbers(config) | {"floor": floor},
+        numbers=_numbers(config),
         learning_rates=_learning_rates(config, program),
     )
 
