@@ -4,7 +4,7 @@ Nothing here imports nanmap. Networks are lists of `{"kernel": [inputs, units], 
 major axis: everything is written the textbook way, not the engine's.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -153,12 +153,20 @@ def _mse(layers: list, x: jax.Array, y: jax.Array) -> jax.Array:
 
 
 def critical_rates(curvature: float, momentum: float) -> dict[str, float]:
-    """Largest stable learning rate on a quadratic, from the companion matrix of each rule."""
+    """Largest stable learning rate on a quadratic, from the companion matrix of each rule, |momentum| below 1."""
     return {
         "plain": 2 / curvature,
         "heavy_ball": 2 * (1 + momentum) / curvature,
-        "nesterov": (2 + 2 * momentum) / ((1 + 2 * momentum) * curvature),
+        "nesterov": min(_nesterov_bounds(momentum)) / curvature,
     }
+
+
+def _nesterov_bounds(momentum: float) -> Iterator[float]:
+    """Where an eigenvalue passes −1, and where a pair of them leaves the circle: trace and determinant of the matrix."""
+    if momentum > -0.5:
+        yield (2 + 2 * momentum) / (1 + 2 * momentum)
+    if momentum < 0:
+        yield 1 + 1 / abs(momentum)
 
 
 def sohl_dickstein(losses: np.ndarray) -> float:

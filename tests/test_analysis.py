@@ -3,18 +3,34 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from handmade import BATCH, RATE, SEED, write_run
 from nanmap.analysis import Kind, count_outcomes, load_grid, make_view, most_common, take_medians, to_xarray
 from nanmap.errors import InputError
 from nanmap.outcomes import Outcome
+from nanmap.results.columns import COLUMNS, column_named
 from nanmap.results.folder import RunFolder
+from nanmap.results.schema import TEXT, Missing
 
 NAN, INF = np.nan, np.inf
 
 
 SEVERITY = Outcome.by_severity()
+NUMERIC = [each for each in COLUMNS if each.type != TEXT]
+BETTER = {  # by column, which end of the numbers is the good one
+    "high": (
+        *("first_inf_step", "first_nan_step", "stopped_step", "steps_run", "overflow_step_predicted"),
+        *("r2", "accuracy", "val_accuracy"),
+        *("predicted_gd", "predicted_mean_square", "predicted_typical", "predicted_catapult"),
+    ),
+    "low": (
+        *("loss_initial", "loss_final", "loss_floor", "loss_best", "val_loss_final", "measure"),
+        *("dead_fraction_initial", "dead_fraction"),
+    ),
+    None: ("sharpness", "sharpness_final"),
+}
 
 
 def view_of(folder: RunFolder, x: str = "learning_rate", y: str = "batch_size", facet: tuple[str, ...] = (), **select):
@@ -190,9 +206,16 @@ class TestMedians:
         assert medians_of(tmp_path, [0.9, NAN, 0.7], "r2") == (0.7, Kind.NUMBER)
         assert medians_of(tmp_path, [0.9, -INF, -INF], "r2")[1] is Kind.INF
 
-    @pytest.mark.parametrize("name", ["accuracy", "predicted_gd", "overflow_step_predicted"])
-    def test_wherever_more_is_better_the_worse_half_is_the_lower_one(self, tmp_path: Path, name: str):
-        assert medians_of(tmp_path, [0.9, NAN, 0.7], name) == (0.7, Kind.NUMBER)
+    @pytest.mark.parametrize("name", [each.name for each in NUMERIC])
+    def test_what_is_no_number_is_worse_than_the_worst_number(self, tmp_path: Path, name: str):
+        """Of 0.9, 0.7 and one more that is worst, the middle one is the worse of the two; steps are whole, and never is best."""
+        column = column_named(name)
+        assert column.better == next(end for end, names in BETTER.items() if name in names)
+        worse = {"high": min, "low": max, None: max}[column.better]
+        if column.missing is Missing.NEGATIVE:
+            assert medians_of(tmp_path, [9, -1, 7], name) == (9, Kind.NUMBER)
+        elif column.type == pa.float64():
+            assert medians_of(tmp_path, [0.9, NAN, 0.7], name) == (worse(0.9, 0.7), Kind.NUMBER)
 
     def test_excluded_runs_are_no_runs(self, tmp_path: Path):
         losses = np.broadcast_to([1.0, NAN, NAN, NAN], (3, 5, 4)).ravel()

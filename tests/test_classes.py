@@ -10,6 +10,8 @@ import pytest
 import nanmap
 from nanmap.cli.run import _as_json, _epoch_line, _plain
 from nanmap.config import build_config
+from nanmap.data import load_rows
+from nanmap.data.encoding import Source
 from nanmap.errors import InputError
 from nanmap.plan import make_sweep
 from nanmap.plot import draw_map
@@ -32,6 +34,48 @@ def tree_of(npz, loss: str = "softmax_cross_entropy", labels: np.ndarray = LABEL
 
 def said(params: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
     return x @ params["layers.0.kernel"] + params["layers.0.bias"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ([1000001, 1000002], ["1000001", "1000002"]),
+        ([1000001.0, 1000002.0, 1e6], ["1e+06", "1000001", "1000002"]),
+        ([2**53 - 1.0, 2**53], ["9007199254740991", "9007199254740992"]),
+        ([0.1, np.nextafter(0.1, 1), 1.0], ["0.1", "0.10000000000000002", "1"]),
+        (np.array([0.1, 1.0], np.float32), ["0.1", "1"]),
+        (np.array([0.123456789, 0.123456799], np.float32), ["0.12345679", "0.1234568"]),
+        ([-0.0, 1.0], ["0", "1"]),
+        ([-1e-30, 1e300], ["-1e-30", "1e+300"]),
+        ([True, False], ["False", "True"]),
+        ([0, 3, -2], ["-2", "0", "3"]),
+        (["1e6", "1000001"], ["1000001", "1e6"]),
+    ],
+)
+def test_classes_are_called_so_that_they_are_told_apart(labels: Any, expected: list[str], npz) -> None:
+    labels = np.repeat(labels, 2)
+    tree = tree_of(npz, labels=labels) | {"data": {"kind": "npz", "path": npz(x=np.ones((len(labels), 1)), y=labels)}}
+    tree["data"]["target_kind"] = "class"
+    rows = load_rows(build_config(tree))
+    assert rows.classes == tuple(expected)
+    assert (rows.targets.sum(axis=0) == 2).all()
+
+
+def test_numbers_with_gaps_are_called_as_without(tmp_path: Path) -> None:
+    """A gap makes floats of whole numbers."""
+    path = tmp_path / "rows.csv"
+    path.write_text("x,y\n1,1000001\n2,\n3,1000002\n4,7\n")
+    data = {"kind": "csv", "path": str(path), "target": "y", "target_kind": "class", "missing": "drop"}
+    rows = load_rows(build_config(tree_of(lambda **_: "") | {"data": data}))
+    assert rows.classes == ("7", "1000001", "1000002")
+
+
+@pytest.mark.parametrize("value", [1000001, 1000001.0, "1000001"])
+def test_a_category_that_is_written_as_a_number_is_found_by_it(value: float | str) -> None:
+    source = Source("code", ("1000000", "1000001", "1000002"), hot=True)
+    assert source.numbers(value) == [0.0, 1.0, 0.0]
+    with pytest.raises(ValueError, match="`1000003` is no category"):
+        source.numbers(1000003)
 
 
 def test_accuracy_is_the_share_of_rows_whose_largest_logit_is_their_class(npz, train) -> None:

@@ -266,7 +266,6 @@ DEFAULTS: dict[str, Any] = {
     "optimizer.eps": 1e-7,
     "optimizer.rho": 0.9,
     "optimizer.b1": 0.9,
-    "optimizer.b2": 0.999,
     "training.batch_size": 32,
     "training.order": "shuffle",
     "training.dtype": "float32",

@@ -100,6 +100,21 @@ def test_constant_and_zero_columns_are_not_divided_by_zero(kind: str, npz) -> No
     assert (rows.inputs[0] == rows.inputs[1]).all()
 
 
+@pytest.mark.parametrize(("value", "count"), [(0.3, 20), (0.1, 3), (-0.7, 11), (1e300, 3), (0.0, 4)])
+@pytest.mark.parametrize("missing", ["keep", "mean", "drop"])
+def test_a_constant_column_is_0_after_standard_scaling_and_others_keep_their_distance(
+    value: float, count: int, missing: str, npz
+) -> None:
+    """Its mean and its deviation are rounded: 0.3 twenty times deviates by 5.6e-17. A gap is no other value."""
+    x = np.full((count + 2, 1), value)
+    x[1, 0], x[-1, 0] = np.nan, value + 0.1  # the last row validates
+    scaled = {"scale_inputs": "standard", "validation_split": 1 / (count + 2), "missing": missing}
+    rows = rows_of(kind="npz", path=npz(x=x, y=np.arange(count + 2.0)), **scaled)
+    assert (rows.inputs[~np.isnan(rows.inputs)] == 0).all()
+    assert rows.val_inputs.tolist() == [[value + 0.1 - value]]
+    assert [each.tolist() for each in rows.input_scaling] == [[value], [1.0]]
+
+
 def test_text_columns_are_one_hot_in_sorted_order(csv) -> None:
     rows = rows_of(**csv(missing="keep"))
     expected = [[1.5, 0, 1, 1], [np.nan, 1, 0, 0], [3.5, 0, 1, 1], [4.5, np.nan, np.nan, 0]]

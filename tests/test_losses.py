@@ -1,5 +1,6 @@
 """Every loss's value and slope against its textbook formula, and the floor that `converged` is measured from."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -14,6 +15,7 @@ from nanmap.config.losses import LOSSES
 from nanmap.config.settings import LossSettings
 from nanmap.data import affine_floor, load_rows
 from nanmap.data.best_line import ROBUST
+from nanmap.plan import Plan, make_sweep
 from nanmap.training.losses import POINTWISE
 from oracles import flat
 
@@ -36,9 +38,9 @@ def sigmoid(z: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-z))
 
 
-def huber(error: np.ndarray) -> np.ndarray:
-    small = np.abs(error) <= DELTA
-    return np.where(small, error**2 / 2, DELTA * (np.abs(error) - DELTA / 2))
+def huber(error: np.ndarray, delta: float = DELTA) -> np.ndarray:
+    small = np.abs(error) <= delta
+    return np.where(small, error**2 / 2, delta * (np.abs(error) - delta / 2))
 
 
 # Per loss: targets, value, and its gradient with respect to the output, division by rows (and outputs) included.
@@ -112,6 +114,17 @@ def test_cross_entropies_stay_finite_for_huge_logits(loss: str, npz, train) -> N
     assert row["loss_initial"] == pytest.approx(expected, rel=1e-9)
 
 
+def best_affine(pointwise: Callable[[np.ndarray], np.ndarray], target: np.ndarray) -> float:
+    """The least mean over the rows that a search without gradients finds."""
+    options = {"xatol": 1e-10, "fatol": 1e-14, "maxiter": 5000}
+    starts = [np.zeros(3), *np.random.default_rng(0).standard_normal((4, 3))]
+    objective = lambda w: np.mean(pointwise(X @ w[:2] + w[2] - target))  # noqa: E731
+    return min(minimize(objective, start, method="Nelder-Mead", options=options).fun for start in starts)
+
+
+SQUARED = best_affine(np.square, Y[:, 0])
+
+
 @pytest.mark.parametrize("loss", names(LossKind))
 def test_the_floor_is_the_best_affine_fit(loss: str, npz) -> None:
     config = build_config(tree_of(npz, loss, FORMULAS[loss][0]))
@@ -121,18 +134,57 @@ def test_the_floor_is_the_best_affine_fit(loss: str, npz) -> None:
         assert floor == 0
         return
     pointwise = {"mse": np.square, "half_mse": lambda e: e**2 / 2, "mae": np.abs, "huber": huber}[loss]
-    total = 0.0
-    for target in Y.T:
-        objective = lambda w, target=target: np.mean(pointwise(X @ w[:2] + w[2] - target))  # noqa: E731
-        starts = [np.zeros(3), *np.random.default_rng(0).standard_normal((4, 3))]
-        total += min(
-            minimize(
-                objective, start, method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-14, "maxiter": 5000}
-            ).fun
-            for start in starts
-        )
+    best = np.mean([best_affine(pointwise, target) for target in Y.T])
     # Nelder-Mead stops a little above the kink of the absolute value.
-    assert total / 3 * (1 - 1e-7) <= floor <= total / 3 * (1 + 1e-6)
+    assert best * (1 - 1e-7) <= floor <= best * (1 + 1e-6)
+
+
+DELTAS = [0.1, 0.6, 3.0]
+RATES = {"key": "optimizer.learning_rate", "values": [0.1, 0.2, 0.3]}
+OVER_DELTA: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
+    "alone": ([{"key": "loss.delta", "values": DELTAS}], {}),
+    "before rates": ([{"key": "loss.delta", "values": DELTAS}, RATES], {}),
+    "zipped": ([RATES, {"key": "loss.delta", "values": DELTAS}], {"zip": [["learning_rate", "delta"]]}),
+    "some": ([{"key": "loss.delta", "values": DELTAS}, RATES], {"where": "delta > 0.5 and learning_rate < 0.3"}),
+    "bundle": ([{"name": "turn", "choices": {str(each): {"loss.delta": each} for each in DELTAS}}, RATES], {}),
+    "mixed": (
+        [{"name": "loss", "choices": {str(each): {"loss.delta": each, "training.steps": 2} for each in DELTAS}}],
+        {},
+    ),
+    "of several losses": (
+        [{"key": "loss.kind", "values": ["huber", "mse"]}, {"key": "loss.delta", "values": DELTAS}],
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OVER_DELTA)
+def test_every_cell_is_measured_from_the_floor_of_its_own_delta(case: str, npz) -> None:
+    axes, options = OVER_DELTA[case]
+    plan = Plan(make_sweep(tree_of(npz, "huber", Y[:, :1]), axes, **options))
+    for lanes in plan.lanes(plan.grid.kept(0, plan.grid.size)):
+        for cell, delta in enumerate(lanes.numbers["delta"]):
+            loss = lanes.variants[lanes.variant[cell]].config.loss.kind
+            best = best_affine(lambda error, delta=delta: huber(error, delta), Y[:, 0]) if loss == "huber" else SQUARED
+            assert lanes.numbers["floor"][cell] == pytest.approx(best, rel=1e-6)
+    assert len(plan.lanes(plan.grid.cells(np.arange(plan.grid.size)))) == len(
+        {each.program for each in plan.variants()}
+    )
+
+
+def test_a_floor_that_is_a_number_holds_for_every_delta(npz) -> None:
+    tree = tree_of(npz, "huber", Y[:, :1]) | {"outcome": {"floor": 0.25}}
+    plan = Plan(make_sweep(tree, OVER_DELTA["alone"][0]))
+    (lanes,) = plan.lanes(plan.grid.cells(np.arange(3)))
+    assert lanes.numbers["floor"].tolist() == [0.25] * 3
+
+
+def test_a_row_over_deltas_is_that_of_its_training_alone(npz, grid, train) -> None:
+    tree = tree_of(npz, "huber", Y)
+    tree["training"] |= {"steps": 40, "stop_converged": True}
+    for row in grid(tree, OVER_DELTA["alone"][0]).to_pylist():
+        alone = train(tree | {"loss": {"kind": "huber", "delta": row["delta"]}}).row
+        assert {name: row[name] for name in alone} == alone
 
 
 def test_the_floor_of_rows_with_nan_is_nan_and_so_nothing_converges(npz, train) -> None:
@@ -151,8 +203,9 @@ def test_r2_is_one_minus_the_share_of_variance_left(npz, train) -> None:
     assert report.row["r2"] == pytest.approx(expected, rel=1e-10)
 
 
-def test_r2_is_missing_for_constant_targets(npz, grid) -> None:
-    (row,) = grid(tree_of(npz, "mse", np.ones((N, 3))), []).to_pylist()
+@pytest.mark.parametrize("value", [1.0, 0.1, 0.3])
+def test_r2_is_missing_for_constant_targets(value: float, npz, grid) -> None:
+    (row,) = grid(tree_of(npz, "mse", np.full((N, 3), value)), []).to_pylist()
     assert row["r2"] is None
 
 

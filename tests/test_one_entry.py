@@ -24,7 +24,9 @@ ENTRIES = {
             '           (Reason.ENDED_BY_NAN,), label="swing of the loss", better="low"),\n'
         ),
     },
-    "engine/facts.py": {'        "loss_floor": of["floor"],\n': '        "loss_swing": abs(final - initial),\n'},
+    "engine/facts.py": {
+        '        "loss_floor": lanes.numbers["floor"][cells],\n': '        "loss_swing": abs(final - initial),\n'
+    },
     "config/initialisers.py": {
         '    "zeros": ': '    "tenths": InitialiserEntry("constant", lambda fan_in, fan_out: 0.1),\n'
     },

@@ -12,7 +12,7 @@ from nanmap.config import build_config
 from nanmap.config.choices import OptimizerKind, ScheduleKind, names
 from nanmap.config.optimizers import FLAGS, OPTIMIZERS
 from nanmap.config.settings import OptimizerSettings
-from nanmap.plan import make_variant
+from nanmap.plan import Plan, make_sweep, make_variant
 from nanmap.training.lane_numbers import NUMBERS
 from nanmap.training.optimizers import RULES as TRANSFORMATIONS
 from nanmap.training.optimizers import make_optimizer
@@ -55,8 +55,8 @@ RULES: dict[str, tuple[dict[str, Any], Callable[[], optax.GradientTransformation
         lambda: optax.rmsprop(RATE, decay=0.8, eps=EPS, momentum=0.7),
     ),
     "adagrad": ({"eps": 1e-6}, lambda: optax.adagrad(RATE, initial_accumulator_value=0.1, eps=1e-6)),
-    "lion": ({"b1": 0.9, "b2": 0.99}, lambda: optax.lion(RATE, weight_decay=0.0)),
-    "lion decay": ({"kind": "lion", "b2": 0.99, "weight_decay": 0.2}, lambda: optax.lion(RATE, weight_decay=0.2)),
+    "lion": ({}, lambda: optax.lion(RATE, weight_decay=0.0)),
+    "lion decay": ({"kind": "lion", "weight_decay": 0.2}, lambda: optax.lion(RATE, weight_decay=0.2)),
 }
 
 # The step arrives as int32; dividing it by an integer would give float32, so it is widened first.
@@ -131,6 +131,51 @@ def test_an_optimizer_reads_what_its_entry_says_and_nothing_else(kind: str) -> N
     assert set(numbers) <= set(program.numbers)
     assert set(entry.reads) <= set(OptimizerSettings.model_fields)
     assert set(entry.numbers) <= set(NUMBERS)
+
+
+# As keras.optimizers has them in Keras 3.
+KERAS_DEFAULTS: dict[str, dict[str, float]] = {
+    **{each: {"b1": 0.9, "b2": 0.999, "eps": 1e-7} for each in ("adam", "adamw", "amsgrad", "adamax", "nadam")},
+    "rmsprop": {"rho": 0.9, "eps": 1e-7},
+    "adagrad": {"eps": 1e-7},
+    "lion": {"b1": 0.9, "b2": 0.99},
+}
+
+
+def variants_of(optimizer: dict[str, Any], axes: list[dict[str, Any]] | None = None) -> Plan:
+    tree = {"data": {"kind": "line", "n": 4}, "optimizer": optimizer, "training": {"steps": 1}}
+    return Plan(make_sweep(tree, axes or []))
+
+
+def cells_of(optimizer: dict[str, Any], axes: list[dict[str, Any]], number: str) -> list[float]:
+    plan = variants_of(optimizer, axes)
+    found = np.full(plan.grid.size, np.nan)
+    for lanes in plan.lanes(plan.grid.cells(np.arange(plan.grid.size))):
+        found[lanes.position] = lanes.numbers[number]
+    return found.tolist()
+
+
+@pytest.mark.parametrize("kind", KERAS_DEFAULTS)
+def test_the_defaults_are_those_of_keras(kind: str) -> None:
+    numbers = variants_of({"kind": kind}).variant(0).numbers
+    assert {name: numbers[name] for name in OPTIMIZERS[kind].numbers} == KERAS_DEFAULTS[kind]
+
+
+def test_a_default_follows_the_optimizer_and_an_explicit_value_stands_above_it() -> None:
+    kinds = {"key": "optimizer.kind", "values": ["adam", "lion"]}
+    assert cells_of({}, [kinds], "b2") == [0.999, 0.99]
+    assert cells_of({"b2": 0.999}, [kinds], "b2") == [0.999, 0.999]
+    assert cells_of({}, [kinds, {"key": "optimizer.b2", "values": [0.5, 0.999]}], "b2") == [0.5, 0.999] * 2
+    bundle = {"a": {"optimizer.kind": "lion", "optimizer.b2": 0.999}, "b": {"optimizer.kind": "lion"}, "c": {}}
+    assert cells_of({"kind": "adam"}, [{"name": "rule", "choices": bundle}], "b2") == [0.999, 0.99, 0.999]
+
+
+def test_a_number_that_is_absent_on_an_axis_is_off_there() -> None:
+    axis = {"key": "optimizer.momentum", "values": [None, 0.9]}
+    for values in ([None, 0.9], [0.9, None]):
+        plan = variants_of({}, [axis | {"values": values}])
+        assert [each.program.momentum for each in plan.variants()] == [value is not None for value in values]
+    assert cells_of({"kind": "lion"}, [{"key": "optimizer.b2", "values": [None, 0.9]}], "b2") == [0.99, 0.9]
 
 
 def test_the_numbers_of_a_program_stand_in_the_order_that_its_cache_knows() -> None:

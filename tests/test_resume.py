@@ -1,5 +1,6 @@
 """An interrupted run, taken up again, has the rows of an uninterrupted one; a run of other settings is never mixed in."""
 
+import hashlib
 import json
 from functools import partial
 from pathlib import Path
@@ -7,14 +8,20 @@ from typing import Any
 
 import jax
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import nanmap
+from nanmap.cli.edge import edge as edge_command
+from nanmap.config import build_config
 from nanmap.engine import LocalEngine, tune
-from nanmap.errors import InputError
+from nanmap.errors import InputError, RunFolderError
 from nanmap.plan import Lanes, Plan, make_sweep
 from nanmap.result import Result
+from nanmap.results.folder import RunFolder
+from nanmap.results.manifest import fingerprint
+from nanmap.results.shards import shard_metadata
 from nanmap.runs.observer import Observer
 from nanmap.runs.single import plan_one
 
@@ -142,6 +149,60 @@ def test_changed_data_is_other_settings(run, tmp_path: Path) -> None:
     table.write_text("a,y\n1,2\n2,3\n3,6\n")
     with pytest.raises(InputError, match=r"the content of rows\.csv changed"):
         run(tmp_path / "run", tree, [])
+
+
+def two_files(folder: Path, files: tuple[str, str], contents: tuple[int, int] = (5, 6)) -> list[Path]:
+    paths = [folder / file for file in files]
+    for path, last in zip(paths, contents, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"a,y\n1,2\n2,3\n3,{last}\n")
+    return paths
+
+
+def over_files(kind: str, paths: list[Path]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    tree = {"data": {"kind": "csv", "path": str(paths[0]), "target": "y"}, "training": {"steps": 3}}
+    one, two = map(str, paths)
+    return tree, {
+        "axis": [{"key": "data.path", "values": [one, two]}],
+        "bundle": [{"name": "rows", "choices": {"first": {"data.path": one}, "second": {"data.path": two}}}],
+    }[kind]
+
+
+@pytest.mark.parametrize("files", [("a.csv", "b.csv"), ("one/rows.csv", "two/rows.csv")])
+@pytest.mark.parametrize("kind", ["axis", "bundle"])
+def test_files_that_exchanged_their_contents_are_other_settings(
+    kind: str, files: tuple[str, str], run, tmp_path: Path
+) -> None:
+    before = run(tmp_path / "run", *over_files(kind, two_files(tmp_path, files))).to_pandas().loss_initial
+    exchanged = over_files(kind, two_files(tmp_path, files, (6, 5)))
+    with pytest.raises(RunFolderError, match=rf"the content of {files[0]} changed; the content of {files[1]} changed"):
+        run(tmp_path / "run", *exchanged)
+    after = run(tmp_path / "run", *exchanged, fresh=True).to_pandas().loss_initial
+    assert after.tolist() == before.tolist()[::-1] != before.tolist()
+
+
+def test_labels_that_exchanged_their_files_are_other_settings(run, tmp_path: Path) -> None:
+    paths = two_files(tmp_path, ("one/rows.csv", "two/rows.csv"))
+    run(tmp_path / "run", *over_files("bundle", paths))
+    with pytest.raises(RunFolderError, match="holds rows of other settings"):
+        run(tmp_path / "run", *over_files("bundle", paths[::-1]))
+
+
+def test_files_that_moved_together_are_the_same_settings(run, tmp_path: Path) -> None:
+    for files in (("a.csv", "b.csv"), ("one/rows.csv", "two/rows.csv")):
+        again = Stops(1)
+        run(tmp_path / files[0] / "run", *over_files("bundle", two_files(tmp_path / "here", files)))
+        run(tmp_path / files[0] / "run", *over_files("bundle", two_files(tmp_path / "there", files)), observer=again)
+        assert again.finished == 2
+
+
+def test_the_fingerprint_names_files_as_folders_of_earlier_versions_do(tmp_path: Path) -> None:
+    """Name and SHA-256, sorted: so far as the names tell the files apart."""
+    paths = two_files(tmp_path, ("two/b.csv", "one/a.csv"))
+    hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    for count, expected in ((1, [f"b.csv {hashes[0]}"]), (2, [f"a.csv {hashes[1]}", f"b.csv {hashes[0]}"])):
+        configs = [build_config(over_files("bundle", [path, path])[0]) for path in paths[:count]]
+        assert fingerprint(configs) == expected
 
 
 def test_changed_data_is_read_again(run, tmp_path: Path) -> None:
@@ -307,15 +368,59 @@ def test_the_observer_of_a_search_hears_of_every_row_and_training(engine, tmp_pa
     assert sum(heard["trained"]) > 6 * 6
 
 
+LAYERED = """
+[data]
+kind = "line"
+n = 20
+[model]
+hidden = [2]
+[training]
+steps = 30
+"""
+LAYER_RATES = """
+config = "layered.toml"
+[[axes]]
+key = "optimizer.layer_learning_rates.0"
+values = [0.1, 1.0, 10.0]
+[[axes]]
+key = "optimizer.layer_learning_rates.1"
+values = [0.1, 1.0, 10.0]
+"""
+SEARCH: dict[str, Any] = {"along": "learning_rate_0", "tolerance": 0.05}
+
+
+@pytest.mark.parametrize("by", ["library", "command"])
 @pytest.mark.parametrize(
-    ("options", "named"), [({"tolerance": 0.01}, "search.tolerance"), ({"block": 4}, "search.block")]
+    ("begun", "asked", "named"),
+    [
+        ({}, {"tolerance": 0.01}, "search.tolerance was 0.05, now 0.01"),
+        ({}, {"along": "learning_rate_1"}, 'search.along was "learning_rate_0", now "learning_rate_1"'),
+        ({"block": 2}, {}, "search.block was 2, now 2048"),
+    ],
 )
-def test_edges_of_another_search_are_refused(options: dict[str, Any], named: str, engine, tmp_path: Path) -> None:
-    edges_of(tmp_path, engine)
-    before = content(tmp_path, "edges")
-    with pytest.raises(InputError, match=named):
-        edges_of(tmp_path, engine, **options)
-    assert content(tmp_path, "edges") == before
+def test_edges_of_another_search_are_refused(
+    begun: dict[str, Any], asked: dict[str, Any], named: str, by: str, engine, tmp_path: Path, monkeypatch
+) -> None:
+    """Of a search that is half finished, too: the first of its blocks is whole."""
+    monkeypatch.setattr("nanmap.engine.devices.set_up", lambda device: None)  # the devices are those of the session
+    file, out = tmp_path / "rates.toml", tmp_path / "run"
+    (tmp_path / "layered.toml").write_text(LAYERED)
+    file.write_text(LAYER_RATES)
+    search = {"library": partial(nanmap.edge, file, engine=engine), "command": partial(edge_command, file)}
+
+    class Leaves(Observer):
+        def started(self, total: int, finished: int) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        nanmap.edge(file, out=out, engine=engine, observer=Leaves(), **SEARCH, **begun)
+    hash = json.loads((out / "edges.json").read_text())["hash"]
+    RunFolder(out).edges.write(0, pa.table({"edge": [0.5]}).replace_schema_metadata(shard_metadata(hash, 0)))
+    before = content(out, "edges")
+    assert len(before) == 1
+    with pytest.raises(RunFolderError, match=named):
+        search[by](out=out, **SEARCH | asked)
+    assert content(out, "edges") == before
 
 
 @pytest.mark.parametrize("part", LAYOUT)

@@ -44,8 +44,10 @@ def measured_edge(columns, tree: dict, around: float) -> float:
     ("rule", "momentum", "settings"),
     [
         ("plain", 0.0, {}),
+        ("heavy_ball", -0.6, {"momentum": -0.6}),
         ("heavy_ball", 0.5, {"momentum": 0.5}),
         ("heavy_ball", 0.9, {"momentum": 0.9}),
+        ("nesterov", -0.2, {"momentum": -0.2, "nesterov": True}),
         ("nesterov", 0.5, {"momentum": 0.5, "nesterov": True}),
         ("nesterov", 0.9, {"momentum": 0.9, "nesterov": True}),
     ],
@@ -54,6 +56,22 @@ def test_descent_turns_unstable_at_the_closed_form(rule: str, momentum: float, s
     critical = critical_rates(CURVATURE, momentum)[rule]
     edge = measured_edge(columns, tree_of(npz(x=X, y=Y), **settings), critical)
     assert edge == pytest.approx(critical, rel=1e-3)
+
+
+@pytest.mark.parametrize("momentum", [-0.5, -0.9])
+def test_a_pair_of_eigenvalues_swings_to_rest_below_the_closed_form_and_up_above(momentum: float, npz, columns) -> None:
+    edge = critical_rates(CURVATURE, momentum)["nesterov"]
+    tree = tree_of(npz(x=X, y=Y), momentum=momentum, nesterov=True)
+    found = columns(tree, [{"key": "optimizer.learning_rate", "values": [0.98 * edge, 1.02 * edge]}])
+    below, above = found["loss_final"] / found["loss_initial"]
+    assert below < 1e-3
+    assert above > 1e3
+
+
+def test_momentum_that_grows_by_itself_has_no_stable_rate(npz, columns) -> None:
+    tree = tree_of(npz(x=X, y=Y), momentum=1.1)
+    found = columns(tree, [{"key": "optimizer.learning_rate", "log": [1e-9, 1e3], "num": 7}])
+    assert (~(found["loss_final"] < 1e3 * found["loss_initial"])).all()
 
 
 def test_the_three_rules_turn_at_three_different_rates() -> None:

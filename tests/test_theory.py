@@ -8,7 +8,9 @@ import pytest
 
 from nanmap.config import build_config
 from nanmap.data import load_rows
+from nanmap.plan import Plan, make_sweep
 from nanmap.theory import closed_form, predict
+from nanmap.theory.facts import Forecaster
 from nanmap.theory.linear import LinearProblem, linear_problem
 from nanmap.theory.minibatches import (
     in_order_edge,
@@ -20,7 +22,9 @@ from nanmap.theory.minibatches import (
 from nanmap.theory.predict import (
     CLIPPING,
     DATA,
+    FLAT,
     FULL_BATCH,
+    GROWING_MOMENTUM,
     ILL_CONDITIONED,
     IN_ORDER,
     LAYERS,
@@ -50,21 +54,35 @@ def turn(grows: Any, low: float, high: float) -> float:
     return float(np.sqrt(low * high))
 
 
+def companion(step: float, momentum: float, nesterov: bool) -> np.ndarray:
+    """The update of one mode and of the momentum's trace in optax's form; `step` is the rate times the curvature."""
+    own, carried = (step * (1 + momentum), step * momentum**2) if nesterov else (step, step * momentum)
+    return np.array([[1 - own, -carried], [1, momentum]])
+
+
 class TestBounds:
-    @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9, 0.99])
+    @pytest.mark.parametrize("momentum", [-0.99, -0.9, -0.6, -0.5, -0.4, -1 / 3, -0.2, 0.0, 0.5, 0.9, 0.99])
     def test_momentum_by_its_companion_matrix(self, momentum: float):
         curvature = 3.7
-
-        def grows(rate: float, nesterov: bool) -> bool:
-            step = rate * (1 + momentum) if nesterov else rate
-            carried = rate * momentum**2 if nesterov else rate * momentum
-            return radius(np.array([[1 - step * curvature, -carried], [curvature, momentum]])) > 1
-
-        heavy = turn(lambda rate: grows(rate, False), 1e-3, 1e3)
-        nesterov = turn(lambda rate: grows(rate, True), 1e-3, 1e3)
+        heavy, nesterov = (
+            turn(lambda rate, form=form: radius(companion(rate * curvature, momentum, form)) > 1, 1e-4, 1e3)
+            for form in (False, True)
+        )
         assert closed_form.heavy_ball(curvature, momentum) == pytest.approx(heavy, rel=1e-9)
         assert closed_form.nesterov(curvature, momentum) == pytest.approx(nesterov, rel=1e-9)
         assert closed_form.descent(curvature, momentum, True) == pytest.approx(nesterov, rel=1e-9)
+
+    @pytest.mark.parametrize("momentum", [-3.0, -1.1, -1.0, 1.0, 1.1, 3.0])
+    @pytest.mark.parametrize("form", [False, True])
+    def test_momentum_that_no_small_rate_is_stable_with_has_no_bound(self, momentum: float, form: bool):
+        """At exactly 1 the heavy ball swings for ever, and Nesterov's form still comes to rest."""
+        stable = radius(companion(1e-3, momentum, form)) < 1 - 1e-6
+        assert stable == (form and abs(momentum) == 1)
+        found = closed_form.descent(2.0, momentum, form)
+        assert np.isfinite(found) == stable
+        if stable:
+            turned = turn(lambda rate: radius(companion(2 * rate, momentum, form)) > 1 + 1e-12, 1e-3, 1e3)
+            assert found == pytest.approx(turned, rel=1e-9)
 
     @pytest.mark.parametrize("b1", [0.0, 0.5, 0.9])
     def test_adam_with_its_preconditioner_held_fixed(self, b1: float):
@@ -227,6 +245,49 @@ class TestWhatHolds:
     def test_nothing_else_is_predicted(self, tables: dict[str, Any], reason: str):
         assert set(predicted(**tables).values()) == {(False, reason)}
 
+    @pytest.mark.parametrize("batch", [1, 4, 20])
+    @pytest.mark.parametrize("order", ["shuffle", "replacement", "sequential"])
+    @pytest.mark.parametrize("scale", [0.0, 1e-200, 1e-160, 1e160])
+    def test_no_rate_is_critical_where_the_loss_is_flat_or_steeper_than_floats_hold(
+        self, scale: float, order: str, batch: int, npz
+    ):
+        data = {"kind": "npz", "path": npz(x=scale * X[:, :1], y=X[:, :1])}
+        training = {"steps": 3, "batch_size": batch, "order": order}
+        config = build_config({"data": data, "model": {"bias": False}, "training": training})
+        found = predict(config, load_rows(config)).values()
+        assert {(np.isfinite(each.rate), each.absent) for each in found} == {(False, FLAT)}
+
+    @pytest.mark.parametrize("batch", [4, 20])
+    @pytest.mark.parametrize(("momentum", "nesterov"), [(1.1, False), (1.1, True), (1.0, False), (-1.0, False)])
+    def test_no_rate_is_critical_with_momentum_that_grows_by_itself(self, momentum: float, nesterov: bool, batch: int):
+        found = predicted(
+            optimizer={"momentum": momentum, "nesterov": nesterov},
+            training={"batch_size": batch, "order": "replacement"},
+        )
+        assert set(found.values()) == {(False, GROWING_MOMENTUM)}
+
+    @pytest.mark.parametrize("order", ["shuffle", "replacement", "sequential"])
+    @pytest.mark.parametrize("nesterov", [False, True])
+    def test_of_negative_momentum_a_typical_edge_is_found(self, nesterov: bool, order: str):
+        """Beside a single long run of the updates: it shrinks below the edge and grows above."""
+        tables = {"optimizer": {"momentum": -0.9, "nesterov": nesterov}, "training": {"batch_size": 5, "order": order}}
+        config = build_config({name: LINE.get(name, {}) | tables.get(name, {}) for name in LINE | tables})
+        rows = load_rows(config)
+        columns, edge = linear_problem(config, rows).columns, predict(config, rows)["typical"].rate
+        orders = {"shuffle": lambda: rng.permutation(20), "sequential": lambda: np.arange(20)}
+        draw = orders.get(order, lambda: rng.integers(20, size=20))
+        growth = []
+        for rate in (0.9 * edge, 1.1 * edge):
+            state, total = np.ones((2, 2)), 0.0  # the error and the momentum's trace
+            for batch in np.concatenate([draw().reshape(4, 5) for _ in range(500)]):
+                gradient = 2 * columns[batch].T @ (columns[batch] @ state[0]) / 5
+                trace = -0.9 * state[1] + gradient
+                state = np.stack([state[0] - rate * (gradient - 0.9 * trace if nesterov else trace), trace])
+                total += np.log(np.linalg.norm(state))
+                state /= np.linalg.norm(state)
+            growth.append(total)
+        assert growth[0] < 0 < growth[1]
+
     def test_rows_with_nan_are_no_problem_of_regression(self, npz):
         x = X.copy()
         x[0, 0] = np.nan
@@ -251,3 +312,18 @@ class TestWhatHolds:
             for dtype in ("float64", "float32")
         ]
         assert found == [True, False]
+
+
+def test_a_sweep_whose_first_rows_are_flat_has_a_forecast_for_the_others() -> None:
+    """A single row scaled to 0 without a bias moves nothing: no column of theory has a number but its sharpness of 0."""
+    tree = {
+        "data": {"kind": "square", "scale_inputs": "standard"},
+        "model": {"bias": False},
+        "training": {"steps": 3, "dtype": "float64"},
+    }
+    plan = Plan(make_sweep(tree, [{"key": "data.n", "values": [1, 2, 3]}]))
+    (lanes,) = plan.lanes(plan.grid.cells(np.arange(3)))
+    found = Forecaster().columns(lanes, np.arange(3))
+    assert found["sharpness"].tolist() == [0, pytest.approx(2), pytest.approx(2)]
+    assert found["predicted_gd"].tolist() == [pytest.approx(np.nan, nan_ok=True), pytest.approx(1), pytest.approx(1)]
+    assert np.isnan([found["predicted_catapult"][0], found["overflow_step_predicted"][0]]).all()

@@ -17,12 +17,14 @@ class OptimizerEntry:
     Attributes:
         title: its name in the titles of maps.
         reads: the settings of `[optimizer]` that it reads, besides the rates, the schedule and the clips.
-        weight_decay: used where the config gives none; None = no decay then.
+        b2: used where the config gives none.
+        weight_decay: the same; None = no decay then.
         bounded: whether a closed form bounds its rate on quadratics (`theory/closed_form.py`).
     """
 
     title: str
     reads: tuple[str, ...]
+    b2: float = 0.999
     weight_decay: float | None = None
     bounded: bool = False
 
@@ -43,7 +45,7 @@ OPTIMIZERS: dict[str, OptimizerEntry] = {
     "adabelief": OptimizerEntry("AdaBelief", MOMENTS),
     "rmsprop": OptimizerEntry("RMSprop", ("rho", "eps", "momentum")),
     "adagrad": OptimizerEntry("Adagrad", ("eps",)),
-    "lion": OptimizerEntry("Lion", ("b1", "b2", "weight_decay")),
+    "lion": OptimizerEntry("Lion", ("b1", "b2", "weight_decay"), b2=0.99),
 }
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from nanmap.config import choices
 from nanmap.config.base import Natural, NotNegative, Number, Positive, Seed, Settings, Share, require
 from nanmap.config.losses import LOSSES, losses_that_read
-from nanmap.config.optimizers import OPTIMIZERS, optimizers_that_read
+from nanmap.config.optimizers import OPTIMIZERS, OptimizerEntry, optimizers_that_read
 
 
 def _ticked(names: Iterable[str]) -> str:
@@ -129,7 +129,13 @@ class OptimizerSettings(Settings):
     )
     nesterov: bool = Field(False, description="Nesterov's form of momentum")
     b1: Share = Field(0.9, description="decay of the first moment")
-    b2: Share = Field(0.999, description="decay of the second moment")
+    b2: Share | None = Field(
+        None,
+        description=f"decay of the second moment; absent = {OptimizerEntry.b2:g}, "
+        + ", ".join(
+            f"for `{name}` {entry.b2:g}" for name, entry in OPTIMIZERS.items() if entry.b2 != OptimizerEntry.b2
+        ),
+    )
     eps: NotNegative = Field(1e-7, description="added to the denominator of adaptive rules")
     rho: Share = Field(0.9, description="decay of RMSprop's mean square")
     weight_decay: NotNegative | None = Field(

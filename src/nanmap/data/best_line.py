@@ -1,6 +1,7 @@
 """The loss a straight line would reach: the floor that `converged` is measured against."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from nanmap.config.losses import LOSSES
 from nanmap.data.rows import Rows
 
 
+@lru_cache(maxsize=4096)
 def affine_floor(rows: Rows, loss: str, delta: float = 1.0) -> float:
     """Loss of the best affine fit to the training rows, in float64; 0 for cross-entropies, and where no fit is known.
 

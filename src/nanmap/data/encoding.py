@@ -7,7 +7,7 @@ import numpy as np
 
 from nanmap.config import DataSettings
 from nanmap.data.missing import refuse_gaps, told_missing
-from nanmap.data.words import SHOWN, line_of, listed, unusable
+from nanmap.data.words import SHOWN, called, line_of, listed, unusable
 from nanmap.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Source(NamedTuple):
         >>> Source("town", ("Bern", "Oslo"), hot=True).numbers("Oslo"), Source("size").numbers(2)
         ([0.0, 1.0], [2.0])
         """
-        text = value if isinstance(value, str) else f"{value:g}"
+        text = called(value)
         if text in self.categories:
             code = self.categories.index(text)
             return [float(code == each) for each in range(len(self.categories))] if self.hot else [float(code)]
@@ -142,7 +142,7 @@ def encode_classes(data: DataSettings, column: "pd.Series", always_one_hot: bool
             f"holds {len(found)} different values in {len(labels)} rows; these are no classes",
             'data.target_kind = "number" predicts a number',
         )
-    classes = tuple(f"{label:g}" if isinstance(label, float) else str(label) for label in found)
+    classes = tuple(map(called, found))
     source = Source(name, classes, len(found) > 2 or always_one_hot)
     codes = np.full(len(column), np.nan)
     codes[~missing] = (labels if numbers else labels.astype(str)).map({label: i for i, label in enumerate(found)})

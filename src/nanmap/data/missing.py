@@ -30,6 +30,7 @@ def fill_with_means(data: DataSettings, inputs: np.ndarray, n: int, features: tu
             mend="leave it out with data.columns",
         )
     means = np.where(gaps[:n], 0.0, inputs[:n]).sum(axis=0) / seen
+    means = np.clip(means, np.nanmin(inputs[:n], axis=0), np.nanmax(inputs[:n], axis=0))  # a constant column stays one
     inputs[gaps] = np.broadcast_to(means, inputs.shape)[gaps]
     filled = [f"{features[i]} {gaps[:, i].sum()} times {means[i]:.6g}" for i in np.flatnonzero(gaps.any(axis=0))]
     return [f"filled missing values with the mean of the {n} training rows: {listed(filled)}"]

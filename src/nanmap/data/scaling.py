@@ -30,7 +30,8 @@ UNSCALED = Scaling(np.zeros(1), np.ones(1))
 def fit_scaling(columns: np.ndarray, kind: str) -> Scaling:
     """The scaling `none`, `standard`, `minmax` or `maxabs` of columns `[rows, columns]`.
 
-    Missing values are left out of the fit; a constant column keeps the divisor 1.
+    Missing values are left out of the fit. A constant column has the divisor 1 and is shifted to exactly 0, but under
+    `maxabs`, which never shifts; it is told by its ends, as its mean and its deviation are rounded.
 
     >>> fit_scaling(np.array([[1.0], [3.0]]), "standard").apply(np.array([[5.0]]))
     array([[3.]])
@@ -41,10 +42,11 @@ def fit_scaling(columns: np.ndarray, kind: str) -> Scaling:
         known = columns[:, index][~np.isnan(columns[:, index])]
         if not len(known):
             continue
-        if kind == "standard":
-            shift[index], divisor[index] = known.mean(), known.std()
-        elif kind == "minmax":
-            shift[index], divisor[index] = known.min(), known.max() - known.min()
-        else:
+        low, high = known.min(), known.max()
+        if kind == "maxabs":
             divisor[index] = np.abs(known).max()
+        elif kind == "minmax" or low == high:
+            shift[index], divisor[index] = low, high - low
+        else:
+            shift[index], divisor[index] = known.mean(), known.std()
     return Scaling(shift, np.where(divisor == 0, 1.0, divisor))

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nanmap.config import DataSettings
 from nanmap.errors import InputError
 
@@ -20,6 +22,18 @@ def line_of(data: DataSettings, row: int) -> int:
         return row + 1
     lines = Path(data.path or "").read_text(encoding="utf-8", errors="replace").splitlines()
     return [number for number, line in enumerate(lines, 1) if line.strip()][row + 1]
+
+
+def called(value: Any) -> str:
+    """What a value is called as a class or a category: numbers as shortly as tells them apart, whole ones without a point.
+
+    >>> called(1.0), called(0.1), called(-0.0), called(1e6), called(1000001.0), called(1000001), called("Oslo")
+    ('1', '0.1', '0', '1e+06', '1000001', '1000001', 'Oslo')
+    """
+    if not isinstance(value, float | np.floating):
+        return str(value)
+    short = f"{value + 0:g}"  # + 0 leaves −0 without its sign
+    return short if type(value)(short) == value else str(value).removesuffix(".0")
 
 
 def listed(names: Any) -> str:

@@ -45,7 +45,6 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
         name: np.array(values)[variant]
         for name, values in {
             "steps": [each.steps for each in lanes.variants],
-            "floor": [each.floor for each in lanes.variants],
             "spread": [_spread(each.rows.targets) for each in lanes.variants],
             "gaps": [
                 bool(np.isnan(each.rows.inputs).any() or np.isnan(each.rows.targets).any()) for each in lanes.variants
@@ -71,7 +70,7 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
         "loss_initial": initial,
         "loss_late": late,
         "loss_final": final,
-        "loss_floor": of["floor"],
+        "loss_floor": lanes.numbers["floor"][cells],
         "loss_best": _least(initial, late, final, losses.best),
         "val_loss_final": np.where(finished, np.nan, marks.val_loss[:, FINAL]),
         "r2": np.where(finished | (of["spread"] == 0) | lanes.program.classifies, np.nan, r2),
@@ -96,8 +95,8 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
 
 
 def _spread(targets: np.ndarray) -> float:
-    """Variance of the targets, summed over outputs: what r2 compares with."""
-    return float(targets.var(axis=0).sum())
+    """Variance of the targets, summed over outputs: what r2 compares with. Of equal ones exactly 0, whatever their mean rounds to."""
+    return float(np.where(targets.min(axis=0) == targets.max(axis=0), 0.0, targets.var(axis=0)).sum())
 
 
 def _least(*losses: np.ndarray) -> np.ndarray:

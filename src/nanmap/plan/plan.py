@@ -13,7 +13,7 @@ from nanmap.errors import InputError
 from nanmap.grid import Cells
 from nanmap.plan.sweep import Sweep
 from nanmap.plan.variant import Variant, make_variant
-from nanmap.training.lane_numbers import NUMBERS, LaneNumber, lane_number
+from nanmap.training.lane_numbers import LaneNumber, lane_number
 from nanmap.training.program import Program
 
 
@@ -77,9 +77,9 @@ class Plan:
 
     @staticmethod
     def _is_numbers(dimension: tuple) -> bool:
-        """Whether every position of these axes sets the same lane numbers, and nothing else."""
+        """Whether every position of these axes sets the same lane numbers to numbers, and nothing else."""
         return all(
-            set(settings) == set(axis.keys) and all(map(lane_number, settings))
+            set(settings) == set(axis.keys) and all(map(lane_number, settings)) and None not in settings.values()
             for axis in dimension
             for settings in axis.settings
         )
@@ -158,7 +158,7 @@ class Plan:
     ) -> Lanes:
         present, variant = np.unique(local[position], return_inverse=True)
         mine = tuple(variants[index] for index in present)
-        numbers = {name: np.array([each.numbers[name] for each in mine])[variant] for name in NUMBERS}
+        numbers = {name: np.array([each.numbers[name] for each in mine])[variant] for name in mine[0].numbers}
         learning_rates = np.array([each.learning_rates for each in mine])[variant]
         seed = np.array([each.config.training.seed for each in mine], np.int64)[variant]
         for dimension, number, values in self.number_values:
@@ -170,4 +170,13 @@ class Plan:
                 seed = along
             else:
                 numbers[number.name] = along
+        numbers["floor"] = _floors(mine, variant, numbers["delta"])
         return Lanes(program, mine, position, variant, seed, learning_rates, numbers)
+
+
+def _floors(variants: tuple[Variant, ...], variant: np.ndarray, delta: np.ndarray) -> np.ndarray:
+    """What `converged` is measured from, by the variant and the `loss.delta` of each cell, `[cells]`."""
+    deltas, turn = np.unique(delta, return_inverse=True)
+    pairs, which = np.unique(variant * len(deltas) + turn, return_inverse=True)  # as numbers: rows are slow to sort
+    found = [variants[pair // len(deltas)].floor(float(deltas[pair % len(deltas)])) for pair in pairs]
+    return np.array(found)[which]

@@ -6,6 +6,7 @@ import numpy as np
 
 from nanmap.config import Config
 from nanmap.config.choices import LAYER_RATES
+from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.data import Rows, affine_floor, load_rows
 from nanmap.errors import InputError
 from nanmap.plan.budget import budget
@@ -19,8 +20,7 @@ class Variant:
 
     Attributes:
         steps_per_epoch, steps: updates per pass over the rows, and in all.
-        floor: loss that `converged` is measured from.
-        numbers: the lane numbers that no axis sets.
+        numbers: the lane numbers that no axis sets, but the floor, which follows from others.
         learning_rates: one per layer.
     """
 
@@ -29,9 +29,13 @@ class Variant:
     rows: Rows
     steps_per_epoch: int
     steps: int
-    floor: float
     numbers: dict[str, float]
     learning_rates: tuple[float, ...]
+
+    def floor(self, delta: float) -> float:
+        """Loss that `converged` is measured from, by a cell with this `loss.delta`."""
+        given = self.config.outcome.floor
+        return affine_floor(self.rows, self.config.loss.kind, delta) if given == "auto" else float(given)
 
 
 def make_variant(config: Config) -> Variant:
@@ -47,16 +51,13 @@ def make_variant(config: Config) -> Variant:
             value=training.stop_above or training.stop_converged,
             mend="set [record] full_loss = true, which costs a pass over all rows per update",
         )
-    floor = config.outcome.floor
-    floor = affine_floor(rows, config.loss.kind, config.loss.delta) if floor == "auto" else float(floor)
     return Variant(
         config=config,
         program=program,
         rows=rows,
         steps_per_epoch=per_epoch,
         steps=steps,
-        floor=floor,
-        numbers=_numbers(config) | {"floor": floor},
+        numbers=_numbers(config),
         learning_rates=_learning_rates(config, program),
     )
 
@@ -82,4 +83,6 @@ def _numbers(config: Config) -> dict[str, float]:
             table, field = number.key.split(".")
             value = getattr(getattr(config, table), field)
             found[number.name] = np.nan if value is None else float(value)
+    if config.optimizer.b2 is None:
+        found["b2"] = OPTIMIZERS[config.optimizer.kind].b2
     return found | {"warmup_steps": float(config.optimizer.warmup_steps)}

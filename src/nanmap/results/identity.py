@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 
 def _change(key: str, was: Any, now: Any) -> str:
     if key.startswith("data") and isinstance(now, str):
-        return f"the content of {now.partition(' ')[0]} changed"
+        return f"the content of {now.rpartition(' ')[0]} changed"
     return f"{key} was {_short(was)}, now {_short(now)}"
 
 
@@ -59,17 +60,40 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "…"
 
 
+def file_names(paths: Iterable[str]) -> dict[str, str]:
+    """What files are called wherever their folder may stand: by their names alone, so far as these tell them apart.
+
+    >>> file_names(["/home/me/one/a.csv", "/home/me/two/b.csv"])
+    {'/home/me/one/a.csv': 'a.csv', '/home/me/two/b.csv': 'b.csv'}
+    >>> file_names(["/home/me/one/rows.csv", "/home/me/two/rows.csv"])
+    {'/home/me/one/rows.csv': 'one/rows.csv', '/home/me/two/rows.csv': 'two/rows.csv'}
+    """
+    places = {path: Path(os.path.abspath(path)) for path in paths}
+    files = set(places.values())
+    if len({file.name for file in files}) == len(files):
+        return {path: file.name for path, file in places.items()}
+    shared = os.path.commonpath([file.parent for file in files])
+    return {path: file.relative_to(shared).as_posix() for path, file in places.items()}
+
+
 def _canonical(value: Any) -> str:
-    """JSON with sorted keys; files are named without their folder, whose content `data` has."""
+    """JSON with sorted keys; files by their `file_names`, their content has `data`."""
+    names = file_names(_files_in(value))
 
     def bare(item: Any) -> Any:
         if isinstance(item, dict):
-            return {
-                key: Path(part).name
-                if key.rpartition(".")[2] in FILE_SETTINGS and isinstance(part, str)
-                else bare(part)
-                for key, part in item.items()
-            }
+            return {key: names[part] if _is_file(key, part) else bare(part) for key, part in item.items()}
         return [bare(part) for part in item] if isinstance(item, list) else item
 
     return json.dumps(bare(value), sort_keys=True, ensure_ascii=False)
+
+
+def _files_in(value: Any) -> Iterator[str]:
+    """The files that settings name, as they name them."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in items:
+        yield from [part] if _is_file(key, part) else _files_in(part)
+
+
+def _is_file(key: str | int, part: Any) -> bool:
+    return isinstance(part, str) and str(key).rpartition(".")[2] in FILE_SETTINGS

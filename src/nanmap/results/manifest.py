@@ -9,7 +9,7 @@ from typing import Any
 
 from nanmap.config import Config
 from nanmap.results.columns import VERSION
-from nanmap.results.identity import VERSIONS, identity_hash
+from nanmap.results.identity import VERSIONS, file_names, identity_hash
 
 
 def make_manifest(identity: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,9 +25,10 @@ def make_manifest(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fingerprint(configs: Iterable[Config]) -> list[str]:
-    """Name and SHA-256 of every file that the configs read; two files may have the same name."""
+    """Name and SHA-256 of every file that the configs read."""
     paths = {path for config in configs for path in (config.data.path, config.model.init_file) if path}
-    return sorted(f"{Path(path).name} {hashlib.sha256(Path(path).read_bytes()).hexdigest()}" for path in paths)
+    names = file_names(paths)
+    return sorted(f"{names[path]} {hashlib.sha256(Path(path).read_bytes()).hexdigest()}" for path in paths)
 
 
 def _plain(value: Any) -> Any:

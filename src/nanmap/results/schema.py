@@ -76,6 +76,8 @@ class Reason(StrEnum):
     NO_FORECAST = "none is forecast"
     NO_LINEAR_DESCENT = "no descent on a linear model with a squared loss"
     NO_NETWORK_DESCENT = "no full-batch descent of a network"
+    FLAT = "a flat loss, or one steeper than floats hold"
+    GROWING_MOMENTUM = "momentum that grows by itself"
     MINIBATCHES = "minibatches"
     FULL_BATCH = "full batch"
     IN_ORDER = "batches in a fixed order"

@@ -1,7 +1,10 @@
 """Critical learning rates in closed form: where one mode of curvature λ turns from shrinking to growing.
 
 All follow from the eigenvalues of the update on a quadratic, a 2 × 2 companion matrix under momentum, and are exact there.
+NaN where momentum grows by itself, so that no small rate is stable.
 """
+
+from math import inf, nan
 
 
 def gradient_descent(sharpness: float) -> float:
@@ -14,21 +17,28 @@ def gradient_descent(sharpness: float) -> float:
 
 
 def heavy_ball(sharpness: float, momentum: float) -> float:
-    """2(1 + β)/λ, for the form m = β·m + g, θ −= η·m of PyTorch and optax (Polyak 1964).
+    """2(1 + β)/λ, for the form m = β·m + g, θ −= η·m of PyTorch and optax (Polyak 1964), and −1 < β < 1.
 
     >>> heavy_ball(4.0, 0.5)
     0.75
     """
-    return 2 * (1 + momentum) / sharpness
+    return 2 * (1 + momentum) / sharpness if abs(momentum) < 1 else nan
 
 
 def nesterov(sharpness: float, momentum: float) -> float:
-    """(2 + 2β)/((1 + 2β)λ), for optax's form θ −= η·(g + β·m): below plain descent, unlike the heavy ball.
+    """(2 + 2β)/((1 + 2β)λ), for optax's form θ −= η·(g + β·m) and −1 ≤ β ≤ 1; below plain descent, unlike the heavy ball.
 
-    >>> nesterov(4.0, 0.5)
-    0.375
+    There an eigenvalue passes −1, which none does from β = −½ down. A pair of them leaves the circle at (1 − 1/β)/λ where
+    β is negative; the lower of the two holds.
+
+    >>> nesterov(4.0, 0.5), nesterov(4.0, -0.5)
+    (0.375, 0.75)
     """
-    return (2 + 2 * momentum) / ((1 + 2 * momentum) * sharpness)
+    if abs(momentum) > 1:
+        return nan
+    single = (2 + 2 * momentum) / ((1 + 2 * momentum) * sharpness) if momentum > -0.5 else inf
+    pair = (1 - 1 / momentum) / sharpness if momentum < 0 else inf
+    return min(single, pair)
 
 
 def adam(preconditioned_sharpness: float, b1: float = 0.9) -> float:

@@ -35,7 +35,8 @@ class LinearProblem:
     @cached_property
     def spectrum(self) -> tuple[np.ndarray, np.ndarray]:
         """Eigenvalues `[d]`, ascending, and eigenvectors `[d, d]` of the Hessian `c/n · Σ x̃ x̃ᵀ` of one output."""
-        values, vectors = np.linalg.eigh(self.columns.T @ self.columns * (self.curvature / self.n))
+        with np.errstate(over="ignore", invalid="ignore"):  # steeper than floats hold: its sharpness is no number then
+            values, vectors = np.linalg.eigh(self.columns.T @ self.columns * (self.curvature / self.n))
         return values, vectors
 
     @property

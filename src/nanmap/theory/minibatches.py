@@ -70,7 +70,7 @@ def typical_edge(
     the training at hand does it; the same batches at every rate. It lies above `mean_square_edge`: rare bad batches
     can make the mean square explode while a typical run comes to rest. NaN if no rate is found.
     """
-    low = sufficient_rate(problem, batch) / 2
+    low = _lowest_rate(problem, batch, momentum) / 2
     rates = low * 2.0 ** np.arange(RATES)
     for _ in range(ROUNDS):
         growth = lyapunov_exponents(problem, rates, batch, replacement, momentum, nesterov)
@@ -81,6 +81,11 @@ def typical_edge(
         left, right = growth[last - 1], growth[last]
         rates = np.geomspace(low, high, RATES)
     return float(low * (high / low) ** (-left / (right - left)))
+
+
+def _lowest_rate(problem: LinearProblem, batch: int, momentum: float) -> float:
+    """A rate below the edges of plain descent, and below those that negative momentum brings down as it does 2(1 + β)/λ."""
+    return sufficient_rate(problem, batch) * min(1.0, 1 + momentum)
 
 
 def lyapunov_exponents(
@@ -120,7 +125,7 @@ def in_order_edge(
 
 
 def _in_order(problem: LinearProblem, batch: int, momentum: float, nesterov: bool, kind: Any) -> float:
-    low = sufficient_rate(problem, batch) / 4
+    low = _lowest_rate(problem, batch, momentum) / 4
     rates = low * 2.0 ** (np.arange(96) / 8)  # an eighth of an octave: islands narrower than that are overlooked
     for _ in range(6):
         unstable = _pass_radius(problem, rates, batch, momentum, nesterov, kind) > 1

@@ -29,6 +29,8 @@ FULL_BATCH = "an update sees all rows: nothing is drawn"
 IN_ORDER = "batches come in a fixed order: nothing is drawn"
 MOMENTUM = "the formula is for descent without momentum"
 TOO_LARGE = "too many parameters or batches to compute it"
+FLAT = "the loss is flat, or steeper than floats hold"
+GROWING_MOMENTUM = "momentum grows by itself: no small rate is stable"
 ILL_CONDITIONED = "ill-conditioned: rounding decides, or no rate was found"
 
 
@@ -116,12 +118,22 @@ def _why_not_linear(config: Config, rows: Rows) -> str:
 
 @lru_cache(maxsize=4096)
 def _predict(problem: LinearProblem, setting: _Descent) -> dict[str, Prediction]:
+    absent = _why_no_edge(problem, setting)
+    if absent:
+        return dict.fromkeys(PREDICTIONS, Prediction(np.nan, absent))
     gd = Prediction(closed_form.descent(problem.sharpness, setting.momentum, setting.nesterov))
     return {
         "gd": gd if setting.full_batch else Prediction(np.nan, MINIBATCH),
         "mean_square": _mean_square(problem, setting),
         "typical": _typical(problem, setting),
     }
+
+
+def _why_no_edge(problem: LinearProblem, setting: _Descent) -> str:
+    """Why no rate parts stable ones from others, whatever the batches; "" where one does."""
+    if not np.finfo(float).tiny <= problem.sharpness < np.inf:
+        return FLAT
+    return GROWING_MOMENTUM if np.isnan(closed_form.descent(1.0, setting.momentum, setting.nesterov)) else ""
 
 
 def _mean_square(problem: LinearProblem, setting: _Descent) -> Prediction:
