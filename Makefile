@@ -14,9 +14,10 @@ BENCH  ?=
 EXTRA  := $(shell nvidia-smi -L >/dev/null 2>&1 && echo '[cuda]')
 
 BIN     := .venv/bin
+WORKERS := -n auto --maxprocesses 4 --dist loadgroup
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: sweep map test test-long check format docs figures threads bench performance clean
+.PHONY: sweep map test coverage test-long check format docs figures threads bench performance clean
 .DEFAULT_GOAL := sweep
 
 .venv/created:
@@ -46,7 +47,10 @@ map: .venv/installed
 	@set -e; for name in $(basename $(notdir $(SWEEP))); do $(BIN)/nanmap map $(OUT)/$$name; done
 
 test: .venv/developing
-	@$(BIN)/pytest -m 'not long' -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term
+	@$(BIN)/pytest -m 'not long' $(WORKERS)
+
+coverage: .venv/developing
+	@$(BIN)/pytest -m 'not long' $(WORKERS) --cov --cov-report=term
 
 test-long: .venv/developing
 	@$(BIN)/pytest -m long

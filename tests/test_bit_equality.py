@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from nanmap.engine import LocalEngine
@@ -86,6 +87,7 @@ def small_grids(draw) -> tuple[dict[str, list], int, bool]:
 BACKWARDS = {key: values[::-1] for key, values in reversed(VALUES.items())}
 
 
+@hypothesis_settings(max_examples=12)
 @given(small_grids())
 @example((BACKWARDS, 37, False))
 @example((BACKWARDS, 37, True))

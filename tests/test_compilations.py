@@ -11,8 +11,6 @@ import nanmap
 from nanmap.engine import LocalEngine
 from nanmap.plan import Plan, make_sweep
 
-OPTIMISED = True
-
 pytestmark = pytest.mark.filterwarnings("ignore:optax.global_norm is deprecated")
 BACKEND_COMPILE = "/jax/core/compile/backend_compile_duration"
 TREE: dict[str, Any] = {

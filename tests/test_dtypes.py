@@ -17,8 +17,6 @@ from nanmap.plan import make_variant
 from nanmap.results.columns import COLUMNS
 from oracles import flat, random_layers, sliced
 
-OPTIMISED = True
-
 DTYPES = {"bfloat16": ml_dtypes.bfloat16, "float16": np.float16}
 N, BATCH, STEPS, RATE = 21, 8, 9, 0.05
 rng = np.random.default_rng(23)

@@ -17,8 +17,6 @@ import pytest
 from handmade import ELSEWHERE
 from oracles import flat, random_layers
 
-OPTIMISED = True
-
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("keras") is None, reason="Keras is not installed: pip install 'nanmap[keras]'"
 )

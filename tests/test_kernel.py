@@ -10,8 +10,6 @@ from nanmap.engine import LocalEngine, local
 from nanmap.plan import Plan, make_sweep
 from nanmap.training.program import Program
 
-OPTIMISED = True
-
 RATES = {"key": "optimizer.learning_rate", "log": [1e-4, 1e3], "num": 24}
 ORDERS = "sequential", "shuffle", "replacement"
 LINE: dict[str, Any] = {"data": {"kind": "square", "n": 20}, "training": {"epochs": 3, "dtype": "float64"}}
