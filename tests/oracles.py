@@ -172,8 +172,9 @@ def _nesterov_bounds(momentum: float) -> Iterator[float]:
 def sohl_dickstein(losses: np.ndarray) -> float:
     """The measure of arXiv 2402.06184, section 2, as its notebook computes it (the select done right)."""
     v = np.where(np.isfinite(losses), losses, 1e6)
-    v = np.clip(v / v[0], None, 1e6)
-    return -float(v.sum()) if v[-20:].mean() < 1 else float((1 / v).sum())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        v = np.where(v == v[0], 1, np.clip(v / v[0], None, 1e6))  # a loss of 0 that stays does not change
+        return -float(v.sum()) if v[-20:].mean() < 1 else float((1 / v).sum())
 
 
 # ---- outcomes, cell by cell ----------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Which rows an update sees, and each epoch's losses: partial last batches, orders and budgets against a plain NumPy loop."""
 
+from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import jax
@@ -7,7 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from nanmap.engine import vmapped
+from nanmap.engine.groups import Advance, assemble
+from nanmap.plan import Plan, make_sweep
+from nanmap.training.cell import Batch, Lane, State, Task
 from nanmap.training.order import epoch_order, replacement_rows
+from nanmap.training.program import Program
+from nanmap.training.start import start
 from oracles import epoch_means, flat, mse_and_gradient, random_layers, sliced, train_sgd
 
 N, EPOCHS, RATE = 21, 3, 0.07  # 21 rows: no multiple of the engine's padding, nor of any batch below but 1 and 3
@@ -83,6 +91,32 @@ def test_a_budget_of_updates_may_end_within_an_epoch(batch: int, steps: int, npz
     assert_trained_like(train(tree), layers, (epoch * steps)[:steps], len(epoch))
 
 
+@pytest.mark.parametrize("batch", [8, 3], ids=["full", "minibatches"])
+def test_the_longest_budget_comes_to_its_end(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    last, steps, loops = 2**31 - 1, [], count()
+    tree = {"data": {"kind": "line", "n": 8}, "training": {"steps": last, "batch_size": batch, "order": "sequential"}}
+    plan = Plan(make_sweep(tree, []))
+    (lanes,) = plan.lanes(plan.grid.cells(np.arange(1)))
+    call = assemble(lanes, [np.array([0])], 1, 1, lambda budget: Advance(budget - 5, budget), fresh=True)
+    group = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), call.groups)
+    parameters, model_state = start(**lanes.starts(np.array([0])))
+
+    def only_count(program: Program, lane: Lane, task: Task, state: State, batch: Batch, step: jax.Array) -> State:
+        steps.append(int(step))
+        assert len(steps) < 9, "it never ends"
+        return state
+
+    def few(loop: Callable, carry: Any) -> Any:
+        assert next(loops) < 9, "it never ends"
+        return loop(carry)
+
+    monkeypatch.setattr(vmapped, "update", only_count)
+    monkeypatch.setattr(vmapped, "assess", lambda program, lane, task, state, mark, event: state)
+    with jax.disable_jit():  # so that the loops are Python's, and what they call can end them
+        vmapped.train_group(lanes.program, group, State(parameters, model_state, *[None] * 4), run_loop=few)
+    assert steps == list(range(last - 5, last))
+
+
 @pytest.mark.parametrize("seed", [0, 3, 2**33 + 1])
 @pytest.mark.parametrize("batch", [1, 4])
 def test_shuffled_epochs_are_slices_of_one_permutation_per_epoch(batch: int, seed: int, npz, train) -> None:
@@ -124,6 +158,15 @@ def test_the_order_is_a_permutation_that_padding_does_not_change(capacity: int) 
         assert sorted(order[:N]) == list(range(N))
         assert sorted(order[N:]) == list(range(N, capacity))
         assert order[:N].tolist() == order_of(9, epoch).tolist()
+
+
+def test_beyond_4096_rows_all_random_bits_count_and_padding_still_changes_nothing() -> None:
+    n = 5000
+    bits = np.asarray(jax.random.bits(jax.random.fold_in(key_of(9), 3), (n,), jnp.uint32))
+    upper = bits >> 12  # what is left of them where the index stands in the others
+    assert len(np.unique(bits)) == n > len(np.unique(upper))
+    assert order_of(9, 3, n, n).tolist() == np.argsort(bits).tolist()
+    assert order_of(9, 3, 4096, n)[:4096].tolist() == np.argsort(upper[:4096], kind="stable").tolist()
 
 
 def test_orders_differ_between_epochs_and_seeds_and_favour_no_row() -> None:

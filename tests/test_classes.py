@@ -15,6 +15,7 @@ from nanmap.data.encoding import Source
 from nanmap.errors import InputError
 from nanmap.plan import make_sweep
 from nanmap.plot import draw_map
+from nanmap.training.losses import correct_rows
 
 rng = np.random.default_rng(51)
 N, KEPT = 25, 17  # 17 rows train, compiled for 32
@@ -85,6 +86,11 @@ def test_accuracy_is_the_share_of_rows_whose_largest_logit_is_their_class(npz, t
     assert report.row["val_accuracy"] == report.epochs[-1].val_accuracy == pytest.approx(right[KEPT:].mean(), abs=1e-6)
     assert 0.5 < report.row["accuracy"] < 1
     assert report.row["r2"] is None, "logits are no estimates of the targets"
+
+
+def test_a_single_logit_says_yes_above_0_and_not_at_it() -> None:
+    logits = np.float32([[0.0, -0.0, 1e-30, -1e-30]])
+    assert [correct_rows(logits, np.full((1, 4), answer, np.float32), None) for answer in (0, 1)] == [3, 1]
 
 
 def test_an_epoch_counts_each_batch_with_the_parameters_of_its_turn(npz, train) -> None:

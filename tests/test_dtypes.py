@@ -15,6 +15,7 @@ from nanmap.config.choices import OptimizerKind, names
 from nanmap.engine.vmapped import build, group_shapes
 from nanmap.plan import make_variant
 from nanmap.results.columns import COLUMNS
+from nanmap.training.optimizers import make_optimizer
 from oracles import flat, random_layers, sliced
 
 DTYPES = {"bfloat16": ml_dtypes.bfloat16, "float16": np.float16}
@@ -111,6 +112,20 @@ def test_every_optimizer_keeps_its_state_in_16_bits(kind: str) -> None:
     floats = {leaf.dtype for leaf in jax.tree.leaves(states.optimizer) if leaf.shape[2:]}
     assert floats <= {jnp.dtype("bfloat16")}
     build(program).lower(np.int32(1), groups, states)  # a loop whose state changes its dtype cannot be traced
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, "float32"])
+def test_a_long_gradient_is_shortened_in_float32_and_rounded_once(dtype: str) -> None:
+    kind, bound = DTYPES.get(dtype, np.float32), np.float32(3)
+    tree = {"data": {"kind": "line", "n": 9}, "optimizer": {"clip_norm": 3.0}, "training": {"steps": 1, "dtype": dtype}}
+    rule = make_optimizer(make_variant(build_config(tree)).program, {"clip_norm": jnp.asarray(bound)}, jnp.ones(1))
+    gradient = np.linspace(1e4, 6e4, 8).astype(kind)
+    layers = [{"kernel": jnp.asarray(gradient)}]
+    (moves,), _ = rule.update(layers, rule.init(layers), layers)
+    wide = gradient.astype(np.float32)
+    norm = np.sqrt((wide * wide).sum())
+    assert norm > np.finfo(np.float16).max > wide.max()
+    np.testing.assert_array_equal(-np.asarray(moves["kernel"]), (wide / norm * bound).astype(kind), strict=True)
 
 
 def line(dtype: str, rate: float = 0.01, kernel: float = 1.0, **tables: Any) -> dict:

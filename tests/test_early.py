@@ -5,10 +5,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from nanmap.config import build_config
 from nanmap.engine import LocalEngine, compaction
 from nanmap.errors import InputError
-from nanmap.plan import Plan, make_sweep
+from nanmap.plan import Plan, make_sweep, make_variant
 from nanmap.results.columns import COLUMNS
+from nanmap.training.cell import NEVER, Assessment, Events, Lane, Losses, State, _unless_stopped
 
 NET = {
     "data": {"kind": "gaussian", "n": 40, "features": 2, "validation_split": 0.1},
@@ -87,6 +89,54 @@ def test_a_converged_cell_stops(grid) -> None:
     assert without["loss_final"] < row["loss_final"] <= 0.05 * row["loss_initial"]
     (before,) = rows_of(grid, LINE, [0.005], steps=row["stopped_step"] - 1)
     assert before["outcome"] != "converged", "it stops as soon as it has converged"
+
+
+STOPS = {  # setting, loss of the batch, of all rows, at the start, the floor: whether it ends the training
+    "above": ("stop_above", 1.0, 100.5, 1.0, 0.0, True),
+    "at the multiple": ("stop_above", 1.0, 100.0, 1.0, 0.0, False),
+    "one batch above": ("stop_above", 1e6, 1.0, 1.0, 0.0, False),
+    "one batch below": ("stop_above", 1.0, 1e6, 1.0, 0.0, True),
+    "above a perfect start": ("stop_above", 1.0, 1e-30, 0.0, 0.0, True),
+    "infinite": ("stop_above", np.inf, np.inf, 1.0, 0.0, True),
+    "infinite from the start": ("stop_above", np.inf, np.inf, np.inf, 0.0, False),
+    "near the floor": ("stop_converged", 9.0, 2.5, 5.0, 2.0, True),
+    "at the share of the floor": ("stop_converged", 9.0, 2.75, 5.0, 2.0, True),
+    "above the share": ("stop_converged", 2.0, 2.875, 5.0, 2.0, False),
+    "a perfect start": ("stop_converged", 0.0, 0.0, 0.0, 0.0, True),
+    "a start below the floor": ("stop_converged", 1.0, 1.0, 1.0, 2.0, True),
+    "no floor": ("stop_converged", 0.0, 0.0, 1.0, np.nan, False),
+    "converged from infinity": ("stop_converged", 1.0, 1.0, np.inf, 0.0, False),
+    "infinite at the floor": ("stop_converged", np.inf, np.inf, np.inf, 0.0, False),
+}
+
+
+@pytest.mark.parametrize("case", STOPS)
+def test_a_stop_is_judged_by_the_loss_of_all_rows_and_by_a_finite_start(case: str) -> None:
+    setting, loss, watched, initial, floor, stops = STOPS[case]
+    value = {"stop_above": 100.0, "stop_converged": True}[setting]
+    tree = LINE | {"training": LINE["training"] | {setting: value}}
+    program = make_variant(build_config(tree)).program
+    lane = Lane({"stop_above": np.float32(100), "floor": np.float32(floor), "ratio": np.float32(0.25)}, np.ones(1))
+    before = State(
+        parameters=[{"kernel": np.float32(1)}],
+        model_state=[{}],
+        optimizer=(),
+        events=Events(*map(np.int32, (NEVER, NEVER, NEVER, 0))),
+        losses=Losses(*np.zeros(len(Losses._fields), np.float32)),
+        marks=np.full((1, len(Assessment._fields)), initial, np.float32),
+    )
+    after = before._replace(parameters=[{"kernel": np.float32(2)}])
+    ended = _unless_stopped(program, lane, before, after, np.float32(loss), np.float32(watched), np.int32(7))
+    assert ended.events.stopped == (7 if stops else NEVER)
+    assert ended.parameters[0]["kernel"] == (1 if stops else 2)
+    assert ended.events.first_inf == (7 if np.isinf(loss) else NEVER)
+
+
+@pytest.mark.parametrize("setting", [{"stop_above": 100.0}, {"stop_converged": True}], ids=["above", "converged"])
+def test_a_cell_that_starts_at_infinity_is_not_stopped(setting: dict, grid) -> None:
+    (row,) = rows_of(grid, LINE | {"model": {"init": "ones", "init_scale": 1e30}}, [0.0], **setting)
+    assert (row["loss_initial"], row["stopped_step"], row["steps_run"]) == (np.inf, None, 400)
+    assert (row["outcome"], row["cause"]) == ("inf", "start_not_finite")
 
 
 def test_an_infinite_loss_that_stops_a_cell_is_an_event(grid) -> None:

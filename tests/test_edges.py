@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 import nanmap
 from handmade import SMALL_FRACTAL
 from nanmap.edges.bisection import BUDGET, Edges, plan_search, search
+from nanmap.edges.probe import _stable
+from nanmap.edges.quantiles import over_seeds
 from nanmap.edges.rows import EdgeRows
 from nanmap.errors import InputError
 from nanmap.plan import load_sweep, make_sweep
@@ -74,7 +77,37 @@ class TestSearch:
         found = search(probe, 1, SPAN, np.ones(1, bool))
         assert found.stretch[0] == 16
         assert np.sqrt(found.low * found.high)[0] == pytest.approx(1 + 0.02 / 16, rel=1e-4)
+        assert found.last_stable[0] == found.low[0], "a rate that only seemed stable is none"
         assert not found.settled[0]
+
+
+ENDS: dict[str, tuple[dict[str, Any], bool]] = {
+    "progressing": ({"loss_final": 0.5}, True),
+    "stalled": ({}, True),
+    "nan": ({"first_nan_step": 3}, False),
+    "inf": ({"ends_infinite": True, "first_inf_step": 3, "loss_final": np.inf}, False),
+    "diverged": ({"loss_final": 2.0}, False),
+    "dead from the start": ({"dead_at_end": True, "dead_at_init": True}, True),
+    "killed": ({"dead_at_end": True}, False),
+    "blown up, then dead": ({"dead_at_end": True, "loss_final": 2.0}, False),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_an_end_that_the_steps_led_to_is_past_the_edge(end: str) -> None:
+    change, stable = ENDS[end]
+    flags = ("ends_infinite", "dead_at_end", "dead_at_init", "data_nan", "float16", "single_rows")
+    losses = {"loss_initial": 1.0, "loss_late": 1.0, "loss_final": 1.0, "loss_floor": 0.0}
+    plain = losses | dict.fromkeys(flags, False) | {"first_inf_step": -1, "first_nan_step": -1, "learning_rate": 0.1}
+    facts = {name: np.array([value]) for name, value in (plain | {"ratio": 0.05} | change).items()}
+    assert _stable(None, np.zeros(1, int), facts, np.zeros(1, bool)).tolist() == [stable]
+
+
+def test_quantiles_over_seeds_are_those_at_10_50_and_90_percent_in_the_logarithm() -> None:
+    edges = SimpleNamespace(seeds=11)
+    found = over_seeds(edges, np.arange(22), np.concatenate([np.geomspace(1, 1024, 11), [3.0], np.full(10, np.nan)]))
+    for name, expected in {"low": 2, "median": 32, "high": 512}.items():
+        np.testing.assert_allclose(found[f"edge_seeds_{name}"], [expected] * 11 + [3] * 11)
 
 
 rng = np.random.default_rng(3)

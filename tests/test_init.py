@@ -116,6 +116,13 @@ def test_orthogonal_kernels_keep_lengths(shape: tuple[int, int]) -> None:
     np.testing.assert_allclose(small, np.eye(len(small)), atol=1e-5)
 
 
+def test_orthogonal_kernels_favour_no_sign() -> None:
+    """The draw is uniform: a matrix is as likely with any of its columns turned around. A QR factorisation alone is not."""
+    drawn = np.array([draw("orthogonal", (3, 3), np.random.default_rng(seed)) for seed in range(400)])
+    share = (drawn > 0).mean(axis=0)
+    assert np.abs(share - 0.5).max() < 0.1  # four standard errors
+
+
 @pytest.mark.parametrize("init", EXPECTED)
 def test_a_seed_fixes_the_draw_and_another_changes_it(init: str) -> None:
     same, again, other = (layers_of(init, seed, hidden=(5,))[0]["kernel"] for seed in (3, 3, 4))
@@ -133,6 +140,7 @@ def test_layers_draw_from_streams_of_their_own(seed: int) -> None:
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.02
     assert deep[0]["bias"].tobytes() != deep[1]["bias"].tobytes()
     assert not np.isin(deep[0]["bias"], first).any()
+    assert not np.isin(deep[0]["bias"], second).any()
 
 
 def test_seeds_that_agree_in_their_low_bits_differ() -> None:

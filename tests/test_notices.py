@@ -130,7 +130,7 @@ def test_formats_are_those_of_ieee_754_and_of_bfloat16(dtype: str) -> None:
     assert kind(below_one) < 1 == kind((3 + below_one) / 4)
     for value in (smallest * 0.49, smallest * 0.5, smallest * 0.51):
         assert rounds_to_zero(value, dtype) == (value > 0 and float(kind(value)) == 0)
-    for value in (below_one, 1 - (1 - below_one) * 0.51, 1 - (1 - below_one) * 0.49):
+    for value in (below_one, *(1 - (1 - below_one) * share for share in (0.51, 0.5, 0.49))):
         assert rounds_to_one(value, dtype) == (value < 1 and float(kind(value)) == 1)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -187,6 +188,13 @@ def test_ratio_and_floor_are_settings(train) -> None:
         assert train(tree | {"outcome": {"ratio": ratio}}).outcome == outcome
     assert train(tree | {"outcome": {"floor": row["loss_final"]}}).outcome == "converged"
     assert train(tree | {"outcome": {"floor": row["loss_initial"] + 1}}).outcome == "converged"
+
+
+@pytest.mark.parametrize("budget", [10, 19, 21])
+def test_the_late_loss_is_that_after_nine_tenths_of_the_updates_rounded_down(budget: int, columns) -> None:
+    late = int(Fraction(9, 10) * budget)
+    losses = [columns({"data": LINE, **rate(0.005), **steps(count)}, []) for count in (budget, late, late + 1)]
+    assert losses[0]["loss_late"] == losses[1]["loss_final"] != losses[2]["loss_final"]
 
 
 @pytest.mark.parametrize("member", [*Outcome, *Cause])

@@ -21,8 +21,9 @@ from nanmap.errors import InputError
 from nanmap.outcomes import Cause, Outcome
 from nanmap.plan import make_sweep
 from nanmap.plot import draw_map
+from nanmap.plot.paint_numbers import _norm
 from nanmap.plot.theme import MISSING, SEQUENTIAL, THEMES
-from nanmap.results.columns import COLUMNS
+from nanmap.results.columns import COLUMNS, column_named
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import Reason
 
@@ -209,6 +210,13 @@ class TestNumbers:
         assert pixels(figure, 1, 5)[0][2:] == [MISSING, *[Outcome.NAN.colour] * 2]
         assert "NaN: 2 trainings · 40 %" in legend_of(figure)
         assert not any("a NaN appeared" in each for each in legend_of(figure))
+
+    def test_losses_are_coloured_between_their_2nd_and_98th_percentile(self):
+        losses = np.geomspace(1e-20, 1e20, 51)
+        norm, extend = _norm(column_named("loss_final"), losses)
+        assert (norm.vmin, norm.vmax, extend) == (pytest.approx(losses[1]), pytest.approx(losses[-2]), "both")
+        norm, extend = _norm(column_named("sharpness"), losses)
+        assert (norm.vmin, norm.vmax, extend) == (losses[0], losses[-1], "neither")
 
     def test_a_loss_of_zero_is_drawn_as_the_least(self, tmp_path: Path):
         losses = np.array([0.0, 1e-3, 1e-2, 1e-1, 1.0])

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from nanmap.config import build_config
+from nanmap.engine import Epoch
 from nanmap.errors import InputError
 from nanmap.plan import Plan, make_sweep
 from nanmap.results.columns import COLUMNS
-from nanmap.runs.single import plan_one, train_one
+from nanmap.runs.single import _epoch_loss, plan_one, train_one
+from nanmap.training.cell import MARKS, NEVER, Assessment, Events, Losses, State
 
 RATES = [0.05, 3.0, 1e4]
 NETWORK = {
@@ -105,6 +107,22 @@ def test_a_plan_that_is_there_is_taken_as_it_is(engine, monkeypatch: pytest.Monk
     assert exact(report.row) == exact(whole.row)
     assert report.config is made.config
     assert report.config == config
+
+
+def test_an_epoch_inherits_nothing_of_the_sums_of_the_one_before(npz, train) -> None:
+    start = npz(**{"layers.0.kernel": np.zeros((1, 1)), "layers.0.bias": np.full(1, 1.3)})
+    still = {"optimizer": {"learning_rate": 0.0}, "model": {"init": "file", "init_file": start}}
+    tree = KINDS["linear, minibatches"] | still | {"data": {"kind": "line", "n": 20, "slope": 0.0}}
+    (loss,) = {each.mean_loss for each in train(tree).epochs}
+    assert loss == pytest.approx(1.3**2, rel=1e-6)
+
+
+def test_the_mean_loss_of_an_epoch_has_what_rounding_left_out() -> None:
+    (variant,) = plan_one(build_config(KINDS["linear, minibatches"])).variants()
+    losses = Losses(*np.zeros(len(Losses._fields)))._replace(epoch=np.float32(2**24), epoch_rest=np.float32(0.5))
+    events = Events(*np.full(len(Events._fields), NEVER))
+    state = State([], [], (), events, losses, np.zeros((MARKS, len(Assessment._fields))))
+    assert _epoch_loss(variant, Epoch(1, 0, 4, state)).mean_loss == (2**24 + 0.5) / 20
 
 
 def test_a_plan_of_many_trainings_is_no_single_one(engine) -> None:

@@ -14,7 +14,7 @@ from nanmap.analysis import to_xarray
 from nanmap.edges.table import EDGE_COLUMNS
 from nanmap.errors import InputError
 from nanmap.result import Result
-from nanmap.results.columns import COLUMNS, VERSION, make_table, reference_table
+from nanmap.results.columns import CELL, COLUMNS, VERSION, make_table, reference_table
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import TEXT, Column, Missing
 from nanmap.results.shards import shard_metadata
@@ -151,12 +151,36 @@ def test_duckdb_reads_the_folder_as_it_is(tmp_path: Path) -> None:
     assert nan == [(2,)]
 
 
+UNITS = {
+    "number": ("cell",),
+    "name": (
+        *("outcome", "cause", "decided_by", "note"),
+        *(f"predicted_{name}_absent" for name in ("gd", "mean_square", "typical")),
+    ),
+    "steps": ("first_inf_step", "first_nan_step", "stopped_step", "steps_run", "overflow_step_predicted", "horizon"),
+    "loss": ("loss_initial", "loss_final", "loss_floor", "loss_best", "val_loss_final"),
+    "share": ("accuracy", "val_accuracy", "dead_fraction_initial", "dead_fraction"),
+    "1": ("r2", "measure", "sharpness", "sharpness_final", "reentrant"),
+    "learning rate": (
+        *(f"predicted_{name}" for name in ("gd", "mean_square", "typical", "catapult")),
+        *("edge_learning_rate", "bracket_low", "bracket_high", "last_stable_rate"),
+        *(f"edge_seeds_{name}" for name in ("low", "median", "high")),
+    ),
+}
+
+
+def test_every_column_is_counted_in_its_unit() -> None:
+    expected = {name: unit for unit, names in UNITS.items() for name in names}
+    assert {each.name: each.unit for each in (CELL, *COLUMNS, *EDGE_COLUMNS)} == expected
+
+
 def test_every_column_says_its_unit_and_meaning(tmp_path: Path) -> None:
     schema = pq.read_schema(written(tmp_path).cells.file(0))
     assert schema.names == ["cell", *AXES, *(each.name for each in COLUMNS)]
+    unit = {name: unit for unit, names in UNITS.items() for name in names}
     for field in schema:
         assert len(field.metadata[b"meaning"]) > 10, field.name
-        assert field.metadata[b"unit"], field.name
+        assert field.metadata[b"unit"].decode() == ("axis" if field.name in AXES else unit[field.name]), field.name
     for each in COLUMNS:
         assert schema.field(each.name).metadata.get(b"missing_means", b"").decode() == each.absent
         assert f"| `{each.name}` |" in reference_table()

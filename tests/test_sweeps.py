@@ -1,6 +1,7 @@
 """Axes, cells and programs: forms and names of axes, numbering, zip, overrides, and a plan that never holds the grid."""
 
 import tracemalloc
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,11 @@ def test_forms_of_a_numeric_axis(table: dict, labels: list[float]) -> None:
 
 
 def test_ends_of_a_log_axis_are_exact() -> None:
-    (made,) = make_sweep(TREE, [{"key": RATE, "log": [0.1, 0.7], "num": 7}]).grid.axes
-    assert (made.labels[0], made.labels[-1]) == (0.1, 0.7)
+    ends = [number / 10 for number in range(1, 60)]
+    assert sum(10 ** np.log10(end) != end for end in ends) > 9, "powers of logarithms would do"
+    for low, high in pairwise(ends):
+        points = AxisSpec(key=RATE, log=(low, high), num=3).points
+        assert (points[0], points[-1]) == (low, high)
 
 
 @pytest.mark.parametrize(("span", "values"), [([1, 4], [1, 2, 3]), ([2, 11, 3], [2, 5, 8]), ([3, 0, -1], [3, 2, 1])])

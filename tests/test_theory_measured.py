@@ -10,9 +10,11 @@ import pytest
 
 from nanmap.config import build_config
 from nanmap.data import load_rows
+from nanmap.plan import Plan, make_sweep
 from nanmap.theory import closed_form, linear_problem
+from nanmap.theory.facts import _catapult
 from nanmap.theory.minibatches import mean_square_edge, typical_edge
-from nanmap.theory.sharpness import lanczos
+from nanmap.theory.sharpness import _largest, lanczos
 from oracles import random_layers
 
 rng = np.random.default_rng(21)
@@ -122,6 +124,25 @@ class TestSharpness:
         assert row["sharpness"] == pytest.approx(dense[-1], rel=1e-9)
         assert row["predicted_catapult"] == pytest.approx(2 / dense[-1], rel=1e-9)
         assert row["predicted_gd"] is None
+
+    @pytest.mark.parametrize(("beside", "resolved"), [([1.0, 0.5, 1e-3], True), ([1.0, 0.5, 2.0], False)])
+    def test_one_that_lanczos_has_not_resolved_is_none(self, beside: list[float], resolved: bool) -> None:
+        """The residual is the last entry beside the diagonal times the last one of the eigenvector."""
+        matrix = np.diag([3.0, 2.0, 1.0]) + np.diag(beside[:2], 1) + np.diag(beside[:2], -1)
+        (found,) = _largest(np.array([[3.0, 2.0, 1.0]]), np.array([beside]))
+        assert found == (
+            pytest.approx(np.linalg.eigvalsh(matrix)[-1]) if resolved else pytest.approx(np.nan, nan_ok=True)
+        )
+
+    @pytest.mark.parametrize(
+        ("optimizer", "rate"),
+        [({}, 0.5), ({"momentum": 0.9}, None), ({"kind": "adam"}, None), ({"clip_norm": 1.0}, None)],
+    )
+    def test_a_catapult_is_predicted_for_plain_descent_alone(self, optimizer: dict, rate: float | None) -> None:
+        plan = Plan(make_sweep(self.TREE | {"optimizer": optimizer}, []))
+        (lanes,) = plan.lanes(plan.grid.cells(np.arange(1)))
+        (found,) = _catapult(lanes, np.array([0]), np.array([4.0]))
+        assert found == pytest.approx(np.nan if rate is None else rate, nan_ok=True)
 
     def test_under_batch_norm_it_is_that_of_the_training_loss(self, grid) -> None:
         """Moments of the rows themselves, differentiated too, over what is trained: no running statistics."""

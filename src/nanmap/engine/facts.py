@@ -17,7 +17,7 @@ class Records(NamedTuple):
 
     Attributes:
         events: `Events` of each cell, `[cells, 4]`.
-        losses: `Losses`, `[cells, 8]`.
+        losses: `Losses`, `[cells, 11]`.
         marks: `[cells, MARKS, 8]`.
     """
 
@@ -116,7 +116,8 @@ def _measure(losses: Losses, counted: np.ndarray, steps: np.ndarray) -> np.ndarr
         lost = np.minimum(MEASURE_CEILING / np.where(np.isfinite(first), first, MEASURE_CEILING), MEASURE_CEILING)
         missing = steps - counted
         length = np.minimum(steps, MEASURE_TAIL)
-        total = np.where(missing > 0, losses.total + missing * lost, losses.total)
-        inverse = np.where(missing > 0, losses.inverse + missing / lost, losses.inverse)
+        total, inverse = losses.total + losses.total_rest, losses.inverse + losses.inverse_rest
+        total = np.where(missing > 0, total + missing * lost, total)
+        inverse = np.where(missing > 0, inverse + missing / lost, inverse)
         tail = np.where(missing > 0, losses.tail + np.minimum(missing, length) * lost, losses.tail)
         return np.where(tail / length < 1, -total, inverse)

@@ -57,7 +57,7 @@ class Group(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """A `State` whose records are one array each: `events` `[…, 4]`, `losses` `[…, 8]`, `marks` `[…, MARKS, 8]`."""
+    """A `State` whose records are one array each: `events` `[…, 4]`, `losses` `[…, 11]`, `marks` `[…, MARKS, 8]`."""
 
     parameters: Layers
     model_state: Layers
@@ -196,8 +196,8 @@ def _one_update(program: Program, task: Task, one: UpdateAll, stop: Array, carry
 def _rest_of_epoch(program: Program, run_loop: RunLoop, task: Task, one: UpdateAll, stop: Array, carry: Carry) -> Carry:
     """The updates up to the end of the epoch, or to `stop`; rows are put in order once, not once per update."""
     first, state = carry
-    epoch = first // task.steps_per_epoch
-    last = jnp.minimum(stop, (epoch + 1) * task.steps_per_epoch)
+    epoch, place = first // task.steps_per_epoch, first % task.steps_per_epoch
+    last = first + jnp.minimum(task.steps_per_epoch - place, stop - first)  # a next epoch may begin beyond int32
     x, y = epoch_rows(program, task, epoch)
 
     def update_with(step: Array, state: Any) -> Any:

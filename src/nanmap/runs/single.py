@@ -159,7 +159,7 @@ def _epoch_loss(variant: Variant, epoch: Epoch) -> EpochLoss:
     validated, classifies = len(variant.rows.val_inputs) > 0, variant.program.classifies
     rows = sum(sizes) if sizes and not cut_short else np.nan
     return EpochLoss(
-        mean_loss=losses.epoch.item() / rows,
+        mean_loss=(losses.epoch.item() + losses.epoch_rest.item()) / rows,
         last_loss=np.nan if cut_short else losses.batch.item(),
         val_loss=assessed.val_loss if validated else None,
         mean_accuracy=losses.correct.item() / rows if classifies else None,

@@ -20,7 +20,7 @@ from nanmap.training.schedule import scheduled
 NEVER = -1  # a step that did not come
 MEASURE_CEILING = 1e6  # Sohl-Dickstein 2402.06184: relative losses are clipped here, non-finite losses set to it
 MEASURE_TAIL = 20  # the last losses whose mean decides the sign of `measure`
-EPOCH_SUMS = ("epoch", "correct")  # the entries of `Losses` that a followed training starts anew with each epoch
+EPOCH_SUMS = ("epoch", "epoch_rest", "correct")  # of `Losses`: a followed training starts them anew with each epoch
 MARKS = 3  # assessments per advance: initial, at 90 % of the budget, final
 
 
@@ -111,6 +111,7 @@ class Losses(NamedTuple):
         first, total, inverse, tail: of section 2 of Sohl-Dickstein 2402.06184 over the full-batch losses v before each
             update: v₀, Σ v/v₀, Σ v₀/v, and Σ v/v₀ over the last 20.
         best: least full-batch loss.
+        epoch_rest, total_rest, inverse_rest: what rounding left out of the long sums; they are to be added to them.
     """
 
     batch: Array
@@ -121,6 +122,9 @@ class Losses(NamedTuple):
     inverse: Array
     tail: Array
     best: Array
+    epoch_rest: Array
+    total_rest: Array
+    inverse_rest: Array
 
 
 class State(NamedTuple):
@@ -147,7 +151,9 @@ def begin(program: Program, lane: Lane, parameters: Layers, model_state: Layers)
         model_state=model_state,
         optimizer=make_optimizer(program, lane.numbers, lane.learning_rates).init(parameters),
         events=Events(*(jnp.int32(start) for start in (NEVER, NEVER, NEVER, 0))),
-        losses=Losses(*(jnp.asarray(start, program.wide) for start in (jnp.nan, 0, 0, jnp.nan, 0, 0, 0, jnp.inf))),
+        losses=Losses(
+            *(jnp.asarray(start, program.wide) for start in (jnp.nan, 0, 0, jnp.nan, 0, 0, 0, jnp.inf, 0, 0, 0))
+        ),
         marks=jnp.full((MARKS, len(Assessment._fields)), jnp.nan, program.wide),
     )
 
@@ -161,7 +167,8 @@ def update(program: Program, lane: Lane, task: Task, state: State, batch: Batch,
     parameters = optax.apply_updates(state.parameters, steps)
     events, losses = state.events, state.losses
     alive = events.first_nan < 0
-    recorded = losses._replace(batch=loss, epoch=losses.epoch + loss * batch.count.astype(loss.dtype))
+    epoch, epoch_rest = _added(losses.epoch, losses.epoch_rest, loss * batch.count.astype(loss.dtype))
+    recorded = losses._replace(batch=loss, epoch=epoch, epoch_rest=epoch_rest)
     if program.classifies:
         recorded = recorded._replace(correct=losses.correct + correct_rows(output, batch.y, batch.mask))
     watched = loss
@@ -290,7 +297,8 @@ def _unless_stopped(
         stop = stop | (watched > lane.numbers["stop_above"] * initial)
     if program.stop_converged:
         floor = lane.numbers["floor"]
-        stop = stop | (watched - floor <= lane.numbers["ratio"] * (initial - floor))
+        reached = watched - floor <= lane.numbers["ratio"] * (initial - floor)
+        stop = stop | (reached & jnp.isfinite(initial))  # every loss is near the floor, seen from infinity
     going = running(events)
     kept = jax.tree.map(partial(jnp.where, going & ~stop), made, state)
     latched = kept.events._replace(
@@ -302,15 +310,31 @@ def _unless_stopped(
 
 def _measured(losses: Losses, loss: Array, counted: Array, steps: Array) -> Losses:
     first = jnp.where(counted == 0, loss, losses.first)
-    scale = jnp.where(jnp.isfinite(first), first, MEASURE_CEILING)
-    relative = jnp.minimum(jnp.where(jnp.isfinite(loss), loss, MEASURE_CEILING) / scale, MEASURE_CEILING)
+    seen, scale = (jnp.where(jnp.isfinite(each), each, MEASURE_CEILING) for each in (loss, first))
+    relative = jnp.where(seen == scale, 1, jnp.minimum(seen / scale, MEASURE_CEILING))  # 0/0 is a loss that stays
+    total, total_rest = _added(losses.total, losses.total_rest, relative)
+    inverse, inverse_rest = _added(losses.inverse, losses.inverse_rest, 1 / relative)
     return losses._replace(
         first=first,
-        total=losses.total + relative,
-        inverse=losses.inverse + 1 / relative,
+        total=total,
+        total_rest=total_rest,
+        inverse=inverse,
+        inverse_rest=inverse_rest,
         tail=jnp.where(counted >= steps - MEASURE_TAIL, losses.tail + relative, losses.tail),
         best=jnp.where(loss < losses.best, loss, losses.best),
     )
+
+
+def _added(total: Array, rest: Array, term: Array) -> tuple[Array, Array]:
+    """A running sum with one more term, and what rounding left out of it (Kahan 1965); nothing once it is infinite.
+
+    A plain float32 sum is off by 1 % after a million terms, and stands still at 16,777,216; a float64 sum by 10⁻¹⁰.
+    """
+    if total.dtype == jnp.float64:
+        return total + term, rest
+    term = term + rest
+    made = total + term
+    return made, jnp.where(jnp.isfinite(made), term - (made - total), 0)
 
 
 def _latched(first: Array, happens: Array, step: Array) -> Array:

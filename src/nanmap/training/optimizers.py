@@ -84,6 +84,7 @@ def _clip(gradient: Array, bound: Array) -> Array:
 
 
 def _clip_norm(grads: list, bound: Array) -> list:
-    wide = [g.astype(jnp.promote_types(g.dtype, jnp.float32)) for g in jax.tree.leaves(grads)]
-    norm = jnp.sqrt(sum(jnp.sum(g * g) for g in wide))
-    return jax.tree.map(lambda g: jnp.where(norm < bound, g, (g / norm.astype(g.dtype)) * bound.astype(g.dtype)), grads)
+    """Scaled in at least float32 and rounded once: a norm may pass the largest float16 where no gradient does."""
+    wide = jax.tree.map(lambda g: g.astype(jnp.promote_types(g.dtype, jnp.float32)), grads)
+    norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(wide)))
+    return jax.tree.map(lambda g, w: jnp.where(norm < bound, g, ((w / norm) * bound).astype(g.dtype)), grads, wide)
