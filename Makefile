@@ -14,7 +14,7 @@ BENCH  ?=
 EXTRA  := $(shell nvidia-smi -L >/dev/null 2>&1 && echo '[cuda]')
 
 BIN     := .venv/bin
-WORKERS := -n auto --maxprocesses 4 --dist loadgroup
+WORKERS := -n auto --maxprocesses 4 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: sweep map test coverage test-long check format docs figures threads bench performance clean

@@ -19,13 +19,6 @@ def pytest_configure(config: pytest.Config) -> None:
     keep_compiled()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Hands the tests of a file to one worker, which makes what they share once; the threads' files share trainings."""
-    for item in items:
-        name = item.path.stem
-        item.add_marker(pytest.mark.xdist_group("threads" if name.startswith("test_thread") else str(item.path)))
-
-
 @pytest.fixture(autouse=True)
 def _examples_in_an_empty_folder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if isinstance(request.node, pytest.DoctestItem):  # some write files

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from handmade import SMALL_FRACTAL
+from measured import THREADS
 from measured.common import CONFIGS, PRINTED, ROOT, config_of, critical_rate, printed_again, train
 from measured.square_sgd import divided_fused, divided_loop
 from nanmap.config import load_config
 from nanmap.data import load_rows
 from nanmap.plan import load_sweep
+from rendering import load_results, plain
 
 OPTIMISED = True
 
@@ -40,6 +42,33 @@ def test_every_printed_figure_says_how_near_it_must_come() -> None:
         exact = figure["what"] == "first_inf_epoch" or not any(map(math.isfinite, figure["values"]))
         assert exact or {"decimals", "relative", "absolute"} & set(figure), parameters.id
         assert (CONFIGS / f"{figure['config']}.toml").exists()
+
+
+@pytest.mark.parametrize("name", THREADS)
+def test_what_was_measured_is_measured_again(name: str) -> None:
+    found = plain(THREADS[name].quick())
+    assert_alike(found, plain(load_results()[name]["run"]), name)
+
+
+def assert_alike(found: Any, kept: Any, where: str) -> None:
+    """Equal, numbers to a thousandth: another processor may round otherwise."""
+    if isinstance(kept, dict):
+        assert found.keys() == kept.keys(), where
+        for key in kept:
+            assert_alike(found[key], kept[key], f"{where}:{key}")
+    elif isinstance(kept, list):
+        assert len(found) == len(kept), where
+        for index, part in enumerate(kept):
+            assert_alike(found[index], part, f"{where}:{index}")
+    elif isinstance(kept, float):
+        assert found == pytest.approx(kept, rel=1e-3, abs=1e-12), where
+    else:
+        assert found == kept, where
+
+
+def test_the_comparison_sees_a_difference() -> None:
+    with pytest.raises(AssertionError, match="a:1"):
+        assert_alike({"a": [1.0, 2.0]}, {"a": [1.0, 2.01]}, "")
 
 
 # ---- the configs ---------------------------------------------------------------------------------------------------
