@@ -36,32 +36,30 @@ Train = Callable[..., TrainingReport]
 Grid = Callable[..., pa.Table]
 
 
-QUICK = {"xla_backend_optimization_level": 0}  # compiles in half the time
-ENGINES: dict[tuple[bool, int], LocalEngine] = {}  # by whether they compile quickly, and how many devices they have
+OPTIMISED = {"xla_backend_optimization_level": 3, "xla_cpu_use_fusion_emitters": True}  # as users have it
+ENGINES: dict[tuple[bool, int], LocalEngine] = {}  # by whether they optimise, and how many devices they have
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick(request: pytest.FixtureRequest) -> Iterator[bool]:
-    """Whether this module's programs are compiled quickly: all but those which say that they are about `OPTIMISED` ones."""
-    if getattr(request.module, "OPTIMISED", False):
-        yield False
-        return
-    wanted = local.xla_options
+def optimised(request: pytest.FixtureRequest) -> Iterator[bool]:
+    """Whether this module's programs are compiled as users have them, which takes long: where it says `OPTIMISED`."""
+    wanted, with_options = getattr(request.module, "OPTIMISED", False), local.xla_options
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local, "xla_options", lambda program, backend: wanted(program, backend) | QUICK)
-        yield True
+        if wanted:
+            patch.setattr(local, "xla_options", lambda program, backend: OPTIMISED | with_options(program, backend))
+        yield wanted
 
 
 @pytest.fixture(scope="module")
-def engine(quick: bool) -> LocalEngine:
+def engine(optimised: bool) -> LocalEngine:
     """Both devices."""
-    return ENGINES.setdefault((quick, 2), LocalEngine())
+    return ENGINES.setdefault((optimised, 2), LocalEngine())
 
 
 @pytest.fixture(scope="module")
-def lone_engine(quick: bool) -> LocalEngine:
+def lone_engine(optimised: bool) -> LocalEngine:
     """One device."""
-    return ENGINES.setdefault((quick, 1), LocalEngine(devices=jax.devices()[:1]))
+    return ENGINES.setdefault((optimised, 1), LocalEngine(devices=jax.devices()[:1]))
 
 
 @pytest.fixture(scope="module")

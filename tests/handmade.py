@@ -1,6 +1,5 @@
-"""Made by hand: small configs, run folders whose rows have known contents, and where other processes run."""
+"""Made by hand: small configs, and run folders whose rows have known contents, to hold the maps against."""
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,6 @@ from nanmap.results.folder import RunFolder
 from nanmap.results.schema import TEXT, Column, Missing
 from nanmap.results.shards import shard_metadata
 
-# Of processes whose executables are compared with nothing: without optimisation they are compiled in half the time.
-UNOPTIMISED = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
-ELSEWHERE = os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": UNOPTIMISED}
 LINE = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 10, "batch_size": 32}}
 SMALL_FRACTAL = {  # the fractal network with a tenth of its rows and steps
     "data": {"kind": "gaussian", "n": 24, "features": 16},

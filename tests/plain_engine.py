@@ -19,8 +19,6 @@ from nanmap.training.cell import EPOCH_SUMS, NEVER, Lane, State, assess, begin, 
 from nanmap.training.program import Program
 from nanmap.training.start import start
 
-QUICK = {"xla_backend_optimization_level": 0}  # compiles in half the time
-
 
 class PlainEngine:
     """Hands pickled batches to a process of its own, and gets pickled facts back."""
@@ -125,4 +123,4 @@ class _Cell:
 
 @cache
 def _jitted(function: Callable[..., State], program: Program) -> Callable[..., State]:
-    return jax.jit(partial(function, program), compiler_options=QUICK)
+    return jax.jit(partial(function, program))

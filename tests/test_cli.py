@@ -11,7 +11,6 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from handmade import ELSEWHERE
 from nanmap import api
 from nanmap.cli.app import load_commands
 from nanmap.cli.map import _selected
@@ -57,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
 
 def in_its_own_process(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=cwd, env=ELSEWHERE, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 COMMANDS = typer.main.get_command(load_commands()).commands

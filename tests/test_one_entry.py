@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import nanmap
-from handmade import ELSEWHERE
 
 # Per file of the package what is put before a text that stands in it once; "" puts it at the end of the file.
 ENTRIES = {
@@ -146,7 +145,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_in(copy: Path, *command: str) -> str:
     """What a program prints that uses the enlarged package."""
     paths = os.pathsep.join([str(copy), str(Path(__file__).parent)])
-    environment = ELSEWHERE | {"PYTHONPATH": paths}
+    environment = os.environ | {"PYTHONPATH": paths}
     done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
