@@ -87,7 +87,7 @@ def small_grids(draw) -> tuple[dict[str, list], int, bool]:
 BACKWARDS = {key: values[::-1] for key, values in reversed(VALUES.items())}
 
 
-@hypothesis_settings(max_examples=12)
+@hypothesis_settings(max_examples=6)
 @given(small_grids())
 @example((BACKWARDS, 37, False))
 @example((BACKWARDS, 37, True))
