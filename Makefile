@@ -2,6 +2,7 @@
 #   make sweep                    runs every sweep and draws its maps into results/<sweep>/maps/
 #   make sweep SWEEP=keras_line   only this one       DEVICE=cpu|gpu    OUT=folder for the run folders
 #   make test                     the tests           make check        lint, types, layers, docs
+#   make coverage                 the tests, and what of each file they run       make test-long    the few that take long
 #   make threads                  the pages on the four threads, measured anew
 #   make bench                    the benchmark (about 10 minutes; writes benchmarks/results/<machine>.json)
 #   make bench BENCH='--only fractal_tanh --out fractal.json'
