@@ -12,7 +12,7 @@ SWEEP  ?= $(patsubst sweeps/%.toml,%,$(wildcard sweeps/*.toml))
 DEVICE ?= auto
 OUT    ?= results
 BENCH  ?=
-EXTRA  := $(shell nvidia-smi -L >/dev/null 2>&1 && echo '[cuda]')
+CUDA   := $(shell nvidia-smi -L >/dev/null 2>&1 && echo ',cuda')
 
 BIN     := .venv/bin
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
@@ -28,12 +28,12 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints
 	@touch $@
 
 .venv/installed: .venv/created pyproject.toml constraints.txt
-	@$(INSTALL) -e '.$(EXTRA)'
+	@$(INSTALL) -e '.$(CUDA:,%=[%])'
 	@touch $@
 
-.venv/developing: .venv/installed
-	@$(INSTALL) -e '.[dev,keras]'
-	@touch $@
+.venv/developing: .venv/created pyproject.toml constraints.txt
+	@$(INSTALL) -e '.[dev,keras$(CUDA)]'
+	@touch .venv/installed $@
 
 .venv/benchmarking: .venv/installed
 	@$(INSTALL) -e '.[bench]'

@@ -8,7 +8,7 @@ import pytest
 # Before JAX starts, here and in the processes that tests start: a program then takes 0.9 s to compile instead of 3.3 s.
 LEVEL = "--xla_backend_optimization_level"
 if LEVEL not in os.environ.get("XLA_FLAGS", ""):
-    QUICK = f"{LEVEL}=0 --xla_cpu_use_fusion_emitters=false"
+    QUICK = f"{LEVEL}=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICK}".strip()
 
 from nanmap.engine.compilation_cache import cache_folder, keep_compiled  # noqa: E402

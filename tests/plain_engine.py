@@ -30,6 +30,7 @@ class PlainEngine:
         self.narrowed: dict[Program, tuple[int, int]] = {}
         self.compilations = 0
         self.sent = 0
+        self.elsewhere = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))  # starts with its first work
 
     def width(self, program: Program) -> int:
         return 1
@@ -44,12 +45,11 @@ class PlainEngine:
         return {}
 
     def train(self, handed: Iterable[Lanes]) -> Iterator[Trained]:
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            for number, lanes in enumerate(handed):
-                text = pickle.dumps(lanes)
-                self.sent += len(text)
-                cells, facts = pickle.loads(pool.submit(train_all, text).result())
-                yield Trained(number, cells, facts)
+        for number, lanes in enumerate(handed):
+            text = pickle.dumps(lanes)
+            self.sent += len(text)
+            cells, facts = pickle.loads(self.elsewhere.submit(train_all, text).result())
+            yield Trained(number, cells, facts)
 
     def follow(self, lanes: Lanes) -> Iterator[Epoch]:
         variant = lanes.variants[0]

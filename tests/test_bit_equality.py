@@ -136,11 +136,15 @@ assert len(jax.devices()) == int(sys.argv[1])
 
 
 def test_eight_devices_give_the_bits_of_two(crowd, tmp_path: Path) -> None:
-    work = json.dumps([TREE, axes_of(VALUES)])
+    one_program = VALUES | {"optimizer.kind": ["adam"], "training.batch_size": [4]}
+    work = json.dumps([TREE, axes_of(one_program)])
     environment = os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""}  # optimised, too
     subprocess.run([sys.executable, "-c", SCRIPT, "8", work, str(tmp_path / "run")], check=True, env=environment)
     table = ds.dataset([str(path) for path in sorted((tmp_path / "run" / "cells").glob("*.parquet"))]).to_table()
-    assert rows_by_settings(table) == crowd
+    rows = rows_by_settings(table)
+    assert len(rows) == len(crowd) / 4
+    for settings, row in rows.items():
+        assert row == crowd[settings], settings
 
 
 def test_float64_cells_do_not_depend_on_their_neighbours(grid, engine: LocalEngine) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import pickle
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -284,8 +285,10 @@ def test_a_network_says_whether_its_draws_may_be_kept(monkeypatch: pytest.Monkey
 
 
 @pytest.fixture(scope="module")
-def plain() -> PlainEngine:
-    return PlainEngine()
+def plain() -> Iterator[PlainEngine]:
+    made = PlainEngine()
+    yield made
+    made.elsewhere.shutdown()
 
 
 NETWORK = {"model": {"hidden": [4], "activation": "relu", "norm": "batch"}}
