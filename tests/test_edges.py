@@ -1,6 +1,7 @@
 """Edges: the search finds them, trainings decide them as they must, and what is written is whole and resumes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -12,6 +13,7 @@ import pytest
 import nanmap
 from handmade import SMALL_FRACTAL
 from nanmap.edges.bisection import BUDGET, Edges, plan_search, search
+from nanmap.edges.facts import STABLE, UNSETTLED, UNSTABLE, _measured
 from nanmap.edges.probe import _stable
 from nanmap.edges.quantiles import over_seeds
 from nanmap.edges.rows import EdgeRows
@@ -79,6 +81,14 @@ class TestSearch:
         assert np.sqrt(found.low * found.high)[0] == pytest.approx(1 + 0.02 / 16, rel=1e-4)
         assert found.last_stable[0] == found.low[0], "a rate that only seemed stable is none"
         assert not found.settled[0]
+
+
+def test_the_note_says_on_which_side_of_the_rates_an_edge_is_missing() -> None:
+    found = edges_of(np.array([1.0, 1e9, 1e-9, 1.0]))  # between the rates, above all, below all, between them
+    found = replace(found, settled=np.array([True, True, True, False]))
+    probe = SimpleNamespace(by_tail=np.zeros(4, bool), horizon=np.full(4, 100))
+    notes = _measured(found, probe, SPAN)["note"].tolist()
+    assert notes == ["", STABLE, UNSTABLE, UNSETTLED]
 
 
 ENDS: dict[str, tuple[dict[str, Any], bool]] = {

@@ -17,6 +17,8 @@ from matplotlib.text import Text
 
 import nanmap
 from handmade import BATCH, LINE, RATE, SEED, write_run
+from nanmap.config import build_config
+from nanmap.data import load_rows
 from nanmap.errors import InputError
 from nanmap.outcomes import Cause, Outcome
 from nanmap.plan import make_sweep
@@ -334,6 +336,13 @@ class TestWords:
         assert head.startswith(
             "handmade: linear model on y = x (20 rows), SGD 10 epochs · float32 · each pixel: 4 seeds · 20 trainings"
         )
+
+    @pytest.mark.parametrize(("stop", "step", "rows"), [(10, 3, 4), (9, 3, 3), (-1, -0.5, 2)])
+    def test_the_rows_of_a_range_are_counted(self, tmp_path: Path, stop: float, step: float, rows: int):
+        data = {"kind": "line", "start": 0, "stop": stop, "step": step}
+        folder = write_run(tmp_path, [ONE_BATCH, RATE], config=LINE | {"data": data})
+        assert load_rows(build_config(LINE | {"data": data})).n == rows
+        assert f"({rows} rows)" in head_of(draw(folder))
 
     def test_epochs_and_batches_together_are_explained(self, tmp_path: Path):
         assert "10 epochs, so smaller batches make more updates" in head_of(draw(write_run(tmp_path, [BATCH, RATE])))

@@ -205,6 +205,16 @@ def test_the_fingerprint_names_files_as_folders_of_earlier_versions_do(tmp_path:
         assert fingerprint(configs) == expected
 
 
+def test_a_changed_file_of_initial_parameters_is_other_settings(run, npz, tmp_path: Path) -> None:
+    start = {"layers.0.kernel": np.ones((1, 1)), "layers.0.bias": np.ones(1)}
+    path = npz(**start)
+    tree = TREE | {"model": {"init": "file", "init_file": path}}
+    run(tmp_path / "run", tree, [])
+    np.savez(path, **start | {"layers.0.bias": np.zeros(1)})
+    with pytest.raises(InputError, match=f"the content of {Path(path).name} changed"):
+        run(tmp_path / "run", tree, [])
+
+
 def test_changed_data_is_read_again(run, tmp_path: Path) -> None:
     table = tmp_path / "rows.csv"
     tree = {"data": {"kind": "csv", "path": str(table), "target": "y"}, "training": {"steps": 3}}
