@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nanmap.engine import vmapped
-from nanmap.engine.groups import Advance, assemble
+from nanmap.engine.groups import Advance, assemble, form_groups
 from nanmap.plan import Plan, make_sweep
 from nanmap.training.cell import Batch, Lane, State, Task
 from nanmap.training.order import epoch_order, replacement_rows
@@ -203,3 +203,14 @@ def test_validation_losses_are_taken_after_each_epoch(npz, train) -> None:
     report = train(tree)
     np.testing.assert_allclose([each.val_loss for each in report.epochs], expected, rtol=1e-11)
     assert report.row["val_loss_final"] == pytest.approx(expected[-1], rel=1e-11)
+
+
+@pytest.mark.parametrize(("order", "seeds"), [("sequential", 3), ("shuffle", 1), ("replacement", 1)])
+def test_cells_share_a_group_and_its_batches_only_if_these_are_theirs(order: str, seeds: int) -> None:
+    tree = {"data": {"kind": "line", "n": 9}, "training": {"steps": 3, "batch_size": 2, "order": order}}
+    axes = [{"key": "training.seed", "range": [0, 3]}, {"key": "optimizer.learning_rate", "values": [0.1, 0.2]}]
+    plan = Plan(make_sweep(tree, axes))
+    (lanes,) = plan.lanes(plan.grid.cells(np.arange(6)))
+    groups = form_groups(lanes, 64)
+    assert {len(np.unique(lanes.seed[group])) for group in groups} == {seeds}
+    assert sorted(np.concatenate(groups).tolist()) == list(range(6))
