@@ -1,5 +1,6 @@
 """Two CPU devices, one engine for all modules (each program compiles once), and short ways to train."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,7 +37,9 @@ Train = Callable[..., TrainingReport]
 Grid = Callable[..., pa.Table]
 
 
-OPTIMISED = {"xla_backend_optimization_level": 3, "xla_cpu_use_fusion_emitters": True}  # as users have it
+OPTIMISED = {"xla_backend_optimization_level": 3}  # as users have it
+if "fusion_emitters" in os.environ["XLA_FLAGS"]:
+    OPTIMISED["xla_cpu_use_fusion_emitters"] = True
 ENGINES: dict[tuple[bool, int], LocalEngine] = {}  # by whether they optimise, and how many devices they have
 
 

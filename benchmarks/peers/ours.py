@@ -1,6 +1,9 @@
 """nanmap: the engine as a sweep uses it, without the disk."""
 
+import math
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -11,18 +14,19 @@ from benchmarks.tasks import Task
 Columns = dict[str, np.ndarray]
 
 
-def engine(task: Task, stop_early: bool, width: int | None = None) -> Callable[[], Columns]:
+def engine(task: Task, stop_early: bool, width: int | None = None, backend: str | None = None) -> Callable[[], Columns]:
     """Trains on all devices.
 
     Args:
         task: what to train.
         stop_early: spend no time on cells that met a NaN, as a sweep does.
         width: cells per group; the engine's own choice if None.
+        backend: whose rules are followed; those of the devices if None.
     """
     from nanmap.plan import Lanes
     from nanmap.results.shards import default_shard_cells
 
-    trainer = _engine(task.program, stop_early, width)
+    trainer = _engine(task.program, stop_early, width, backend)
     size = max(default_shard_cells(task.plan.grid.size), width or 0)
 
     def run() -> Columns:
@@ -46,10 +50,41 @@ def engine(task: Task, stop_early: bool, width: int | None = None) -> Callable[[
 
 
 @cache
-def _engine(program: Any, stop_early: bool, width: int | None) -> Any:
+def _engine(program: Any, stop_early: bool, width: int | None, backend: str | None = None) -> Any:
     from nanmap.engine import LocalEngine
 
-    return LocalEngine(widths={program: width} if width else None, stop_early=stop_early)
+    return LocalEngine(widths={program: width} if width else None, stop_early=stop_early, backend=backend)
+
+
+def at_widths(workload: str, settings: dict[str, Any], widths: list[int], least: int, backend: str) -> dict[str, Any]:
+    """Speed at several widths, each the better of two rounds; all are compiled beforehand, side by side.
+
+    Args:
+        workload, settings: as of a task.
+        widths: cells per group.
+        least: cells that are trained at any width; at wide ones a whole group.
+        backend: whose rules are followed.
+    """
+    tasks = {width: Task.build(workload, math.isqrt(max(width, least)), settings=settings) for width in widths}
+    trainers = {width: _engine(task.program, False, width, backend) for width, task in tasks.items()}
+    with ThreadPoolExecutor(8) as pool:
+        compiling = [pool.submit(trainers[width].compiled, tasks[width].program) for width in widths]
+    for each in compiling:
+        each.result()
+    seconds: dict[int, list[float]] = {width: [] for width in widths}
+    for _ in range(3):
+        for width, task in tasks.items():
+            run = engine(task, False, width, backend)
+            start = time.perf_counter()
+            run()
+            seconds[width].append(time.perf_counter() - start)
+    usual = _engine(tasks[widths[0]].program, False, None, backend)
+    return {
+        "updates_per_second": {
+            str(width): [round(task.work / each, 1) for each in seconds[width][1:]] for width, task in tasks.items()
+        },
+        "chosen": usual.width(tasks[widths[0]].program),
+    }
 
 
 def facts(workload: str, side: int, settings: dict[str, Any]) -> dict[str, Any]:

@@ -6,18 +6,23 @@ others close ranks. Which cells stand side by side touches no bit.
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import numpy as np
 
-from nanmap.engine.groups import Advance, Call, assemble, chunks, form_groups
+from nanmap.engine.groups import Advance, Call, assemble, form_groups
 from nanmap.engine.vmapped import Packed
 from nanmap.engine.widths import flops_per_update
 from nanmap.plan import Lanes
 from nanmap.training.cell import Events, running
 from nanmap.training.program import Program
 from nanmap.training.start import start
+
+if TYPE_CHECKING:
+    from nanmap.engine.local import Compiled
+
+Regroup = Callable[[Packed, np.ndarray], Packed]
 
 PAUSES = (1 / 32, 1 / 8, 3 / 8)  # of the budget: half of the cells that ever meet a NaN do so in the first steps
 PAUSE_WIDTH = 32  # narrower groups of neighbours lose nothing: 16 cells of the fractal map 1 %, of an ideal 1.70 times
@@ -32,37 +37,50 @@ class Job(NamedTuple):
     cells: np.ndarray
 
 
-def train_job(job: Job, width: int, capacity: int, blank: Packed, call: Callable[[Call, Any], Any], early: bool) -> Any:
-    """Final states of a job's cells, `Packed`, NumPy arrays `[cells, …]`.
+def train_job(
+    job: Job, compiled: "Compiled", call: Callable[[Call, Packed], Packed], regroup: Regroup, early: bool
+) -> Packed:
+    """What a job's cells end with, `Packed`, NumPy arrays `[cells, …]`: the records, and parameters where they are wanted.
 
     Args:
-        width, capacity: cells per group, groups per call.
-        blank: states in the shapes of a call.
+        compiled: what the cells run on; they fit into one call of it.
         call: runs one call.
+        regroup: puts states of a call, `[groups, lanes, …]`, in other places, given by where each one stood.
         early: let cells that met a NaN leave; changes no row.
     """
-    lanes, program = job.lanes, job.lanes.program
+    lanes, program, width, capacity = job.lanes, job.lanes.program, compiled.width, compiled.capacity
     place = np.zeros(len(lanes), np.int64)
     place[job.cells] = np.arange(len(job.cells))
-    kept = jax.tree.map(lambda leaf: np.zeros((len(job.cells), *leaf.shape[2:]), leaf.dtype), blank)
-    remaining, finished = job.cells, np.zeros(len(job.cells), bool)
+    kept = jax.tree.map(
+        lambda leaf: np.zeros((len(job.cells), *leaf.shape[2:]), leaf.dtype), _wanted(program, compiled.blank)
+    )
+    remaining, finished, slots = job.cells, np.zeros(len(job.cells), bool), np.zeros(len(job.cells), np.int32)
     for first, last in _stretches(program, width, job) if early else [(0.0, 1.0)]:
         groups = form_groups(lanes, width, remaining, finished[place[remaining]])
-        for some in chunks(groups, capacity):
-            made = assemble(lanes, some, width, capacity, _part(first, last), fresh=first == 0)
-            if first == 0:
-                parameters, model_state = start(**lanes.starts(made.cells))
-                states = blank._replace(parameters=parameters, model_state=model_state)
-            else:
-                states = jax.tree.map(lambda leaf: leaf[place[made.cells]], kept)  # noqa: B023
-            states = call(made, states)
-            where = place[made.cells[made.real]]
-            for old, new in zip(jax.tree.leaves(kept), jax.tree.leaves(states), strict=True):
-                old[where] = np.asarray(new)[made.real]
+        made = assemble(lanes, groups, width, capacity, _part(first, last), fresh=first == 0)
+        if first == 0:
+            parameters, model_state = start(**lanes.starts(made.cells))
+            states = compiled.blank._replace(parameters=parameters, model_state=model_state)
+        else:
+            states = regroup(states, slots[place[made.cells]])
+        states = call(made, states)
+        where = place[made.cells[made.real]]
+        slots[where] = np.flatnonzero(made.real)
+        for old, new in zip(jax.tree.leaves(kept), jax.tree.leaves(_wanted(program, states)), strict=True):
+            old[where] = np.asarray(new)[made.real]
         events = Events(*kept.events.T)
         finished = ~running(events)
         remaining = remaining[events.first_nan[place[remaining]] < 0]
+        if not len(remaining):
+            break
     return kept
+
+
+def _wanted(program: Program, states: Packed) -> Packed:
+    """What is asked of a cell that is done: its records, and its parameters if the program hands them out."""
+    if program.final_layers:
+        return states._replace(optimizer=None)
+    return states._replace(parameters=[], model_state=[], optimizer=None)
 
 
 def _stretches(program: Program, width: int, job: Job) -> Iterator[tuple[float, float]]:

@@ -16,6 +16,7 @@ from nanmap.engine.crew import Crew
 from nanmap.engine.devices import use_all_cores
 from nanmap.engine.facts import Records, facts_of
 from nanmap.engine.groups import Advance, Call, assemble, chunks, form_groups
+from nanmap.engine.on_chip import is_on_chip, loss_and_gradient
 from nanmap.engine.one_kernel import as_one_kernel, in_kernels, is_one_kernel
 from nanmap.engine.tune import tune
 from nanmap.engine.vmapped import Packed, build, group_shapes
@@ -27,6 +28,7 @@ from nanmap.training.program import Program
 from nanmap.training.start import start
 
 SHARED_WORK = 4e10  # operations of a batch, some seconds on a core, that are worth an executable on every device
+SEATS = {"cpu": 1, "gpu": 2}  # jobs under way per device: a GPU trains one while the host prepares or reads another
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -53,6 +55,12 @@ class Compiled:
     capacity: int
     sharding: SingleDeviceSharding
 
+    @property
+    def on_host(self) -> bool:
+        """Whether the device's memory is the host's."""
+        platforms: set[str] = {str(device.platform) for device in self.sharding.device_set}  # type: ignore[attr-defined]
+        return platforms == {"cpu"}
+
 
 class LocalEngine:
     """The `Engine` that trains cells on the devices of this process.
@@ -65,6 +73,7 @@ class LocalEngine:
         widths: cells per group by program, where they are not to be derived.
         stop_early: spend no time on cells that met a NaN; changes no row.
         notify: told in a sentence when a device has no room and the engine goes on with less, unless a run says whom to tell.
+        backend: whose widths, pauses and compiler options are used, `cpu` or `gpu`; that of the devices if None.
 
     Attributes:
         pinned: widths that the run was begun with.
@@ -83,6 +92,7 @@ class LocalEngine:
         widths: Mapping[Program, int] | None = None,
         stop_early: bool = True,
         notify: Callable[[str], None] = lambda sentence: None,
+        backend: str | None = None,
     ) -> None:
         use_all_cores()
         self.devices = list(devices or jax.devices())
@@ -91,13 +101,15 @@ class LocalEngine:
         self._notify = self._told = notify
         self.pinned: dict[Program, int] = {}
         self.narrowed: dict[Program, tuple[int, int]] = {}
-        self.backend = "cpu" if self.devices[0].platform == "cpu" else "gpu"
+        self.backend = backend or ("cpu" if self.devices[0].platform == "cpu" else "gpu")
         self.device = f"{len(self.devices)} × {self.devices[0].device_kind}"
         self._programs: dict[tuple[Program, int], Compiled] = {}
         self._compiled = 0
         self._groups: dict[Program, int] = {}  # per call, where memory allowed only so many
         self._lock = Lock()
-        self._crew = Crew(len(self.devices), self._work, lambda job: job.lanes.program)
+        self._compiling = [Lock() for _ in self.devices]
+        self._seats = SEATS[self.backend] * len(self.devices)
+        self._crew = Crew(self._seats, self._work, lambda job: job.lanes.program)
 
     @property
     def compilations(self) -> int:
@@ -152,16 +164,17 @@ class LocalEngine:
             losses[..., [Losses._fields.index(name) for name in EPOCH_SUMS]] = 0
             states = states._replace(losses=losses)
 
-    def compiled(self, program: Program, worker: int = 0) -> Compiled:
-        """The program's executable on a device, compiled when it is first asked for."""
-        key = program, worker
-        made = self._programs.get(key)
-        if made is None or (made.width, made.capacity) != self._shape(program):
-            del made
-            self._programs.pop(key, None)  # frees its memory before the next one takes some
-            self._programs[key] = made = self._compile(program, SingleDeviceSharding(self.devices[worker]))
-            self._compiled += 1
-        return made
+    def compiled(self, program: Program, device: int = 0) -> Compiled:
+        """The program's executable on a device, given by its place, compiled when it is first asked for."""
+        key = program, device
+        with self._compiling[device]:
+            made = self._programs.get(key)
+            if made is None or (made.width, made.capacity) != self._shape(program):
+                del made
+                self._programs.pop(key, None)  # frees its memory before the next one takes some
+                self._programs[key] = made = self._compile(program, SingleDeviceSharding(self.devices[device]))
+                self._compiled += 1
+            return made
 
     def _shape(self, program: Program) -> tuple[int, int]:
         """Cells per group, and groups per call."""
@@ -173,35 +186,40 @@ class LocalEngine:
         groups = self.groups(lanes)
         work = flops_per_update(lanes.program) * len(lanes) * max(variant.steps for variant in lanes.variants)
         if work > SHARED_WORK:  # worth compiling once more
-            capacity = min(capacity, -(-len(groups) // len(self.devices)))
+            capacity = min(capacity, -(-len(groups) // self._seats))
         return (Job(batch, lanes, np.concatenate(some)) for some in chunks(groups, capacity))
 
-    def _work(self, worker: int, job: Job) -> Trained:
-        """One job on one device, in that device's thread; with less at a time if the device has no room."""
+    def _work(self, seat: int, job: Job) -> Trained:
+        """One job on one device, in that seat's thread; with less at a time if the device has no room."""
+        device = seat % len(self.devices)
         while True:
             shape = self._shape(job.lanes.program)
             try:
-                return self._attempt(worker, job)
+                return self._attempt(device, job)
             except (jax.errors.JaxRuntimeError, MemoryError) as error:
                 if not (isinstance(error, MemoryError) or is_out_of_memory(error)) or shape == (1, 1):
                     raise
-                self._take_less(worker, job.lanes.program, shape)
+                self._take_less(device, job.lanes.program, shape)
 
-    def _attempt(self, worker: int, job: Job) -> Trained:
-        compiled = self.compiled(job.lanes.program, worker)
-        call = partial(_run, compiled)
-        states = train_job(job, compiled.width, compiled.capacity, compiled.blank, call, self.stop_early)
+    def _attempt(self, device: int, job: Job) -> Trained:
+        compiled = self.compiled(job.lanes.program, device)
+        call, regroup = partial(_run, compiled), partial(_regrouped, compiled)
+        pieces = chunks(form_groups(job.lanes, compiled.width, job.cells), compiled.capacity)
+        parts = [job._replace(cells=np.concatenate(some)) for some in pieces]  # more than one where room is short
+        ends = [train_job(part, compiled, call, regroup, self.stop_early) for part in parts]
+        job = job._replace(cells=np.concatenate([part.cells for part in parts]))
+        states = jax.tree.map(lambda *each: np.concatenate(each), *ends)
         facts = facts_of(job.lanes, job.cells, Records(states.events, states.losses, states.marks))
         if job.lanes.program.final_layers:
             facts |= {"parameters": states.parameters, "model_state": states.model_state}
         return Trained(job.batch, job.cells, facts)
 
-    def _take_less(self, worker: int, program: Program, failed: tuple[int, int]) -> None:
+    def _take_less(self, device: int, program: Program, failed: tuple[int, int]) -> None:
         """Other programs leave the device; then half the groups per call, which no row can tell; then half the width."""
         with self._lock:
             if self._shape(program) != failed:
                 return  # another device's thread did it
-            if idle := [key for key in self._programs if key[1] == worker and key[0] != program]:
+            if idle := [key for key in self._programs if key[1] == device and key[0] != program]:
                 for key in idle:
                     del self._programs[key]
                 return
@@ -223,7 +241,8 @@ class LocalEngine:
             count = jax.ShapeDtypeStruct((), np.int32, sharding=sharding)
             whole = is_one_kernel(program, self.backend)
             run_loop = as_one_kernel if whole else in_kernels
-            lowered = build(program, self.stop_early, run_loop).lower(count, groups, states)
+            gradient = loss_and_gradient if is_on_chip(program, self.backend) else None
+            lowered = build(program, self.stop_early, run_loop, gradient).lower(count, groups, states)
             call = lowered.compile(compiler_options=xla_options(program, self.backend) or None)
             blank = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), states)
             return Compiled(program, call, jax.device_put(blank, sharding), width, capacity, sharding)
@@ -233,6 +252,20 @@ def _run(compiled: Compiled, call: Call, states: Packed) -> Packed:
     # 64-bit types are a setting of the thread; without it float64 arrays are cut to float32 on their way.
     with jax.enable_x64(compiled.program.dtype == "float64"):
         return compiled.call(*jax.device_put((call.number, call.groups, states), compiled.sharding))
+
+
+def _regrouped(compiled: Compiled, states: Packed, slots: np.ndarray) -> Packed:
+    """States of a call, each lane taken from a slot of them. A GPU's stay where they are: the way to the host is long."""
+    if compiled.on_host:
+        return jax.tree.map(lambda leaf: np.asarray(leaf).reshape(-1, *leaf.shape[2:])[slots], states)
+    with jax.enable_x64(compiled.program.dtype == "float64"):
+        taken: Packed = _take_lanes(states, jax.device_put(slots, compiled.sharding))
+        return taken
+
+
+@jax.jit
+def _take_lanes(states: Packed, slots: jax.Array) -> Packed:
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[slots], states)
 
 
 def _only_cell(states: Packed) -> State:

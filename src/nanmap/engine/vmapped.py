@@ -20,6 +20,7 @@ from nanmap.training.cell import (
     MARKS,
     Batch,
     Events,
+    Gradient,
     Lane,
     Losses,
     State,
@@ -67,12 +68,15 @@ class Packed(NamedTuple):
     marks: Array
 
 
-def build(program: Program, stop_early: bool = True, run_loop: RunLoop = in_kernels) -> Any:
+def build(
+    program: Program, stop_early: bool = True, run_loop: RunLoop = in_kernels, gradient: Gradient | None = None
+) -> Any:
     """The jitted function `(count, groups, states) -> states` of one device.
 
     Args:
         stop_early: end a group once all its cells are finished.
         run_loop: runs the loop over updates, see `engine/one_kernel.py`.
+        gradient: takes the gradient, see `engine/on_chip.py`; `training.cell.pass_back` if None.
 
     The function's arguments:
         count: number of groups to run: a loop bound, so that neither a short shard nor another grid size compiles again.
@@ -83,7 +87,7 @@ def build(program: Program, stop_early: bool = True, run_loop: RunLoop = in_kern
     def run(count: Array, groups: Group, states: Packed) -> Packed:
         def one(index: Array, states: Packed) -> Packed:
             group, state = jax.tree.map(lambda leaf: leaf[index], (groups, states))
-            state = packed(train_group(program, group, unpacked(state), stop_early, run_loop))
+            state = packed(train_group(program, group, unpacked(state), stop_early, run_loop, gradient))
             return jax.tree.map(
                 lambda all_, one: jax.lax.dynamic_update_index_in_dim(all_, one, index, 0), states, state
             )
@@ -127,7 +131,12 @@ def group_shapes(program: Program, width: int, slots: int, sharding: Sharding) -
 
 
 def train_group(
-    program: Program, group: Group, state: State, stop_early: bool = True, run_loop: RunLoop = in_kernels
+    program: Program,
+    group: Group,
+    state: State,
+    stop_early: bool = True,
+    run_loop: RunLoop = in_kernels,
+    gradient: Gradient | None = None,
 ) -> State:
     """Advances one group from `start` through its marks.
 
@@ -135,7 +144,7 @@ def train_group(
     """
     task, lanes = group.task, group.lanes
     begin_all = jax.vmap(partial(begin, program))
-    update_all = jax.vmap(partial(update, program), in_axes=(0, None, 0, None, None))
+    update_all = jax.vmap(partial(update, program, gradient=gradient), in_axes=(0, None, 0, None, None))
     assess_all = jax.vmap(partial(assess, program), in_axes=(0, None, 0, None, None))
     state = jax.lax.cond(group.fresh, lambda: begin_all(lanes, state.parameters, state.model_state), lambda: state)
 

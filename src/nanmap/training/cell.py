@@ -144,6 +144,10 @@ class State(NamedTuple):
     marks: Array
 
 
+# A batch's loss, the outputs, the gradient with respect to the parameters, and what is not trained afterwards.
+Gradient = Callable[[Program, Lane, State, Batch], tuple[Array, Array, Layers, Layers]]
+
+
 def begin(program: Program, lane: Lane, parameters: Layers, model_state: Layers) -> State:
     """The state before the first update."""
     return State(
@@ -158,11 +162,23 @@ def begin(program: Program, lane: Lane, parameters: Layers, model_state: Layers)
     )
 
 
-def update(program: Program, lane: Lane, task: Task, state: State, batch: Batch, step: Array) -> State:
-    """One update on one batch, and what it did to the records."""
+def update(
+    program: Program,
+    lane: Lane,
+    task: Task,
+    state: State,
+    batch: Batch,
+    step: Array,
+    gradient: Gradient | None = None,
+) -> State:
+    """One update on one batch, and what it did to the records.
+
+    Args:
+        gradient: what takes the place of `pass_back`.
+    """
     learning_rates = lane.learning_rates * scheduled(program, lane.numbers, step, task.steps)
     optimizer = make_optimizer(program, lane.numbers, learning_rates)
-    loss, output, grads, model_state = _loss_and_gradient(program, lane, state, batch)
+    loss, output, grads, model_state = (gradient or pass_back)(program, lane, state, batch)
     steps, optimizer_state = optimizer.update(grads, state.optimizer, state.parameters)
     parameters = optax.apply_updates(state.parameters, steps)
     events, losses = state.events, state.losses
@@ -267,7 +283,7 @@ def rows_mask(rows: int, n: Array) -> Array:
     return jnp.arange(rows) < n
 
 
-def _loss_and_gradient(program: Program, lane: Lane, state: State, batch: Batch) -> tuple[Array, Array, Layers, Layers]:
+def pass_back(program: Program, lane: Lane, state: State, batch: Batch) -> tuple[Array, Array, Layers, Layers]:
     """The batch's loss, the outputs, the gradient with respect to the parameters, and what is not trained afterwards."""
 
     def run(parameters: Layers) -> tuple[Array, Layers]:

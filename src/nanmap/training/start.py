@@ -34,12 +34,26 @@ def start(
         InputError: a file of initial parameters does not fit the model.
     """
     different, seed = np.unique(seeds, return_inverse=True)
-    pairs, inverse = np.unique(which * len(different) + seed.reshape(seeds.shape), return_inverse=True)
+    draws = which * len(different) + seed.reshape(seeds.shape)
+    firsts, place = _alike(draws, *numbers.values())  # neighbours on a map mostly start from the same numbers
+    pairs, inverse = np.unique(draws.reshape(-1)[firsts], return_inverse=True)
     drawn = [_draw(model, settings[pair // len(different)], int(different[pair % len(different)])) for pair in pairs]
-    place = inverse.reshape(seeds.shape)
-    parameters, state = jax.tree.map(lambda *each: np.stack(each).astype(np.float64)[place], *drawn)
+    parameters, state = jax.tree.map(lambda *each: np.stack(each).astype(np.float64)[inverse], *drawn)
     with np.errstate(over="ignore"):
-        return jax.tree.map(lambda leaf: leaf.astype(np.dtype(dtype)), (model.place(parameters, numbers), state))
+        placed = model.place(parameters, {name: each.reshape(-1)[firsts] for name, each in numbers.items()})
+        return jax.tree.map(lambda leaf: leaf.astype(np.dtype(dtype))[place], (placed, state))
+
+
+def _alike(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of cells that agree in all columns `[cells…]` the first one, an index into the flat cells; and whose each cell is."""
+    kinds, firsts = np.zeros(columns[0].size, np.int64), np.zeros(1, np.int64)
+    for values in columns:
+        bits = np.ascontiguousarray(values).reshape(-1).view(np.int64)  # 0 and −0 start differently
+        if (bits == bits[0]).all():
+            continue
+        different, kind = np.unique(bits, return_inverse=True)
+        _, firsts, kinds = np.unique(kinds * len(different) + kind, return_index=True, return_inverse=True)
+    return firsts, kinds.reshape(columns[0].shape)
 
 
 def _draw(model: Model, settings: ModelSettings, seed: int) -> tuple[Layers, Layers]:

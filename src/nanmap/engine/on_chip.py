@@ -1,0 +1,56 @@
+"""Updates whose loss and gradient are one GPU kernel instead of a dozen: which programs, and how."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from nanmap.models.base import Array, Layers, Layout
+from nanmap.models.mlp import MLP
+from nanmap.training.cell import Batch, Lane, State
+from nanmap.training.losses import POINTWISE
+from nanmap.training.program import ROW_BLOCK, Program
+
+UNIFORM = ("mse", "half_mse", "mae")  # losses of outputs and targets alone
+
+
+def is_on_chip(program: Program, backend: str) -> bool:
+    """Whether a program's gradient is taken by a kernel of our own. In float64 XLA's are as fast."""
+    try:
+        from nanmap.models.mlp.on_chip import fits
+    except ImportError:  # JAX has announced that it will drop this way to write kernels
+        return False
+    return (
+        backend == "gpu"
+        and program.dtype == "float32"
+        and isinstance(program.model, MLP)
+        and fits(program.model)
+        and program.loss in UNIFORM
+        and not program.clip_output_gradient
+        and program.batch % ROW_BLOCK == 0
+        and program.layout is Layout.ROWS_MINOR
+    )
+
+
+def loss_and_gradient(program: Program, lane: Lane, state: State, batch: Batch) -> tuple[Array, Array, Layers, Layers]:
+    """As `training.cell.loss_and_gradient`; nothing of such a program reads the outputs."""
+    from nanmap.models.mlp.on_chip import loss_and_gradient
+
+    model = program.model
+    assert isinstance(model, MLP)
+
+    def whole(parameters: Layers) -> Layers:
+        gains = [*([lane.numbers["gain"]] * len(model.hidden)), jnp.ones_like(lane.numbers["gain"])]
+        factors = [{"kernel": model.factor(index) * gain, "bias": gain} for index, gain in enumerate(gains)]
+        return [
+            {n: values * by[n] for n, values in layer.items()} for layer, by in zip(parameters, factors, strict=True)
+        ]
+
+    layers, pull_back = jax.vjp(whole, state.parameters)
+    count, pointwise = jnp.asarray(batch.count, jnp.int32), _without_delta(program.loss)
+    loss, grads = loss_and_gradient(model, layers, batch.x, batch.y, count, pointwise)
+    return loss, jnp.zeros_like(batch.y), pull_back(grads)[0], state.model_state
+
+
+def _without_delta(kind: str) -> Callable[[Array, Array], Array]:
+    return lambda output, target: POINTWISE[kind](output, target, None)
