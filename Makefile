@@ -6,19 +6,21 @@
 #   make threads                  the pages on the four threads, measured anew
 #   make bench                    the benchmark (about 10 minutes; writes benchmarks/results/<machine>.json)
 #   make bench BENCH='--only fractal_tanh --out fractal.json'
+#   make gpu                      what matters on a GPU, in pieces   GPU='--quick --out gpu.json' rehearses it on a CPU
 
 PYTHON ?= python3
 SWEEP  ?= $(patsubst sweeps/%.toml,%,$(wildcard sweeps/*.toml))
 DEVICE ?= auto
 OUT    ?= results
 BENCH  ?=
+GPU    ?=
 CUDA   := $(shell nvidia-smi -L >/dev/null 2>&1 && echo ',cuda')
 
 BIN     := .venv/bin
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: sweep map test coverage test-long check format docs figures threads bench performance clean
+.PHONY: sweep map test coverage test-long check format docs figures threads bench gpu performance clean
 .DEFAULT_GOAL := sweep
 
 .venv/created:
@@ -73,6 +75,9 @@ docs: .venv/developing
 
 bench: .venv/benchmarking
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+gpu: .venv/developing
+	@$(BIN)/python -m benchmarks.gpu $(GPU)
 
 # The tables and the roofline of docs/performance.md and README.md, from a committed result of `make bench`.
 performance: .venv/developing

@@ -27,7 +27,6 @@ WORKLOADS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "growth": command.growth,
     "second_start": command.second_start,
     "traced_axes": workloads.traced_axes,
-    "gpu_grids": workloads.gpu_grids,
 }
 RESULTS = Path(__file__).parent / "results"
 
@@ -40,9 +39,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--quick", action="store_true", help="small sizes, to see that it works; the figures mean nothing"
     )
     parser.add_argument("--repeats", type=int, help="rounds of every comparison (default: 5, with --quick 2)")
-    parser.add_argument(
-        "--gpu-grids", action="store_true", help="the large grids and widths of a GPU, even where none is found"
-    )
     parser.add_argument("--out", type=Path, help="JSON file to write (default: benchmarks/results/MACHINE.json)")
     chosen = parser.parse_args(arguments)
     if chosen.repeats is None:
@@ -56,8 +52,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def run(chosen: argparse.Namespace, console: Console) -> dict[str, Any]:
     """All workloads; what the JSON holds."""
-    large = chosen.gpu_grids or (bool(machine.gpus()) and not chosen.quick)
-    names = chosen.only or [name for name in WORKLOADS if name != "gpu_grids" or large]
+    names = chosen.only or list(WORKLOADS)
     start, found = time.perf_counter(), {}
     columns = (
         TextColumn("{task.description:14}"),
@@ -74,7 +69,7 @@ def run(chosen: argparse.Namespace, console: Console) -> dict[str, Any]:
 
             began = time.perf_counter()
             with Pool() as pool:
-                found[name] = WORKLOADS[name](Bench(chosen.repeats, chosen.quick, large, tell, pool))
+                found[name] = WORKLOADS[name](Bench(chosen.repeats, chosen.quick, tell, pool))
             found[name]["wall_seconds"] = round(time.perf_counter() - began, 1)
             progress.update(bar, total=1, completed=1, now="")
     return {

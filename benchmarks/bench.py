@@ -14,14 +14,12 @@ class Bench:
     Attributes:
         repeats: rounds of every comparison.
         quick: small sizes, to see that everything works; its figures mean nothing.
-        large: also the grids and widths that only a GPU can hold.
         tell: hears what is going on.
         pool: workers, of the present workload only.
     """
 
     repeats: int
     quick: bool
-    large: bool
     tell: Callable[[str], None]
     pool: Pool = field(default_factory=Pool)
 

@@ -66,12 +66,11 @@ class Piece:
 
 def checks(session: Session) -> Found:
     """The tests that matter on a GPU: bits, closed forms, NaN, dead units, a device without room."""
-    asked = ["-m", "pytest", "tests/test_gpu.py", "-q", "-W", "default", "-p", "no:cacheprovider"]
+    asked = ["-m", "pytest", "tests/test_gpu.py", "-o", "addopts=", "-W", "default", "-p", "no:cacheprovider"]
     # A test fills the card with a process of its own. What quickens compiling on a CPU would slow this.
     quiet = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "XLA_FLAGS": "--xla_backend_optimization_level=3"}
     done = subprocess.run([sys.executable, *asked], cwd=ROOT, env=os.environ | quiet, capture_output=True, text=True)
     counts = {what: int(count) for count, what in re.findall(r"(\d+) (passed|failed|error|skipped)", done.stdout)}
-    counts = counts or {"passed": len(re.findall(r"^[.s]+(?= +\[)", done.stdout, re.MULTILINE))}
     if done.returncode:
         print(done.stdout[-6000:], file=sys.stderr)
     return {
@@ -110,7 +109,7 @@ def contest(session: Session, dtype: str) -> Found:
 
 def widths(session: Session, dtype: str) -> Found:
     """Speed by cells per group, every cell to its end."""
-    settings = {"training.dtype": dtype, "training.steps": session.size(50, 2)}
+    settings = {"training.dtype": dtype, "training.steps": session.size(200, 2)}
     numbers = session.size(WIDTHS, (8, 16))
     with Pool() as pool:
         return pool["nanmap"].call(
@@ -119,7 +118,7 @@ def widths(session: Session, dtype: str) -> Found:
             workload="fractal_tanh",
             settings=settings,
             widths=numbers,
-            least=session.size(1 << 16, 32),
+            least=session.size(1 << 17, 32),
             backend="gpu",
         )
 
@@ -172,12 +171,12 @@ def _outcomes(cells: Path) -> dict[str, int]:
 
 PIECES = (
     Piece("contest float32", 60, lambda session: contest(session, "float32")),
-    Piece("widths float32", 40, lambda session: widths(session, "float32")),
+    Piece("widths float32", 70, lambda session: widths(session, "float32")),
     Piece("map 512 float32", 30, lambda session: command(session, 512, "float32", 500)),
     Piece("map 4096 float32", 260, lambda session: command(session, 4096, "float32", 500)),
     Piece("tests", 75, checks),
     Piece("map 512 float64", 30, lambda session: command(session, 512, "float64", 500)),
-    Piece("widths float64", 45, lambda session: widths(session, "float64")),
+    Piece("widths float64", 110, lambda session: widths(session, "float64")),
     Piece("contest float64", 75, lambda session: contest(session, "float64")),
     Piece("map 4096 float64", 480, lambda session: command(session, 4096, "float64", 500)),
 )

@@ -189,22 +189,44 @@ def in_roofline(workload: str, group: Result) -> list[Result]:
     return [each for each in everybody if each["label"] != WITH_STOP or each is group["contenders"][0]]
 
 
-def gpu_grids(result: Result) -> Table:
-    """Large grids."""
-    return comparison(result, "gpu_grids")
+def gpu(result: Result) -> Table:
+    """The contests on a GPU."""
+    pieces = [result["pieces"][name] for name in ("contest float32", "contest float64")]
+    groups = [group for piece in pieces for group in piece["groups"]]
+    return comparison({"workloads": {"gpu": {"unit": "updates", "groups": groups}}}, "gpu")
+
+
+def gpu_widths(result: Result) -> Table:
+    """Speed by the number of cells per group; the chosen one, or its neighbours, in bold."""
+    pieces = {dtype: result["pieces"][f"widths {dtype}"] for dtype in ("float32", "float64")}
+    rows = {
+        "float32, a kernel of our own": pieces["float32"]["updates_per_second"],
+        "float32, XLA's kernels": pieces["float32"]["xla_updates_per_second"],
+        "float64, XLA's kernels": pieces["float64"]["updates_per_second"],
+    }
+    numbers = sorted({int(width) for speeds in rows.values() for width in speeds})
+    texts = [
+        [name, *(f"{max(speeds[str(n)]):,.0f}" if str(n) in speeds else "–" for n in numbers)]
+        for name, speeds in rows.items()
+    ]
+    return Table(["cells per group", *(f"{number:,}" for number in numbers)], texts)
 
 
 def machine(result: Result) -> Table:
     """What was measured on, and with what."""
     about, versions = result["machine"], result["versions"]
-    head = ["measured", result["date"]]
+    head = ["measured", result.get("date") or result["pieces"]["tests"]["date"]]
     rows = [
         ["processor", f"{about['cpu']}, {about['cores']} cores"],
         ["GPU", ", ".join(about["gpus"]) or "none"],
         ["memory", f"{about['memory_gib']:g} GiB"],
         ["system", about["system"]],
         ["versions", ", ".join(f"{name} {text}" for name, text in versions.items())],
-        ["rounds", f"{result['repeats']}, in {result['wall_seconds'] / 60:.1f} minutes"],
+        *(
+            [["rounds", f"{result['repeats']}, in {result['wall_seconds'] / 60:.1f} minutes"]]
+            if "repeats" in result
+            else []
+        ),
     ]
     return Table(head, rows)
 
@@ -245,7 +267,8 @@ TABLES: dict[str, Callable[[Result], Table]] = {
     "growth": growth,
     "second_start": second_start,
     "traced_axes": traced_axes,
-    "gpu_grids": gpu_grids,
+    "gpu": gpu,
+    "gpu_widths": gpu_widths,
     "roofline": roofline,
 }
 

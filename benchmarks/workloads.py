@@ -217,15 +217,7 @@ WIDTHS: dict[str, tuple[str, Spec, int, tuple[int, ...]]] = {  # config, setting
 def widths(bench: Bench) -> Workload:
     """Some programs at other numbers of cells per group than the one that the engine chooses."""
     groups, facts = [], {}
-    large = {
-        "16–16–1, 272 rows": (
-            "fractal_tanh",
-            {"training.dtype": "float32", "training.steps": 25},
-            1 << 19,
-            tuple(1 << n for n in range(8, 19)),
-        )
-    }
-    for name, (config, settings, cells, numbers) in (large if bench.large else WIDTHS).items():
+    for name, (config, settings, cells, numbers) in WIDTHS.items():
         settings = settings | {"training.steps": bench.size(settings["training.steps"], 2)}
         task = {"workload": config, "side": math.ceil(cells**0.5), "take": bench.size(cells, 16), "settings": settings}
         # Chaotic cells go their own ways after some updates; lines and the ReLU network need many to come down.
@@ -248,23 +240,6 @@ def records(bench: Bench) -> Workload:
         settings = {"dtype": dtype, "repeats": bench.repeats, "updates": bench.size(400_000, 1000)}
         groups.append({"name": dtype, "speeds": bench.pool["nanmap"].call("ask", function="line:speeds", **settings)})
     return {"groups": groups}
-
-
-def gpu_grids(bench: Bench) -> Workload:
-    """Grids that only pay on a GPU: 512 × 512 and 4096 × 4096 cells of the fractal network."""
-    groups = []
-    for side, steps in bench.size(((512, 500), (4096, 50)), ((16, 10),)):
-        for dtype in DTYPES:
-            settings = {"training.dtype": dtype, "training.steps": steps}
-            task = {"workload": "fractal_tanh", "side": side, "settings": settings}
-            few: dict[str, Any] = {"verify": {"take": bench.size(4096, 64), "settings": {"training.steps": 5}}}
-            contenders = [
-                Contender("nanmap, every cell to its end", "nanmap", OURS, task, {"stop_early": False}),
-                Contender("nanmap", "nanmap", OURS, task, {"stop_early": True}, **few),
-            ]
-            group = _group(bench, dtype, contenders, repeats=min(3, bench.repeats))
-            groups.append(group | {"name": f"{side} × {side}, {dtype}"})
-    return {"unit": "updates", "groups": groups, "facts": _facts(bench, groups[:2])}
 
 
 def traced_axes(bench: Bench) -> Workload:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from benchmarks import __main__ as benchmark
-from benchmarks import fingerprint, pages, tables
+from benchmarks import fingerprint, gpu, pages, tables
 from benchmarks.figures import measured, rates, ratios
 from benchmarks.measure import Contender, VerificationError, agree, compare
 from benchmarks.peers import notebook, plain, pytorch
@@ -56,7 +56,7 @@ def test_a_workload_runs_verifies_and_is_told(tmp_path: Path, capsys: pytest.Cap
 @pytest.mark.long
 def test_every_workload_runs(tmp_path: Path) -> None:
     result = run(tmp_path, "--repeats", "1")
-    assert set(result["workloads"]) == set(benchmark.WORKLOADS) - {"gpu_grids"}
+    assert set(result["workloads"]) == set(benchmark.WORKLOADS)
     for name in result["workloads"]:
         assert tables.TABLES[name](result).rows, name
     absent = {"torch", "keras"} - {name for name in ("torch", "keras") if importlib.util.find_spec(name)}
@@ -149,6 +149,28 @@ def test_ratios_are_paired_by_round() -> None:
     assert (spread.middle, spread.low, spread.high) == (10.0, 10.0, 12.0)
 
 
+@pytest.mark.long
+def test_everything_of_a_gpu_can_be_rehearsed_in_pieces(tmp_path: Path) -> None:
+    out = tmp_path / "gpu.json"
+    first, others = gpu.PIECES[0].name, [piece.name for piece in gpu.PIECES[1:]]
+    assert gpu.main(["--quick", "--out", str(out), "--only", first]) == 0
+    begun = json.loads(out.read_text())["pieces"]
+    assert list(begun) == [first]
+    assert gpu.main(["--quick", "--out", str(out), "--pictures", str(tmp_path)]) == 0
+    pieces = json.loads(out.read_text())["pieces"]
+    assert list(pieces) == [first, *others]
+    assert pieces[first] == begun[first], "what stands there is not measured again"
+    assert pieces["tests"]["passed"] > 10
+    assert pieces["map 512 float32"]["outcomes"].keys() >= {"nan"}
+
+
+def test_no_gpu_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu.machine, "gpus", list)
+    with pytest.raises(SystemExit, match="2"):
+        gpu.parse([])
+    assert "--quick rehearses on the CPU" in capsys.readouterr().err
+
+
 def test_pages_and_picture_are_what_the_results_say(capsys: pytest.CaptureFixture[str]) -> None:
     for page in pages.PAGES:
         text = (ROOT / page).read_text(encoding="utf-8")
@@ -165,7 +187,11 @@ def test_committed_results_are_whole() -> None:
     for file in files:
         result = pages.read(file)
         assert not result["quick"]
-        assert set(benchmark.WORKLOADS) - {"gpu_grids"} <= set(result["workloads"])
+        if "pieces" in result:  # of a GPU
+            assert {"tests", "contest float32", "contest float64"} <= set(result["pieces"])
+            assert result["pieces"]["tests"]["exit_status"] == 0
+            continue
+        assert set(benchmark.WORKLOADS) <= set(result["workloads"])
         assert all(len(measured(group)) > 1 for group in result["workloads"]["fractal_tanh"]["groups"])
 
 

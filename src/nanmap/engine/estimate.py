@@ -12,10 +12,10 @@ from nanmap.training.program import Program
 
 COMPILE_SECONDS = 1.2  # per program, one core, cold cache; measured 0.6 to 1.8 over the shipped sweeps
 # Updates of small programs are bounded by the loop around them, those of larger ones by arithmetic.
-# Fitted to the shipped sweeps on one core of an AMD EPYC (Zen 4); the GPU's figures are guesses, not measured.
-LOOP_SECONDS = {"cpu": 3e-6, "gpu": 1e-4}
+# Fitted to the shipped sweeps on one core of an AMD EPYC (Zen 4), and to two networks on an NVIDIA H200.
+LOOP_SECONDS = {"cpu": 3e-6, "gpu": 5e-5}
 KERNEL_LOOP_SECONDS = 5e-7  # where the loop is one kernel
-FLOPS_PER_SECOND = {"cpu": 20e9, "gpu": 2e12}
+FLOPS_PER_SECOND = {"cpu": 20e9, "gpu": 5e12}
 NORM_SLOWDOWN = 5  # sums over the units of a row vectorise badly; measured 2 to 6 on relu_double
 BYTES_PER_ROW = 30  # of a Parquet row, compressed; measured 17 to 33 over the shipped sweeps
 

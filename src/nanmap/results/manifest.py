@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ def make_manifest(identity: Mapping[str, Any]) -> dict[str, Any]:
     """A manifest before the run: the identity, its hash, and the versions beside it."""
     manifest: dict[str, Any] = {
         "schema": VERSION,
-        "versions": {name: version(name) for name in VERSIONS},
+        "versions": {name: _version(name) for name in VERSIONS},
         **_plain(identity),
     }
     manifest["hash"] = identity_hash(manifest)
@@ -29,6 +29,14 @@ def fingerprint(configs: Iterable[Config]) -> list[str]:
     paths = {path for config in configs for path in (config.data.path, config.model.init_file) if path}
     names = file_names(paths)
     return sorted(f"{names[path]} {hashlib.sha256(Path(path).read_bytes()).hexdigest()}" for path in paths)
+
+
+def _version(package: str) -> str:
+    """A package may be run from its checkout."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _plain(value: Any) -> Any:

@@ -56,7 +56,9 @@ def loss_and_gradient(
         compiler_params=triton.CompilerParams(num_warps=4 if wide else 1, num_stages=1) if on_gpu else None,
     )
     loss, *grads = call(count.reshape(1), x, x.T, y[0], *leaves)
-    whole = jax.tree.map(lambda grad, values: grad[tuple(map(slice, values.shape))], jax.tree.unflatten(tree, grads), layers)
+    whole = jax.tree.map(
+        lambda grad, values: grad[tuple(map(slice, values.shape))], jax.tree.unflatten(tree, grads), layers
+    )
     return loss[0] / count.astype(loss.dtype), whole
 
 
