@@ -101,7 +101,9 @@ def test_the_longest_budget_comes_to_its_end(batch: int, monkeypatch: pytest.Mon
     group = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), call.groups)
     parameters, model_state = start(**lanes.starts(np.array([0])))
 
-    def only_count(program: Program, lane: Lane, task: Task, state: State, batch: Batch, step: jax.Array) -> State:
+    def only_count(
+        program: Program, lane: Lane, task: Task, state: State, batch: Batch, step: jax.Array, gradient: None
+    ) -> State:
         steps.append(int(step))
         assert len(steps) < 9, "it never ends"
         return state
