@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from nanmap.data.best_line import ROBUST
 from scipy.optimize import minimize
 
 from nanmap.config import build_config
@@ -14,7 +15,6 @@ from nanmap.config.choices import LossKind, names
 from nanmap.config.losses import LOSSES
 from nanmap.config.settings import LossSettings
 from nanmap.data import affine_floor, load_rows
-from nanmap.data.best_line import ROBUST
 from nanmap.plan import Plan, make_sweep
 from nanmap.training.losses import POINTWISE
 from oracles import flat

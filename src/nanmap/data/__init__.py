@@ -1,6 +1,6 @@
 """Rows to train on: built-in formulas or files, made numeric, split and scaled. NumPy only, on the host, in float64."""
 
-from nanmap.data.best_line import affine_floor
+from nanmap.data.references import affine_floor, loss_constant, network_floor
 from nanmap.data.rows import Rows, load_rows
 
-__all__ = ["Rows", "affine_floor", "load_rows"]
+__all__ = ["Rows", "affine_floor", "load_rows", "loss_constant", "network_floor"]

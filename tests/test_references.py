@@ -1,0 +1,166 @@
+"""What losses are held against: the best constant, the best line or border, the five nearest rows; by plain loops and searches."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from nanmap.config.choices import LossKind, names
+from nanmap.data.references.classifier import classifier_loss
+from nanmap.data.references.constant import CENTRES, loss_constant
+from nanmap.data.references.floor import affine_floor, network_floor
+from nanmap.data.references.line import WEIGHTS, line_loss
+from nanmap.data.references.neighbours import neighbours_loss
+from nanmap.data.references.values import VALUES
+from nanmap.data.rows import Rows
+from nanmap.training.losses import POINTWISE
+
+RNG = np.random.default_rng(7)
+DELTA = 0.4
+NUMBERS = RNG.standard_exponential((40, 2)) * [1, 20]
+CLASSES = np.eye(3)[RNG.choice(3, 40, p=[0.6, 0.3, 0.1])]
+
+
+def rows_of(targets: np.ndarray, inputs: np.ndarray | None = None) -> Rows:
+    inputs = np.zeros((len(targets), 1)) if inputs is None else np.asarray(inputs, float)
+    none = np.zeros((0, 1))
+    return Rows(inputs.reshape(len(targets), -1), np.asarray(targets, float), none, none)
+
+
+def targets_of(loss: str) -> np.ndarray:
+    return {"softmax_cross_entropy": CLASSES, "sigmoid_cross_entropy": CLASSES[:, :1]}.get(loss, NUMBERS)
+
+
+def searched(loss: str, targets: np.ndarray) -> float:
+    """Loss of the best constant output, by a search that knows no formula."""
+    value = lambda output: VALUES[loss](np.broadcast_to(output, targets.shape), targets, DELTA).mean()  # noqa: E731
+    options = {"maxiter": 20_000, "maxfev": 20_000, "xatol": 1e-10, "fatol": 1e-13}
+    return min(
+        minimize(value, start, method="Nelder-Mead", options=options).fun
+        for start in (np.zeros(targets.shape[1]), targets.mean(axis=0), np.median(targets, axis=0))
+    )
+
+
+@pytest.mark.parametrize("loss", names(LossKind))
+def test_a_loss_in_numpy_is_that_of_training(loss: str) -> None:
+    assert set(VALUES) == set(POINTWISE), "add it to VALUES in nanmap/data/references/values.py"
+    output, target = RNG.standard_normal((40, targets_of(loss).shape[1])), targets_of(loss)
+    trained = np.asarray(POINTWISE[loss](output.T.astype("f4"), target.T.astype("f4"), np.float32(DELTA)))
+    assert np.mean(VALUES[loss](output, target, DELTA)) == pytest.approx(trained.mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", names(LossKind))
+def test_no_constant_answer_is_better(loss: str) -> None:
+    found, best = loss_constant(rows_of(targets_of(loss)), loss, DELTA), searched(loss, targets_of(loss))
+    assert best * (1 - 1e-9) <= best <= found * (1 + 1e-9)
+    assert found == pytest.approx(best, rel=1e-7)
+    assert (loss in CENTRES) == ("entropy" not in loss)
+
+
+def test_equal_targets_are_held_against_answering_zero_and_zeros_against_answering_one() -> None:
+    third = np.full((9, 1), 0.1 + 0.2)  # whose mean is not what they are
+    assert loss_constant(rows_of(third), "mse") == pytest.approx(0.3**2)
+    assert loss_constant(rows_of(np.zeros((9, 1))), "mae") == 1
+    assert loss_constant(rows_of(np.ones((9, 1))), "sigmoid_cross_entropy") == pytest.approx(np.log(2))
+    assert loss_constant(rows_of(np.eye(4)[[2] * 9]), "softmax_cross_entropy") == pytest.approx(np.log(4))
+    assert affine_floor(rows_of(third), "mse") == network_floor(rows_of(np.tile(third, (4, 1))), "mse") == 0
+
+
+@pytest.mark.parametrize("reference", [loss_constant, affine_floor, network_floor])
+def test_a_gap_leaves_no_reference(reference: Callable[..., float]) -> None:
+    targets = np.where(np.arange(40)[:, None] == 3, np.nan, NUMBERS)
+    assert np.isnan(reference(rows_of(targets, RNG.standard_normal((40, 2))), "mse", DELTA))
+
+
+def test_a_line_is_fitted_to_every_loss_of_numbers() -> None:
+    bent = {loss for loss in CENTRES if loss not in ("mse", "half_mse")}
+    assert set(WEIGHTS) == bent, (
+        "nanmap/data/references/line.py fits lines to the losses of numbers that are not squared"
+    )
+
+
+def test_two_groups_have_the_border_of_their_counts() -> None:
+    """With one input of two values a linear classifier is free in each: the entropies of the two groups."""
+    inputs, classes = np.repeat([5.0, -3e4], [30, 20]), np.zeros(50)
+    classes[:12] = classes[30:45] = 1
+    entropy = lambda p: -(p * np.log(p) + (1 - p) * np.log(1 - p))  # noqa: E731
+    expected = (30 * entropy(12 / 30) + 20 * entropy(15 / 20)) / 50
+    assert classifier_loss(rows_of(classes[:, None], inputs), "sigmoid_cross_entropy") == pytest.approx(
+        expected, rel=1e-9
+    )
+    both = np.stack([classes, 1 - classes], axis=1)
+    assert classifier_loss(rows_of(both, inputs), "softmax_cross_entropy") == pytest.approx(expected, rel=1e-9)
+
+
+def test_badly_scaled_columns_have_the_border_that_a_search_finds() -> None:
+    inputs = RNG.standard_normal((40, 2))
+    inputs[:, 1] += inputs[:, 0]
+    weights = minimize(
+        lambda w: VALUES["softmax_cross_entropy"](np.c_[inputs, np.ones(40)] @ w.reshape(3, 3), CLASSES, 1.0).mean(),
+        np.zeros(9),
+        method="BFGS",
+    )
+    ugly = inputs * [1e-5, 1e5] + [3e-5, 1e7]
+    assert classifier_loss(rows_of(CLASSES, ugly), "softmax_cross_entropy") == pytest.approx(weights.fun, rel=1e-5)
+
+
+def test_classes_that_a_border_parts_leave_nothing() -> None:
+    inputs = RNG.standard_normal((60, 2))
+    side = (inputs @ [1.0, -2.0] > 0.1).astype(float)
+    assert classifier_loss(rows_of(side[:, None], inputs), "sigmoid_cross_entropy") == 0
+    assert classifier_loss(rows_of(np.eye(2)[side.astype(int)], inputs), "softmax_cross_entropy") == 0
+    ring = (np.sum(inputs**2, axis=1) < 1).astype(float)
+    assert classifier_loss(rows_of(ring[:, None], inputs), "sigmoid_cross_entropy") > 0.3
+
+
+def five_nearest(inputs: np.ndarray, row: int) -> list[int]:
+    spread = [np.std(column) or 1 for column in inputs.T]
+    far = {
+        other: sum(((inputs[row, k] - inputs[other, k]) / spread[k]) ** 2 for k in range(inputs.shape[1]))
+        for other in range(len(inputs))
+        if other != row
+    }
+    return sorted(far, key=lambda other: (far[other], other))[:5]
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
+def test_the_nearest_rows_answer_their_mean_or_their_median(loss: str) -> None:
+    inputs = RNG.integers(0, 4, (40, 3)) * [1.0, 50.0, 0.0]  # many at one distance, one column constant
+    answer = np.mean if loss == "mse" else np.median
+    answers = np.array([answer(NUMBERS[five_nearest(inputs, row)], axis=0) for row in range(40)])
+    expected = VALUES[loss](answers, NUMBERS, DELTA).mean()
+    assert neighbours_loss(rows_of(NUMBERS, inputs), loss, DELTA) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_nearest_rows_answer_shares_of_classes() -> None:
+    inputs = RNG.standard_normal((40, 2))
+    shares = CLASSES.mean(axis=0)
+    told = [(CLASSES[five_nearest(inputs, row)].sum(axis=0) + shares) / 6 for row in range(40)]
+    softmax = -np.mean([np.log(each @ target) for each, target in zip(told, CLASSES, strict=True)])
+    assert neighbours_loss(rows_of(CLASSES, inputs), "softmax_cross_entropy") == pytest.approx(softmax, rel=1e-12)
+    first, hit = np.array(told)[:, 0], CLASSES[:, 0] == 1
+    sigmoid = -np.mean(np.log(np.where(hit, first, 1 - first)))
+    assert neighbours_loss(rows_of(CLASSES[:, :1], inputs), "sigmoid_cross_entropy") == pytest.approx(
+        sigmoid, rel=1e-12
+    )
+
+
+def test_of_many_rows_two_thousand_are_looked_at() -> None:
+    inputs = np.linspace(-3, 3, 3000)[:, None]
+    drawn = np.sort(np.random.default_rng(0).choice(3000, 2000, replace=False))
+    few = neighbours_loss(rows_of(inputs[drawn] ** 2, inputs[drawn]), "mse")
+    assert neighbours_loss(rows_of(inputs**2, inputs), "mse") == few
+
+
+def test_a_network_is_held_against_the_better_of_line_and_neighbours() -> None:
+    inputs = RNG.uniform(-2, 2, (200, 1))
+    line, bowl, noise = 3 * inputs + 1, inputs**2, RNG.standard_normal((200, 1))
+    assert network_floor(rows_of(line, inputs), "mse") == line_loss(rows_of(line, inputs), "mse")
+    assert network_floor(rows_of(bowl, inputs), "mse") == neighbours_loss(rows_of(bowl, inputs), "mse")
+    assert network_floor(rows_of(noise, inputs), "mse") == 0 < line_loss(rows_of(noise, inputs), "mse")
+    assert (
+        network_floor(rows_of(bowl[:29], inputs[:29]), "mse")
+        == 0
+        < network_floor(rows_of(bowl[:30], inputs[:30]), "mse")
+    )
