@@ -5,6 +5,7 @@ major axis: everything is written the textbook way, not the engine's.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -180,20 +181,37 @@ def sohl_dickstein(losses: np.ndarray) -> float:
 # ---- outcomes, cell by cell ----------------------------------------------------------------------------------------
 
 
-def outcome_of(row: Mapping[str, Any], ratio: float) -> str:
+def outcome_of(row: Mapping[str, Any]) -> str:
     """The outcome table, read from top to bottom for one cell."""
-    first, late, final, floor = (float(row[f"loss_{name}"]) for name in ("initial", "late", "final", "floor"))
+    names = ("loss_initial", "loss_at_50", "loss_at_80", "loss_at_90", "loss_final")
+    losses = [float(row[name]) for name in names]
+    first, final, c, f, ratio = (
+        losses[0],
+        losses[4],
+        float(row["loss_constant"]),
+        float(row["loss_floor"]),
+        row["ratio"],
+    )
+    lowest = min((each for each in losses if not np.isnan(each)), default=np.inf)
     if row["first_nan_step"] >= 0:
         return "nan"
     if row["ends_infinite"]:
         return "inf"
-    if first <= floor:
-        if final <= first:
-            return "converged"
-    elif np.isfinite(first) and final - floor <= ratio * (first - floor):  # every end is near, seen from infinity
+    room = ratio * c if np.isnan(c - f) else max(c - f, ratio * c)
+    if final <= f + ratio * room or row["stopped_by"] == "stop_converged":
         return "converged"
-    if row["dead_at_end"]:
+    if row["dead_layer"]:
         return "dead"
-    if final > first:
+    # One loss per update count at which there is a mark before the end; of marks at one count the later ones are the same.
+    counts = [int(row["steps_run"] * Fraction(part, 10)) for part in (0, 5, 8, 9)]
+    distinct = [loss for count, loss in dict(zip(counts, losses[:4], strict=True)).items()][-2:]
+    trail = [*distinct, final]
+    rising = all(later > row["rising"] * earlier for earlier, later in pairwise(trail))
+    rebound = row["rebound"] * lowest
+    if (final > c and final > rebound) or row["stopped_by"] == "stop_above":
         return "diverged"
-    return "progressing" if final < 0.99 * late else "stalled"
+    if rising and (final > row["rising"] * first or final > rebound):
+        return "diverged"
+    if final < row["falling"] * losses[3] and final <= lowest:
+        return "progressing"
+    return "stalled"

@@ -11,8 +11,8 @@ import jax
 import numpy as np
 
 from nanmap.engine.base import Epoch, Trained
-from nanmap.engine.facts import FINAL, INITIAL, LATE, Records, facts_of
-from nanmap.engine.task import late_step, task_of
+from nanmap.engine.facts import FINAL, Records, facts_of
+from nanmap.engine.task import mark_steps, task_of
 from nanmap.plan import Lanes, Plan
 from nanmap.training import batches
 from nanmap.training.cell import EPOCH_SUMS, NEVER, Lane, State, assess, begin, running, update
@@ -93,14 +93,18 @@ class _Cell:
         self.lane = Lane(numbers, lanes.learning_rates[cell].astype(program.wide))
         first = jax.tree.map(lambda leaf: leaf[0], start(**lanes.starts(np.array([cell]))))
         self.state: State = self._host(begin(program, self.lane, *first))
-        self._assess(INITIAL, 0)
+        for mark, made in enumerate(mark_steps(int(self.task.steps))[:FINAL]):
+            if made == 0:
+                self._assess(mark, 0)
 
     def advance(self, first: int, last: int) -> None:
         """Updates `first..last`, and what a whole training assesses on the way."""
         program, task, steps = self.program, self.task, int(self.task.steps)
+        marks = mark_steps(steps)[:FINAL]
         for step in range(first, last):
-            if step == late_step(steps):
-                self._assess(LATE, NEVER)
+            for mark, made in enumerate(marks):
+                if step == made > 0:
+                    self._assess(mark, made - 1)
             if not running(self.state.events):
                 break
             x, y = batches.epoch_rows(program, task, np.int32(step // task.steps_per_epoch))

@@ -51,13 +51,24 @@ class Outcome(Verdict):
 
     NAN = "nan", "a NaN appeared in the loss or in a parameter", 60, "#33103f", True
     INF = "inf", "the run ended with an infinite loss or parameter", 50, "#c53a22", True
-    CONVERGED = "converged", "the loss came down to the floor", 0, "#0b4f8f"
+    CONVERGED = (
+        "converged",
+        "the loss came down to the reference: it answers as well, whatever it started from",
+        0,
+        "#0b4f8f",
+    )
     DEAD = "dead", "all units of a layer give zero on every training row, so nothing below learns", 30, "#8d8577"
-    DIVERGED = "diverged", "the loss is finite but ended above where it began", 40, "#e79a2b", True
-    PROGRESSING = "progressing", "the loss was still falling", 10, "#92d2f2"
+    DIVERGED = (
+        "diverged",
+        "it ended worse than the best constant answer and than twice its own best, or rising past its start",
+        40,
+        "#e79a2b",
+        True,
+    )
+    PROGRESSING = "progressing", "the loss was still reaching new lows", 10, "#92d2f2"
     STALLED = (
         "stalled",
-        "the loss fell by less than 1 % over the last tenth of the budget, and is not down at the floor",
+        "at rest, or bouncing, above the reference",
         20,
         "#f6efd8",
     )
@@ -112,9 +123,15 @@ class Cause(Verdict):
         80,
         Outcome.DIVERGED.colour,
     )
+    REBOUNDED = (
+        "rebounded",
+        "it had fallen, and came back up, above what the best constant answer leaves",
+        75,
+        "#d98f55",
+    )
     BUDGET_TOO_SHORT = (
         "budget_too_short",
-        "the budget ended before it came down to the floor",
+        "the budget ended before it came down to the reference",
         10,
         Outcome.PROGRESSING.colour,
     )
@@ -127,41 +144,55 @@ class Cause(Verdict):
     PLATEAU = "plateau", "it came to rest, or moves too slowly to get there", 20, Outcome.STALLED.colour
 
 
-STILL_FALLING = 0.99  # a loss below this share of the one at 90 % of the budget is still falling
-
 Facts = Mapping[str, Any]  # what is known of cells, an array `[cells]` per name
+TENTHS = (0, 5, 8, 9, 10)  # of the budget, after which the loss over all rows is taken
+MARKS = ("loss_initial", "loss_at_50", "loss_at_80", "loss_at_90", "loss_final")
 
 
-def classify(facts: Facts, ratio: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+def enough(floor: Any, constant: Any, ratio: Any) -> Any:
+    """The loss at which a training counts as converged.
+
+    Args:
+        floor: `loss_floor`, the reference.
+        constant: `loss_constant`.
+        ratio: `outcome.ratio`: how much of the way from the constant answer to the reference may be left.
+
+    >>> float(enough(1.0, 5.0, 0.05)), float(enough(4.9, 5.0, 0.05))  # a reference that says little leaves some room
+    (1.2, 4.9125)
+    """
+    return floor + ratio * np.maximum(constant - floor, ratio * constant)
+
+
+def classify(facts: Facts) -> tuple[np.ndarray, np.ndarray]:
     """Outcome and cause of each cell.
 
     Args:
-        facts: arrays `[cells]`: `first_inf_step` and `first_nan_step` (-1 = never), `ends_infinite`, `dead_at_end`,
-            `dead_at_init`, `data_nan`, `float16`, `single_rows` (bool; batch norm of one row at a time), `loss_initial`,
-            `loss_late` (at ⌊0.9·steps⌋), `loss_final`, `loss_floor`, `learning_rate` (the smallest of
-            any layer), and `stopped_converged` if a stop was asked for.
-        ratio: `outcome.ratio`, one for all cells or one each.
+        facts: arrays `[cells]`: the losses of `MARKS`, `loss_floor`, `loss_constant`, `first_inf_step` and
+            `first_nan_step` (-1 = never), `steps_run`, `stopped_by` (text), `ends_infinite`, `dead_layer`,
+            `dead_at_init`, `data_nan`, `float16`, `single_rows` (bool; batch norm of one row at a time),
+            `learning_rate` (the smallest of any layer), and the thresholds `ratio`, `rising`, `falling`, `rebound`.
 
     Returns:
         Two text arrays `[cells]`: values of `Outcome` and of `Cause`.
     """
-    first, late, final = (np.asarray(facts[f"loss_{name}"], float) for name in ("initial", "late", "final"))
-    floor = np.asarray(facts["loss_floor"], float)
+    first, _, _, ninety, final = (np.asarray(facts[name], float) for name in MARKS)
+    constant = np.asarray(facts["loss_constant"], float)
     has_nan, has_inf = facts["first_nan_step"] >= 0, facts["first_inf_step"] >= 0
     with np.errstate(invalid="ignore", over="ignore"):
-        reached = np.where(first <= floor, final <= first, final - floor <= ratio * (first - floor)) & np.isfinite(
-            first
-        )
-        blown = final > first
-        falling = final < STILL_FALLING * late
-    reached = reached | facts.get("stopped_converged", False)
+        reached = final <= enough(np.asarray(facts["loss_floor"], float), constant, facts["ratio"])
+        lowest = _lowest(facts)
+        rebounded = (final > constant) & (final > facts["rebound"] * lowest)
+        past = (final > facts["rising"] * first) | (final > facts["rebound"] * lowest)
+        blown = rebounded | (_rises(facts) & past) | (facts["stopped_by"] == "stop_above")
+        falling = (final < facts["falling"] * ninety) & (final <= lowest)
+        above_start = final > first
     outcomes = _first_that_holds(
         Outcome,
         {
             Outcome.NAN: has_nan,
             Outcome.INF: facts["ends_infinite"],
-            Outcome.CONVERGED: reached,
-            Outcome.DEAD: facts["dead_at_end"],
+            Outcome.CONVERGED: reached | (facts["stopped_by"] == "stop_converged"),
+            Outcome.DEAD: facts["dead_layer"],
             Outcome.DIVERGED: blown,
             Outcome.PROGRESSING: falling,
         },
@@ -169,8 +200,7 @@ def classify(facts: Facts, ratio: np.ndarray | float) -> tuple[np.ndarray, np.nd
     )
     overflowed = has_inf & (~has_nan | (facts["first_inf_step"] <= facts["first_nan_step"]))
     bad, dead = np.isin(outcomes, [Outcome.NAN, Outcome.INF]), outcomes == Outcome.DEAD
-    stalled = outcomes == Outcome.STALLED
-    stuck = (stalled | (outcomes == Outcome.DIVERGED)) & (first != final)
+    stalled, diverged = outcomes == Outcome.STALLED, outcomes == Outcome.DIVERGED
     causes = _first_that_holds(
         Cause,
         {
@@ -182,10 +212,11 @@ def classify(facts: Facts, ratio: np.ndarray | float) -> tuple[np.ndarray, np.nd
             Cause.OVERFLOW: bad & overflowed,
             Cause.NAN_WITHOUT_INF: bad,
             Cause.DEAD_AT_INIT: dead & facts["dead_at_init"],
-            Cause.BLOWN_UP_THEN_DEAD: dead & blown,
+            Cause.BLOWN_UP_THEN_DEAD: dead & above_start,
             Cause.KILLED: dead,
-            Cause.SINGLE_ROWS: facts["single_rows"] & stuck,
-            Cause.STEPS_TOO_LARGE: outcomes == Outcome.DIVERGED,
+            Cause.SINGLE_ROWS: facts["single_rows"] & (stalled | diverged) & (first != final),
+            Cause.STEPS_TOO_LARGE: diverged & ~(rebounded & ~above_start),
+            Cause.REBOUNDED: diverged,
             Cause.BUDGET_TOO_SHORT: outcomes == Outcome.PROGRESSING,
             Cause.NO_MOVEMENT: stalled & (first == final),
             Cause.PLATEAU: stalled,
@@ -193,6 +224,26 @@ def classify(facts: Facts, ratio: np.ndarray | float) -> tuple[np.ndarray, np.nd
         Cause.NONE,
     )
     return outcomes, causes
+
+
+def _lowest(facts: Facts) -> np.ndarray:
+    """The least of the losses at the marks, NaN aside; infinite where there is none."""
+    return np.fmin.reduce(
+        [np.full(np.shape(facts[MARKS[0]]), np.inf), *(np.asarray(facts[name], float) for name in MARKS)]
+    )
+
+
+def _rises(facts: Facts) -> np.ndarray:
+    """Whether the loss rose twice in a row at the end: from the last mark but two, and from the last but one.
+
+    Marks of short budgets that stand at one update count once: then it is compared with the last two before the end that
+    differ, or with the only one.
+    """
+    made = [np.asarray(facts["steps_run"]) * tenth // 10 for tenth in TENTHS]
+    first, half, eighty, ninety, final = (np.asarray(facts[name], float) for name in MARKS)
+    before = np.where(made[2] < made[3], eighty, np.where(made[1] < made[3], half, first))
+    rose = (ninety > facts["rising"] * before) | (made[3] == 0)
+    return rose & (final > facts["rising"] * ninety)
 
 
 def _first_that_holds(members: type[Verdict], cases: Mapping[Verdict, np.ndarray], otherwise: Verdict) -> np.ndarray:

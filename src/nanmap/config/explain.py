@@ -24,7 +24,7 @@ EXPECTED = {
     "model_type": "a table",
     "model_attributes_type": "a table",
 }
-EITHER = {"outcome.floor": 'a number or "auto"', "record.sharpness": 'true, false or "start"'}
+EITHER = {"outcome.floor": 'a number, "auto" or "affine"', "record.sharpness": 'true, false or "start"'}
 
 
 def first_fault(error: ValidationError) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The losses: which settings each reads, and what is known of it.
 
-Its function stands under the same name in `training/losses.py`. Nothing else repeats a name, but `data/best_line.py`, which
+Its function stands under the same name in `training/losses.py`. Nothing else repeats a name, but `data/references`, which
 fits lines to the losses of numbers that are not squared.
 """
 

@@ -199,9 +199,23 @@ class TrainingSettings(Settings):
 class OutcomeSettings(Settings):
     """Thresholds of the outcomes."""
 
-    ratio: Positive = Field(0.05, description="converged: (loss_final − floor) ≤ ratio · (loss_initial − floor)")
-    floor: Annotated[Number, Field(strict=True)] | Annotated[str, Field(pattern="^auto$")] = Field(
-        "auto", description="`auto`: for regression losses the loss of the best affine fit, else 0; or a number"
+    ratio: Positive = Field(
+        0.05,
+        description="converged: loss_final ≤ floor + ratio · max(loss_constant − floor, ratio · loss_constant)",
+    )
+    floor: Annotated[Number, Field(strict=True)] | Annotated[str, Field(pattern="^(auto|affine)$")] = Field(
+        "auto",
+        description="`affine`: the loss of the best line (of classes: of the best straight border); `auto`: the same for a linear model, for a network the lower of that and of the five nearest rows' answer, or 0 where that explains nothing; or a number",
+    )
+    rising: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
+        1.01,
+        description="a loss is rising if it is above this multiple of an earlier one: 1 % is more than it trembles",
+    )
+    falling: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = Field(
+        0.99, description="progressing: the loss is below this multiple of that at nine tenths of the budget"
+    )
+    rebound: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
+        2.0, description="diverged: above the constant answer and above this multiple of the lowest loss"
     )
 
 

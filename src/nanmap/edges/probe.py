@@ -104,7 +104,7 @@ def horizon(variant: Variant) -> int:
 
 
 def _stable(lanes: Lanes, index: np.ndarray, facts: Facts, by_tail: np.ndarray) -> np.ndarray:
-    outcome, cause = classify(facts, facts["ratio"])
+    outcome, cause = classify(facts)
     broken = np.isin(outcome, BROKEN) | np.isin(cause, BROKEN_BY_STEPS)
     blown = (facts["first_inf_step"] >= 0) | (facts["first_nan_step"] >= 0)
     if not by_tail.any():
@@ -118,7 +118,7 @@ def _tail_grows(lanes: Lanes, index: np.ndarray, facts: Facts) -> np.ndarray:
     size = np.array([_target_size(each) for each in lanes.variants])[lanes.variant[index]]
     with np.errstate(invalid="ignore"):
         noise = unit**2 * np.maximum(size, facts["loss_initial"])  # a run that has converged wanders at this level
-        return ~(facts["loss_final"] <= np.maximum(facts["loss_late"] * (1 + unit), noise))
+        return ~(facts["loss_final"] <= np.maximum(facts["loss_at_90"] * (1 + unit), noise))
 
 
 def _target_size(variant: Variant) -> float:

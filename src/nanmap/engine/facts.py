@@ -1,15 +1,15 @@
 """From the states that a call returns to columns over cells, in NumPy. The rest of a cell after its NaN is filled in here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nanmap.engine.task import late_step
+from nanmap.engine.task import mark_steps
 from nanmap.plan import Lanes
-from nanmap.training.cell import MEASURE_CEILING, MEASURE_TAIL, Assessment, Events, Losses, State
+from nanmap.training.cell import MARKS, MEASURE_CEILING, MEASURE_TAIL, Assessment, Events, Losses, State
 
-INITIAL, LATE, FINAL = range(3)  # the marks of a whole training
+INITIAL, FINAL = 0, MARKS - 1  # the outermost marks of a whole training
 
 
 class Records(NamedTuple):
@@ -56,10 +56,7 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
     marks = Assessment(*np.moveaxis(records.marks.astype(np.float64), -1, 0))
     nan_step = events.first_nan
     finished, stopped = nan_step >= 0, events.stopped >= 0
-    initial, late, final = marks.loss[:, [INITIAL, LATE, FINAL]].T
-    late = np.where(np.isnan(late) & stopped, final, late)  # a stopped cell stays as it is
-    late_seen = ~finished | (nan_step >= late_step(of["steps"]))
-    late, final = np.where(late_seen, late, np.nan), np.where(finished, np.nan, final)
+    initial, half, eighty, ninety, final = _losses_at_marks(marks.loss, of["steps"], nan_step, stopped)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         r2 = 1 - marks.squared_error[:, FINAL] / of["spread"]
     return {
@@ -68,10 +65,14 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
         "stopped_step": events.stopped,
         "steps_run": np.select([finished, stopped], [nan_step + 1, events.stopped], of["steps"]),
         "loss_initial": initial,
-        "loss_late": late,
+        "loss_at_50": half,
+        "loss_at_80": eighty,
+        "loss_at_90": ninety,
         "loss_final": final,
         "loss_floor": lanes.numbers["floor"][cells],
-        "loss_best": _least(initial, late, final, losses.best),
+        "loss_constant": lanes.numbers["constant"][cells],
+        "skill": _skill(final, lanes.numbers["constant"][cells]),
+        "loss_best": _least(initial, half, eighty, ninety, final, losses.best),
         "val_loss_final": np.where(finished, np.nan, marks.val_loss[:, FINAL]),
         "r2": np.where(finished | (of["spread"] == 0) | lanes.program.classifies, np.nan, r2),
         "accuracy": np.where(finished, np.nan, marks.accuracy[:, FINAL]),
@@ -82,16 +83,52 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
         "dead_fraction_initial": marks.dead_fraction[:, INITIAL],
         "dead_fraction": np.where(finished, np.nan, marks.dead_fraction[:, FINAL]),
         "dead_at_init": marks.dead_layer[:, INITIAL] > 0,
-        "dead_at_end": ~finished & (marks.dead_layer[:, FINAL] > 0),
+        "dead_layer": ~finished & (marks.dead_layer[:, FINAL] > 0),
         "ends_infinite": ~finished & (marks.infinite[:, FINAL] > 0),
         "data_nan": of["gaps"],
         "float16": np.full(len(cells), lanes.program.dtype == "float16"),
         "single_rows": np.full(len(cells), lanes.program.model.batch_statistics and lanes.program.batch == 1),
         "learning_rate": lanes.learning_rates[cells].min(axis=1),
-        # The loss that stopped a cell was rounded in another order than the one that is recorded.
-        "stopped_converged": stopped & (final <= initial) & lanes.program.stop_converged,
+        "stopped_by": _stopped_by(lanes, cells, stopped, initial, final),
         "ratio": lanes.numbers["ratio"][cells],
+        **{
+            name: np.array([getattr(each.config.outcome, name) for each in lanes.variants])[variant]
+            for name in ("rising", "falling", "rebound")
+        },
     }
+
+
+def _losses_at_marks(
+    losses: np.ndarray, steps: np.ndarray, nan_step: np.ndarray, stopped: np.ndarray
+) -> Iterator[np.ndarray]:
+    """The loss at each mark, `[cells]`: NaN once a NaN appeared; of a stopped cell, which stays as it is, that of its end.
+
+    Args:
+        losses: as the engine recorded them, `[cells, MARKS]`.
+        steps: of the budget, `[cells]`.
+    """
+    final = losses[:, FINAL]
+    for mark, made in enumerate(mark_steps(steps)):
+        loss = np.where(np.isnan(losses[:, mark]) & stopped, final, losses[:, mark])
+        yield np.where((nan_step >= 0) & (nan_step < made) if mark else False, np.nan, loss)
+
+
+def _skill(final: np.ndarray, constant: np.ndarray) -> np.ndarray:
+    """1 − L / C; NaN where the loss is not finite."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.where(np.isfinite(final), 1 - final / constant, np.nan)
+
+
+def _stopped_by(
+    lanes: Lanes, cells: np.ndarray, stopped: np.ndarray, initial: np.ndarray, final: np.ndarray
+) -> np.ndarray:
+    """Name of the stop that ended a cell, or the empty text. Of two that act at once, that of a good end."""
+    program = lanes.program
+    with np.errstate(over="ignore", invalid="ignore"):
+        # The loss that stopped a cell was rounded in another order than the one that is recorded.
+        enough = final <= lanes.numbers["enough"][cells] * (1 + 1e-3)
+    good = stopped & program.stop_converged & (enough | (not program.stop_above))
+    return np.select([good, stopped], ["stop_converged", "stop_above"], "")
 
 
 def _spread(targets: np.ndarray) -> float:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from nanmap.engine.task import late_step, task_of
+from nanmap.engine.task import mark_steps, task_of
 from nanmap.engine.vmapped import Group
 from nanmap.plan import Lanes
 from nanmap.training.cell import NEVER, Lane
@@ -49,10 +49,12 @@ class Advance(NamedTuple):
 
     def marks(self, steps: int) -> tuple[list[int], list[bool], list[int]]:
         """For a budget of `steps`: where to pause, whether to assess there, the step at which that is an event."""
-        late, ends = late_step(steps), self.stop == steps
-        within = self.start < late <= self.stop or self.start == late == 0
-        pauses = [self.start, min(max(late, self.start), self.stop), self.stop]
-        return pauses, [self.start == 0, within, ends or self.always], [0, NEVER, steps - 1 if ends else NEVER]
+        *marks, last = mark_steps(steps)
+        pauses = [*(min(max(mark, self.start), self.stop) for mark in marks), self.stop]
+        here = [self.start < mark <= self.stop or self.start == mark == 0 for mark in marks]
+        events = [max(mark - 1, 0) for mark in marks]
+        ends = self.stop == last
+        return pauses, [*here, ends or self.always], [*events, max(steps - 1, 0) if ends else NEVER]
 
 
 class Call(NamedTuple):

@@ -1,4 +1,4 @@
-"""What any engine needs of a batch: the rows and the budget of a cell, and when a training is late. Nothing is compiled here."""
+"""What any engine needs of a batch: the rows and the budget of a cell, and when it is assessed. Nothing is compiled here."""
 
 from functools import lru_cache
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from nanmap.data import Rows
+from nanmap.outcomes import TENTHS
 from nanmap.plan import Lanes
 from nanmap.training.batches import padded
 from nanmap.training.cell import Task
@@ -13,9 +14,13 @@ from nanmap.training.order import order_key
 from nanmap.training.program import Program
 
 
-def late_step(steps: Any) -> Any:
-    """⌊0.9 · steps⌋, in whole numbers: 0.9 · 10 is not 9 in every float."""
-    return steps * 9 // 10
+def mark_steps(steps: Any) -> tuple[Any, ...]:
+    """Updates made at each mark, in whole numbers: 0.9 · 10 is not 9 in every float.
+
+    >>> mark_steps(25)
+    (0, 12, 20, 22, 25)
+    """
+    return tuple(steps * tenth // 10 for tenth in TENTHS)
 
 
 def task_of(lanes: Lanes, cell: int) -> Task:

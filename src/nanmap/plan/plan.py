@@ -11,6 +11,7 @@ import numpy as np
 from nanmap.config import build_config
 from nanmap.errors import InputError
 from nanmap.grid import Cells
+from nanmap.outcomes import enough
 from nanmap.plan.sweep import Sweep
 from nanmap.plan.variant import Variant, make_variant
 from nanmap.training.lane_numbers import LaneNumber, lane_number
@@ -170,13 +171,16 @@ class Plan:
                 seed = along
             else:
                 numbers[number.name] = along
-        numbers["floor"] = _floors(mine, variant, numbers["delta"])
+        numbers |= _references(mine, variant, numbers["delta"], numbers["ratio"])
         return Lanes(program, mine, position, variant, seed, learning_rates, numbers)
 
 
-def _floors(variants: tuple[Variant, ...], variant: np.ndarray, delta: np.ndarray) -> np.ndarray:
-    """What `converged` is measured from, by the variant and the `loss.delta` of each cell, `[cells]`."""
+def _references(
+    variants: tuple[Variant, ...], variant: np.ndarray, delta: np.ndarray, ratio: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What losses are held against, by the variant and the `loss.delta` of each cell, `[cells]`."""
     deltas, turn = np.unique(delta, return_inverse=True)
     pairs, which = np.unique(variant * len(deltas) + turn, return_inverse=True)  # as numbers: rows are slow to sort
-    found = [variants[pair // len(deltas)].floor(float(deltas[pair % len(deltas)])) for pair in pairs]
-    return np.array(found)[which]
+    found = [variants[pair // len(deltas)].references(float(deltas[pair % len(deltas)])) for pair in pairs]
+    floor, constant = np.array(found).T[:, which]
+    return {"floor": floor, "constant": constant, "enough": enough(floor, constant, ratio)}

@@ -7,7 +7,7 @@ import numpy as np
 from nanmap.config import Config
 from nanmap.config.choices import LAYER_RATES
 from nanmap.config.optimizers import OPTIMIZERS
-from nanmap.data import Rows, affine_floor, load_rows
+from nanmap.data import Rows, affine_floor, load_rows, loss_constant, network_floor
 from nanmap.errors import InputError
 from nanmap.plan.budget import budget
 from nanmap.training.lane_numbers import LANE_NUMBERS, NUMBERS
@@ -20,7 +20,7 @@ class Variant:
 
     Attributes:
         steps_per_epoch, steps: updates per pass over the rows, and in all.
-        numbers: the lane numbers that no axis sets, but the floor, which follows from others.
+        numbers: the lane numbers that no axis sets, but the references, which follow from others.
         learning_rates: one per layer.
     """
 
@@ -32,10 +32,14 @@ class Variant:
     numbers: dict[str, float]
     learning_rates: tuple[float, ...]
 
-    def floor(self, delta: float) -> float:
-        """Loss that `converged` is measured from, by a cell with this `loss.delta`."""
-        given = self.config.outcome.floor
-        return affine_floor(self.rows, self.config.loss.kind, delta) if given == "auto" else float(given)
+    def references(self, delta: float) -> tuple[float, float]:
+        """`loss_floor` and `loss_constant` of a cell with this `loss.delta`."""
+        given, kind = self.config.outcome.floor, self.config.loss.kind
+        constant = loss_constant(self.rows, kind, delta)
+        if not isinstance(given, str):
+            return float(given), constant
+        straight = given == "affine" or not self.program.model.hidden_units
+        return (affine_floor if straight else network_floor)(self.rows, kind, delta), constant
 
 
 def make_variant(config: Config) -> Variant:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from nanmap.outcomes import Cause, Outcome
 from nanmap.results.schema import TEXT, Column, CurveStyle, Missing, Reason, Scale, Unit, arrow_table, axis_column
 
-VERSION = 2
+VERSION = 3
 
 CELL = Column("cell", pa.int64(), Unit.CELL, "Number of the cell, row-major over the axes, from 0.")
 COLUMNS = (
@@ -54,6 +54,12 @@ COLUMNS = (
         scale=Scale.STEPS,
     ),
     Column(
+        "stopped_by",
+        TEXT,
+        Unit.NAME,
+        "Which of `training.stop_above` and `training.stop_converged` ended the training; empty if it ran to its end.",
+    ),
+    Column(
         "steps_run",
         pa.int64(),
         Unit.STEPS,
@@ -70,6 +76,30 @@ COLUMNS = (
         better="low",
     ),
     Column(
+        "loss_at_50",
+        pa.float64(),
+        Unit.LOSS,
+        "Loss over all training rows after ⌊0.5·steps⌋ updates; NaN once a NaN appeared, of a stopped training that at its stop.",
+        label="loss at 50 % of the budget",
+        better="low",
+    ),
+    Column(
+        "loss_at_80",
+        pa.float64(),
+        Unit.LOSS,
+        "Loss over all training rows after ⌊0.8·steps⌋ updates; NaN once a NaN appeared, of a stopped training that at its stop.",
+        label="loss at 80 % of the budget",
+        better="low",
+    ),
+    Column(
+        "loss_at_90",
+        pa.float64(),
+        Unit.LOSS,
+        "Loss over all training rows after ⌊0.9·steps⌋ updates; NaN once a NaN appeared, of a stopped training that at its stop.",
+        label="loss at 90 % of the budget",
+        better="low",
+    ),
+    Column(
         "loss_final",
         pa.float64(),
         Unit.LOSS,
@@ -81,9 +111,28 @@ COLUMNS = (
         "loss_floor",
         pa.float64(),
         Unit.LOSS,
-        "Loss that `converged` is measured from: `outcome.floor`.",
+        "The reference that `converged` comes down to: `outcome.floor`.",
         label="loss of the floor",
         better="low",
+    ),
+    Column(
+        "loss_constant",
+        pa.float64(),
+        Unit.LOSS,
+        "Loss of the best constant answer to the training rows; `converged` is measured from it.",
+        label="loss of the best constant answer",
+        better="low",
+    ),
+    Column(
+        "skill",
+        pa.float64(),
+        Unit.BARE,
+        "1 − loss_final / loss_constant: 0 is what a constant answer reaches, 1 is perfect; R² of a squared loss.",
+        Missing.NAN,
+        (Reason.NOT_FINITE,),
+        label="skill: share of the constant answer's loss that is gone",
+        better="high",
+        scale=Scale.SHARE,
     ),
     Column(
         "loss_best",
@@ -228,6 +277,18 @@ COLUMNS = (
         label="step of the first overflow, as forecast",
         better="high",
         scale=Scale.STEPS,
+    ),
+    Column(
+        "dead_layer",
+        pa.bool_(),
+        Unit.NAME,
+        "Whether all units of some layer give zero on every training row after the last update.",
+    ),
+    Column(
+        "ends_infinite",
+        pa.bool_(),
+        Unit.NAME,
+        "Whether the loss or a parameter is infinite after the last update.",
     ),
     Column(
         "dead_fraction_initial",

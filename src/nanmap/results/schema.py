@@ -64,6 +64,7 @@ class Reason(StrEnum):
 
     NEVER = "never"
     ENDED_BY_NAN = "a NaN appeared"
+    NOT_FINITE = "the loss at the end is not finite"
     NO_VALIDATION_ROWS = "no validation rows", "data.validation_split"
     CONSTANT_TARGET = "the target is constant"
     CLASSES = "the targets are classes"

@@ -24,7 +24,7 @@ def complete_rows(
         facts: what the engine found of these cells; the `ENDS` among them where the program hands them out.
         forecaster: predicts what theory has to say of them.
     """
-    outcome, cause = classify(facts, facts["ratio"])
+    outcome, cause = classify(facts)
     ends = tuple(facts[name] for name in ENDS) if lanes.program.final_layers else None
     found = {**facts, "outcome": outcome, "cause": cause, **forecaster.columns(lanes, cells, ends)}
     without = np.full(len(cells), lanes.program.val_rows == 0)

@@ -21,7 +21,7 @@ NEVER = -1  # a step that did not come
 MEASURE_CEILING = 1e6  # Sohl-Dickstein 2402.06184: relative losses are clipped here, non-finite losses set to it
 MEASURE_TAIL = 20  # the last losses whose mean decides the sign of `measure`
 EPOCH_SUMS = ("epoch", "epoch_rest", "correct")  # of `Losses`: a followed training starts them anew with each epoch
-MARKS = 3  # assessments per advance: initial, at 90 % of the budget, final
+MARKS = 5  # assessments of a training: at the start, after half of the budget, 80 %, 90 %, and at the end
 
 
 class Batch(NamedTuple):
@@ -214,7 +214,8 @@ def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, 
     """Records the model's loss, its accuracy and its dead units over all rows in slot `mark`.
 
     Args:
-        event: the step at which a non-finite loss counts as an event, or NEVER if it does not.
+        event: the step at which a NaN counts as an event, at the start and at the end an infinite loss too, or NEVER if
+            they do not.
     """
     mask = rows_mask(program.rows, task.n)
     passed = _forward(program, lane, state.parameters, state.model_state, task.x, mask)
@@ -234,9 +235,9 @@ def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, 
     made = Assessment(loss, val_loss, squared, share, dead, infinite, accuracy, val_accuracy)
     found = jnp.stack([jnp.asarray(each, loss.dtype) for each in made])
     events = state.events
-    counts, alive = event >= 0, running(events)
+    counts, alive, outermost = event >= 0, running(events), (mark == 0) | (mark == MARKS - 1)
     events = events._replace(
-        first_inf=_latched(events.first_inf, alive & counts & jnp.isinf(loss), event),
+        first_inf=_latched(events.first_inf, alive & counts & outermost & jnp.isinf(loss), event),
         first_nan=_latched(events.first_nan, alive & counts & jnp.isnan(loss), event),
     )
     return state._replace(events=events, marks=state.marks.at[mark].set(found))
@@ -312,9 +313,7 @@ def _unless_stopped(
     if program.stop_above:
         stop = stop | (watched > lane.numbers["stop_above"] * initial)
     if program.stop_converged:
-        floor = lane.numbers["floor"]
-        reached = watched - floor <= lane.numbers["ratio"] * (initial - floor)
-        stop = stop | (reached & jnp.isfinite(initial))  # every loss is near the floor, seen from infinity
+        stop = stop | (watched <= lane.numbers["enough"])
     going = running(events)
     kept = jax.tree.map(partial(jnp.where, going & ~stop), made, state)
     latched = kept.events._replace(

@@ -64,4 +64,6 @@ NUMBERS = (
     *(each.name for each in LANE_NUMBERS if not each.whole and not each.per_layer),
     "warmup_steps",
     "floor",
+    "constant",
+    "enough",
 )

@@ -109,8 +109,7 @@ class Program:
             "clip_norm": self.clip_norm,
             "clip_output_gradient": self.clip_output_gradient,
             "stop_above": self.stop_above,
-            "floor": self.stop_converged,
-            "ratio": self.stop_converged,
+            "enough": self.stop_converged,
         }
         rule = OPTIMIZERS[self.optimizer].numbers
         return (*self.model.numbers, "delta", "decay", *rule, *(name for name, used in flagged.items() if used))
