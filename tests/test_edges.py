@@ -13,7 +13,7 @@ import pytest
 import nanmap
 from handmade import SMALL_FRACTAL
 from nanmap.edges.bisection import BUDGET, Edges, plan_search, search
-from nanmap.edges.facts import STABLE, UNSETTLED, UNSTABLE, _measured
+from nanmap.edges.facts import STABLE, SWINGING, UNSETTLED, UNSTABLE, _measured
 from nanmap.edges.probe import _stable
 from nanmap.edges.quantiles import over_seeds
 from nanmap.edges.rows import EdgeRows
@@ -86,9 +86,13 @@ class TestSearch:
 def test_the_note_says_on_which_side_of_the_rates_an_edge_is_missing() -> None:
     found = edges_of(np.array([1.0, 1e9, 1e-9, 1.0]))  # between the rates, above all, below all, between them
     found = replace(found, settled=np.array([True, True, True, False]))
-    probe = SimpleNamespace(by_tail=np.zeros(4, bool), horizon=np.full(4, 100))
-    notes = _measured(found, probe, SPAN)["note"].tolist()
-    assert notes == ["", STABLE, UNSTABLE, UNSETTLED]
+    probe = SimpleNamespace(by_tail=np.zeros(4, bool), swings=np.zeros(4, bool), horizon=np.full(4, 100))
+    assert _measured(found, probe, SPAN)["note"].tolist() == ["", STABLE, UNSTABLE, UNSETTLED]
+    probe.swings[:] = True
+    assert _measured(found, probe, SPAN)["note"].tolist() == [SWINGING, STABLE, UNSTABLE, UNSETTLED]
+    # Unstable at the lowest rate, stable again at the highest: no edge between them, and not stable at every rate.
+    islands = replace(found, low=np.full(4, np.nan), last_stable=np.full(4, SPAN.rates[-1]), reentrant=np.ones(4, bool))
+    assert set(_measured(replace(islands, settled=np.ones(4, bool)), probe, SPAN)["note"]) == {UNSTABLE}
 
 
 ENDS: dict[str, tuple[dict[str, Any], bool]] = {
@@ -164,6 +168,33 @@ class TestFullBatch:
             closed = critical_rates(CURVATURE, row.momentum)["nesterov" if row.nesterov else "heavy_ball"]
             assert row.edge_learning_rate == pytest.approx(closed, rel=1e-3)
             assert row.predicted_gd == pytest.approx(closed, rel=1e-9)
+
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_what_momentum_lets_swing_does_not_count_as_growth(self, dtype: str, npz, engine, tmp_path: Path):
+        """Below the edge the loss swings as βᵗcos², and comes to rest only after 1/(1 − β) updates, many times over."""
+        axes = [{"key": "optimizer.momentum", "values": [0.97, 0.98, 0.99]}]
+        tree = regression(npz(x=X, y=Y), training={"steps": 30, "batch_size": 12, "dtype": dtype})
+        table = measured(engine, tmp_path, tree, [*axes, RATES])
+        for row in table.itertuples():
+            assert row.edge_learning_rate == pytest.approx(2 * (1 + row.momentum) / CURVATURE, rel=2e-3), row.momentum
+        assert not table.reentrant.any()
+
+    def test_rounding_of_large_outputs_does_not_count_as_growth(self, engine, tmp_path: Path):
+        tree = {
+            "data": {"kind": "line", "start": 40, "n": 20, "slope": 300.0},
+            "training": {"steps": 30, "batch_size": 20},
+        }
+        x = np.arange(40.0, 60.0)
+        steepest = np.linalg.eigvalsh(2 * np.array([[np.mean(x * x), np.mean(x)], [np.mean(x), 1]]))[-1]
+        table = measured(engine, tmp_path, tree, [{"key": "optimizer.learning_rate", "log": [1e-6, 1e-2], "num": 9}])
+        assert table.edge_learning_rate[0] == pytest.approx(2 / steepest, rel=1e-3)
+
+    @pytest.mark.parametrize("stop", [{"stop_above": 10.0}, {"stop_converged": True}])
+    def test_what_a_stop_ends_early_is_decided_by_its_outcome(self, stop: dict, npz, engine, tmp_path: Path):
+        training = {"steps": 400, "batch_size": 12, "dtype": "float64", **stop}
+        table = measured(engine, tmp_path, regression(npz(x=X, y=Y), training=training), [RATES])
+        assert table.decided_by[0] == "outcome"
+        assert table.edge_learning_rate[0] == pytest.approx(2 / CURVATURE, rel=0.02)
 
     def test_a_short_budget_does_not_move_the_edge_of_the_tail(self, npz, engine, tmp_path: Path):
         axes = [{"key": "training.steps", "values": [3, 10, 2000]}]
