@@ -9,7 +9,7 @@ import pytest
 from handmade import BATCH, RATE, SEED, write_run
 from nanmap.analysis import Kind, count_outcomes, load_grid, make_view, most_common, take_medians, to_xarray
 from nanmap.errors import InputError
-from nanmap.outcomes import Outcome
+from nanmap.outcomes import MARKS, Outcome
 from nanmap.results.columns import COLUMNS, column_named
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import TEXT, Missing
@@ -22,12 +22,12 @@ NUMERIC = [each for each in COLUMNS if each.type != TEXT]
 BETTER = {  # by column, which end of the numbers is the good one
     "high": (
         *("first_inf_step", "first_nan_step", "stopped_step", "steps_run", "overflow_step_predicted"),
-        *("r2", "accuracy", "val_accuracy"),
+        *("skill", "r2", "accuracy", "val_accuracy"),
         *("predicted_gd", "predicted_mean_square", "predicted_typical", "predicted_catapult"),
     ),
     "low": (
-        *("loss_initial", "loss_final", "loss_floor", "loss_best", "val_loss_final", "measure"),
-        *("dead_fraction_initial", "dead_fraction"),
+        *(*MARKS, "loss_floor", "loss_constant", "loss_best", "val_loss_final", "measure"),
+        *("dead_fraction_initial", "dead_fraction", "dead_layer", "ends_infinite"),
     ),
     None: ("sharpness", "sharpness_final"),
 }

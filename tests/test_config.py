@@ -181,7 +181,7 @@ VALUES: list[tuple[str, list[Any], str]] = [
     ("training.batch_size", [1.5], "training.batch_size: expects a whole number (got 1.5)"),
     ("model.hidden", [[4], [4, 0]], "model.hidden.1: must be greater than or equal to 1 (got 0)"),
     ("model.kind", ["mlp", "cnn"], "model.kind: is none of the allowed values (got 'cnn')"),
-    ("outcome.floor", ["auto", 0.5, "low"], "outcome.floor: expects a number or \"auto\" (got 'low')"),
+    ("outcome.floor", ["auto", 0.5, "low"], 'outcome.floor: expects a number, "auto" or "affine" (got \'low\')'),
     ("record.sharpness", [True, "start", "end"], "record.sharpness: expects true, false or \"start\" (got 'end')"),
 ]
 

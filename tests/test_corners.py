@@ -12,7 +12,7 @@ from nanmap.config import build_config
 from nanmap.data import load_rows
 from nanmap.errors import InputError
 from nanmap.grid.where import parse_where
-from nanmap.outcomes import classify
+from nanmap.outcomes import MARKS, classify
 from nanmap.plan import Plan, make_sweep
 
 LINE: dict[str, Any] = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 2}}
@@ -64,10 +64,22 @@ def test_files_of_the_same_name_in_two_folders_are_both_watched(tmp_path: Path, 
 def test_coming_back_from_an_infinite_start_is_not_convergence() -> None:
     one = {name: np.array([-1]) for name in ("first_nan_step",)} | {"first_inf_step": np.array([0])}
     flags = dict.fromkeys(
-        ("ends_infinite", "dead_at_end", "dead_at_init", "data_nan", "float16", "single_rows"), np.array([False])
+        ("ends_infinite", "dead_layer", "dead_at_init", "data_nan", "float16", "single_rows"), np.array([False])
     )
-    losses = {"loss_initial": np.inf, "loss_late": 3e34, "loss_final": 2.5e34, "loss_floor": 0.0, "learning_rate": 1.0}
-    outcome, _ = classify(one | flags | {name: np.array([value]) for name, value in losses.items()}, 0.05)
+    losses = dict(zip(MARKS, (np.inf, 4e34, 3.5e34, 3e34, 2.5e34), strict=True)) | {
+        "loss_floor": 0.0,
+        "loss_constant": 1e36,
+    }
+    others = {
+        "learning_rate": 1.0,
+        "steps_run": 10,
+        "stopped_by": "",
+        "ratio": 0.01,
+        "rising": 1.01,
+        "falling": 0.99,
+        "rebound": 2.0,
+    }
+    outcome, _ = classify(one | flags | {name: np.array([value]) for name, value in (losses | others).items()})
     assert outcome[0] == "progressing"
 
 

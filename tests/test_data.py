@@ -8,6 +8,7 @@ import pytest
 
 from nanmap.config import build_config
 from nanmap.data import Rows, load_rows
+from nanmap.data.scaling import fit_scaling
 from nanmap.errors import InputError
 
 TABLE = """size,town,flag,price
@@ -38,6 +39,9 @@ def csv(tmp_path: Path):
         ({"n": 5}, np.arange(5.0)),
         ({"n": 4, "start": 1}, np.arange(1.0, 5.0)),
         ({"start": 1, "stop": 1000}, np.arange(1.0, 1000.0)),
+        ({"start": 1, "stop": 1.3, "step": 0.1}, 1 + 0.1 * np.arange(3)),  # 1 + 3 · 0.1 is below 1.3 in float64
+        ({"start": 1, "stop": -0.6, "step": -0.4}, 1 - 0.4 * np.arange(4)),
+        ({"start": 3, "stop": 4.5}, np.array([3.0, 4.0])),
         ({"start": 2, "n": 3, "step": -0.5}, np.array([2.0, 1.5, 1.0])),
         ({"inputs": "linspace", "start": 0, "stop": 10, "n": 100}, np.linspace(0, 10, 100)),
         ({"inputs": "normal", "n": 50, "seed": 3}, np.random.default_rng(3).standard_normal(50)),
@@ -113,6 +117,14 @@ def test_a_constant_column_is_0_after_standard_scaling_and_others_keep_their_dis
     assert (rows.inputs[~np.isnan(rows.inputs)] == 0).all()
     assert rows.val_inputs.tolist() == [[value + 0.1 - value]]
     assert [each.tolist() for each in rows.input_scaling] == [[value], [1.0]]
+
+
+@pytest.mark.parametrize("size", [1e160, 1e-170, 3e-308])
+@pytest.mark.parametrize("kind", ["standard", "minmax", "maxabs"])
+def test_columns_of_any_size_are_scaled_as_those_near_one(size: float, kind: str) -> None:
+    column = np.array([[1.0], [-1.0], [0.5]])
+    found = fit_scaling(column * size, kind).apply(column * size)
+    np.testing.assert_allclose(found, fit_scaling(column, kind).apply(column), rtol=1e-12)
 
 
 def test_text_columns_are_one_hot_in_sorted_order(csv) -> None:

@@ -167,7 +167,8 @@ def test_adam_in_float16_stands_still_once_a_squared_gradient_overflows(train) -
 
 
 @pytest.mark.parametrize(
-    ("dtype", "eps", "ends"), [("float16", 1e-8, "nan"), ("float16", 1e-4, ""), ("bfloat16", 1e-8, "")]
+    ("dtype", "eps", "ends"),
+    [("float16", 1e-8, "nan"), ("float16", 1e-4, ""), ("bfloat16", 1e-8, ""), ("float32", 1e-39, "nan")],
 )
 def test_an_epsilon_that_rounds_to_zero_is_a_nan_where_a_gradient_is_zero(dtype, eps, ends, train) -> None:
     # The row x = 0 has no gradient: Adam divides 0 by 0 + eps.

@@ -91,7 +91,7 @@ def test_a_converged_cell_stops(grid) -> None:
     assert before["outcome"] != "converged", "it stops as soon as it has converged"
 
 
-STOPS = {  # setting, loss of the batch, of all rows, at the start, the floor: whether it ends the training
+STOPS = {  # setting, loss of the batch, of all rows, at the start, what is enough: whether it ends the training
     "above": ("stop_above", 1.0, 100.5, 1.0, 0.0, True),
     "at the multiple": ("stop_above", 1.0, 100.0, 1.0, 0.0, False),
     "one batch above": ("stop_above", 1e6, 1.0, 1.0, 0.0, False),
@@ -99,24 +99,23 @@ STOPS = {  # setting, loss of the batch, of all rows, at the start, the floor: w
     "above a perfect start": ("stop_above", 1.0, 1e-30, 0.0, 0.0, True),
     "infinite": ("stop_above", np.inf, np.inf, 1.0, 0.0, True),
     "infinite from the start": ("stop_above", np.inf, np.inf, np.inf, 0.0, False),
-    "near the floor": ("stop_converged", 9.0, 2.5, 5.0, 2.0, True),
-    "at the share of the floor": ("stop_converged", 9.0, 2.75, 5.0, 2.0, True),
-    "above the share": ("stop_converged", 2.0, 2.875, 5.0, 2.0, False),
-    "a perfect start": ("stop_converged", 0.0, 0.0, 0.0, 0.0, True),
-    "a start below the floor": ("stop_converged", 1.0, 1.0, 1.0, 2.0, True),
-    "no floor": ("stop_converged", 0.0, 0.0, 1.0, np.nan, False),
-    "converged from infinity": ("stop_converged", 1.0, 1.0, np.inf, 0.0, False),
-    "infinite at the floor": ("stop_converged", np.inf, np.inf, np.inf, 0.0, False),
+    "below what is enough": ("stop_converged", 9.0, 2.5, 5.0, 2.75, True),
+    "at what is enough": ("stop_converged", 9.0, 2.75, 5.0, 2.75, True),
+    "above what is enough": ("stop_converged", 2.0, 2.875, 5.0, 2.75, False),
+    "a start that is enough": ("stop_converged", 1.0, 1.0, 1.0, 2.0, True),
+    "no reference": ("stop_converged", 0.0, 0.0, 1.0, np.nan, False),
+    "converged from infinity": ("stop_converged", 1.0, 1.0, np.inf, 2.0, True),
+    "an infinite loss": ("stop_converged", np.inf, np.inf, np.inf, 2.0, False),
 }
 
 
 @pytest.mark.parametrize("case", STOPS)
-def test_a_stop_is_judged_by_the_loss_of_all_rows_and_by_a_finite_start(case: str) -> None:
-    setting, loss, watched, initial, floor, stops = STOPS[case]
+def test_a_stop_is_judged_by_the_loss_of_all_rows(case: str) -> None:
+    setting, loss, watched, initial, enough, stops = STOPS[case]
     value = {"stop_above": 100.0, "stop_converged": True}[setting]
     tree = LINE | {"training": LINE["training"] | {setting: value}}
     program = make_variant(build_config(tree)).program
-    lane = Lane({"stop_above": np.float32(100), "floor": np.float32(floor), "ratio": np.float32(0.25)}, np.ones(1))
+    lane = Lane({"stop_above": np.float32(100), "enough": np.float32(enough)}, np.ones(1))
     before = State(
         parameters=[{"kernel": np.float32(1)}],
         model_state=[{}],

@@ -13,11 +13,12 @@ import pytest
 import nanmap
 from handmade import SMALL_FRACTAL
 from nanmap.edges.bisection import BUDGET, Edges, plan_search, search
-from nanmap.edges.facts import STABLE, UNSETTLED, UNSTABLE, _measured
+from nanmap.edges.facts import STABLE, SWINGING, UNSETTLED, UNSTABLE, _measured
 from nanmap.edges.probe import _stable
 from nanmap.edges.quantiles import over_seeds
 from nanmap.edges.rows import EdgeRows
 from nanmap.errors import InputError
+from nanmap.outcomes import MARKS
 from nanmap.plan import load_sweep, make_sweep
 from oracles import critical_rates
 
@@ -86,9 +87,13 @@ class TestSearch:
 def test_the_note_says_on_which_side_of_the_rates_an_edge_is_missing() -> None:
     found = edges_of(np.array([1.0, 1e9, 1e-9, 1.0]))  # between the rates, above all, below all, between them
     found = replace(found, settled=np.array([True, True, True, False]))
-    probe = SimpleNamespace(by_tail=np.zeros(4, bool), horizon=np.full(4, 100))
-    notes = _measured(found, probe, SPAN)["note"].tolist()
-    assert notes == ["", STABLE, UNSTABLE, UNSETTLED]
+    probe = SimpleNamespace(by_tail=np.zeros(4, bool), swings=np.zeros(4, bool), horizon=np.full(4, 100))
+    assert _measured(found, probe, SPAN)["note"].tolist() == ["", STABLE, UNSTABLE, UNSETTLED]
+    probe.swings[:] = True
+    assert _measured(found, probe, SPAN)["note"].tolist() == [SWINGING, STABLE, UNSTABLE, UNSETTLED]
+    # Unstable at the lowest rate, stable again at the highest: no edge between them, and not stable at every rate.
+    islands = replace(found, low=np.full(4, np.nan), last_stable=np.full(4, SPAN.rates[-1]), reentrant=np.ones(4, bool))
+    assert set(_measured(replace(islands, settled=np.ones(4, bool)), probe, SPAN)["note"]) == {UNSTABLE}
 
 
 ENDS: dict[str, tuple[dict[str, Any], bool]] = {
@@ -96,20 +101,21 @@ ENDS: dict[str, tuple[dict[str, Any], bool]] = {
     "stalled": ({}, True),
     "nan": ({"first_nan_step": 3}, False),
     "inf": ({"ends_infinite": True, "first_inf_step": 3, "loss_final": np.inf}, False),
-    "diverged": ({"loss_final": 2.0}, False),
-    "dead from the start": ({"dead_at_end": True, "dead_at_init": True}, True),
-    "killed": ({"dead_at_end": True}, False),
-    "blown up, then dead": ({"dead_at_end": True, "loss_final": 2.0}, False),
+    "diverged": ({"loss_final": 2.1}, False),
+    "dead from the start": ({"dead_layer": True, "dead_at_init": True}, True),
+    "killed": ({"dead_layer": True}, False),
+    "blown up, then dead": ({"dead_layer": True, "loss_final": 2.0}, False),
 }
 
 
 @pytest.mark.parametrize("end", ENDS)
 def test_an_end_that_the_steps_led_to_is_past_the_edge(end: str) -> None:
     change, stable = ENDS[end]
-    flags = ("ends_infinite", "dead_at_end", "dead_at_init", "data_nan", "float16", "single_rows")
-    losses = {"loss_initial": 1.0, "loss_late": 1.0, "loss_final": 1.0, "loss_floor": 0.0}
+    flags = ("ends_infinite", "dead_layer", "dead_at_init", "data_nan", "float16", "single_rows")
+    losses = dict.fromkeys(MARKS, 1.0) | {"loss_floor": 0.0, "loss_constant": 1.0, "steps_run": 10, "stopped_by": ""}
+    losses |= {"ratio": 0.05, "rising": 1.01, "falling": 0.99, "rebound": 2.0}
     plain = losses | dict.fromkeys(flags, False) | {"first_inf_step": -1, "first_nan_step": -1, "learning_rate": 0.1}
-    facts = {name: np.array([value]) for name, value in (plain | {"ratio": 0.05} | change).items()}
+    facts = {name: np.array([value]) for name, value in (plain | change).items()}
     assert _stable(None, np.zeros(1, int), facts, np.zeros(1, bool)).tolist() == [stable]
 
 
@@ -164,6 +170,33 @@ class TestFullBatch:
             closed = critical_rates(CURVATURE, row.momentum)["nesterov" if row.nesterov else "heavy_ball"]
             assert row.edge_learning_rate == pytest.approx(closed, rel=1e-3)
             assert row.predicted_gd == pytest.approx(closed, rel=1e-9)
+
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_what_momentum_lets_swing_does_not_count_as_growth(self, dtype: str, npz, engine, tmp_path: Path):
+        """Below the edge the loss swings as βᵗcos², and comes to rest only after 1/(1 − β) updates, many times over."""
+        axes = [{"key": "optimizer.momentum", "values": [0.97, 0.98, 0.99]}]
+        tree = regression(npz(x=X, y=Y), training={"steps": 30, "batch_size": 12, "dtype": dtype})
+        table = measured(engine, tmp_path, tree, [*axes, RATES])
+        for row in table.itertuples():
+            assert row.edge_learning_rate == pytest.approx(2 * (1 + row.momentum) / CURVATURE, rel=2e-3), row.momentum
+        assert not table.reentrant.any()
+
+    def test_rounding_of_large_outputs_does_not_count_as_growth(self, engine, tmp_path: Path):
+        tree = {
+            "data": {"kind": "line", "start": 40, "n": 20, "slope": 300.0},
+            "training": {"steps": 30, "batch_size": 20},
+        }
+        x = np.arange(40.0, 60.0)
+        steepest = np.linalg.eigvalsh(2 * np.array([[np.mean(x * x), np.mean(x)], [np.mean(x), 1]]))[-1]
+        table = measured(engine, tmp_path, tree, [{"key": "optimizer.learning_rate", "log": [1e-6, 1e-2], "num": 9}])
+        assert table.edge_learning_rate[0] == pytest.approx(2 / steepest, rel=1e-3)
+
+    @pytest.mark.parametrize("stop", [{"stop_above": 10.0}, {"stop_converged": True}])
+    def test_what_a_stop_ends_early_is_decided_by_its_outcome(self, stop: dict, npz, engine, tmp_path: Path):
+        training = {"steps": 400, "batch_size": 12, "dtype": "float64", **stop}
+        table = measured(engine, tmp_path, regression(npz(x=X, y=Y), training=training), [RATES])
+        assert table.decided_by[0] == "outcome"
+        assert table.edge_learning_rate[0] == pytest.approx(2 / CURVATURE, rel=0.02)
 
     def test_a_short_budget_does_not_move_the_edge_of_the_tail(self, npz, engine, tmp_path: Path):
         axes = [{"key": "training.steps", "values": [3, 10, 2000]}]

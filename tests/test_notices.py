@@ -150,6 +150,8 @@ ADAM = {"kind": "adam"}
         ("float16", {"learning_rate": 1e-8}, ["optimizer.learning_rate = 1e-08 is 0 in float16", "nothing moves"]),
         ("float32", ADAM | {"eps": 1e-8}, []),
         ("float32", ADAM | {"eps": 1e-50}, ["optimizer.eps = 1e-50 is 0 in float32"]),
+        ("float32", ADAM | {"eps": 1e-39}, ["optimizer.eps = 1e-39 is 0 in float32", "1.2e-38", "NaN"]),
+        ("float64", ADAM | {"eps": 1e-310}, ["optimizer.eps = 1e-310 is below 2.2e-308", "steps become huge"]),
     ],
 )
 def test_numbers_that_a_format_loses_are_told_with_the_mend(dtype: str, optimizer: dict, words: list[str]) -> None:

@@ -75,14 +75,15 @@ from matplotlib.colors import to_hex
 from handmade import write_run
 from nanmap.analysis import to_xarray
 from nanmap.edges.probe import BROKEN
-from nanmap.outcomes import Outcome, classify
+from nanmap.outcomes import MARKS, Outcome, classify
 from nanmap.plot import draw_map
 
 never, no = np.full(3, -1), np.zeros(3, bool)
 known = {"first_inf_step": never, "first_nan_step": np.array([-1, -1, 4]), "learning_rate": np.ones(3), "loss_floor": np.zeros(3)}
-known |= {"loss_initial": np.ones(3), "loss_late": np.ones(3), "loss_final": np.array([0.0, 1.0, np.nan])}
-known |= dict.fromkeys(("ends_infinite", "dead_at_end", "dead_at_init", "data_nan", "float16", "single_rows"), no)
-outcomes, causes = classify(known, 0.05)
+known |= dict.fromkeys(MARKS, np.ones(3)) | {"loss_final": np.array([0.0, 1.0, np.nan]), "loss_constant": np.ones(3)}
+known |= {"steps_run": np.full(3, 10), "stopped_by": np.full(3, ""), "ratio": 0.05, "rising": 1.01, "falling": 0.99, "rebound": 2.0}
+known |= dict.fromkeys(("ends_infinite", "dead_layer", "dead_at_init", "data_nan", "float16", "single_rows"), no)
+outcomes, causes = classify(known)
 axes = [{"key": "training.batch_size", "values": [1]}, {"key": "optimizer.learning_rate", "values": [1.0, 2.0, 3.0]}]
 facts = {"outcome": outcomes.astype(object), "loss_swing": np.array([1.0, 7.0, np.nan])}
 folder = write_run(Path(sys.argv[1]), axes, facts)

@@ -125,7 +125,7 @@ class TestOutcomes:
 
     @pytest.mark.parametrize("name", [each.name for each in COLUMNS if Reason.NO_CLASSES not in each.reasons])
     def test_every_column_can_be_drawn(self, tmp_path: Path, name: str):
-        numeric = name not in ("outcome", "cause")
+        numeric = name not in ("outcome", "cause", "stopped_by")
         assert panels_of(draw(write_run(tmp_path, [BATCH, RATE], {name: 1} if numeric else {}), value=name))
 
 

@@ -33,7 +33,7 @@ def measured_edge(columns, tree: dict, around: float) -> float:
     rates = around * np.linspace(0.996, 1.004, 81)
     found = columns(tree, [{"key": "optimizer.learning_rate", "values": rates.tolist()}])
     rounding = 1e-20 * found["loss_initial"]  # a run that has converged wanders at the level of rounding
-    grows = found["loss_final"] > np.maximum(found["loss_late"], rounding)
+    grows = found["loss_final"] > np.maximum(found["loss_at_90"], rounding)
     assert (grows[0], grows[-1]) == (False, True), "the turn lies outside the grid"
     assert (np.diff(grows.astype(int)) >= 0).all(), "stable and unstable rates alternate"
     first = int(np.argmax(grows))

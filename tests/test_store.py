@@ -13,6 +13,7 @@ from handmade import write_run
 from nanmap.analysis import to_xarray
 from nanmap.edges.table import EDGE_COLUMNS
 from nanmap.errors import InputError
+from nanmap.outcomes import MARKS
 from nanmap.result import Result
 from nanmap.results.columns import CELL, COLUMNS, VERSION, make_table, reference_table
 from nanmap.results.folder import RunFolder
@@ -34,7 +35,9 @@ AXES = {
 def facts() -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     for each in COLUMNS:
-        found[each.name] = np.arange(ROWS) if each.type == pa.int64() else HOSTILE.copy()
+        found[each.name] = {pa.int64(): np.arange(ROWS), pa.bool_(): np.arange(ROWS) % 3 == 0}.get(
+            each.type, HOSTILE.copy()
+        )
         if each.names:
             found[each.name] = np.resize(np.array(list(each.names), object), ROWS)
         if each.missing is Missing.NEGATIVE:
@@ -59,7 +62,7 @@ NULL = {  # the contract: what is null, by column; of all others a NaN is a valu
     "first_nan_step": "negative",
     "stopped_step": "negative",
     "val_loss_final": "mask",
-    **dict.fromkeys(("r2", "accuracy", "val_accuracy", "measure", "sharpness", "sharpness_final"), "nan"),
+    **dict.fromkeys(("skill", "r2", "accuracy", "val_accuracy", "measure", "sharpness", "sharpness_final"), "nan"),
     **dict.fromkeys(("predicted_gd", "predicted_mean_square", "predicted_typical", "predicted_catapult"), "nan"),
     **dict.fromkeys(("overflow_step_predicted", "dead_fraction_initial", "dead_fraction"), "nan"),
 }
@@ -158,9 +161,9 @@ UNITS = {
         *(f"predicted_{name}_absent" for name in ("gd", "mean_square", "typical")),
     ),
     "steps": ("first_inf_step", "first_nan_step", "stopped_step", "steps_run", "overflow_step_predicted", "horizon"),
-    "loss": ("loss_initial", "loss_final", "loss_floor", "loss_best", "val_loss_final"),
+    "loss": (*MARKS, "loss_floor", "loss_constant", "loss_best", "val_loss_final"),
     "share": ("accuracy", "val_accuracy", "dead_fraction_initial", "dead_fraction"),
-    "1": ("r2", "measure", "sharpness", "sharpness_final", "reentrant"),
+    "1": ("skill", "dead_layer", "ends_infinite", "r2", "measure", "sharpness", "sharpness_final", "reentrant"),
     "learning rate": (
         *(f"predicted_{name}" for name in ("gd", "mean_square", "typical", "catapult")),
         *("edge_learning_rate", "bracket_low", "bracket_high", "last_stable_rate"),

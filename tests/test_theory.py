@@ -31,6 +31,7 @@ from nanmap.theory.predict import (
     LOSS,
     MINIBATCH,
     MOMENTUM,
+    NEAR_ONE,
     NONLINEAR,
     RULE,
     SCHEDULE,
@@ -169,6 +170,11 @@ class TestTypical:
         found = typical_edge(problem, 1, False)
         assert found == pytest.approx(turn(grows, found / 1.5, found * 1.5), rel=0.03)
 
+    @pytest.mark.parametrize("momentum", [0.9, 0.97, -0.97])
+    def test_equal_batches_turn_where_full_batch_descent_does(self, momentum: float):
+        problem = LinearProblem(np.ones((4, 1)), np.ones((4, 1)), 2.0)
+        assert typical_edge(problem, 2, False, momentum) == pytest.approx(2 * (1 + momentum) / 2.0, rel=0.02)
+
     @pytest.mark.parametrize("batch", [1, 2, 5, 10])
     def test_a_typical_run_survives_where_the_mean_square_explodes(self, batch: int):
         assert typical_edge(GROWING, batch, True) > mean_square_edge(GROWING, batch, True)
@@ -304,6 +310,10 @@ class TestWhatHolds:
             training={"order": "sequential", "batch_size": 1, "dtype": "float64"},
         )
         assert found["typical"] == (False, ILL_CONDITIONED)
+
+    def test_momentum_very_near_to_one_is_not_simulated(self):
+        shuffled = {"order": "shuffle", "batch_size": 4}
+        assert predicted(optimizer={"momentum": 0.995}, training=shuffled)["typical"] == (False, NEAR_ONE)
 
     def test_float32_trusts_less_than_float64(self):
         tables = {"data": {"n": 60, "scale_inputs": "none"}}

@@ -144,6 +144,14 @@ class Cause(Verdict):
     PLATEAU = "plateau", "it came to rest, or moves too slowly to get there", 20, Outcome.STALLED.colour
 
 
+class Stop(Verdict):
+    """What ended a training before its budget; the empty text where nothing did."""
+
+    NONE = "", "it ran to its end", 0, Outcome.STALLED.colour
+    CONVERGED = "stop_converged", "training.stop_converged: it had converged", 10, Outcome.CONVERGED.colour
+    ABOVE = "stop_above", "training.stop_above: its loss was too large", 20, Outcome.DIVERGED.colour
+
+
 Facts = Mapping[str, Any]  # what is known of cells, an array `[cells]` per name
 TENTHS = (0, 5, 8, 9, 10)  # of the budget, after which the loss over all rows is taken
 MARKS = ("loss_initial", "loss_at_50", "loss_at_80", "loss_at_90", "loss_final")
@@ -183,7 +191,7 @@ def classify(facts: Facts) -> tuple[np.ndarray, np.ndarray]:
         lowest = _lowest(facts)
         rebounded = (final > constant) & (final > facts["rebound"] * lowest)
         past = (final > facts["rising"] * first) | (final > facts["rebound"] * lowest)
-        blown = rebounded | (_rises(facts) & past) | (facts["stopped_by"] == "stop_above")
+        blown = rebounded | (_rises(facts) & past) | (facts["stopped_by"] == Stop.ABOVE)
         falling = (final < facts["falling"] * ninety) & (final <= lowest)
         above_start = final > first
     outcomes = _first_that_holds(
@@ -191,7 +199,7 @@ def classify(facts: Facts) -> tuple[np.ndarray, np.ndarray]:
         {
             Outcome.NAN: has_nan,
             Outcome.INF: facts["ends_infinite"],
-            Outcome.CONVERGED: reached | (facts["stopped_by"] == "stop_converged"),
+            Outcome.CONVERGED: reached | (facts["stopped_by"] == Stop.CONVERGED),
             Outcome.DEAD: facts["dead_layer"],
             Outcome.DIVERGED: blown,
             Outcome.PROGRESSING: falling,

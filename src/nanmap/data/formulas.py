@@ -24,4 +24,7 @@ def _axis(data: DataSettings, rng: np.random.Generator) -> np.ndarray:
         return np.linspace(data.start, data.stop or 0.0, data.n or 0)
     if data.n is not None:
         return data.start + data.step * np.arange(data.n)
-    return np.arange(data.start, data.stop, data.step)
+    count = np.ceil(
+        ((data.stop or 0.0) - data.start) / data.step - 1e-9
+    )  # 1.3 is excluded though 1 + 3 · 0.1 is below it
+    return data.start + data.step * np.arange(max(count, 0))

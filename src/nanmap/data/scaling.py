@@ -48,5 +48,8 @@ def fit_scaling(columns: np.ndarray, kind: str) -> Scaling:
         elif kind == "minmax" or low == high:
             shift[index], divisor[index] = low, high - low
         else:
-            shift[index], divisor[index] = known.mean(), known.std()
+            # By a power of two, which changes no digit: squares of what is far from 1 would be 0 or infinite.
+            power = np.frexp(np.abs(known).max())[1]
+            near_one = np.ldexp(known, -power)
+            shift[index], divisor[index] = np.ldexp([near_one.mean(), near_one.std()], power)
     return Scaling(shift, np.where(divisor == 0, 1.0, divisor))

@@ -16,6 +16,7 @@ from nanmap.theory.facts import Forecaster, reasons
 
 STABLE = "stable at every rate that was tried"
 UNSTABLE = "unstable at the lowest rate that was tried"
+SWINGING = "momentum still swings at the longest horizon: a rate below the edge may count as growing"
 UNSETTLED = "slow modes still hide the growth at the longest horizon"
 
 
@@ -41,7 +42,7 @@ def edge_facts(
 
 def _measured(found: Edges, probe: Prober, span: Span) -> dict[str, np.ndarray]:
     lost = np.isfinite(found.low)
-    never = np.isnan(found.low) & (found.last_stable >= span.rates[-1])
+    never = np.isnan(found.low) & (found.last_stable >= span.rates[-1]) & ~found.reentrant
     return {
         "edge_learning_rate": np.sqrt(found.low) * np.sqrt(found.high),
         "bracket_low": found.low,
@@ -50,7 +51,9 @@ def _measured(found: Edges, probe: Prober, span: Span) -> dict[str, np.ndarray]:
         "reentrant": found.reentrant,
         "decided_by": np.where(probe.by_tail, TAIL, OUTCOME).astype(object),
         "horizon": probe.horizon * found.stretch,
-        "note": np.select([~found.settled, never, ~lost], [UNSETTLED, STABLE, UNSTABLE], "").astype(object),
+        "note": np.select(
+            [~found.settled, never, ~lost, probe.swings], [UNSETTLED, STABLE, UNSTABLE, SWINGING], ""
+        ).astype(object),
     }
 
 

@@ -2,7 +2,8 @@
 
 Linear models with a squared loss under full-batch descent are decided by the tail of the loss: unstable where the loss
 over the last tenth of the horizon grows. Their outcome at the end of a short budget would be biased: a growing mode that
-began small is still hidden. All other trainings are decided by their outcome at the end of the sweep's own budget.
+began small is still hidden. All other trainings, and those that a stop may end early, are decided by their outcome at the end
+of the sweep's own budget.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +20,9 @@ from nanmap.theory import linear_problem
 from nanmap.theory.predict import why_not_linear_descent
 
 TAIL_STEPS = 600  # least horizon of a decision by the tail: modes near the largest have mostly died out by then
-ROUNDING = 64  # units in the last place by which a loss must grow to count as growing
+ROUNDING = 64  # units in the last place by which an output must move for the loss to count as growing
+SWINGS = 1.2 / 0.9  # of the time that momentum swings: what it still adds at nine tenths must be below rounding
+LONGEST_SWING = 100_000  # updates that are waited for it
 BROKEN = [each for each in Outcome if each.unstable]
 BROKEN_BY_STEPS = [each for each in Cause if each.unstable]  # a layer dead at initialisation was not broken by the rate
 TAIL, OUTCOME = "tail", "outcome"
@@ -38,6 +41,7 @@ class Prober:
 
     Attributes:
         by_tail: rows that are decided by the tail, bool `[rows]`.
+        swings: rows whose momentum swings for longer than is waited for, bool `[rows]`.
         horizon: updates of each row's trainings, before any stretching, int64 `[rows]`.
         cost: lane-updates spent, those of lanes that only fill their group among them.
     """
@@ -46,11 +50,15 @@ class Prober:
         self, plan: Plan, edges: EdgeRows, engine: Engine, rows: np.ndarray, trained: Callable[[int], None]
     ) -> None:
         self.plan, self.edges, self.engine, self.rows, self.trained = plan, edges, engine, rows, trained
-        self.by_tail, self.horizon = np.zeros(len(rows), bool), np.zeros(len(rows), np.int64)
+        self.by_tail, self.swings = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
+        self.horizon = np.zeros(len(rows), np.int64)
         self.cells = edges.cells(rows)
         for lanes in plan.lanes(self.cells):
             self.by_tail[lanes.position] = np.array([decided_by_tail(each) for each in lanes.variants])[lanes.variant]
-            self.horizon[lanes.position] = np.array([horizon(each) for each in lanes.variants])[lanes.variant]
+            least = np.array([horizon(each) for each in lanes.variants])[lanes.variant]
+            swing = np.where(self.by_tail[lanes.position], _swing(lanes), 0)
+            self.swings[lanes.position] = swing > LONGEST_SWING
+            self.horizon[lanes.position] = np.maximum(least, np.minimum(swing, LONGEST_SWING))
         self.cost = 0
 
     def __call__(self, rows: np.ndarray, rates: np.ndarray, stretch: np.ndarray) -> np.ndarray:
@@ -95,12 +103,25 @@ class Prober:
 
 def decided_by_tail(variant: Variant) -> bool:
     """Whether the loss of this training is a sum of powers of its step, so that its tail says whether it is stable."""
-    return variant.program.full_batch and not why_not_linear_descent(variant.config, variant.rows)
+    program = variant.program
+    return program.full_batch and not program.stops and not why_not_linear_descent(variant.config, variant.rows)
 
 
 def horizon(variant: Variant) -> int:
     """Updates of a probe: the sweep's budget, or what the tail needs."""
     return max(variant.steps, TAIL_STEPS) if decided_by_tail(variant) else variant.steps
+
+
+def _swing(lanes: Lanes) -> np.ndarray:
+    """Updates until what momentum lets swing has sunk below rounding, `[cells]`; 0 without momentum.
+
+    Below the edge the slow pairs of eigenvalues have modulus √|β|: the loss swings as |β|ᵗcos², and its tail may end high.
+    """
+    momentum = np.abs(np.nan_to_num(lanes.numbers["momentum"]))
+    rounding = ROUNDING * float(jnp.finfo(lanes.program.dtype).eps)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        swing = SWINGS * np.log(rounding**2) / np.log(momentum)
+    return np.ceil(np.where((momentum > 0) & (momentum < 1), swing, 0))
 
 
 def _stable(lanes: Lanes, index: np.ndarray, facts: Facts, by_tail: np.ndarray) -> np.ndarray:
@@ -117,8 +138,8 @@ def _tail_grows(lanes: Lanes, index: np.ndarray, facts: Facts) -> np.ndarray:
     unit = ROUNDING * float(jnp.finfo(lanes.program.dtype).eps)  # NumPy's knows no bfloat16
     size = np.array([_target_size(each) for each in lanes.variants])[lanes.variant[index]]
     with np.errstate(invalid="ignore"):
-        noise = unit**2 * np.maximum(size, facts["loss_initial"])  # a run that has converged wanders at this level
-        return ~(facts["loss_final"] <= np.maximum(facts["loss_at_90"] * (1 + unit), noise))
+        noise = unit * np.sqrt(np.maximum(size, facts["loss_initial"]))  # of the outputs, whatever their errors are
+        return ~(np.sqrt(facts["loss_final"]) <= np.sqrt(facts["loss_at_90"]) * (1 + unit / 2) + noise)
 
 
 def _target_size(variant: Variant) -> float:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nanmap.engine.task import mark_steps
+from nanmap.outcomes import Stop
 from nanmap.plan import Lanes
 from nanmap.training.cell import MARKS, MEASURE_CEILING, MEASURE_TAIL, Assessment, Events, Losses, State
 
@@ -128,7 +129,7 @@ def _stopped_by(
         # The loss that stopped a cell was rounded in another order than the one that is recorded.
         enough = final <= lanes.numbers["enough"][cells] * (1 + 1e-3)
     good = stopped & program.stop_converged & (enough | (not program.stop_above))
-    return np.select([good, stopped], ["stop_converged", "stop_above"], "")
+    return np.select([good, stopped], [Stop.CONVERGED, Stop.ABOVE], Stop.NONE)
 
 
 def _spread(targets: np.ndarray) -> float:

@@ -28,6 +28,7 @@ FORMATS = {
     "bfloat16": Format(3.3895313892515355e38, 2.0**-126, 2.0**-133, 1 - 2.0**-8),
     "float16": Format(65504.0, 2.0**-14, 2.0**-24, 1 - 2.0**-11),
 }
+FLUSHED = ("float32", "bfloat16")
 AVERAGES = ("b1", "b2", "rho", "momentum")
 
 
@@ -46,6 +47,11 @@ def rounds_to_zero(value: float, dtype: str) -> bool:
     return 0 < abs(value) <= FORMATS[dtype].smallest / 2
 
 
+def acts_as_zero(value: float, dtype: str) -> bool:
+    """Whether computation makes 0 of a number: on a CPU XLA flushes float32 and bfloat16 below their full precision."""
+    return rounds_to_zero(value, dtype) or (dtype in FLUSHED and 0 < abs(value) < FORMATS[dtype].normal)
+
+
 def rounds_to_one(value: float, dtype: str) -> bool:
     """Whether a number below 1 is 1 in the format. The middle goes to 1, whose last bit is even."""
     return 1 > value >= (1 + FORMATS[dtype].below_one) / 2
@@ -57,9 +63,10 @@ def _epsilon(plan: Plan, variant: Variant, dtype: str) -> Iterable[str]:
     form = FORMATS[dtype]
     least = min(_values(plan, variant, "eps"))
     mend = f"use optimizer.eps = {_above(form.normal):.0e} or more"
-    if rounds_to_zero(least, dtype):
+    if acts_as_zero(least, dtype):
+        ends = form.normal if dtype in FLUSHED else form.smallest
         yield (
-            f"optimizer.eps = {least:.4g} is 0 in {dtype}, whose smallest number is {form.smallest:.2g}: "
+            f"optimizer.eps = {least:.4g} is 0 in {dtype}, which is computed with numbers down to {ends:.2g}: "
             f"0 / 0 gives NaN wherever a gradient is exactly 0; {mend}"
         )
     elif 0 < least < form.normal:

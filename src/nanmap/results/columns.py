@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from nanmap.outcomes import Cause, Outcome
+from nanmap.outcomes import Cause, Outcome, Stop
 from nanmap.results.schema import TEXT, Column, CurveStyle, Missing, Reason, Scale, Unit, arrow_table, axis_column
 
 VERSION = 3
@@ -58,6 +58,7 @@ COLUMNS = (
         TEXT,
         Unit.NAME,
         "Which of `training.stop_above` and `training.stop_converged` ended the training; empty if it ran to its end.",
+        names=Stop,
     ),
     Column(
         "steps_run",
@@ -281,14 +282,20 @@ COLUMNS = (
     Column(
         "dead_layer",
         pa.bool_(),
-        Unit.NAME,
+        Unit.BARE,
         "Whether all units of some layer give zero on every training row after the last update.",
+        label="a layer is dead at the end",
+        better="low",
+        scale=Scale.SHARE,
     ),
     Column(
         "ends_infinite",
         pa.bool_(),
-        Unit.NAME,
+        Unit.BARE,
         "Whether the loss or a parameter is infinite after the last update.",
+        label="infinite at the end",
+        better="low",
+        scale=Scale.SHARE,
     ),
     Column(
         "dead_fraction_initial",

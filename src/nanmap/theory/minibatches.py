@@ -5,6 +5,7 @@ three answers: is its second moment bounded (mean square), does a typical run co
 the batches come in a fixed order, does one pass shrink it (spectral radius).
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ from nanmap.theory.linear import LinearProblem
 
 DENSE = 16  # up to this many parameters the d² × d² matrix is written out
 REPLICAS, STEPS, ALIGNING = 192, 320, 80  # 46,080 counted updates: the edge of a line comes out to about 1 %
+SETTLING = 0.3  # momentum settles over 1/(1 − |β|) updates: with it, so many times as many are made and left out
+NEAREST_ONE = 0.99  # momentum up to which that is affordable: some seconds for a prediction
 NORMALISED = 4  # updates between two normalisations: few enough that nothing overflows
 ROUNDS, RATES = 3, 9  # rates tried at once, and how often the bracket is cut into as many pieces
 MOST_PARAMETERS, MOST_BATCHES = 64, 4096  # beyond, a prediction would cost more than the trainings it explains
@@ -98,17 +101,19 @@ def lyapunov_exponents(
 ) -> np.ndarray:
     """Mean growth of the logarithm of the error per update `[rates]`, once it has found its direction."""
     rng = np.random.default_rng(0)
+    times = max(1, math.ceil(SETTLING / (1 - abs(momentum))))
+    steps, aligning = STEPS * times, ALIGNING * times
     error = np.repeat(rng.standard_normal((REPLICAS, problem.active.shape[1], 1)), len(rates), axis=2)
     velocity = np.zeros_like(error)
     total = np.zeros(len(rates))
-    for step, hessians in enumerate(_drawn_hessians(problem, batch, replacement, rng), 1):
+    for step, hessians in enumerate(_drawn_hessians(problem, batch, replacement, rng, steps), 1):
         error, velocity = _advance(error, velocity, hessians, rates, momentum, nesterov)
         if step % NORMALISED == 0:
             size = np.sqrt((error**2 + (rates * velocity) ** 2).sum(axis=1, keepdims=True))
             size = np.maximum(size, np.finfo(float).tiny)
             error, velocity = error / size, velocity / size
-            total += np.log(size[:, 0]).mean(axis=0) if step > ALIGNING else 0
-    return total / (STEPS - ALIGNING)
+            total += np.log(size[:, 0]).mean(axis=0) if step > aligning else 0
+    return total / (steps - aligning)
 
 
 def in_order_edge(
@@ -178,12 +183,12 @@ def _advance(
 
 
 def _drawn_hessians(
-    problem: LinearProblem, batch: int, replacement: bool, rng: np.random.Generator
+    problem: LinearProblem, batch: int, replacement: bool, rng: np.random.Generator, steps: int
 ) -> Iterator[np.ndarray]:
-    """Mean Hessians of the batches of `STEPS` updates, `[replicas, d, d]` each."""
+    """Mean Hessians of the batches of so many updates, `[replicas, d, d]` each."""
     order = np.tile(np.arange(problem.n), (REPLICAS, 1))
     place = problem.n
-    for _ in range(STEPS):
+    for _ in range(steps):
         if replacement:
             chosen = rng.integers(problem.n, size=(REPLICAS, batch))
         else:

@@ -11,7 +11,14 @@ from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.data import Rows
 from nanmap.theory import closed_form
 from nanmap.theory.linear import LinearProblem, is_linear, linear_problem
-from nanmap.theory.minibatches import MOST_BATCHES, MOST_PARAMETERS, in_order_edge, mean_square_edge, typical_edge
+from nanmap.theory.minibatches import (
+    MOST_BATCHES,
+    MOST_PARAMETERS,
+    NEAREST_ONE,
+    in_order_edge,
+    mean_square_edge,
+    typical_edge,
+)
 
 PREDICTIONS = ("gd", "mean_square", "typical")
 
@@ -31,6 +38,7 @@ MOMENTUM = "the formula is for descent without momentum"
 TOO_LARGE = "too many parameters or batches to compute it"
 FLAT = "the loss is flat, or steeper than floats hold"
 GROWING_MOMENTUM = "momentum grows by itself: no small rate is stable"
+NEAR_ONE = "momentum too near to 1 to simulate what it lets swing"
 ILL_CONDITIONED = "ill-conditioned: rounding decides, or no rate was found"
 
 
@@ -156,6 +164,8 @@ def _typical(problem: LinearProblem, setting: _Descent) -> Prediction:
     batches = -(-problem.n // setting.batch) if in_order else 0
     if problem.columns.shape[1] > MOST_PARAMETERS or batches > MOST_BATCHES:
         return Prediction(np.nan, TOO_LARGE)
+    if not in_order and abs(setting.momentum) > NEAREST_ONE:
+        return Prediction(np.nan, NEAR_ONE)
     rule = setting.momentum, setting.nesterov
     if in_order:
         rate = in_order_edge(problem, setting.batch, *rule, setting.dtype)
