@@ -96,6 +96,7 @@ def test_a_diverging_training_is_a_result_not_an_error(folder: Path, command) ->
     assert (told["first_inf_step"], told["first_nan_step"]) == (63, 132)
     assert told["epochs"][63]["mean_loss"] == "inf"
     assert told["epochs"][0]["mean_loss"] == pytest.approx(450.9794, rel=1e-5)
+    assert told["epochs"][132]["mean_loss"] == "inf"  # the loss before the update that makes the parameters NaN
     assert told["predictions"] == ["nan"]
     assert set(told["params"]) == {"layers.0.kernel", "layers.0.bias"}
     assert "full batch, as in Keras" in done.stderr
@@ -172,6 +173,7 @@ def test_dry_run_tells_and_writes_nothing(folder: Path, command) -> None:
         (["run", "line.toml", "--lr", "3"], ["--lr", "--set optimizer.learning_rate=0.1"]),
         (["run", "line.toml", "--predict", '"1'], ["--predict", "quotation mark"]),
         (["sweep", "grid.toml", "--out", "line.toml"], ["--out", "line.toml"]),
+        (["examples", "square_sgd", "--out", "line.toml/mine"], ["line.toml/mine", "Not a directory"]),
         (["examples", "keras_lin"], ["keras_lin", "keras_line"]),
     ],
 )

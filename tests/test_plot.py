@@ -485,6 +485,10 @@ class TestCurves:
         line = np.asarray(panels_of(figure)[0].lines[-1].get_xdata(), float)
         edges = folder.edge_rows().to_pandas()
         np.testing.assert_allclose(line, edges.groupby("batch_size").edge_learning_rate.median(), rtol=0.01)
+        told = folder.read_edges_manifest()
+        told["sweep"]["config"]["data"]["n"] = 40
+        folder.edges.write_manifest(told)
+        assert not any("measured edge" in each for each in legend_of(draw(folder))), "of other settings"
 
     def test_and_not_between_the_edges_of_settings_that_disagree(self, engine, tmp_path: Path):
         rows = {"key": "data.n", "values": [20, 22, 40]}

@@ -125,6 +125,18 @@ def test_the_mean_loss_of_an_epoch_has_what_rounding_left_out() -> None:
     assert _epoch_loss(variant, Epoch(1, 0, 4, state)).mean_loss == (2**24 + 0.5) / 20
 
 
+@pytest.mark.parametrize(("nan_step", "mean", "last"), [(NEVER, 3, 7), (3, 3, 7), (2, np.nan, np.nan)])
+def test_an_epoch_has_its_losses_unless_a_nan_kept_batches_of_it_from_running(
+    nan_step: int, mean: float, last: float
+) -> None:
+    (variant,) = plan_one(build_config(KINDS["linear, minibatches"])).variants()
+    losses = Losses(*np.zeros(len(Losses._fields)))._replace(epoch=np.float32(60), batch=np.float32(7))
+    events = Events(*np.full(len(Events._fields), NEVER))._replace(first_nan=np.int32(nan_step))
+    state = State([], [], (), events, losses, np.zeros((MARKS, len(Assessment._fields))))
+    told = _epoch_loss(variant, Epoch(1, 0, 4, state))  # 20 rows in 4 updates, of which the last is number 3
+    assert [told.mean_loss, told.last_loss] == pytest.approx([mean, last], nan_ok=True)
+
+
 def test_a_plan_of_many_trainings_is_no_single_one(engine) -> None:
     plan = Plan(make_sweep(NETWORK, [{"key": "training.seed", "range": [0, 2]}]))
     with pytest.raises(InputError, match="2 trainings"):

@@ -233,14 +233,25 @@ def test_an_unfinished_write_leaves_no_row_and_no_trace(tmp_path: Path, monkeypa
     assert sorted(path.name for path in run.cells.path.iterdir()) == ["part-000000.parquet", "part-000001.parquet"]
 
 
-def test_a_killed_write_is_read_by_nobody(tmp_path: Path) -> None:
+def test_a_killed_write_is_read_by_nobody_and_cleared_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pandas as pd
 
-    run = written(tmp_path)
-    (run.cells.path / ".part-000002.parquet.4711").write_bytes(b"PAR1 half a file")
+    run, places = written(tmp_path), []
+
+    def killed(table: pa.Table, path: Path, **_: object) -> None:
+        places.append(path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pq, "write_table", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run.cells.write(2, pa.table({"cell": [1]}))
+    (left,) = places
+    left.write_bytes(b"PAR1 half a file")  # as a process leaves it that is killed while it writes there
     assert run.dataset().count_rows() == 2 * ROWS
     assert len(pd.read_parquet(run.cells.path)) == 2 * ROWS
     assert run.cells.finished("abc") == {0, 1}
+    run.cells.remove_but({0, 1})
+    assert sorted(run.cells.path.iterdir()) == [run.cells.file(0), run.cells.file(1)]
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"not parquet at all, but long enough to look at", None])

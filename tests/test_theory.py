@@ -314,6 +314,20 @@ class TestWhatHolds:
         assert found == [True, False]
 
 
+def test_each_loss_has_a_sharpness_of_its_own() -> None:
+    tree = {
+        "data": {"kind": "line", "n": 5},
+        "model": {"hidden": [2], "activation": "tanh"},
+        "training": {"steps": 3, "dtype": "float64"},
+    }
+    plan = Plan(make_sweep(tree, [{"key": "loss.kind", "values": ["mse", "half_mse"]}]))
+    forecaster = Forecaster(always=True)
+    whole, half = (
+        forecaster.columns(lanes, np.arange(1))["sharpness"][0] for lanes in plan.lanes(plan.grid.cells(np.arange(2)))
+    )
+    assert half == pytest.approx(whole / 2, rel=1e-9)
+
+
 def test_a_sweep_whose_first_rows_are_flat_has_a_forecast_for_the_others() -> None:
     """A single row scaled to 0 without a bias moves nothing: no column of theory has a number but its sharpness of 0."""
     tree = {

@@ -261,6 +261,17 @@ class TestOverflow:
         (row,) = grid(tree, []).to_pylist()
         assert row["first_inf_step"] == row["overflow_step_predicted"] == 63
 
+    def test_of_several_outputs_the_sum_over_all_of_them_overflows(self, npz, plainly) -> None:
+        """Growing by 1.1 a step, the sum over one of the ten alone would last for ln 10/(2 ln 1.1) = 12 steps more."""
+        tree = {
+            "data": {"kind": "npz", "path": npz(x=np.ones((4, 1)), y=np.zeros((4, 10)))},
+            "model": {"bias": False, "init": "ones"},
+            "optimizer": {"learning_rate": 10.5},  # λ = 2/10
+            "training": {"steps": 600, "batch_size": 4},
+        }
+        row = plainly(tree).row
+        assert row["overflow_step_predicted"] == pytest.approx(row["first_inf_step"], abs=1)
+
     @pytest.mark.parametrize("tables", [{"optimizer": {"kind": "adam"}}, {"training": {"steps": 50, "batch_size": 4}}])
     def test_nothing_is_forecast_where_the_growth_is_unknown(self, tables: dict[str, Any], grid) -> None:
         tree = {"data": {"kind": "line", "n": 20}, "training": {"steps": 50, "batch_size": 20}} | tables
