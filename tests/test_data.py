@@ -40,8 +40,8 @@ def csv(tmp_path: Path):
         ({"n": 5}, np.arange(5.0)),
         ({"n": 4, "start": 1}, np.arange(1.0, 5.0)),
         ({"start": 1, "stop": 1000}, np.arange(1.0, 1000.0)),
-        ({"start": 1, "stop": 1.3, "step": 0.1}, 1 + 0.1 * np.arange(3)),  # 1 + 3 · 0.1 is below 1.3 in float64
-        ({"start": 1, "stop": -0.6, "step": -0.4}, 1 - 0.4 * np.arange(4)),
+        ({"start": 1, "stop": 1.3, "step": 0.1}, np.arange(1, 1.3, 0.1)[:3]),  # 1 + 3 · 0.1 is below 1.3 in float64
+        ({"start": 1, "stop": -0.6, "step": -0.4}, np.arange(1, -0.6, -0.4)[:4]),
         ({"start": 3, "stop": 4.5}, np.array([3.0, 4.0])),
         ({"start": 2, "n": 3, "step": -0.5}, np.array([2.0, 1.5, 1.0])),
         ({"start": 5, "stop": 0, "step": -2}, np.array([5.0, 3.0, 1.0])),
