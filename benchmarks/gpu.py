@@ -55,7 +55,7 @@ class Piece:
 
     Attributes:
         name: in the JSON.
-        seconds: what it took on an H200, start and compilation included.
+        seconds: what it is expected to take on an H200, start and compilation included.
         work: what it does; what it found.
     """
 

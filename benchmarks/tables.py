@@ -71,15 +71,23 @@ def _settings(groups: list[Result]) -> str:
     for label in dict.fromkeys(each["label"] for group in groups for each in measured(group)):
         mine = {group["name"]: each for group in groups for each in measured(group) if each["label"] == label}
         first = next(iter(mine.values()))
-        text = f"- {label}: {first['cells']:,} cells × {first['updates'] // first['cells']:,} updates"
+        work = {
+            dtype: f"{each['cells']:,} cells × {each['updates'] // each['cells']:,} updates"
+            for dtype, each in mine.items()
+        }
+        text = f"- {label}: {_once(work)}"
         if first["tried"]:
             best = {dtype: _setting(each["settings"]) for dtype, each in mine.items()}
             names = ", ".join(" or ".join(_setting(each["settings"]).split(" ")[:1]) for each in first["tried"])
-            texts = set(best.values())
-            chosen = texts.pop() if len(texts) == 1 else ", ".join(f"{best[dtype]} ({dtype})" for dtype in best)
-            text += f"; best of {names}: {chosen}"
+            text += f"; best of {names}: {_once(best)}"
         lines.append(text)
     return "Work in a round, and settings that were searched:\n\n" + "\n".join(lines)
+
+
+def _once(texts: dict[str, str]) -> str:
+    """What is told of each group; once, where it is the same of all."""
+    different = set(texts.values())
+    return different.pop() if len(different) == 1 else ", ".join(f"{text} ({name})" for name, text in texts.items())
 
 
 def _setting(settings: Result) -> str:
@@ -196,22 +204,6 @@ def gpu(result: Result) -> Table:
     return comparison({"workloads": {"gpu": {"unit": "updates", "groups": groups}}}, "gpu")
 
 
-def gpu_widths(result: Result) -> Table:
-    """Speed by the number of cells per group; the chosen one, or its neighbours, in bold."""
-    pieces = {dtype: result["pieces"][f"widths {dtype}"] for dtype in ("float32", "float64")}
-    rows = {
-        "float32, a kernel of our own": pieces["float32"]["updates_per_second"],
-        "float32, XLA's kernels": pieces["float32"]["xla_updates_per_second"],
-        "float64, XLA's kernels": pieces["float64"]["updates_per_second"],
-    }
-    numbers = sorted({int(width) for speeds in rows.values() for width in speeds})
-    texts = [
-        [name, *(f"{max(speeds[str(n)]):,.0f}" if str(n) in speeds else "–" for n in numbers)]
-        for name, speeds in rows.items()
-    ]
-    return Table(["cells per group", *(f"{number:,}" for number in numbers)], texts)
-
-
 def machine(result: Result) -> Table:
     """What was measured on, and with what."""
     about, versions = result["machine"], result["versions"]
@@ -268,7 +260,6 @@ TABLES: dict[str, Callable[[Result], Table]] = {
     "second_start": second_start,
     "traced_axes": traced_axes,
     "gpu": gpu,
-    "gpu_widths": gpu_widths,
     "roofline": roofline,
 }
 

@@ -32,6 +32,8 @@ def test_load_tells_configs_from_sweeps(files: Path) -> None:
     assert isinstance(nanmap.load(files / "c.toml"), Config)
     assert isinstance(nanmap.load(str(files / "s.toml")), Sweep)
     assert nanmap.load(files / "c.toml", ["data.n=7"]).data.n == 7
+    (files / "one.toml").write_text('config = "c.toml"\n')
+    assert nanmap.load(files / "one.toml").grid.size == 1  # without axes it is a sweep all the same
 
 
 def test_run_takes_a_file_a_table_or_a_config(files: Path, engine) -> None:
@@ -65,7 +67,8 @@ def test_a_config_and_axes_are_the_sweep_that_a_file_would_be(files: Path, engin
 
 def test_a_config_with_axes_has_a_name_and_a_condition(files: Path, engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(files)
-    assert nanmap.sweep(files / "c.toml", RATES, engine=engine).path == Path("results/c")
+    for given in (files / "c.toml", "c.toml"):
+        assert nanmap.sweep(given, RATES, engine=engine).path == Path("results/c")
     assert nanmap.sweep(TREE, RATES, engine=engine).path == Path("results/sweep")
     kept = nanmap.sweep(TREE, RATES, name="one", where="learning_rate > 0.05", engine=engine)
     assert (kept.path, kept.to_pandas().learning_rate.tolist()) == (Path("results/one"), [0.1])
@@ -91,6 +94,7 @@ def test_edge_takes_the_same_as_sweep_and_writes_beside_it(files: Path, engine) 
         (nanmap.log(1, 4, 3), {"log": [1, 4], "num": 3}),
         (nanmap.linear(1, 4, 3), {"linear": [1, 4], "num": 3}),
         (range(2, 9, 3), {"range": [2, 9, 3]}),
+        (range(8, 2, -3), {"range": [8, 2, -3]}),
         (np.array([1.5, 2.5]), {"values": [1.5, 2.5]}),
         ((np.int64(3), 4), {"values": [3, 4]}),
     ],

@@ -100,6 +100,8 @@ def test_a_mistake_is_told_with_its_mend(mistake: str, config) -> None:
         (GOOD.replace("epochs = 5", ""), ["training.epochs", "training.steps"]),
         (GOOD.replace("epochs = 5", "epochs = 5\nsteps = 5"), ["training.epochs", "one of them"]),
         (GOOD.replace("n = 20", ""), ["data.n"]),
+        (GOOD.replace("n = 20", "stop = 5\nstep = -1"), ["data.stop", "empty"]),
+        (GOOD.replace("n = 20", "start = 5\nstop = 0"), ["data.stop", "empty"]),
         (GOOD.replace("n = 20", "n = 20\nn = 21"), ["not valid TOML"]),
         ("model = 3\n" + GOOD.replace("[model]\nhidden = [4]", ""), ["model", "a table"]),
         ("outcome.floor = 'low'\n" + GOOD, ["outcome.floor", "auto"]),

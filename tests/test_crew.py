@@ -28,7 +28,7 @@ def test_a_lone_worker_takes_jobs_in_order() -> None:
 
 
 def test_a_worker_prefers_what_it_is_set_up_for_then_what_nobody_is() -> None:
-    both_busy = threading.Barrier(2, timeout=10)
+    both_busy = threading.Barrier(2, timeout=300)
     seen: dict[int, list[str]] = {0: [], 1: []}
 
     def work(worker: int, job: str) -> str:

@@ -1,5 +1,6 @@
 """Rows: built-in formulas, encodings, gaps, scaling fitted on training rows only, splits, and each refusal's words."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,11 @@ def csv(tmp_path: Path):
         ({"n": 5}, np.arange(5.0)),
         ({"n": 4, "start": 1}, np.arange(1.0, 5.0)),
         ({"start": 1, "stop": 1000}, np.arange(1.0, 1000.0)),
-        ({"start": 1, "stop": 1.3, "step": 0.1}, 1 + 0.1 * np.arange(3)),  # 1 + 3 · 0.1 is below 1.3 in float64
-        ({"start": 1, "stop": -0.6, "step": -0.4}, 1 - 0.4 * np.arange(4)),
+        ({"start": 1, "stop": 1.3, "step": 0.1}, np.arange(1, 1.3, 0.1)[:3]),  # 1 + 3 · 0.1 is below 1.3 in float64
+        ({"start": 1, "stop": -0.6, "step": -0.4}, np.arange(1, -0.6, -0.4)[:4]),
         ({"start": 3, "stop": 4.5}, np.array([3.0, 4.0])),
         ({"start": 2, "n": 3, "step": -0.5}, np.array([2.0, 1.5, 1.0])),
+        ({"start": 5, "stop": 0, "step": -2}, np.array([5.0, 3.0, 1.0])),
         ({"inputs": "linspace", "start": 0, "stop": 10, "n": 100}, np.linspace(0, 10, 100)),
         ({"inputs": "normal", "n": 50, "seed": 3}, np.random.default_rng(3).standard_normal(50)),
     ],
@@ -52,6 +54,24 @@ def test_built_in_formulas(data: dict, x: np.ndarray) -> None:
     assert square.inputs.tolist() == line.inputs.tolist() == x[:, None].tolist()
     assert square.targets.tolist() == (x[:, None] ** 2 + 2).tolist()
     assert line.targets.tolist() == (0.5 * x[:, None]).tolist()
+
+
+def test_a_file_of_the_same_size_from_the_same_second_is_read_again(csv) -> None:
+    data = csv("a,price\n1,2\n3,4\n")
+    for nanoseconds, price in ((0, "2"), (10**6, "5")):
+        Path(data["path"]).write_text(f"a,price\n1,{price}\n3,4\n", encoding="utf-8")
+        os.utime(data["path"], ns=(0, 10**18 + nanoseconds))
+        assert rows_of(**data).targets[0, 0] == float(price)
+
+
+@pytest.mark.parametrize("target", ["a", "b", "c"])
+def test_the_target_may_be_any_column_and_is_no_input(target: str, csv) -> None:
+    rows = rows_of(**csv("a,b,c\n1,2,3\n4,5,7\n", target=target))
+    others = [each for each in "abc" if each != target]
+    table = {"a": [1, 4], "b": [2, 5], "c": [3, 7]}
+    assert rows.features == tuple(others)
+    assert rows.inputs.T.tolist() == [table[each] for each in others]
+    assert rows.targets.ravel().tolist() == table[target]
 
 
 def test_gaussian_rows_are_standard_normal_and_follow_their_seed() -> None:

@@ -171,10 +171,12 @@ class TestFullBatch:
             assert row.edge_learning_rate == pytest.approx(closed, rel=1e-3)
             assert row.predicted_gd == pytest.approx(closed, rel=1e-9)
 
-    @pytest.mark.parametrize("dtype", ["float32", "float64"])
-    def test_what_momentum_lets_swing_does_not_count_as_growth(self, dtype: str, npz, engine, tmp_path: Path):
+    @pytest.mark.parametrize(("dtype", "momenta"), [("float32", [0.97, 0.98, 0.99]), ("float64", [0.97])])
+    def test_what_momentum_lets_swing_does_not_count_as_growth(
+        self, dtype: str, momenta: list[float], npz, engine, tmp_path: Path
+    ):
         """Below the edge the loss swings as βᵗcos², and comes to rest only after 1/(1 − β) updates, many times over."""
-        axes = [{"key": "optimizer.momentum", "values": [0.97, 0.98, 0.99]}]
+        axes = [{"key": "optimizer.momentum", "values": momenta}]
         tree = regression(npz(x=X, y=Y), training={"steps": 30, "batch_size": 12, "dtype": dtype})
         table = measured(engine, tmp_path, tree, [*axes, RATES])
         for row in table.itertuples():

@@ -85,7 +85,27 @@ NARROW = {
     "two layers": {"hidden": [6, 20], "activation": "tanh", "bias_init": "normal"},
     "relu": {"hidden": [16], "activation": "relu", "output_activation": "relu", "bias": False},
     "selu, batches": {"hidden": [9], "activation": "selu"},
+    "ntk": {"hidden": [6], "activation": "tanh", "parametrization": "ntk"},
 }
+OTHERS: dict[str, dict] = {  # what the kernel does not know
+    "a norm": {"model": {"hidden": [6], "activation": "tanh", "norm": "layer"}},
+    "gelu": {"model": {"hidden": [6], "activation": "gelu"}},
+    "wide": {"model": {"hidden": [33], "activation": "tanh"}},
+    "a line": {"model": {}},
+    "another loss": {"loss": {"kind": "huber"}},
+    "clipped outputs": {"optimizer": {"clip_output_gradient": 1.0}},
+    "float64": {"training": {"steps": 5, "batch_size": 40, "dtype": "float64"}},
+    "batches of 12": {"training": {"steps": 5, "batch_size": 12}},
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_the_kernel_does_not_know_is_left_to_xla(name: str) -> None:
+    tree = NET | {"training": {"steps": 5, "batch_size": 40}}
+    plain, other = (Plan(make_sweep(each, [])).variant(0).program for each in (tree, tree | OTHERS[name]))
+    assert is_on_chip(plain, "gpu")
+    assert not is_on_chip(plain, "cpu")
+    assert not is_on_chip(other, "gpu")
 
 
 @pytest.mark.parametrize("name", NARROW)

@@ -58,14 +58,23 @@ ZEROS = {
 }
 
 
-@pytest.mark.parametrize("case", ZEROS)
-def test_losses_of_exactly_0_follow_the_formula(case: str) -> None:
-    taken, steps, losses = ZEROS[case], 25, blank()
+def check_formula(taken: list[float], steps: int) -> None:
+    losses = blank()
     for counted, loss in enumerate(taken):
         losses = _measured(losses, np.float32(loss), np.int32(counted), np.int32(steps))
     told = _measure(Losses(*(np.float64([each]) for each in losses)), np.array([len(taken)]), np.array([steps]))
     expected = sohl_dickstein(np.array(taken + [np.nan] * (steps - len(taken))))
     assert told.tolist() == [pytest.approx(expected, rel=1e-6)]
+
+
+@pytest.mark.parametrize("case", ZEROS)
+def test_losses_of_exactly_0_follow_the_formula(case: str) -> None:
+    check_formula(ZEROS[case], 25)
+
+
+@pytest.mark.parametrize("high", [4, 5])
+def test_the_last_twenty_losses_decide_the_sign(high: int) -> None:
+    check_formula([10.0 if counted == high else 1.0 if counted == 0 else 0.9 for counted in range(25)], 25)
 
 
 def test_a_training_that_starts_at_a_loss_of_0_has_a_measure(npz, grid) -> None:

@@ -28,7 +28,16 @@ for number, cell in enumerate(json.load(open(sys.argv[1], encoding="utf-8"))["ce
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", RUNNER, str(path)],
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-W",
+            "ignore:Error reading persistent compilation cache entry",
+            "-c",
+            RUNNER,
+            str(path),
+        ],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -177,6 +177,14 @@ def test_the_nearest_cause_is_named(change: dict, cause: str) -> None:
     assert classify(columns)[1].tolist() == [cause]
 
 
+@pytest.mark.parametrize("layer", [0, 1])
+def test_a_single_layer_that_climbs_is_gradient_ascent(layer: int, npz, train) -> None:
+    rates = [0.0, 0.0]
+    rates[layer] = -1e-5
+    report = train({**relu_net(npz, [1.0, 2.0]), "optimizer": {"layer_learning_rates": rates}, **steps(5)})
+    assert (report.outcome, report.cause) == ("diverged", "gradient_ascent")
+
+
 def test_dead_fractions_count_units_that_are_flat_on_every_row(npz, grid) -> None:
     (row,) = grid({**relu_net(npz, [1.0, -50.0, -0.2, -2.4]), **rate(0.0), **steps(1)}, []).to_pylist()
     assert row["dead_fraction_initial"] == 0.25  # x/8 − 0.2 and x/8 − 2.4 are positive on some of x = 1..20

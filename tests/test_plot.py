@@ -219,6 +219,8 @@ class TestNumbers:
         assert (norm.vmin, norm.vmax, extend) == (pytest.approx(losses[1]), pytest.approx(losses[-2]), "both")
         norm, extend = _norm(column_named("sharpness"), losses)
         assert (norm.vmin, norm.vmax, extend) == (losses[0], losses[-1], "neither")
+        for stray, end in ((1e-20, "min"), (1e20, "max")):
+            assert _norm(column_named("loss_final"), np.append(np.ones(99), stray))[1] == end
 
     def test_a_loss_of_zero_is_drawn_as_the_least(self, tmp_path: Path):
         losses = np.array([0.0, 1e-3, 1e-2, 1e-1, 1.0])
@@ -406,6 +408,11 @@ class TestCurves:
         facts = {"predicted_gd": gd, "predicted_mean_square": safe, "predicted_typical": typical}
         lines = self.drawn(write_run(tmp_path, [BATCH, RATE], facts))
         np.testing.assert_allclose(lines, [gd[::5], safe[::5], typical[::5]])
+
+    def test_between_single_values_a_rate_stands_by_its_logarithm(self, tmp_path: Path):
+        values = {"key": "optimizer.learning_rate", "values": [1e-3, 1e-1, 10.0]}
+        folder = write_run(tmp_path, [BATCH, values], {"predicted_gd": np.repeat([1e-2, 10**0.5, 1e-1], 3)})
+        np.testing.assert_allclose(self.drawn(folder), [[0.5, 1.75, 1.0]])
 
     @pytest.mark.parametrize("name", CURVES)
     def test_the_legend_says_what_a_curve_assumes(self, tmp_path: Path, name: str):

@@ -21,7 +21,7 @@ from nanmap.plan import Lanes, Plan, make_sweep
 from nanmap.result import Result
 from nanmap.results.folder import RunFolder
 from nanmap.results.manifest import fingerprint
-from nanmap.results.shards import shard_metadata
+from nanmap.results.shards import Shards, shard_metadata
 from nanmap.runs.observer import Observer
 from nanmap.runs.single import plan_one
 
@@ -84,6 +84,30 @@ def test_a_finished_run_trains_nothing_again(run, tmp_path: Path) -> None:
     run(tmp_path, observer=again)  # a single trained cell would raise
     assert again.finished == 16
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cells").iterdir()} == before
+
+
+def test_a_sweep_that_was_renamed_is_continued(run, engine, tmp_path: Path) -> None:
+    run(tmp_path)
+    renamed, again = make_sweep(TREE, AXES, name="other", title="Another title"), Stops(1)
+    nanmap.sweep(renamed, out=tmp_path, shard_cells=SHARD, engine=engine, observer=again)
+    assert again.finished == 16
+
+
+@pytest.mark.parametrize("last", [2, 3])
+def test_a_shard_that_cannot_be_written_is_told_however_late(
+    last: int, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Shards.write
+
+    def full(shards: Shards, number: int, table: pa.Table) -> None:
+        if number == last:
+            raise OSError("no space left on device")
+        write(shards, number, table)
+
+    monkeypatch.setattr(Shards, "write", full)
+    with pytest.raises(OSError, match="no space left"):
+        run(tmp_path)
+    assert Result(tmp_path).manifest["complete"] is False
 
 
 @pytest.mark.parametrize(

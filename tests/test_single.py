@@ -117,12 +117,14 @@ def test_an_epoch_inherits_nothing_of_the_sums_of_the_one_before(npz, train) -> 
     assert loss == pytest.approx(1.3**2, rel=1e-6)
 
 
-def test_the_mean_loss_of_an_epoch_has_what_rounding_left_out() -> None:
-    (variant,) = plan_one(build_config(KINDS["linear, minibatches"])).variants()
+@pytest.mark.parametrize(("order", "rows"), [("sequential", 20), ("shuffle", 20), ("replacement", 24)])
+def test_the_mean_loss_of_an_epoch_is_over_its_rows_and_has_what_rounding_left_out(order: str, rows: int) -> None:
+    tree = KINDS["linear, minibatches"]  # 20 rows by 6: the last batch has 2, but is filled where rows are drawn
+    (variant,) = plan_one(build_config(tree | {"training": tree["training"] | {"order": order}})).variants()
     losses = Losses(*np.zeros(len(Losses._fields)))._replace(epoch=np.float32(2**24), epoch_rest=np.float32(0.5))
     events = Events(*np.full(len(Events._fields), NEVER))
     state = State([], [], (), events, losses, np.zeros((MARKS, len(Assessment._fields))))
-    assert _epoch_loss(variant, Epoch(1, 0, 4, state)).mean_loss == (2**24 + 0.5) / 20
+    assert _epoch_loss(variant, Epoch(1, 0, 4, state)).mean_loss == (2**24 + 0.5) / rows
 
 
 @pytest.mark.parametrize(("nan_step", "mean", "last"), [(NEVER, 3, 7), (3, 3, 7), (2, np.nan, np.nan)])

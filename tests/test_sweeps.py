@@ -203,6 +203,7 @@ num = 4
 [record]
 full_loss = true
 """
+MAP = '[[maps]]\nfile = "map.png"\nx = "learning_rate"\ny = "learning_rate"\n'
 
 
 @pytest.fixture
@@ -225,7 +226,10 @@ def test_overrides_change_axes_and_settings(sweep_file: Path) -> None:
     assert sweep.grid.size == 7
     assert sweep.grid.axes[0].labels[0] == 0.01
     assert sweep.tree["data"]["n"] == 9
-    assert load_sweep(sweep_file, ["axes.optimizer.learning_rate.values=[1, 2]"]).grid.axes[0].labels.tolist() == [1, 2]
+    for form in ("values=[1, 2]", "range=[1, 3]", "linear=[1, 2]"):  # the ends of the last keep a `num` of 2
+        num = ["axes.learning_rate.num=2"] if "linear" in form else []
+        (made,) = load_sweep(sweep_file, [*num, f"axes.optimizer.learning_rate.{form}"]).grid.axes
+        assert made.labels.tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -251,6 +255,7 @@ def test_a_wrong_override_is_refused(override: str, words: list[str], sweep_file
         (SWEEP.replace('config = "../configs/c.toml"\n', ""), ["config", "is missing"]),
         (CONFIG, ["this is a config", "nanmap run"]),
         (SWEEP.replace("num = 4", 'num = "4"'), ["num"]),
+        (SWEEP + MAP + MAP.replace('x = "learning_rate"', ""), ["maps.2.x", "is missing"]),
     ],
 )
 def test_a_wrong_sweep_file_is_refused_by_name(text: str, words: list[str], sweep_file: Path) -> None:

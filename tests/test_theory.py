@@ -234,6 +234,12 @@ class TestWhatHolds:
         assert found["mean_square"] == (False, MOMENTUM)
         assert found["typical"] == (True, "")
 
+    @pytest.mark.parametrize(("momentum", "factor"), [(0.0, 1.0), (0.5, 1.5), (None, 1.9)])
+    def test_the_momentum_of_an_axis_takes_the_place_of_the_configs(self, momentum: float | None, factor: float):
+        config = build_config(LINE | {"optimizer": {"momentum": 0.9}, "training": {"steps": 50, "batch_size": 20}})
+        rate = predict(config, load_rows(config), momentum)["gd"].rate
+        assert rate == pytest.approx(factor, rel=1e-9)  # 2(1 + β)/λ: of a column of variance 1 under mse λ is 2
+
     @pytest.mark.parametrize(
         ("tables", "reason"),
         [

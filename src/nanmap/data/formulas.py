@@ -27,4 +27,4 @@ def _axis(data: DataSettings, rng: np.random.Generator) -> np.ndarray:
     count = np.ceil(
         ((data.stop or 0.0) - data.start) / data.step - 1e-9
     )  # 1.3 is excluded though 1 + 3 · 0.1 is below it
-    return data.start + data.step * np.arange(max(count, 0))
+    return np.arange(data.start, data.stop, data.step)[: int(max(count, 0))]

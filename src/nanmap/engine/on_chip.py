@@ -15,25 +15,27 @@ UNIFORM = ("mse", "half_mse", "mae")  # losses of outputs and targets alone
 
 
 def is_on_chip(program: Program, backend: str) -> bool:
-    """Whether a program's gradient is taken by a kernel of our own. In float64 XLA's are as fast."""
-    try:
-        from nanmap.models.mlp.on_chip import fits
-    except ImportError:  # JAX has announced that it will drop this way to write kernels
-        return False
-    return (
+    """Whether a program's gradient is taken by a kernel of our own. In float64 that was never tried."""
+    model = program.model
+    known = (
         backend == "gpu"
         and program.dtype == "float32"
-        and isinstance(program.model, MLP)
-        and fits(program.model)
         and program.loss in UNIFORM
         and not program.clip_output_gradient
         and program.batch % ROW_BLOCK == 0
         and program.layout is Layout.ROWS_MINOR
     )
+    if not (known and isinstance(model, MLP)):
+        return False
+    try:
+        from nanmap.models.mlp.on_chip import fits
+    except ImportError:  # JAX has announced that it will drop this way to write kernels
+        return False
+    return fits(model)
 
 
 def loss_and_gradient(program: Program, lane: Lane, state: State, batch: Batch) -> tuple[Array, Array, Layers, Layers]:
-    """As `training.cell.loss_and_gradient`; nothing of such a program reads the outputs."""
+    """In place of `training.cell.pass_back`; nothing of such a program reads the outputs."""
     from nanmap.models.mlp.on_chip import loss_and_gradient
 
     model = program.model

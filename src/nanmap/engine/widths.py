@@ -4,7 +4,7 @@ from nanmap.engine.one_kernel import is_one_kernel
 from nanmap.models.base import Layout
 from nanmap.training.program import Program
 
-# CPU figures fitted on an AMD EPYC (Zen 4), see docs/performance.md; on an H200 only the bytes were fitted.
+# CPU figures fitted on an AMD EPYC (Zen 4), see docs/performance.md; of a GPU only the bytes were tried out, on an H200.
 CACHE_BYTES = {"cpu": 1024**2, "gpu": 512 * 1024**2}  # what one group's activations may fill
 UNITS_MINOR_BYTES = 384 * 1024  # the same on a CPU with units on the minor axis: twice as many run at half the speed
 LIMITS = {"cpu": (4, 256), "gpu": (64, 65536)}

@@ -5,11 +5,13 @@ from typing import Any
 from nanmap.engine.one_kernel import is_one_kernel
 from nanmap.training.program import Program
 
-# What would change bits from run to run on a GPU: the order of atomic sums, and kernels chosen by timing.
-GPU: dict[str, Any] = {"xla_gpu_deterministic_ops": True, "xla_gpu_autotune_level": 0}
-# Loops whose end depends on their cells wait for the host at each turn unless they are part of a graph: a line 1.2 times.
-GRAPHS = "FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,DYNAMIC_SLICE_FUSION,CONDITIONAL,WHILE"
-GPU["xla_gpu_enable_command_buffer"] = GRAPHS
+GPU: dict[str, Any] = {
+    # What would change bits from run to run: the order of atomic sums, and kernels chosen by timing.
+    "xla_gpu_deterministic_ops": True,
+    "xla_gpu_autotune_level": 0,
+    # Loops whose end depends on their cells wait for the host at each turn unless they are part of a graph.
+    "xla_gpu_enable_command_buffer": "FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,DYNAMIC_SLICE_FUSION,CONDITIONAL,WHILE",
+}
 # Else XLA skips roundings to 16 bits between operations that it fuses, and with them the overflows that are looked for.
 NARROW: dict[str, Any] = {"xla_allow_excess_precision": False}
 ONE_KERNEL: dict[str, Any] = {

@@ -249,6 +249,7 @@ COLUMNS = (
             Reason.GROWING_MOMENTUM,
             Reason.FULL_BATCH,
             Reason.TOO_LARGE,
+            Reason.NEAR_ONE,
             Reason.ROUNDING,
         ),
         label="critical rate of a typical run",

@@ -84,6 +84,7 @@ class Reason(StrEnum):
     IN_ORDER = "batches in a fixed order"
     MOMENTUM = "momentum"
     ROUNDING = "rounding decides"
+    NEAR_ONE = "momentum too near to 1"
     TOO_LARGE = "too large to compute"
     NO_RELU = "no layer can die"
     NO_EDGE = "no edge (`note` says why)"
