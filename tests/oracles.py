@@ -183,35 +183,87 @@ def sohl_dickstein(losses: np.ndarray) -> float:
 
 def outcome_of(row: Mapping[str, Any]) -> str:
     """The outcome table, read from top to bottom for one cell."""
-    names = ("loss_initial", "loss_at_50", "loss_at_80", "loss_at_90", "loss_final")
-    losses = [float(row[name]) for name in names]
-    first, final, c, f, ratio = (
-        losses[0],
-        losses[4],
-        float(row["loss_constant"]),
-        float(row["loss_floor"]),
-        row["ratio"],
-    )
+    losses = losses_of(row)
+    first, final, c = losses[0], losses[4], float(row["loss_constant"])
     lowest = min((each for each in losses if not np.isnan(each)), default=np.inf)
     if row["first_nan_step"] >= 0:
         return "nan"
     if row["ends_infinite"]:
         return "inf"
-    room = ratio * c if np.isnan(c - f) else max(c - f, ratio * c)
-    if final <= f + ratio * room or row["stopped_by"] == "stop_converged":
+    if final <= enough_of(row) or row["stopped_by"] == "stop_converged":
         return "converged"
     if row["dead_layer"]:
         return "dead"
-    # One loss per update count at which there is a mark before the end; of marks at one count the later ones are the same.
-    counts = [int(row["steps_run"] * Fraction(part, 10)) for part in (0, 5, 8, 9)]
-    distinct = [loss for count, loss in dict(zip(counts, losses[:4], strict=True)).items()][-2:]
-    trail = [*distinct, final]
-    rising = all(later > row["rising"] * earlier for earlier, later in pairwise(trail))
     rebound = row["rebound"] * lowest
     if (final > c and final > rebound) or row["stopped_by"] == "stop_above":
         return "diverged"
-    if rising and (final > row["rising"] * first or final > rebound):
+    if is_rising(row) and (final > row["rising"] * first or final > rebound):
         return "diverged"
     if final < row["falling"] * losses[3] and final <= lowest:
         return "progressing"
     return "stalled"
+
+
+def cause_of(row: Mapping[str, Any], outcome: str) -> str:
+    """The cause table, read from top to bottom for one cell that came to this outcome."""
+    first, half, eighty, ninety, final = losses = losses_of(row)
+    lowest = min((each for each in losses if not np.isnan(each)), default=np.inf)
+    enough, floor, handicap = enough_of(row), float(row["loss_floor"]), row["handicap"]
+    if outcome in ("nan", "inf"):
+        return str(row["broken_by"])
+    if outcome == "converged":
+        if is_rising(row) and final > row["rebound"] * lowest and final > 1e-6 * row["loss_constant"]:
+            return "rising"
+        return "good_start" if first <= enough else ""
+    if outcome == "dead":
+        return "dead_at_init" if row["dead_at_init"] else "blown_up_then_dead" if final > first else "killed"
+    if outcome == "diverged":
+        if handicap in ("gradient_ascent", "single_rows"):
+            return str(handicap)
+        if row["gradient_ratio_initial"] >= 1e3:
+            return "exploding_gradient"
+        return "rebounded" if final <= first else "steps_too_large"
+    with np.errstate(all="ignore"):
+        after, before = np.float64(final - floor), np.float64(ninety - floor)
+        needed = 0.1 * np.log(after / (enough - floor)) / np.log(before / after)
+        late, early = np.float64(ninety - final), np.float64(eighty - ninety)
+        rest = 0 < late < early and final - late**2 / (early - late) > enough
+    if outcome == "progressing":
+        return "too_slow" if needed > 10 else "budget_too_short"
+    if handicap in ("gradient_ascent", "precision"):
+        return str(handicap)
+    if len(set(losses)) == 1:
+        return "no_movement"
+    if handicap == "single_rows":
+        return "single_rows"
+    if final > 1.1 * lowest and final - lowest > (first - lowest) / 2:
+        return "rebounded"
+    if row["gradient_ratio"] <= 1e-3:
+        return "vanishing_gradient"
+    if row["output_spread"] < 0.01:
+        return "constant_answer"
+    up, down = row["rising"], row["falling"]
+    if final > up * ninety or ninety > up * eighty or (ninety < down * eighty and final > ninety):
+        return "bouncing"
+    if first > half > eighty > ninety > final and half - final > 1e-6 * final and not rest:
+        return "too_slow" if needed > 10 else "budget_too_short"
+    return "plateau"
+
+
+def losses_of(row: Mapping[str, Any]) -> list[float]:
+    """The five losses."""
+    return [float(row[name]) for name in ("loss_initial", "loss_at_50", "loss_at_80", "loss_at_90", "loss_final")]
+
+
+def enough_of(row: Mapping[str, Any]) -> float:
+    """At which loss a cell has converged."""
+    c, f, ratio = float(row["loss_constant"]), float(row["loss_floor"]), row["ratio"]
+    return float(f + ratio * (ratio * c if np.isnan(c - f) else max(c - f, ratio * c)))
+
+
+def is_rising(row: Mapping[str, Any]) -> bool:
+    """Whether the loss rose twice in a row; of marks at one update count the later ones are the same."""
+    losses = losses_of(row)
+    counts = [int(row["steps_run"] * Fraction(part, 10)) for part in (0, 5, 8, 9)]
+    distinct = [loss for count, loss in dict(zip(counts, losses[:4], strict=True)).items()][-2:]
+    return all(later > row["rising"] * earlier for earlier, later in pairwise([*distinct, losses[4]]))

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nanmap.engine.circumstances import circumstances
 from nanmap.engine.task import mark_steps
-from nanmap.outcomes import Stop
+from nanmap.outcomes import Stop, broken_by
 from nanmap.plan import Lanes
 from nanmap.training.cell import MARKS, MEASURE_CEILING, MEASURE_TAIL, Assessment, Events, Losses, State
 
@@ -19,7 +20,7 @@ class Records(NamedTuple):
     Attributes:
         events: `Events` of each cell, `[cells, 4]`.
         losses: `Losses`, `[cells, 11]`.
-        marks: `[cells, MARKS, 8]`.
+        marks: `[cells, MARKS, 11]`.
     """
 
     events: np.ndarray
@@ -47,9 +48,6 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
         for name, values in {
             "steps": [each.steps for each in lanes.variants],
             "spread": [_spread(each.rows.targets) for each in lanes.variants],
-            "gaps": [
-                bool(np.isnan(each.rows.inputs).any() or np.isnan(each.rows.targets).any()) for each in lanes.variants
-            ],
         }.items()
     }
     events = Events(*records.events.astype(np.int64).T)
@@ -60,7 +58,9 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
     initial, half, eighty, ninety, final = _losses_at_marks(marks.loss, of["steps"], nan_step, stopped)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         r2 = 1 - marks.squared_error[:, FINAL] / of["spread"]
-    return {
+        spread = np.where(of["spread"] > 0, np.sqrt(marks.output_variance[:, FINAL] / of["spread"]), np.nan)
+        gradient_ratio = np.where(marks.last_gradient > 0, marks.first_gradient / marks.last_gradient, np.nan)
+    facts = {
         "first_inf_step": events.first_inf,
         "first_nan_step": nan_step,
         "stopped_step": events.stopped,
@@ -86,17 +86,19 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
         "dead_at_init": marks.dead_layer[:, INITIAL] > 0,
         "dead_layer": ~finished & (marks.dead_layer[:, FINAL] > 0),
         "ends_infinite": ~finished & (marks.infinite[:, FINAL] > 0),
-        "data_nan": of["gaps"],
-        "float16": np.full(len(cells), lanes.program.dtype == "float16"),
-        "single_rows": np.full(len(cells), lanes.program.model.batch_statistics and lanes.program.batch == 1),
-        "learning_rate": lanes.learning_rates[cells].min(axis=1),
+        "output_spread": np.where(finished, np.nan, spread),
+        "gradient_ratio_initial": gradient_ratio[:, INITIAL],
+        "gradient_ratio": np.where(finished, np.nan, gradient_ratio[:, FINAL]),
+        "nan_loss": finished & np.isnan(losses.batch),
         "stopped_by": _stopped_by(lanes, cells, stopped, initial, final),
         "ratio": lanes.numbers["ratio"][cells],
         **{
             name: np.array([getattr(each.config.outcome, name) for each in lanes.variants])[variant]
             for name in ("rising", "falling", "rebound")
         },
+        **circumstances(lanes, cells),
     }
+    return facts | {"broken_by": broken_by(facts)}
 
 
 def _losses_at_marks(

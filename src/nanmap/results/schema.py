@@ -87,6 +87,8 @@ class Reason(StrEnum):
     NEAR_ONE = "momentum too near to 1"
     TOO_LARGE = "too large to compute"
     NO_RELU = "no layer can die"
+    ONE_LAYER = "a single layer"
+    NO_GRADIENT = "no finite gradient"
     NO_EDGE = "no edge (`note` says why)"
     NO_STABLE_RATE = "no rate was stable"
     SINGLE_SEED = "a single seed"

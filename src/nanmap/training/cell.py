@@ -75,6 +75,10 @@ class Assessment(NamedTuple):
         dead_layer: whether a whole layer does.
         infinite: whether the loss or a parameter is infinite.
         accuracy, val_accuracy: share of the rows that are classified right; NaN unless classes are predicted.
+        output_variance: of the outputs over the training rows, summed over outputs; of several classes' logits those
+            without their mean over the classes, which means nothing.
+        first_gradient, last_gradient: norms of the loss's gradient in the first and in the last layer, over all training
+            rows; NaN but at the outermost marks, and of a single layer.
     """
 
     loss: Array
@@ -85,6 +89,9 @@ class Assessment(NamedTuple):
     infinite: Array
     accuracy: Array
     val_accuracy: Array
+    output_variance: Array
+    first_gradient: Array
+    last_gradient: Array
 
 
 class Events(NamedTuple):
@@ -133,7 +140,7 @@ class State(NamedTuple):
     Attributes:
         parameters: what the optimizer moves, per layer.
         model_state: what is not trained, per layer: batch norm's running statistics.
-        marks: an `Assessment` per mark, of the losses' dtype `[MARKS, 8]`.
+        marks: an `Assessment` per mark, of the losses' dtype `[MARKS, 11]`.
     """
 
     parameters: Layers
@@ -232,15 +239,52 @@ def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, 
     share, dead = program.model.dead_units(passed.seen, mask)
     infinite = _any(jnp.isinf, loss, state.parameters, state.model_state)
     squared = jnp.sum(error * error) / task.n.astype(loss.dtype)
-    made = Assessment(loss, val_loss, squared, share, dead, infinite, accuracy, val_accuracy)
+    outermost = (mark == 0) | (mark == MARKS - 1)
+    gradients = outer_gradients(program, lane, task, state, outermost)
+    variance = output_variance(program, output.astype(loss.dtype), task.n, mask)
+    made = Assessment(loss, val_loss, squared, share, dead, infinite, accuracy, val_accuracy, variance, *gradients)
     found = jnp.stack([jnp.asarray(each, loss.dtype) for each in made])
     events = state.events
-    counts, alive, outermost = event >= 0, running(events), (mark == 0) | (mark == MARKS - 1)
+    counts, alive = event >= 0, running(events)
     events = events._replace(
         first_inf=_latched(events.first_inf, alive & counts & outermost & jnp.isinf(loss), event),
         first_nan=_latched(events.first_nan, alive & counts & jnp.isnan(loss), event),
     )
     return state._replace(events=events, marks=state.marks.at[mark].set(found))
+
+
+def outer_gradients(
+    program: Program, lane: Lane, task: Task, state: State, wanted: Array
+) -> tuple[Array, Array] | list[Array]:
+    """Norms of the gradient of the loss over all rows in the first and in the last layer; NaN if not wanted or the same."""
+    blank = [jnp.asarray(jnp.nan, program.wide)] * 2
+    if program.model.layers < 2:
+        return blank
+
+    def both() -> list[Array]:
+        def loss(parameters: Layers) -> Array:
+            return full_loss(program, lane, parameters, state.model_state, task.x, task.y, task.n)
+
+        gradient = jax.grad(loss)(state.parameters)
+        return [_norm(gradient[layer], program.wide) for layer in (0, -1)]
+
+    return jax.lax.cond(wanted, both, lambda: blank)
+
+
+def output_variance(program: Program, output: Array, n: Array, mask: Array) -> Array:
+    """Variance over the rows that count, summed over outputs: what of `[outputs, rows]` is no constant answer."""
+    if program.classifies and output.shape[0] > 1:
+        output = output - jnp.mean(output, axis=0)
+    counted = jnp.where(mask, output, 0)
+    mean = jnp.sum(counted, axis=1, keepdims=True) / n
+    return jnp.sum(jnp.where(mask, output - mean, 0) ** 2) / n
+
+
+def _norm(layer: dict[str, Array], wide: str) -> Array:
+    """Of all numbers of a layer; squares of large ones do not overflow."""
+    numbers = jnp.concatenate([leaf.astype(wide).reshape(-1) for leaf in jax.tree.leaves(layer)])
+    size = jnp.max(jnp.abs(numbers))
+    return jnp.where(size > 0, size * jnp.linalg.norm(numbers / jnp.where(size > 0, size, 1)), size)
 
 
 def full_loss(
