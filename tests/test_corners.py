@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import nanmap
+from handmade import AT_REST
 from nanmap.analysis import load_grid, make_view, take_medians
 from nanmap.config import build_config
 from nanmap.data import load_rows
@@ -62,24 +63,9 @@ def test_files_of_the_same_name_in_two_folders_are_both_watched(tmp_path: Path, 
 
 
 def test_coming_back_from_an_infinite_start_is_not_convergence() -> None:
-    one = {name: np.array([-1]) for name in ("first_nan_step",)} | {"first_inf_step": np.array([0])}
-    flags = dict.fromkeys(
-        ("ends_infinite", "dead_layer", "dead_at_init", "data_nan", "float16", "single_rows"), np.array([False])
-    )
-    losses = dict(zip(MARKS, (np.inf, 4e34, 3.5e34, 3e34, 2.5e34), strict=True)) | {
-        "loss_floor": 0.0,
-        "loss_constant": 1e36,
-    }
-    others = {
-        "learning_rate": 1.0,
-        "steps_run": 10,
-        "stopped_by": "",
-        "ratio": 0.01,
-        "rising": 1.01,
-        "falling": 0.99,
-        "rebound": 2.0,
-    }
-    outcome, _ = classify(one | flags | {name: np.array([value]) for name, value in (losses | others).items()})
+    losses = dict(zip(MARKS, (np.inf, 4e34, 3.5e34, 3e34, 2.5e34), strict=True))
+    facts = AT_REST | losses | {"first_inf_step": 0, "loss_constant": 1e36, "ratio": 0.01}
+    outcome, _ = classify({name: np.array([value]) for name, value in facts.items()})
     assert outcome[0] == "progressing"
 
 

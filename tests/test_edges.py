@@ -11,14 +11,13 @@ import pandas as pd
 import pytest
 
 import nanmap
-from handmade import SMALL_FRACTAL
+from handmade import AT_REST, SMALL_FRACTAL
 from nanmap.edges.bisection import BUDGET, Edges, plan_search, search
 from nanmap.edges.facts import STABLE, SWINGING, UNSETTLED, UNSTABLE, _measured
 from nanmap.edges.probe import _stable
 from nanmap.edges.quantiles import over_seeds
 from nanmap.edges.rows import EdgeRows
 from nanmap.errors import InputError
-from nanmap.outcomes import MARKS
 from nanmap.plan import load_sweep, make_sweep
 from oracles import critical_rates
 
@@ -111,11 +110,7 @@ ENDS: dict[str, tuple[dict[str, Any], bool]] = {
 @pytest.mark.parametrize("end", ENDS)
 def test_an_end_that_the_steps_led_to_is_past_the_edge(end: str) -> None:
     change, stable = ENDS[end]
-    flags = ("ends_infinite", "dead_layer", "dead_at_init", "data_nan", "float16", "single_rows")
-    losses = dict.fromkeys(MARKS, 1.0) | {"loss_floor": 0.0, "loss_constant": 1.0, "steps_run": 10, "stopped_by": ""}
-    losses |= {"ratio": 0.05, "rising": 1.01, "falling": 0.99, "rebound": 2.0}
-    plain = losses | dict.fromkeys(flags, False) | {"first_inf_step": -1, "first_nan_step": -1, "learning_rate": 0.1}
-    facts = {name: np.array([value]) for name, value in (plain | change).items()}
+    facts = {name: np.array([value]) for name, value in (AT_REST | change).items()}
     assert _stable(None, np.zeros(1, int), facts, np.zeros(1, bool)).tolist() == [stable]
 
 

@@ -13,9 +13,11 @@ import nanmap
 
 # Per file of the package what is put before a text that stands in it once; "" puts it at the end of the file.
 ENTRIES = {
-    "outcomes.py": {
+    "outcomes/verdicts.py": {
         '    PROGRESSING = "progressing"': '    SWINGING = "swinging", "the loss returned to where it began", 35, "#12ab34", True\n',
-        "            Outcome.PROGRESSING: falling,\n": "            Outcome.SWINGING: first == final,\n",
+    },
+    "outcomes/classify.py": {
+        "            Outcome.PROGRESSING: trend.falling,\n": "            Outcome.SWINGING: trend.first == trend.final,\n",
     },
     "results/columns.py": {
         '    Column(\n        "steps_run",\n': (
@@ -35,6 +37,9 @@ ENTRIES = {
     },
     "config/losses.py": {'    "mse": ': '    "quartic": LossEntry(),\n'},
     "training/losses.py": {'    "mse": ': '    "quartic": lambda output, target, delta: (output - target) ** 4,\n'},
+    "data/references/values.py": {
+        '    "mse": ': '    "quartic": lambda output, target, delta: (output - target) ** 4,\n'
+    },
     "config/choices.py": {'"mlp"]': '"shift", '},
     "models/__init__.py": {
         '"mlp": MLP.of': '"shift": lambda settings, features, outputs: Shift(features, outputs), ',
@@ -72,17 +77,14 @@ import json, sys
 from pathlib import Path
 import numpy as np
 from matplotlib.colors import to_hex
-from handmade import write_run
+from handmade import AT_REST, write_run
 from nanmap.analysis import to_xarray
 from nanmap.edges.probe import BROKEN
-from nanmap.outcomes import MARKS, Outcome, classify
+from nanmap.outcomes import Outcome, classify
 from nanmap.plot import draw_map
 
-never, no = np.full(3, -1), np.zeros(3, bool)
-known = {"first_inf_step": never, "first_nan_step": np.array([-1, -1, 4]), "learning_rate": np.ones(3), "loss_floor": np.zeros(3)}
-known |= dict.fromkeys(MARKS, np.ones(3)) | {"loss_final": np.array([0.0, 1.0, np.nan]), "loss_constant": np.ones(3)}
-known |= {"steps_run": np.full(3, 10), "stopped_by": np.full(3, ""), "ratio": 0.05, "rising": 1.01, "falling": 0.99, "rebound": 2.0}
-known |= dict.fromkeys(("ends_infinite", "dead_layer", "dead_at_init", "data_nan", "float16", "single_rows"), no)
+known = {name: np.full(3, value) for name, value in AT_REST.items()}
+known |= {"first_nan_step": np.array([-1, -1, 4]), "loss_final": np.array([0.0, 1.0, np.nan])}
 outcomes, causes = classify(known)
 axes = [{"key": "training.batch_size", "values": [1]}, {"key": "optimizer.learning_rate", "values": [1.0, 2.0, 3.0]}]
 facts = {"outcome": outcomes.astype(object), "loss_swing": np.array([1.0, 7.0, np.nan])}
@@ -166,7 +168,7 @@ def trained(copy: Path) -> dict:
 
 def test_an_outcome_is_classified_stored_and_drawn(told: dict) -> None:
     assert told["classified"] == told["stored"] == ["converged", "swinging", "nan"]
-    assert told["causes"] == ["", "", "nan_without_inf"]  # no other outcome's
+    assert told["causes"] == ["", "", "overflow"]  # no other outcome's
     assert "swinging" in told["past the edge"]
     assert told["outcome"]["pixels"][1] == "#12ab34"
     legend = ["converged  1 · 33 %", "swinging  1 · 33 %", "nan  1 · 33 %"]  # from good to bad

@@ -63,6 +63,7 @@ NULL = {  # the contract: what is null, by column; of all others a NaN is a valu
     "stopped_step": "negative",
     "val_loss_final": "mask",
     **dict.fromkeys(("skill", "r2", "accuracy", "val_accuracy", "measure", "sharpness", "sharpness_final"), "nan"),
+    **dict.fromkeys(("output_spread", "gradient_ratio", "gradient_ratio_initial"), "nan"),
     **dict.fromkeys(("predicted_gd", "predicted_mean_square", "predicted_typical", "predicted_catapult"), "nan"),
     **dict.fromkeys(("overflow_step_predicted", "dead_fraction_initial", "dead_fraction"), "nan"),
 }
@@ -157,13 +158,16 @@ def test_duckdb_reads_the_folder_as_it_is(tmp_path: Path) -> None:
 UNITS = {
     "number": ("cell",),
     "name": (
-        *("outcome", "cause", "decided_by", "note"),
+        *("outcome", "cause", "stopped_by", "handicap", "decided_by", "note"),
         *(f"predicted_{name}_absent" for name in ("gd", "mean_square", "typical")),
     ),
     "steps": ("first_inf_step", "first_nan_step", "stopped_step", "steps_run", "overflow_step_predicted", "horizon"),
     "loss": (*MARKS, "loss_floor", "loss_constant", "loss_best", "val_loss_final"),
     "share": ("accuracy", "val_accuracy", "dead_fraction_initial", "dead_fraction"),
-    "1": ("skill", "dead_layer", "ends_infinite", "r2", "measure", "sharpness", "sharpness_final", "reentrant"),
+    "1": (
+        *("skill", "r2", "measure", "sharpness", "sharpness_final", "reentrant", "output_spread"),
+        *("gradient_ratio_initial", "gradient_ratio", "dead_at_init", "dead_layer", "ends_infinite"),
+    ),
     "learning rate": (
         *(f"predicted_{name}" for name in ("gd", "mean_square", "typical", "catapult")),
         *("edge_learning_rate", "bracket_low", "bracket_high", "last_stable_rate"),
@@ -193,7 +197,7 @@ def test_every_column_says_its_unit_and_meaning(tmp_path: Path) -> None:
 def test_whoever_changes_the_columns_changes_the_version() -> None:
     """Else folders of before would be continued, their rows without the column beside rows with it."""
     told = "\n".join(f"{each.name} {each.type}" for each in COLUMNS)
-    assert {VERSION: hashlib.sha256(told.encode()).hexdigest()[:16]} == {2: "f36b4d68a6caa801"}
+    assert {VERSION: hashlib.sha256(told.encode()).hexdigest()[:16]} == {3: "6a38b13e6477d4f8"}
 
 
 def test_rows_from_before_a_column_are_read_without_it(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -123,7 +124,7 @@ class Trend:
     def moves(self) -> np.ndarray:
         """Whether each loss is below the one before, by more than rounding since half of the budget."""
         way = (self.first, self.half, self.eighty, self.ninety, self.final)
-        ordered = np.logical_and.reduce([after < before for before, after in zip(way[:-1], way[1:], strict=True)])
+        ordered = np.logical_and.reduce([after < before for before, after in pairwise(way)])
         return ordered & (self.half - self.final > STIRS * self.final)
 
     @property

@@ -1,12 +1,13 @@
 """The best constant answer: what a model that looks at no input can reach. `skill` is measured from it."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize_scalar
 from scipy.special import xlogy
 
+from nanmap.config.losses import LOSSES
 from nanmap.data.references.values import mean_loss
 from nanmap.data.rows import Rows
 
@@ -29,8 +30,9 @@ def loss_constant(rows: Rows, loss: str, delta: float = 1.0) -> float:
         return float("nan")
     if all_equal(rows):
         return mean_loss(loss, np.full_like(target, 0.0 if target.any() else 1.0), target, delta)
-    if loss in CENTRES:
-        answer = np.array([CENTRES[loss](column, delta) for column in target.T])
+    if not LOSSES[loss].of_classes:
+        centre = CENTRES.get(loss, partial(_centre, loss))
+        answer = np.array([centre(column, delta) for column in target.T])
         return mean_loss(loss, np.broadcast_to(answer, target.shape), target, delta)
     share = target.mean(axis=0)
     if loss == "softmax_cross_entropy":
@@ -51,6 +53,12 @@ def _huber_centre(column: np.ndarray, delta: float) -> float:
 
     low, high = float(column.min()), float(column.max())
     return low if low == high else float(brentq(slope, low, high, xtol=1e-300, rtol=1e-15))
+
+
+def _centre(loss: str, column: np.ndarray, delta: float) -> float:
+    """Where a loss without a closed form is least, between the ends of the targets."""
+    within = (float(column.min()), float(column.max()))
+    return float(minimize_scalar(lambda x: mean_loss(loss, np.full_like(column, x), column, delta), within).x)
 
 
 CENTRES: dict[str, Callable[[np.ndarray, float], float]] = {

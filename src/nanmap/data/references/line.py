@@ -12,11 +12,13 @@ from nanmap.data.rows import Rows
 def line_loss(rows: Rows, loss: str, delta: float = 1.0) -> float:
     """Loss of the best affine fit to the training rows, of a loss of numbers, in float64.
 
-    Squared losses are fitted in closed form, absolute and Huber losses by iteratively reweighted least squares.
+    Squared losses are fitted in closed form, those of `WEIGHTS` by iteratively reweighted least squares; of others it is 0.
     NaN when the rows hold NaN or infinities.
     """
     if not (np.isfinite(rows.inputs).all() and np.isfinite(rows.targets).all()):
         return float("nan")
+    if LOSSES[loss].curvature is None and loss not in WEIGHTS:
+        return 0.0
     columns = np.hstack([rows.inputs / np.maximum(np.abs(rows.inputs).max(axis=0), 1e-300), np.ones((rows.n, 1))])
     with np.errstate(over="ignore"):
         return float(np.mean([_least(columns, target, loss, delta) for target in rows.targets.T]))
