@@ -24,8 +24,8 @@ class Result:
     ['converged', 'nan']
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.folder = RunFolder(path)
+    def __init__(self, path: "str | Path | RunFolder") -> None:
+        self.folder = path if isinstance(path, RunFolder) else RunFolder(path)
         self.path = self.folder.path
 
     def __repr__(self) -> str:
@@ -60,6 +60,25 @@ class Result:
         from nanmap.analysis import to_xarray
 
         return to_xarray(self.folder)
+
+    def judged(self, **thresholds: Any) -> "Result":
+        """The same rows under other thresholds of the outcomes; nothing is trained, and the folder stays as it is.
+
+        >>> import nanmap
+        >>> line = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 20}}
+        >>> result = nanmap.sweep(line, {"optimizer.learning_rate": [0.01, 0.1]}, out="results/strict")
+        >>> result.judged(ratio=1e-6).to_pandas(["learning_rate", "outcome"]).outcome.tolist()
+        ['progressing', 'progressing']
+
+        Args:
+            thresholds: settings of `[outcome]`, such as `ratio=0.1`; `floor` as a number only.
+
+        Raises:
+            InputError: no such threshold, a value is not allowed, or an axis of the run goes over it.
+        """
+        from nanmap.analysis import JudgedFolder
+
+        return Result(JudgedFolder(self.path, thresholds))
 
     def edge(self) -> "pd.DataFrame":
         """The critical learning rates that `nanmap edge` measured: one row per combination of the other axes.

@@ -2,6 +2,7 @@
 
 from nanmap.analysis.dataset import to_xarray
 from nanmap.analysis.intervals import wilson_interval
+from nanmap.analysis.judged import JudgedFolder
 from nanmap.analysis.pixels import (
     Kind,
     Medians,
@@ -14,6 +15,7 @@ from nanmap.analysis.shown_axes import Shown
 from nanmap.analysis.view import View, load_grid, make_view
 
 __all__ = [
+    "JudgedFolder",
     "Kind",
     "Medians",
     "Shown",

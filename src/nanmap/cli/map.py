@@ -1,5 +1,6 @@
 """`nanmap map`: one map as asked, or those that the sweep lists."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,6 +30,10 @@ def map_(
     select: Annotated[
         list[str] | None, typer.Option(metavar="AXIS=VALUE", help="Keep only these rows; may be repeated.")
     ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Judge by another threshold, such as outcome.ratio=0.1."),
+    ] = None,
     theme: Annotated[str, typer.Option(help="light or dark.", metavar="light|dark")] = "light",
     out: Annotated[
         Path | None,
@@ -38,15 +43,18 @@ def map_(
     """Draw a stability map of any two axes. Without --x and --y: the maps that the sweep lists."""
     from nanmap.result import Result
 
+    thresholds, chosen = _thresholds(set_ or []), _selected(select or [])
     result = Result(run)
-    if x is None and y is None and not (facet or select or out or value != "outcome"):
+    if thresholds:
+        result = result.judged(**thresholds)
+    if x is None and y is None and not (facet or select or out or value != "outcome" or thresholds):
         draw_listed(result, theme)
         return
     if x is None or y is None:
         missing = " and ".join(name for name, given in (("--x", x), ("--y", y)) if given is None)
         raise InputError("a map as asked needs both --x and --y", key=missing, allowed=_axes(result))
-    out = out or result.folder.maps / ("_".join([value, x, y, *(facet or [])]) + ".png")
-    result.map(x, y, facet=tuple(facet or ()), value=value, select=_selected(select or []), theme=theme, out=out)
+    out = out or result.folder.maps / _file_name([value, x, y, *(facet or [])], {**chosen, **thresholds})
+    result.map(x, y, facet=tuple(facet or ()), value=value, select=chosen, theme=theme, out=out)
     print(out)
 
 
@@ -82,6 +90,24 @@ def _selected(texts: list[str]) -> dict[str, list[Any]]:
         axis, value = parse_assignment(text)
         chosen.setdefault(axis, []).extend(value if isinstance(value, list) else [value])
     return chosen
+
+
+def _thresholds(texts: list[str]) -> dict[str, Any]:
+    """The thresholds of outcomes that are given, by their names."""
+    from nanmap.config import parse_assignment
+
+    given = dict(map(parse_assignment, texts))
+    for key, value in given.items():
+        if not key.startswith("outcome."):
+            mend = "`nanmap sweep --set` trains with other settings; a map can only judge anew"
+            raise InputError("changes what was trained", key=f"--set {key}", value=value, allowed="outcome.*", mend=mend)
+    return {key.removeprefix("outcome."): value for key, value in given.items()}
+
+
+def _file_name(parts: list[str], told: Mapping[str, Any]) -> str:
+    """Of a picture: what is drawn over which axes, and what sets it apart from that of all rows."""
+    said = [f"{name}={'+'.join(map(str, value)) if isinstance(value, list) else value}" for name, value in told.items()]
+    return re.sub(r"[^\w.=+-]+", "-", "_".join([*parts, *said])) + ".png"
 
 
 def _axes(result: "Result") -> list[str]:

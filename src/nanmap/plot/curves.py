@@ -116,6 +116,8 @@ def _measured(folder: RunFolder, settings: ShownSettings, lines: _Lines) -> list
     told = folder.read_edges_manifest()
     if told is None or told["sweep"]["config"] != settings.tree or not folder.edges.names():
         return []
+    if told.get("schema") != settings.manifest.get("schema"):  # decided by outcomes in other words
+        return []
     table = folder.edge_rows().to_pandas()
     found = _positions(table, settings)
     if found is None:

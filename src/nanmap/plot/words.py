@@ -10,6 +10,7 @@ from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.plot.labels import label_of, wrapped
 from nanmap.plot.shown_settings import ShownSettings
 
+JUDGED_BY_DATA = 3  # the version of the columns since which outcomes are judged by the data
 AXIS_NAMES = {
     "learning_rate": "learning rate",
     "batch_size": "batch size (rows per update)",
@@ -74,7 +75,7 @@ def describe_map(
         title or what,
         *([what] if title else []),
         " · ".join(parts),
-        *_present("; ".join(_present(*describe_fixed(settings), note))),
+        *_present("; ".join(_present(*describe_fixed(settings), *describe_judgement(settings), note))),
     ]
 
 
@@ -131,6 +132,14 @@ def describe_fixed(settings: ShownSettings) -> list[str]:
     return [
         f"{each.column} = {label_of(each.labels.tolist()[0])}" for each in settings.view.fixed if len(each.axis) > 1
     ]
+
+
+def describe_judgement(settings: ShownSettings) -> list[str]:
+    """By which words the outcomes go, where they are not those that the run's own settings give today."""
+    if settings.manifest.get("schema", 0) < JUDGED_BY_DATA:
+        return ["outcomes in the words of before: measured from each training's own start"]
+    judged = settings.manifest.get("judged") or {}
+    return [f"judged by outcome.{name} = {label_of(value)}" for name, value in judged.items()]
 
 
 def panel_title(facet: Shown, position: int, settings: ShownSettings, inches: float) -> str:

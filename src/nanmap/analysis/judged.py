@@ -1,0 +1,121 @@
+"""A finished run under other thresholds: its rows judged anew from their own columns. Nothing is trained."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from pydantic import ValidationError
+
+from nanmap.analysis.view import load_grid
+from nanmap.config import OutcomeSettings
+from nanmap.config.explain import explained_table
+from nanmap.errors import InputError, RunFolderError, did_you_mean
+from nanmap.grid import Grid
+from nanmap.outcomes import MARKS, classify
+from nanmap.results.columns import VERSION
+from nanmap.results.folder import RunFolder
+from nanmap.results.schema import TEXT
+
+TABLE = "outcome"  # of a config
+NUMBERS = (*MARKS, "loss_constant", "steps_run", "output_spread", "gradient_ratio", "gradient_ratio_initial")
+FLAGS = ("ends_infinite", "dead_layer", "dead_at_init")
+TEXTS = ("stopped_by", "handicap")
+READ = ("cell", "cause", "first_nan_step", "loss_floor", *NUMBERS, *FLAGS, *TEXTS)
+
+
+class JudgedFolder(RunFolder):
+    """A run folder whose outcomes and causes follow from other thresholds than those that it was run with.
+
+    Args:
+        path: the folder; it stays as it is.
+        thresholds: settings of `[outcome]`; those not given stay. `floor` must be a number: other ones need the data.
+
+    Raises:
+        InputError: no such threshold, a value is not allowed, or an axis of the run goes over it.
+        RunFolderError: this is no run folder, or one of before rows held what their outcome follows from.
+    """
+
+    def __init__(self, path: str | Path, thresholds: Mapping[str, Any]) -> None:
+        super().__init__(path)
+        self.thresholds = dict(thresholds)
+        manifest = super().read_manifest()
+        if manifest.get("schema", 0) < VERSION:
+            raise RunFolderError(
+                "holds rows that cannot be judged anew: losses on the way and the constant answer's are not among them",
+                file=self.path,
+                mend=f"{self.cells.again} --fresh trains them again",
+            )
+        self.grid: Grid = load_grid(manifest)
+        self._given = _checked(manifest["sweep"]["config"].get(TABLE) or {}, self.thresholds, self.grid)
+
+    def read_manifest(self) -> dict[str, Any]:
+        """The manifest, its config with these thresholds, which `judged` tells."""
+        manifest = super().read_manifest()
+        config = manifest["sweep"]["config"]
+        settings = {**(config.get(TABLE) or {}), **self.thresholds}
+        sweep = manifest["sweep"] | {"config": config | {TABLE: settings}}
+        return manifest | {"sweep": sweep, "judged": self.thresholds}
+
+    def dataset(self) -> ds.Dataset:
+        """The rows, in memory."""
+        return ds.dataset(pa.concat_tables(self.tables()).unify_dictionaries())
+
+    def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """The rows shard by shard, judged."""
+        wanted = list(dict.fromkeys([*(columns or ()), *READ])) if columns else None
+        for table in super().tables(wanted):
+            outcome, cause = classify(self._facts(table))
+            for name, values in (("outcome", outcome), ("cause", cause)):
+                if name in table.column_names:
+                    there = table.column_names.index(name)
+                    table = table.set_column(there, name, pa.array(values.astype(str)).cast(TEXT))
+            yield table.select(columns) if columns else table
+
+    def _facts(self, table: pa.Table) -> dict[str, np.ndarray]:
+        facts = {name: table[name].to_pandas().to_numpy(float) for name in NUMBERS}
+        facts |= {name: table[name].to_numpy().astype(bool) for name in FLAGS}
+        facts |= {name: np.asarray(table[name].to_pylist(), str) for name in TEXTS}
+        # What broke the numbers does not hang on a threshold.
+        facts["broken_by"] = np.asarray(table["cause"].to_pylist(), str)
+        facts["first_nan_step"] = pc.fill_null(table["first_nan_step"], -1).to_numpy()
+        facts |= self._limits(table["cell"].to_numpy())
+        floor = facts.pop("floor", None)
+        facts["loss_floor"] = table["loss_floor"].to_numpy() if floor is None else floor
+        return facts
+
+    def _limits(self, cells: np.ndarray) -> dict[str, np.ndarray]:
+        """The thresholds of cells, `[cells]` each: as given, else as their own settings were; `floor` only if given."""
+        names = [name for name in OutcomeSettings.model_fields if name != "floor" or "floor" in self.thresholds]
+        found = {name: np.full(len(cells), float(getattr(self._given, name))) for name in names}
+        places = self.grid.cells(cells).positions
+        for dimension, place in zip(self.grid.dimensions, places, strict=True):
+            for axis in dimension:
+                for key in axis.keys:
+                    table, _, name = key.partition(".")
+                    if table == TABLE and name in found:
+                        found[name] = np.array([float(each[key]) for each in axis.settings])[place]
+        return found
+
+
+def _checked(own: Mapping[str, Any], given: Mapping[str, Any], grid: Grid) -> OutcomeSettings:
+    """The thresholds of all cells, those that an axis sets aside."""
+    known = list(OutcomeSettings.model_fields)
+    swept = {key: axis.column for axis in grid.axes for key in axis.keys}
+    for name, value in given.items():
+        key = f"{TABLE}.{name}"
+        if name not in known:
+            raise InputError("no such threshold", key=key, value=value, allowed=known, mend=did_you_mean(name, known))
+        if key in swept:
+            mend = f"keep one value of it instead, with select: {swept[key]}"
+            raise InputError(f"the axis `{swept[key]}` goes over it", key=key, value=value, mend=mend)
+        if name == "floor" and isinstance(value, str):
+            mend = "give the loss itself as a number, or run the sweep with it"
+            raise InputError("needs the data, which a run does not keep", key=key, value=value, mend=mend)
+    try:
+        return OutcomeSettings.model_validate({**own, **given})
+    except ValidationError as error:
+        raise explained_table(error, TABLE, OutcomeSettings) from None
