@@ -1,5 +1,6 @@
 """Rows → grids. Draws nothing and needs no JAX; `plot` and `result` call it."""
 
+from nanmap.analysis.cell import config_of_cell, differences, row_of_cell
 from nanmap.analysis.dataset import to_xarray
 from nanmap.analysis.intervals import wilson_interval
 from nanmap.analysis.judged import JudgedFolder
@@ -13,6 +14,7 @@ from nanmap.analysis.pixels import (
 )
 from nanmap.analysis.shown_axes import Shown
 from nanmap.analysis.view import View, load_grid, make_view
+from nanmap.analysis.working import Working, what_works
 
 __all__ = [
     "JudgedFolder",
@@ -20,12 +22,17 @@ __all__ = [
     "Medians",
     "Shown",
     "View",
+    "Working",
+    "config_of_cell",
     "count_names",
     "count_outcomes",
+    "differences",
     "load_grid",
     "make_view",
     "most_common",
+    "row_of_cell",
     "take_medians",
     "to_xarray",
+    "what_works",
     "wilson_interval",
 ]

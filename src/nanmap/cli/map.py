@@ -100,7 +100,9 @@ def _thresholds(texts: list[str]) -> dict[str, Any]:
     for key, value in given.items():
         if not key.startswith("outcome."):
             mend = "`nanmap sweep --set` trains with other settings; a map can only judge anew"
-            raise InputError("changes what was trained", key=f"--set {key}", value=value, allowed="outcome.*", mend=mend)
+            raise InputError(
+                "changes what was trained", key=f"--set {key}", value=value, allowed="outcome.*", mend=mend
+            )
     return {key.removeprefix("outcome."): value for key, value in given.items()}
 
 

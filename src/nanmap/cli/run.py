@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +13,7 @@ from nanmap.cli.app import Device, Set, app
 from nanmap.errors import InputError
 
 if TYPE_CHECKING:
+    from nanmap.config import Config
     from nanmap.runs.single import EpochLoss, TrainingReport
 
 ALL_EPOCHS = 40  # longer trainings show their first epochs, then every so many
@@ -20,8 +21,14 @@ ALL_EPOCHS = 40  # longer trainings show their first epochs, then every so many
 
 @app.command(epilog="Example:  nanmap run configs/keras_line.toml --set optimizer.learning_rate=0.001 --predict 25")
 def run(
-    config: Annotated[Path, typer.Argument(help="A config file (configs/*.toml).", show_default=False)],
+    config: Annotated[
+        Path | None, typer.Argument(help="A config file (configs/*.toml); none with --cell.", show_default=False)
+    ] = None,
     set_: Set = None,
+    cell: Annotated[
+        int | None, typer.Option(help="Train this cell of a run again, in place of a config.", show_default=False)
+    ] = None,
+    of: Annotated[Path | None, typer.Option(metavar="RUN", help="The run of --cell.", show_default=False)] = None,
     predict: Annotated[
         list[str] | None, typer.Option(metavar="X[,X...]", help="Input to predict after training; may be repeated.")
     ] = None,
@@ -31,13 +38,14 @@ def run(
     device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
-    """Train one config: a line per epoch, then the outcome and why."""
-    from nanmap.cli.examples import refuse_example
-    from nanmap.config import load_config
+    """Train one config: a line per epoch, then the outcome, why, and what to try next.
+
+    With --cell and --of: the training behind one row of a run; says whether the row came out bit for bit.
+    """
     from nanmap.engine.devices import set_up
 
-    refuse_example(config)
-    spec = load_config(config, set_ or [])
+    source = _Source.of(config, cell, of)
+    spec = source.config(set_ or [])
     asked = predict or []
     inputs = [_values(text) for text in asked]
     set_up(device)
@@ -54,15 +62,69 @@ def run(
             print(*variant.rows.report, sep="\n", file=sys.stderr)
         report = api.run(plan, predict=inputs, on_epoch=None if as_json else _teller(spec.training.epochs))
     except InputError as error:
-        raise error.within(config) from None
+        raise error.within(source.file) from None
+    same = None if set_ else source.compared(report.row)
     if as_json:
         import json
 
-        print(json.dumps(_plain(_as_json(report)), ensure_ascii=False, allow_nan=False))
+        told = _as_json(report) | ({} if same is None else {"same_row": not same})
+        print(json.dumps(_plain(told), ensure_ascii=False, allow_nan=False))
         return
     _print_end(report, variant.steps_per_epoch)
+    if same is not None:
+        print(_sameness(same))
+    _print_advice(report, source.words, set_ or [])
     for given, value in zip(asked, report.predictions, strict=True):
         print(f"prediction at {given}: {_show(value)}")
+
+
+class _Source:
+    """Where the settings of the training come from: a config's file, or a cell of a run.
+
+    Attributes:
+        file: that messages name.
+        words: that name it on the command line.
+    """
+
+    def __init__(self, file: Path, cell: int | None) -> None:
+        from nanmap.results.folder import RunFolder
+
+        self.file, self.cell, self.folder = file, cell, RunFolder(file)
+        self.words = [str(file)] if cell is None else ["--cell", str(cell), "--of", str(file)]
+
+    @classmethod
+    def of(cls, config: Path | None, cell: int | None, run: Path | None) -> "_Source":
+        """The one that was given."""
+        from nanmap.cli.examples import refuse_example
+
+        if (cell is None) != (run is None):
+            missing, given = ("--of", "--cell") if run is None else ("--cell", "--of")
+            raise InputError(f"{given} needs it", key=missing, mend="nanmap run --cell 12 --of results/keras_line")
+        if (config is None) == (run is None):
+            problem = "is missing" if config is None else "is given beside --cell"
+            raise InputError(problem, key="CONFIG", mend="nanmap run CONFIG, or nanmap run --cell N --of RUN")
+        if config is not None:
+            refuse_example(config)
+        return cls(config or run or Path(), cell)
+
+    def config(self, overrides: list[str]) -> "Config":
+        """The settings, with those of `--set` laid over them."""
+        from nanmap.analysis import config_of_cell
+        from nanmap.config import build_config, load_config, parse_assignment
+
+        if self.cell is None:
+            return load_config(self.file, overrides)
+        config = config_of_cell(self.folder, self.cell)
+        if not overrides:
+            return config
+        return build_config(config.model_dump(exclude_unset=True), dict(map(parse_assignment, overrides)))
+
+    def compared(self, row: "Mapping[str, Any]") -> "dict[str, tuple[Any, Any]] | None":
+        """Columns in which the stored row differs; None without one."""
+        from nanmap.analysis import differences, row_of_cell
+
+        stored = None if self.cell is None else row_of_cell(self.folder, self.cell)
+        return None if stored is None else differences(stored, row)
 
 
 def _teller(total: int | None) -> "Callable[[int, EpochLoss], None]":
@@ -111,10 +173,10 @@ def _print_end(report: "TrainingReport", steps_per_epoch: int) -> None:
     cause = f"; {report.cause.sentence}" if report.cause else ""
     print(f"\noutcome: {report.outcome} — {report.outcome.sentence}{cause}")
     print(
-        f"loss: {_show(row['loss_initial'])} at the start, {_show(row['loss_final'])} at the end after {row['steps_run']:,} updates; floor {_show(row['loss_floor'])}"
+        f"loss: {_show(row['loss_initial'])} at the start, {_show(row['loss_final'])} at the end after {row['steps_run']:,} updates"
     )
-    if row["accuracy"] is not None:
-        print(f"accuracy: {row['accuracy']:.2%} of the training rows are classified right at the end")
+    for sentence in report.evidence:
+        print(f"  {sentence}")
     if row["stopped_step"] is not None:
         print(f"stopped before step {row['stopped_step']}, as training.stop_above or training.stop_converged asks")
     for kind in ("inf", "nan"):
@@ -124,6 +186,33 @@ def _print_end(report: "TrainingReport", steps_per_epoch: int) -> None:
     for name, values in (report.params or {}).items():
         if values.size <= 8:
             print(f"{name}: {', '.join(_show(v) for v in values.ravel().tolist())}")
+
+
+def _sameness(differing: "dict[str, tuple[Any, Any]]") -> str:
+    """Whether the stored row came out again."""
+    if not differing:
+        return "the stored row came out again, bit for bit"
+    told = [f"{name} was {_show(was)}, is {_show(now)}" for name, (was, now) in differing.items()]
+    return f"the stored row is another one: {'; '.join(told[:4])}{' …' if len(told) > 4 else ''}"
+
+
+def _print_advice(report: "TrainingReport", source: list[str], given: list[str]) -> None:
+    """The command to try next: this one, with the settings that the cause asks for."""
+    import shlex
+
+    if not report.remedy:
+        return
+    kept = [text for text in given if text.partition("=")[0].strip() not in report.remedy]
+    settings = [*kept, *(f"{key}={_as_toml(value)}" for key, value in report.remedy.items())]
+    words = ["nanmap", "run", *source, *(word for text in settings for word in ("--set", text))]
+    print(f"try: {shlex.join(words)}")
+
+
+def _as_toml(value: Any) -> str:
+    """A setting's value as `--set` reads it."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_as_toml, value))}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _show(value: Any) -> str:

@@ -7,6 +7,8 @@ import typer
 from nanmap.cli.app import Device, RunOut, Set, SweepPath, app, planned
 from nanmap.errors import InputError
 
+MOST = 6  # values with which nothing converges, told by name
+
 if TYPE_CHECKING:
     from nanmap.plan import Sweep
     from nanmap.result import Result
@@ -51,7 +53,24 @@ def sweep(
         result = api.sweep(plan, out=out, engine=engine, fresh=fresh, tune=tune, observer=progress)
     print(progress.summary())
     print(f"rows: {result.folder.cells.path}")
+    _tell_what_works(result)
     _show_maps(plan.sweep, result, maps)
+
+
+def _tell_what_works(result: "Result") -> None:
+    """The settings that converge, those that never do, and the command of the best training."""
+    import shlex
+
+    from nanmap.analysis import what_works
+
+    working, never = what_works(result.folder)
+    if not working:
+        print("nothing converged: `nanmap run --cell N --of RUN` tells of any one training why, and what to try")
+        return
+    print(*(f"works: {each.sentence()}" for each in working), sep="\n")
+    if never:
+        print(f"never: {', '.join(never[:MOST])}{' …' if len(never) > MOST else ''}")
+    print(f"best:  nanmap run --cell {working[0].cell} --of {shlex.quote(str(result.path))}")
 
 
 def _show_maps(sweep: "Sweep", result: "Result", wanted: bool) -> None:

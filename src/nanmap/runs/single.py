@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from nanmap.advice import Case, evidence, remedy
 from nanmap.config import Config
 from nanmap.data.words import listed
 from nanmap.engine import Engine, Epoch, LocalEngine
@@ -54,6 +55,8 @@ class TrainingReport:
         predictions: one output per input that was asked for, in the units of the data; of classes the likeliest, as
             `{"class": name, "probability": p}`.
         report: what was done to the columns of a file.
+        evidence: the figures that speak for the outcome and the cause, in sentences.
+        remedy: settings to try next, by key; none where nothing is to be mended.
 
     >>> import nanmap
     >>> config = {"data": {"kind": "line", "start": 1, "n": 20}, "training": {"epochs": 150}}
@@ -72,6 +75,8 @@ class TrainingReport:
     params: dict[str, np.ndarray] | None = None
     predictions: list[Any] = field(default_factory=list)
     report: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    remedy: dict[str, Any] = field(default_factory=dict)
 
 
 def train_one(
@@ -101,6 +106,7 @@ def train_one(
     inputs = [_encoded(values, variant) for values in predict]
     losses, state = _followed(engine or LocalEngine(), lanes, on_epoch)
     row = _row(lanes, state)
+    case = Case(lanes, row)
     return TrainingReport(
         variant.config,
         Outcome(row["outcome"]),
@@ -110,6 +116,8 @@ def train_one(
         _named(lanes.program.model, state) if lanes.program.model.parameters < FEW_PARAMETERS else None,
         [_predict(lanes, variant, state, values) for values in inputs],
         variant.rows.report,
+        tuple(evidence(case)),
+        remedy(case),
     )
 
 

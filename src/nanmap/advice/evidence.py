@@ -1,0 +1,80 @@
+"""The figures behind an outcome and its cause, in sentences: what was learned, the rate beside its edge, the data's scale."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from nanmap.advice.case import Case
+from nanmap.outcomes import Cause
+
+STEPS = {  # causes that the size of the steps has part in
+    *(Cause.BLOWN_UP_AT_ONCE, Cause.OVERFLOW, Cause.RISING, Cause.BLOWN_UP_THEN_DEAD, Cause.KILLED),
+    *(Cause.REBOUNDED, Cause.STEPS_TOO_LARGE, Cause.BOUNCING, Cause.TOO_SLOW, Cause.BUDGET_TOO_SHORT),
+}
+SCALE = STEPS - {Cause.TOO_SLOW, Cause.BUDGET_TOO_SHORT} | {
+    *(Cause.START_NOT_FINITE, Cause.CONSTANT_ANSWER, Cause.VANISHING_GRADIENT, Cause.DEAD_AT_INIT, Cause.PRECISION),
+}
+
+
+def evidence(case: Case) -> list[str]:
+    """Sentences with the figures that speak for the outcome and the cause of a training."""
+    return [*_learned(case), *_rate(case), *_scales(case), *_gradients(case)]
+
+
+def _learned(case: Case) -> Iterator[str]:
+    row = case.row
+    skill, constant, floor = row["skill"], row["loss_constant"], row["loss_floor"]
+    if row["accuracy"] is not None:
+        yield f"accuracy {row['accuracy']:.1%}; answering the same to all rows reaches {_majority(case):.1%}"
+    if skill is None or not constant:
+        return
+    reference = "" if np.isnan(floor) else f", {1 - floor / constant:.3g} at the reference"
+    told = "R²" if row["r2"] is not None and abs(row["r2"] - skill) < 1e-6 else "skill"
+    yield f"{told} {skill:.3g}: 0 is the best constant answer (loss {constant:.4g}), 1 is perfect{reference}"
+    linear = not case.lanes.program.model.hidden_units
+    if linear and case.cause in (Cause.NONE, Cause.GOOD_START) and skill < 1 / 2:
+        yield "as good as a straight line gets on these data: what is left is noise to it, or asks for hidden layers"
+
+
+def _majority(case: Case) -> float:
+    """Share of the rows that the best constant answer classifies right."""
+    targets = case.rows.targets
+    if targets.shape[1] == 1:
+        yes = float(targets.mean())
+        return max(yes, 1 - yes)
+    return float(targets.mean(axis=0).max())
+
+
+def _rate(case: Case) -> Iterator[str]:
+    if case.cause not in STEPS or case.rate is None or case.edge is None:
+        return
+    ratio = case.rate / case.edge.rate
+    yield f"learning rate {case.rate:.4g} = {ratio:.3g} × the critical one, {case.edge.rate:.4g} ({case.edge.name})"
+
+
+def _scales(case: Case) -> Iterator[str]:
+    if case.cause not in SCALE:
+        return
+    for name, raw, columns in (
+        ("inputs", case.raw_inputs, case.rows.inputs),
+        ("targets", case.raw_targets, case.rows.targets),
+    ):
+        if raw:
+            spread = np.nanstd(columns, axis=0)
+            worst = int(np.argmax(np.maximum(spread, np.abs(np.nanmean(columns, axis=0)))))
+            label = f" ({case.rows.features[worst]})" if name == "inputs" and len(case.rows.features) > 1 else ""
+            low, high = np.nanmin(columns[:, worst]), np.nanmax(columns[:, worst])
+            yield (
+                f"{name} are not scaled: {low:.4g} to {high:.4g}{label}, mean {np.nanmean(columns[:, worst]):.4g}, "
+                f"standard deviation {spread[worst]:.4g}"
+            )
+
+
+def _gradients(case: Case) -> Iterator[str]:
+    row = case.row
+    if case.cause is Cause.VANISHING_GRADIENT:
+        yield f"the first layer's gradient is {row['gradient_ratio']:.2g} of the last one's"
+    if case.cause is Cause.EXPLODING_GRADIENT:
+        yield f"at the start the first layer's gradient is {row['gradient_ratio_initial']:.3g} times the last one's"
+    if case.cause in (Cause.CONSTANT_ANSWER, Cause.VANISHING_GRADIENT) and row["output_spread"] is not None:
+        yield f"the outputs vary by {row['output_spread']:.2g} of what the targets vary by"

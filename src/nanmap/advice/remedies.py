@@ -1,0 +1,193 @@
+"""The smallest change of settings that a cause asks for, one rule each. `nanmap run` prints it as a command to try."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from nanmap.advice.case import Case, edge_of
+from nanmap.outcomes import Cause
+
+Settings = dict[str, Any]  # key → value
+LONGEST = 100  # times the budget
+
+
+def remedy(case: Case) -> Settings:
+    """Settings to change, by key; none where nothing is to be mended, or nothing in reach would.
+
+    Args:
+        case: the finished training.
+    """
+    found = REMEDIES[case.cause](case)
+    return found if found and case.with_settings(found) is not None else {}
+
+
+def rounded_down(value: float) -> float:
+    """The next number below with one digit: 1, 2 or 5.
+
+    >>> rounded_down(0.0034), rounded_down(0.99), rounded_down(1.0)
+    (0.002, 0.5, 1.0)
+    """
+    if not (value > 0 and math.isfinite(value)):
+        return value
+    power = 10.0 ** math.floor(math.log10(value))
+    digit = next(each for each in (5, 2, 1) if each * power <= value * (1 + 1e-9))
+    return float(f"{digit * power:.0e}")
+
+
+def _smaller_steps(case: Case) -> Settings:
+    """Scaled data where they are the reason and the rate would do on them, else a rate below the edge, or a tenth."""
+    scaling = _scaling(case)
+    if scaling and case.rate:
+        lanes = case.with_settings(scaling)
+        edge = edge_of(lanes) if lanes is not None else None
+        if edge is not None and case.rate <= edge.rate / 2:
+            return scaling
+        if edge is not None:
+            return scaling | {"optimizer.learning_rate": rounded_down(edge.rate / 2)}
+        return scaling
+    return _rate_by(case, 0.1)
+
+
+def _revived(case: Case) -> Settings:
+    """Smaller steps if those that killed it were large, else units that cannot die."""
+    far_below = case.edge is not None and case.rate is not None and case.rate < case.edge.rate / 4
+    return _livelier(case) if far_below else _smaller_steps(case)
+
+
+def _downhill(case: Case) -> Settings:
+    """The rate with its sign turned, and what that rate then asks for."""
+    if not case.rate:
+        rates = case.config.optimizer.layer_learning_rates or ()
+        return {"optimizer.layer_learning_rates": [abs(rate) for rate in rates]}
+    turned: Settings = {"optimizer.learning_rate": -case.rate}
+    lanes = case.with_settings(turned)
+    after = Case(lanes, case.row) if lanes is not None else case
+    too_large = after.edge is not None and -case.rate > after.edge.rate / 2
+    return turned | (_smaller_steps(after) if too_large else {})
+
+
+def _calmer(case: Case) -> Settings:
+    """A fifth of the rate: the loss that noise leaves is proportional to it."""
+    return _rate_by(case, 0.2)
+
+
+def _rate_by(case: Case, factor: float) -> Settings:
+    """The rate by a factor; where an edge is known at most half of it."""
+    if case.rate is None:
+        rates = case.config.optimizer.layer_learning_rates or ()
+        return {"optimizer.layer_learning_rates": [float(f"{rate * factor:.3g}") for rate in rates]}
+    edge = case.edge
+    if edge is not None and case.rate > edge.rate / 2:
+        return {"optimizer.learning_rate": rounded_down(edge.rate / 2)}
+    return {"optimizer.learning_rate": rounded_down(case.rate * factor)}
+
+
+def _larger_steps(case: Case) -> Settings:
+    """Half of the edge where one is known, else ten times the rate; a longer training where the rate is there already."""
+    if case.rate is None:
+        return _longer(case)
+    edge = case.edge
+    most = rounded_down(edge.rate / 2) if edge is not None else rounded_down(10 * case.rate) or 0.01
+    return {"optimizer.learning_rate": most} if most > case.rate else _longer(case)
+
+
+def _longer(case: Case) -> Settings:
+    """The budget that the last tenth's pace asks for, and half as much again."""
+    row, training = case.row, case.config.training
+    floor, ratio = row["loss_floor"], case.config.outcome.ratio
+    target = floor + ratio * max(row["loss_constant"] - floor, ratio * row["loss_constant"])
+    try:
+        left = math.log((row["loss_final"] - floor) / (target - floor))
+        needed = 0.1 * left / math.log((row["loss_at_90"] - floor) / (row["loss_final"] - floor))
+    except (ValueError, ZeroDivisionError):
+        needed = 4.0
+    factor = min(LONGEST, max(2, math.ceil(1.5 * (1 + needed))))
+    if training.epochs is not None:
+        return {"training.epochs": training.epochs * factor}
+    return {"training.steps": (training.steps or 1) * factor}
+
+
+def _scaling(case: Case) -> Settings:
+    """Standardised data, where they are raw."""
+    network = bool(case.lanes.program.model.hidden_units)
+    found: Settings = {"data.scale_inputs": "standard"} if case.raw_inputs else {}
+    return found | ({"data.scale_targets": "standard"} if case.raw_targets and (network or not found) else {})
+
+
+def _smaller_start(case: Case) -> Settings:
+    """Scaled data, or initial kernels as large as one is used to."""
+    if case.raw_inputs or case.raw_targets:
+        return _scaling(case)
+    model = case.config.model
+    return {"model.init_scale": 1.0} if model.init_scale > 1 else {"model.init": "glorot_uniform"}
+
+
+def _steadier_gradient(case: Case) -> Settings:
+    """A start that keeps the gradient's size from layer to layer, or a norm that does."""
+    model = case.config.model
+    if model.init_scale != 1:
+        return {"model.init_scale": 1.0}
+    if model.activation in ("sigmoid", "softplus"):
+        return {"model.activation": "tanh"}
+    return {"model.norm": "layer"} if model.norm == "none" and model.hidden else _larger_steps(case)
+
+
+def _livelier(case: Case) -> Settings:
+    """Scaled data, a start that is not all zeros, or an activation without a flat side."""
+    model = case.config.model
+    if _scaling(case):
+        return _scaling(case)
+    if model.init in ("zeros", "ones") and model.hidden:
+        return {"model.init": "glorot_uniform"}
+    if model.activation in ("relu", "relu6", "sigmoid") and model.hidden:
+        return {"model.activation": "leaky_relu"}
+    return _steadier_gradient(case)
+
+
+def _stronger(case: Case) -> Settings:
+    """Adam, which gets over flat ground; more units where it is already there. A line has nothing but its steps."""
+    model, optimizer = case.config.model, case.config.optimizer
+    if not model.hidden:
+        return _larger_steps(case) if case.lanes.program.full_batch else _calmer(case)
+    if optimizer.kind == "sgd" and not optimizer.nesterov and optimizer.momentum is None:
+        rate = {"optimizer.learning_rate": 0.01} if case.rate else {}
+        return {"optimizer.kind": "adam"} | rate
+    return {"model.hidden": [2 * units for units in model.hidden]}
+
+
+def _unmoved(case: Case) -> Settings:
+    """What may have kept every gradient at 0: the rate, the start, or flat units."""
+    return _larger_steps(case) if not case.rate else _livelier(case)
+
+
+def _nothing(case: Case) -> Settings:
+    return {}
+
+
+REMEDIES: dict[Cause, Callable[[Case], Settings]] = {
+    Cause.NONE: _nothing,
+    Cause.GOOD_START: _nothing,
+    Cause.DATA_NAN: lambda case: {"data.missing": "mean"},
+    Cause.START_NOT_FINITE: _smaller_start,
+    Cause.GRADIENT_ASCENT: _downhill,
+    Cause.FLOAT16_RANGE: lambda case: {"training.dtype": "bfloat16"},
+    Cause.PRECISION: lambda case: {"data.scale_targets": "standard"},
+    Cause.NO_MOVEMENT: _unmoved,
+    Cause.SINGLE_ROWS: lambda case: {"training.batch_size": min(32, case.rows.n)},
+    Cause.EXPLODING_GRADIENT: _steadier_gradient,
+    Cause.BLOWN_UP_AT_ONCE: _smaller_steps,
+    Cause.OVERFLOW: _smaller_steps,
+    Cause.NAN_WITHOUT_INF: lambda case: {"optimizer.eps": 1e-7},
+    Cause.RISING: _calmer,
+    Cause.DEAD_AT_INIT: _livelier,
+    Cause.BLOWN_UP_THEN_DEAD: _smaller_steps,
+    Cause.KILLED: _revived,
+    Cause.REBOUNDED: _smaller_steps,
+    Cause.STEPS_TOO_LARGE: _smaller_steps,
+    Cause.VANISHING_GRADIENT: _steadier_gradient,
+    Cause.CONSTANT_ANSWER: _livelier,
+    Cause.BOUNCING: _calmer,
+    Cause.TOO_SLOW: _larger_steps,
+    Cause.BUDGET_TOO_SHORT: _longer,
+    Cause.PLATEAU: _stronger,
+}

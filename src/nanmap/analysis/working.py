@@ -1,0 +1,171 @@
+"""What works: of a run's rows, at which learning rates and with which other settings trainings converge."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from nanmap.analysis.view import load_grid
+from nanmap.config.choices import LEARNING_RATE
+from nanmap.grid.axes import Axis
+from nanmap.grid.grid import Grid
+from nanmap.outcomes import Outcome
+from nanmap.results.folder import RunFolder
+
+SEED = "training.seed"
+MOST = 3  # settings that are told
+
+
+@dataclass(frozen=True)
+class Working:
+    """Trainings that differ only in their start and in the rate, and the rates at which most of them converge.
+
+    Attributes:
+        settings: value of every other axis, by column; a tuple of those of which the same is true.
+        converged, starts: of how many starts, at each of the rates told.
+        rates: the lowest and the highest of neighbouring rates that do so; None without an axis of rates.
+        count: how many rates those are.
+        cell: in their middle, the best of its starts.
+    """
+
+    settings: dict[str, Any]
+    converged: int
+    starts: int
+    rates: tuple[float, float] | None
+    count: int
+    cell: int
+
+    def sentence(self) -> str:
+        """In words, as `nanmap sweep` ends."""
+        share = f"converged in {self.converged} of {self.starts} starts" if self.starts > 1 else "converged"
+        at = ""
+        if self.rates is not None:
+            low, high = (f"{rate:.3g}" for rate in self.rates)
+            at = f" at {low}" if low == high else f" at rates {low} to {high}"
+        given = ", ".join(f"{name} = {_shown(value)}" for name, value in self.settings.items())
+        return share + at + (f" ({given})" if given else "")
+
+
+def what_works(folder: RunFolder) -> tuple[list[Working], list[str]]:
+    """The settings that converge at the most rates, best first, and the values with which nothing does, as `init = zeros`.
+
+    Rates in a row count as far as the share of their starts that converged is the largest which any rate reaches.
+    """
+    grid = load_grid(folder.read_manifest())
+    ended, loss = _rows(folder, grid)
+    rate = next((n for n, axes in enumerate(grid.dimensions) if any(_is_rate(axis) for axis in axes)), None)
+    draws = [n for n, axes in enumerate(grid.dimensions) if all(axis.key == SEED for axis in axes)]
+    others = [n for n in range(len(grid.shape)) if n != rate and n not in draws]
+    order = [*others, *([] if rate is None else [rate]), *draws]
+    cells = np.arange(grid.size).reshape(grid.shape).transpose(order)
+    shape = (-1, 1 if rate is None else grid.shape[rate], int(np.prod([grid.shape[n] for n in draws], dtype=int)))
+    found = []
+    for number, group in enumerate(cells.reshape(shape)):
+        settings = _settings(grid, others, number)
+        told = _working(group, ended, loss, settings, _rates(grid, rate))
+        found += [told] if told is not None else []
+    for axis in (axis.column for n in others for axis in grid.dimensions[n]):
+        found = _merged(found, axis)
+    found.sort(key=lambda each: (each.converged / each.starts, each.count), reverse=True)
+    return found[:MOST], _never(grid, others, ended)
+
+
+def _merged(found: list[Working], axis: str) -> list[Working]:
+    """Those that differ in one axis alone told as one; the cell is that of the middle value."""
+    alike: dict[tuple, list[Working]] = {}
+    for each in found:
+        rest = tuple((name, value) for name, value in each.settings.items() if name != axis)
+        alike.setdefault((each.converged, each.starts, each.rates, rest), []).append(each)
+    merged = []
+    for group in alike.values():
+        values = [value for each in group for value in _values(each.settings[axis])]
+        middle = group[len(group) // 2]
+        value = values[0] if len(values) == 1 else tuple(values)
+        merged.append(replace(middle, settings=middle.settings | {axis: value}))
+    return merged
+
+
+def _working(
+    group: np.ndarray, ended: np.ndarray, loss: np.ndarray, settings: dict[str, Any], rates: np.ndarray | None
+) -> Working | None:
+    """Of the cells `[rates, starts]` of one setting."""
+    good, there = ended[group] == 1, ended[group] >= 0
+    counts = good.sum(axis=1)
+    if not counts.any():
+        return None
+    share = np.where(there.any(axis=1), counts / np.maximum(there.sum(axis=1), 1), 0)
+    first, last = _longest(share >= share.max())
+    middle = (first + last) // 2
+    best = group[middle][np.argmin(np.where(good[middle], loss[group[middle]], np.inf))]
+    span = None if rates is None else (float(rates[first : last + 1].min()), float(rates[first : last + 1].max()))
+    return Working(settings, int(counts[middle]), int(there[middle].sum()), span, last - first + 1, int(best))
+
+
+def _longest(holds: np.ndarray) -> tuple[int, int]:
+    """First and last position of the longest run of True.
+
+    >>> _longest(np.array([True, False, True, True, False]))
+    (2, 3)
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], holds.astype(int), [0]])))
+    starts, stops = edges[::2], edges[1::2]
+    longest = int(np.argmax(stops - starts))
+    return int(starts[longest]), int(stops[longest] - 1)
+
+
+def _rows(folder: RunFolder, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Of each cell whether it converged (1, 0, or -1 without a row), and its loss at the end."""
+    ended, loss = np.full(grid.size, -1, np.int8), np.full(grid.size, np.nan)
+    for table in folder.tables(["cell", "outcome", "loss_final"]):
+        cells = table["cell"].to_numpy()
+        ended[cells] = np.array(table["outcome"].to_pylist()) == Outcome.CONVERGED
+        loss[cells] = table["loss_final"].to_numpy()
+    return ended, loss
+
+
+def _is_rate(axis: Axis) -> bool:
+    return axis.key == LEARNING_RATE
+
+
+def _rates(grid: Grid, rate: int | None) -> np.ndarray | None:
+    if rate is None:
+        return None
+    return np.asarray(next(axis for axis in grid.dimensions[rate] if _is_rate(axis)).labels, float)
+
+
+def _settings(grid: Grid, others: list[int], number: int) -> dict[str, Any]:
+    """Values of the other axes at a flat position over their dimensions."""
+    shape = tuple(grid.shape[n] for n in others)
+    places = np.unravel_index(number, shape) if shape else ()
+    return {
+        axis.column: axis.labels.tolist()[int(place)]
+        for n, place in zip(others, places, strict=True)
+        for axis in grid.dimensions[n]
+    }
+
+
+def _never(grid: Grid, others: list[int], ended: np.ndarray) -> list[str]:
+    """Values of an axis with which no cell converged, though with others some did."""
+    told = []
+    whole = ended.reshape(grid.shape)
+    for n in others:
+        axis = grid.dimensions[n][0]
+        any_good = (np.moveaxis(whole, n, 0).reshape(grid.shape[n], -1) == 1).any(axis=1)
+        if any_good.any():
+            bad = [axis.labels.tolist()[place] for place in np.flatnonzero(~any_good)]
+            told += [f"{axis.column} = {_shown(value)}" for value in bad]
+    return told
+
+
+def _values(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _shown(value: Any) -> str:
+    """A value, several of them, or the ends of many numbers."""
+    if not isinstance(value, tuple):
+        return f"{value:.4g}" if isinstance(value, float) else str(value)
+    numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in value)
+    if numbers and len(value) > 2:
+        return f"{_shown(min(value))} to {_shown(max(value))}"
+    return " or ".join(map(_shown, value)) if len(value) <= 4 else f"{_shown(value[0])}, … or {_shown(value[-1])}"
