@@ -40,13 +40,13 @@ def test_every_exception_is_named_somewhere() -> None:
 
 def test_the_reader_of_paths_takes_paths_alone() -> None:
     text = """
-`engine/widths.py`, `outcomes.py`, `models/` and `docs/*.md`, `run --out a/b`, `training.steps`, `1/λ`, `.npz`, and / or
+`engine/widths.py`, `errors.py`, `models/` and `docs/*.md`, `run --out a/b`, `training.steps`, `1/λ`, `.npz`, and / or
    ```
    `no/such.py`
    ```
 `training/program` of `training
 .loss`
 """
-    paths = ["engine/widths.py", "outcomes.py", "models/", "docs/*.md", "a/b", "training/program"]
+    paths = ["engine/widths.py", "errors.py", "models/", "docs/*.md", "a/b", "training/program"]
     assert paths_in(text) == paths
     assert [path for path in paths if not is_there(path, ROOT / "README.md")] == ["a/b"]

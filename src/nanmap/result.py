@@ -17,7 +17,7 @@ class Result:
     """The rows of a run folder, as tables, as grids and as pictures.
 
     >>> import nanmap
-    >>> line = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 20}}
+    >>> line = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 200}}
     >>> _ = nanmap.sweep(line, {"optimizer.learning_rate": [0.01, 1e3]}, out="results/line")
     >>> result = Result("results/line")
     >>> result.to_pandas(["learning_rate", "outcome"]).outcome.tolist()

@@ -108,10 +108,18 @@ def _longer(case: Case) -> Settings:
 
 
 def _scaling(case: Case) -> Settings:
-    """Standardised data, where they are raw."""
+    """Standardised data, where they are raw; the targets of a line only shift its bias and stretch its loss."""
     network = bool(case.lanes.program.model.hidden_units)
     found: Settings = {"data.scale_inputs": "standard"} if case.raw_inputs else {}
-    return found | ({"data.scale_targets": "standard"} if case.raw_targets and (network or not found) else {})
+    if not (case.raw_targets and network):
+        return found
+    return found | {"data.scale_targets": "standard"} | _within_reach(case)
+
+
+def _within_reach(case: Case) -> Settings:
+    """Outputs that may take any value: standardised targets are negative, too, which those of a relu never are."""
+    bent = case.config.model.output_activation != "linear" and not case.lanes.program.classifies
+    return {"model.output_activation": "linear"} if bent else {}
 
 
 def _smaller_start(case: Case) -> Settings:
@@ -135,8 +143,9 @@ def _steadier_gradient(case: Case) -> Settings:
 def _livelier(case: Case) -> Settings:
     """Scaled data, a start that is not all zeros, or an activation without a flat side."""
     model = case.config.model
-    if _scaling(case):
-        return _scaling(case)
+    found = _scaling(case) or _within_reach(case)
+    if found:
+        return found
     if model.init in ("zeros", "ones") and model.hidden:
         return {"model.init": "glorot_uniform"}
     if model.activation in ("relu", "relu6", "sigmoid") and model.hidden:
@@ -152,7 +161,7 @@ def _stronger(case: Case) -> Settings:
     if optimizer.kind == "sgd" and not optimizer.nesterov and optimizer.momentum is None:
         rate = {"optimizer.learning_rate": 0.01} if case.rate else {}
         return {"optimizer.kind": "adam"} | rate
-    return {"model.hidden": [2 * units for units in model.hidden]}
+    return {} if model.init == "file" else {"model.hidden": [2 * units for units in model.hidden]}
 
 
 def _unmoved(case: Case) -> Settings:

@@ -81,7 +81,7 @@ class LocalEngine:
 
     >>> import jax, nanmap
     >>> engine = LocalEngine(devices=jax.devices()[:1])  # one device, for several trainings
-    >>> config = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 3, "batch_size": 1}}
+    >>> config = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 30, "batch_size": 1}}
     >>> nanmap.run(config, engine=engine).outcome
     <Outcome.CONVERGED: 'converged'>
     """

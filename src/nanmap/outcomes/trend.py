@@ -24,8 +24,8 @@ def enough(floor: Any, constant: Any, ratio: Any) -> Any:
         constant: `loss_constant`.
         ratio: `outcome.ratio`: how much of the way from the constant answer to the reference may be left.
 
-    >>> float(enough(1.0, 5.0, 0.05)), float(enough(4.9, 5.0, 0.05))  # a reference that says little leaves some room
-    (1.2, 4.9125)
+    >>> float(enough(1.0, 5.0, 0.05)), float(enough(4.5, 5.0, 0.5))  # a reference that says little leaves some room
+    (1.2, 5.75)
     """
     return floor + ratio * np.maximum(constant - floor, ratio * constant)
 

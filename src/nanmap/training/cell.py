@@ -21,6 +21,7 @@ NEVER = -1  # a step that did not come
 MEASURE_CEILING = 1e6  # Sohl-Dickstein 2402.06184: relative losses are clipped here, non-finite losses set to it
 MEASURE_TAIL = 20  # the last losses whose mean decides the sign of `measure`
 EPOCH_SUMS = ("epoch", "epoch_rest", "correct")  # of `Losses`: a followed training starts them anew with each epoch
+ROUNDING = 8  # units in the last place that outputs of one value may differ by
 MARKS = 5  # assessments of a training: at the start, after half of the budget, 80 %, 90 %, and at the end
 
 
@@ -272,12 +273,17 @@ def outer_gradients(
 
 
 def output_variance(program: Program, output: Array, n: Array, mask: Array) -> Array:
-    """Variance over the rows that count, summed over outputs: what of `[outputs, rows]` is no constant answer."""
+    """Variance over the rows that count, summed over outputs: what of `[outputs, rows]` is no constant answer.
+
+    Outputs that differ by rounding alone count as equal: of huge ones that would be a number of its own.
+    """
     if program.classifies and output.shape[0] > 1:
         output = output - jnp.mean(output, axis=0)
     counted = jnp.where(mask, output, 0)
     mean = jnp.sum(counted, axis=1, keepdims=True) / n
-    return jnp.sum(jnp.where(mask, output - mean, 0) ** 2) / n
+    variance = jnp.sum(jnp.where(mask, output - mean, 0) ** 2, axis=1) / n
+    noise = ROUNDING * jnp.finfo(program.dtype).eps * jnp.max(jnp.abs(counted), axis=1)
+    return jnp.sum(jnp.where(jnp.sqrt(variance) <= noise, 0, variance))
 
 
 def _norm(layer: dict[str, Array], wide: str) -> Array:

@@ -1,0 +1,121 @@
+"""Evidence and remedies: the edge beside the rate, the scale of the data, and commands that lead to convergence."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nanmap
+from nanmap.advice import REMEDIES
+from nanmap.advice.remedies import rounded_down
+from nanmap.config import build_config, load_config
+from nanmap.outcomes import Cause
+from nanmap.runs.single import train_one
+
+ROOT = Path(__file__).parents[1]
+LINE = {"kind": "line", "start": 1, "n": 20, "slope": 0.5}
+
+
+def followed(config: nanmap.Config, engine: Any, most: int = 4) -> list[str]:
+    """Outcomes of a training, of what it advises, of what that advises …"""
+    ends, settings = [], {}
+    for _ in range(most):
+        report = train_one(build_config(config.model_dump(exclude_unset=True), settings), engine=engine)
+        ends.append(str(report.outcome))
+        if not report.remedy:
+            break
+        settings |= report.remedy
+    return ends
+
+
+def test_every_cause_has_a_remedy_or_says_that_none_is_needed() -> None:
+    assert set(REMEDIES) == set(Cause)
+
+
+@pytest.mark.parametrize(
+    ("name", "first"), [("keras_line", "nan"), ("relu_double", "dead"), ("square_sgd", "nan"), ("tabular_mlp", "nan")]
+)
+def test_whoever_follows_the_advice_on_a_thread_gets_there(name: str, first: str, engine) -> None:
+    ends = followed(load_config(ROOT / "configs" / "threads" / name / "posted.toml"), engine)
+    assert ends[0] == first
+    assert ends[-1] == "converged", ends
+
+
+@pytest.mark.parametrize("momentum", [None, 0.5])
+def test_the_rate_stands_beside_the_closed_form_s(momentum: float | None, engine) -> None:
+    tree = {"data": LINE, "optimizer": {"learning_rate": 0.1}, "training": {"steps": 300}}
+    if momentum:
+        tree["optimizer"] |= {"momentum": momentum}
+    report = train_one(build_config(tree), engine=engine)
+    x = np.arange(1.0, 21.0)
+    steepest = np.linalg.eigvalsh(2 * np.array([[np.mean(x * x), np.mean(x)], [np.mean(x), 1]]))[-1]
+    edge = 2 * (1 + (momentum or 0)) / steepest
+    assert f"= {0.1 / edge:.3g} × the critical one, {edge:.4g}" in report.evidence[0]
+    assert "inputs are not scaled: 1 to 20, mean 10.5, standard deviation 5.766" in report.evidence
+    assert report.remedy == {"data.scale_inputs": "standard"}
+    scaled = train_one(
+        build_config(tree, {"data.scale_inputs": "standard", "optimizer.learning_rate": 5.0}), engine=engine
+    )
+    # Standardised, a line's loss has two equal curvatures of 2: half of 2/2 and of 3/2.
+    assert scaled.remedy == {"optimizer.learning_rate": 0.5}
+
+
+def test_a_network_is_held_against_the_sharpness_at_its_start(engine) -> None:
+    tree = {
+        "data": LINE | {"scale_inputs": "standard", "scale_targets": "standard"},
+        "model": {"hidden": [4], "activation": "tanh"},
+        "optimizer": {"learning_rate": 50.0},
+        "training": {"steps": 100},
+    }
+    report = train_one(build_config(tree), engine=engine)
+    asked = train_one(build_config(tree, {"record.sharpness": "start"}), engine=engine)
+    assert report.row["sharpness"] is None
+    edge = 2 / asked.row["sharpness"]
+    assert any(f"× the critical one, {edge:.4g} (2/λ₀" in each for each in report.evidence), report.evidence
+    assert report.remedy["optimizer.learning_rate"] <= edge / 2
+
+
+def test_classes_are_told_beside_the_commonest_one(npz, engine) -> None:
+    labels = np.array([0.0] * 18 + [1.0] * 2)
+    data = {"kind": "npz", "path": npz(x=np.arange(20.0)[:, None], y=labels), "target_kind": "class"}
+    tree = {"data": data, "loss": {"kind": "sigmoid_cross_entropy"}, "training": {"steps": 1}}
+    report = train_one(build_config(tree), engine=engine)
+    assert report.evidence[0] == f"accuracy {report.row['accuracy']:.1%}; answering the same to all rows reaches 90.0%"
+
+
+def test_a_line_at_its_best_says_what_it_explains(npz, engine) -> None:
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((60, 1))
+    y = 0.25 * x[:, 0] + rng.standard_normal(60)
+    data = {"kind": "npz", "path": npz(x=x, y=y)}
+    tree = {"data": data, "optimizer": {"learning_rate": 0.3}, "training": {"steps": 200, "batch_size": 60}}
+    report = train_one(build_config(tree), engine=engine)
+    explained = np.corrcoef(x[:, 0], y)[0, 1] ** 2
+    assert (report.outcome, report.cause, report.remedy) == ("converged", "", {})
+    assert report.row["skill"] == pytest.approx(explained, rel=1e-3)
+    assert report.evidence[0].startswith(f"R² {explained:.3g}")
+    assert "as good as a straight line gets" in report.evidence[1]
+
+
+def test_the_command_to_try_is_the_one_given_with_the_settings_changed(command, tmp_path: Path) -> None:
+    (tmp_path / "a line.toml").write_text('[data]\nkind = "line"\nstart = 1\nn = 20\n[training]\nepochs = 40\n')
+    told = command(
+        "run", "a line.toml", "--set", "optimizer.learning_rate=0.1", "--set", "training.seed=3", cwd=tmp_path
+    )
+    (line,) = [each for each in told.stdout.splitlines() if each.startswith("try: ")]
+    words = shlex.split(line.removeprefix("try: "))
+    assert words[:4] == ["nanmap", "run", "a line.toml", "--set"]
+    assert "training.seed=3" in words
+    assert "data.scale_inputs=standard" in words
+    after = command(*words[1:], cwd=tmp_path)
+    assert after.returncode == 0
+    assert "outcome: converged" in after.stdout
+
+
+@pytest.mark.parametrize("value", [1e-7, 0.19, 0.2, 0.4999, 0.5, 3.0, 999.0])
+def test_rates_are_rounded_down_to_one_digit(value: float) -> None:
+    rounded = rounded_down(value)
+    assert value / 2.5 <= rounded <= value
+    assert f"{rounded:.0e}"[0] in "125"

@@ -1,0 +1,72 @@
+"""What a finished sweep says works, from rows whose ends are known."""
+
+from pathlib import Path
+
+import numpy as np
+
+import nanmap
+from handmade import write_run
+from nanmap.analysis import what_works
+
+RATE = {"key": "optimizer.learning_rate", "values": [0.001, 0.01, 0.1, 1.0, 10.0]}
+SEED = {"key": "training.seed", "range": [0, 3]}
+INIT = {"key": "model.init", "values": ["zeros", "normal", "uniform"]}
+
+
+def ended(good: np.ndarray) -> dict[str, np.ndarray]:
+    return {
+        "outcome": np.where(good, "converged", "nan").astype(object).ravel(),
+        "loss_final": np.arange(good.size) * 1.0,
+    }
+
+
+def test_the_longest_run_of_rates_at_which_all_starts_converge(tmp_path: Path) -> None:
+    good = np.zeros((3, 5, 3), bool)
+    good[1, 0] = good[1, 2:4] = True
+    good[1, 1, :2] = True  # two of three starts
+    good[2, 4, 1] = True
+    folder = write_run(tmp_path, [INIT, RATE, SEED], ended(good))
+    working, never = what_works(folder)
+    assert [each.sentence() for each in working] == [
+        "converged in 3 of 3 starts at rates 0.1 to 1 (init = normal)",
+        "converged in 1 of 3 starts at 10 (init = uniform)",
+    ]
+    assert working[0].cell == 1 * 15 + 2 * 3  # the middle rate's least loss
+    assert working[1].cell == 2 * 15 + 4 * 3 + 1  # the start that converged
+    assert never == ["init = zeros"]
+
+
+def test_settings_of_which_the_same_is_true_are_told_together(tmp_path: Path) -> None:
+    good = np.zeros((4, 5), bool)
+    good[:3, 1:3] = True
+    batch = {"key": "training.batch_size", "values": [1, 2, 4, 8]}
+    working, never = what_works(write_run(tmp_path, [batch, RATE], ended(good)))
+    assert [each.sentence() for each in working] == ["converged at rates 0.01 to 0.1 (batch_size = 1 to 4)"]
+    assert never == ["batch_size = 8"]
+
+
+def test_excluded_cells_are_no_starts(tmp_path: Path) -> None:
+    good = np.ones((5, 3), bool)
+    folder = write_run(tmp_path, [RATE, SEED], ended(good), where="seed < 2")
+    (only,), _ = what_works(folder)
+    assert only.sentence() == "converged in 2 of 2 starts at rates 0.001 to 10"
+
+
+def test_nothing_works_where_nothing_converged(tmp_path: Path) -> None:
+    assert what_works(write_run(tmp_path, [RATE], ended(np.zeros(5, bool)))) == ([], [])
+
+
+def test_the_command_ends_with_it(command, tmp_path: Path) -> None:
+    (tmp_path / "line.toml").write_text('[data]\nkind = "line"\nn = 5\n[training]\nepochs = 200\n')
+    axis = '[[axes]]\nkey = "optimizer.learning_rate"\nvalues = [0.02, 0.05, 100.0]\n'
+    (tmp_path / "sweep.toml").write_text(f'config = "line.toml"\n{axis}')
+    told = command("sweep", "sweep.toml", "--out", "out", cwd=tmp_path).stdout
+    assert "works: converged at rates 0.02 to 0.05\n" in told
+    assert "best:  nanmap run --cell 0 --of out\n" in told
+    again = command("run", "--cell", 0, "--of", "out", cwd=tmp_path)
+    assert "outcome: converged" in again.stdout
+    only = command(
+        "sweep", "sweep.toml", "--out", "bad", "--set", "axes.learning_rate.values=[50.0, 100.0]", cwd=tmp_path
+    )
+    assert "nothing converged" in only.stdout
+    assert nanmap.Outcome.NAN in only.stdout
