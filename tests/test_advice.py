@@ -19,7 +19,7 @@ LINE = {"kind": "line", "start": 1, "n": 20, "slope": 0.5}
 
 
 def followed(config: nanmap.Config, engine: Any, most: int = 4) -> list[str]:
-    """Outcomes of a training, of what it advises, of what that advises …"""
+    """Outcomes of a training, of what it advises, and of what that advises again."""
     ends, settings = [], {}
     for _ in range(most):
         report = train_one(build_config(config.model_dump(exclude_unset=True), settings), engine=engine)
