@@ -256,6 +256,7 @@ def test_a_wrong_override_is_refused(override: str, words: list[str], sweep_file
         (CONFIG, ["this is a config", "nanmap run"]),
         (SWEEP.replace("num = 4", 'num = "4"'), ["num"]),
         (SWEEP + MAP + MAP.replace('x = "learning_rate"', ""), ["maps.2.x", "is missing"]),
+        (SWEEP + MAP + 'facets = ["n"]', ["maps.1.facets", "did you mean `facet`?", "allowed: file, x, y, facet"]),
     ],
 )
 def test_a_wrong_sweep_file_is_refused_by_name(text: str, words: list[str], sweep_file: Path) -> None:
