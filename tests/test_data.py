@@ -11,7 +11,7 @@ import pytest
 from nanmap.config import build_config
 from nanmap.data import Rows, load_rows
 from nanmap.data.encoding import Source
-from nanmap.data.scaling import fit_scaling
+from nanmap.data.scaling import UNSCALED, fit_scaling
 from nanmap.data.words import listed
 from nanmap.errors import InputError
 
@@ -148,6 +148,7 @@ def test_columns_of_any_size_are_scaled_as_those_near_one(size: float, kind: str
     column = np.array([[1.0], [-1.0], [0.5]])
     found = fit_scaling(column * size, kind).apply(column * size)
     np.testing.assert_allclose(found, fit_scaling(column, kind).apply(column), rtol=1e-12)
+    np.testing.assert_allclose(fit_scaling(column * size, kind).undo(found), column * size, rtol=1e-12)
 
 
 def test_text_columns_are_one_hot_in_sorted_order(csv) -> None:
@@ -457,6 +458,7 @@ def test_rows_are_equal_where_every_number_and_every_name_is(csv, npz) -> None:
         replace(one, inputs=one.inputs.T),
         replace(one, targets=-one.targets),
     ]
+    kinds += [replace(one, target_scaling=UNSCALED), replace(one, input_scaling=UNSCALED)]
     assert len({each.digest for each in kinds}) == len(kinds)
     assert kinds[0] == one
 
@@ -557,6 +559,7 @@ def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
         ({"x": np.ones((3, 1)), "y": np.ones(4)}, r"\(3, 1\).*\(4,\)"),
         ({"x": np.ones(3), "y": np.ones(3)}, "do not fit"),
         ({"x": np.ones((1, 1)), "y": np.ones((1, 1, 1))}, "do not fit"),
+        ({"x": np.ones((1, 1)), "y": np.float64(1)}, "do not fit"),
         ({"x": np.ones((2, 1)), "y": np.array(["a", "b"])}, r'`y` holds no numbers[\s\S]*target_kind = "class"'),
         ({"x": np.ones((2, 1)), "y": np.array([1.0, np.nan])}, "missing values in `y`"),
         ({"x": np.ones((2, 1)), "y": np.array([1.0, -np.inf])}, "`y` holds an infinity"),
