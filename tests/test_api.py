@@ -139,6 +139,10 @@ def test_a_sweep_of_a_config_says_of_it_only_what_was_set(passed: dict) -> None:
         assert passed["plan"].sweep.tree == TREE
     nanmap.sweep(passed["plan"])
     assert passed["plan"].grid.size == 2
+    tree = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 3}}
+    nanmap.sweep(tree, RATES)
+    tree["data"]["n"] = 9
+    assert passed["plan"].sweep.tree == TREE
 
 
 def test_overrides_reach_a_config_and_a_sweep(files: Path) -> None:

@@ -518,6 +518,7 @@ FAULTS = {
     "all dropped": ("a,price\n,2\n2,\n", {"missing": "drop"}, ["no training rows"]),
     "no training rows": ("a,price\n1,2\n", {"validation_split": 0.9}, ["no training rows", "validation_split"]),
     "ragged": ("a,price\n1,2\n1,2,3,4\n", {}, ["line 3 has 4 values, the header 2", "quotes"]),
+    "ragged of three": ("a,b,price\n1,2,3\n1,2,3,4\n", {}, ["line 3 has 4 values, the header 3", "quotes"]),
     "every row too long": ("a,price\n1,2,3\n1,2,3\n", {}, ["line 2 has 3 values, the header 2", "quotes"]),
     "equal names after a space": ("size, size,price\n1,2,3\n", {}, ["two columns are called size", "rename"]),
     "equal names": ("size,size,price\n1,2,3\n", {}, ["two columns are called size", "rename"]),
