@@ -126,6 +126,11 @@ def test_a_command_ends_with_the_code_of_what_went_wrong(
     assert done.stderr.startswith(said)
 
 
+def test_the_command_alone_says_where_to_start(tmp_path: Path, command) -> None:
+    done = command(cwd=tmp_path)
+    assert "Start with:  nanmap examples" in done.stdout + done.stderr
+
+
 def test_a_reader_of_a_pipe_may_leave(tmp_path: Path, command, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         raise BrokenPipeError

@@ -11,6 +11,7 @@ from nanmap.config import Config, build_config, check_values, load_config, parse
 from nanmap.config.base import Settings, require
 from nanmap.config.explain import explained_table
 from nanmap.config.keys import known_keys
+from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.errors import InputError, NanmapError, RunFolderError, did_you_mean
 from nanmap.results.folder import RunFolder
 
@@ -441,6 +442,17 @@ def test_defaults_are_the_documented_ones(key: str, config) -> None:
     table, name = key.split(".")
     path = config(GOOD.replace("[model]\nhidden = [4]\n", ""))
     assert getattr(getattr(load_config(path), table), name) == DEFAULTS[key]
+
+
+TITLES = {
+    **{"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "amsgrad": "AMSGrad", "adamax": "Adamax", "nadam": "Nadam"},
+    **{"radam": "RAdam", "adabelief": "AdaBelief", "rmsprop": "RMSprop", "adagrad": "Adagrad", "lion": "Lion"},
+}
+
+
+def test_optimizers_are_called_as_in_their_papers_and_2_over_lambda_bounds_descent_alone() -> None:
+    assert {name: OPTIMIZERS[name].title for name in TITLES} == TITLES
+    assert [name for name in TITLES if OPTIMIZERS[name].bounded] == ["sgd"]
 
 
 def test_every_setting_has_a_description() -> None:

@@ -187,6 +187,7 @@ def test_choices_set_several_things_at_once() -> None:
         ),
         ([axis(RATE, 1, 2)], {"zip": [["learning_rat"]]}, ["zip", "did you mean `learning_rate`?"]),
         ([axis(RATE, 1, 2)], {"zip": [["learning_rate"], ["learning_rate"]]}, ["zip", "two groups"]),
+        ([], {"where": "n > 1"}, ["where", "names no axis"]),
         ([axis(RATE, 1, 2)], {"where": "learning_rat > 1"}, ["where", "did you mean `learning_rate`?"]),
     ],
 )

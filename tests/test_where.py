@@ -129,3 +129,11 @@ def test_a_condition_without_a_column_keeps_all_cells_or_none() -> None:
     tree: dict[str, Any] = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 5}}
     grid = make_sweep(tree, [{"key": "training.seed", "values": [1, 2, 3]}], where="1 < 2").grid
     assert grid.kept(0, 3).numbers.tolist() == [0, 1, 2]
+
+
+def test_cells_that_stay_keep_their_numbers() -> None:
+    tree: dict[str, Any] = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 5}}
+    grid = make_sweep(tree, [{"key": "data.n", "values": [9, 5, 8, 4]}], where="n > 5").grid
+    cells = grid.kept(1, 4)
+    assert (cells.numbers.tolist(), cells.columns()["n"].tolist()) == ([2], [8])
+    assert [kept.numbers.tolist() for kept in grid.chunks()] == [[0, 2]]
