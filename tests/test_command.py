@@ -274,6 +274,22 @@ def test_a_map_is_drawn_as_it_is_asked_for(tmp_path: Path, command, monkeypatch:
     ]
 
 
+def test_listed_maps_are_drawn_where_nothing_else_is_asked(
+    tmp_path: Path, command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nanmap.cli.map.draw_listed", lambda result, theme: print("listed", theme))
+    monkeypatch.setattr("nanmap.cli.map._axes", lambda result: ["a", "b"])
+    assert command("map", ".", cwd=tmp_path).stdout == "listed light\n"
+    assert command("map", ".", "--theme", "dark", cwd=tmp_path).stdout == "listed dark\n"
+    for options, missing in (
+        *((asked, "--x and --y") for asked in ("--out m.png", "--facet a", "--select a=1", "--value nan")),
+        ("--x a", "--y"),
+        ("--y a", "--x"),
+    ):
+        told = command("map", ".", *options.split(), cwd=tmp_path).stderr
+        assert told == f"nanmap: {missing}: a map as asked needs both --x and --y\n  allowed: a, b\n"
+
+
 def test_every_map_that_a_sweep_lists_is_drawn_with_its_options(capsys: pytest.CaptureFixture[str]) -> None:
     maps = [
         {"file": "one.png", "x": "a", "y": "b"},

@@ -203,7 +203,10 @@ def test_two_classes_are_one_column_and_three_are_one_hot(csv) -> None:
     assert rows_of("sigmoid_cross_entropy", **two).targets.tolist() == [[1], [0], [1]]
     assert rows_of("softmax_cross_entropy", **two).targets.tolist() == [[0, 1], [1, 0], [0, 1]]
     three = csv("a,price\n1,7\n2,5\n3,9\n", target_kind="class")
-    assert rows_of("softmax_cross_entropy", **three).targets.tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1]]
+    rows = rows_of("softmax_cross_entropy", **three)
+    assert rows.targets.tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1]]
+    assert rows.classes == ("5", "7", "9")
+    assert "target price: 3 classes, one output each: 5, 7, 9" in rows.report
 
 
 def test_labels_in_arrays_are_encoded_too(npz) -> None:

@@ -448,6 +448,9 @@ def test_files_that_a_config_or_an_axis_names_are_found_beside_the_config(sweep_
     assert starts.settings[0]["model.init_file"] == str(configs / "w.npz")
     with pytest.raises(InputError, match=r"data\.path: expects a text \(got 3\)"):
         load_sweep(sweep_file, ["axes.data.path.values=[3]"])
+    sweep_file.write_text('config = "../configs/c.toml"\n' + axes.replace('"b.csv"', "4"))
+    with pytest.raises(InputError, match=r"data\.path: expects a text \(got 4\)"):
+        load_sweep(sweep_file)
 
 
 def test_a_config_that_cannot_be_read_is_named_and_not_the_sweep(sweep_file: Path) -> None:
