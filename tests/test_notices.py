@@ -201,6 +201,7 @@ def test_the_smallest_batch_that_is_larger_than_the_rows_is_told() -> None:
         ({"learning_rate": -0.1}, {"optimizer.learning_rate": [0.1, 0.2]}, False),
         ({"learning_rate": 0.1}, {"optimizer.learning_rate": [0.0, 0.1]}, False),
         ({"learning_rate": 0.1}, {"optimizer.learning_rate": [-0.1, -0.2]}, True),
+        ({"learning_rate": 0.1}, {"optimizer.learning_rate": [0.1, -0.1]}, True),
         ({"layer_learning_rates": [-0.1, 0.1]}, {"optimizer.layer_learning_rates.1": [0.1]}, True),
         ({"layer_learning_rates": [0.1, 0.1]}, {"optimizer.layer_learning_rates.1": [0.1, -0.1]}, True),
         ({"layer_learning_rates": [0.1, 0.1]}, {"optimizer.layer_learning_rates.1": [0.1, 0.2]}, False),

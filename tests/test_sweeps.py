@@ -227,6 +227,7 @@ def test_seeds_of_63_bits_and_rates_per_layer_reach_their_lanes() -> None:
     (lanes,) = plan.lanes(plan.grid.cells(np.arange(4)))
     assert lanes.seed.tolist() == [2**62 + 1, 2**62 + 1, 3, 3]
     assert lanes.learning_rates.tolist() == [[0.25, 1.0], [0.25, 0.1]] * 2
+    assert lanes.starts(np.array([3, 0]))["seeds"].tolist() == [3, 2**62 + 1]
 
 
 def test_the_floor_of_a_cell_is_that_of_its_rows_and_its_delta() -> None:
