@@ -428,11 +428,11 @@ def test_speed_counts_from_the_start_of_the_work_and_the_summary_from_the_first_
         progress.noticed("narrowed to 8")
         assert capsys.readouterr().out == "note: narrowed to 8\n"
         now[0] += 10
-        progress.trained(50)
+        progress.trained(80)
         progress.trained(10)
         progress.advanced(30)
-    assert capsys.readouterr().out == "grid: 30 of 60 cells · 50 trainings · 2 trainings/s · 20 s left\n"
-    assert progress.summary() == "grid: 60 trainings in 30.0 s (2 per second)"
+    assert capsys.readouterr().out == "grid: 30 of 60 cells · 80 trainings · 4 trainings/s · 20 s left\n"
+    assert progress.summary() == "grid: 60 cells by 90 trainings in 30.0 s (3 per second)"
 
 
 def test_a_bar_goes_on_from_what_is_done(capsys: pytest.CaptureFixture[str]) -> None:
@@ -440,3 +440,10 @@ def test_a_bar_goes_on_from_what_is_done(capsys: pytest.CaptureFixture[str]) -> 
         progress.started(2_000, 500)
         progress.advanced(1_500)
     assert "2,000/2,000" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_bar_is_drawn_on_a_terminal_alone(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: not terminal)
+    assert bool(Progress("grid", "cells").bar) == terminal
