@@ -173,7 +173,7 @@ def test_an_epoch_shows_whatever_is_known_of_it_with_nine_digits() -> None:
 
 
 def test_inputs_to_predict_are_numbers_and_names() -> None:
-    assert _values('1, Oslo ,"a, b", -2e3') == [1.0, "Oslo", "a, b", -2000.0]
+    assert _values('1, Oslo , "a, b", -2e3') == [1.0, "Oslo", "a, b", -2000.0]
     with pytest.raises(InputError, match="--predict"):
         _values('"a')
 

@@ -406,14 +406,16 @@ def test_a_wrong_sweep_file_is_refused_by_name(text: str, words: list[str], swee
     assert all(word in str(error.value) for word in (*words, "s.toml")), str(error.value)
 
 
-WHOLE = SWEEP.replace("num = 4", 'num = 4\n[[axes]]\nkey = "data.n"\nrange = [5, 9]\nname = "rows"') + MAP + MAP
+WHOLE = SWEEP.replace("num = 4", 'num = 4\n[[axes]]\nkey = "data.n"\nrange = [5, 9]\nname = "rows"') + MAP
 
 
 def test_everything_that_a_sweep_file_says_is_in_the_sweep(sweep_file: Path) -> None:
-    sweep_file.write_text('title = "Rates"\nzip = [["rows", "learning_rate"]]\n' + WHOLE + 'value = "nan"\n')
+    sweep_file.write_text(
+        'title = "Rates"\nzip = [["rows", "learning_rate"]]\n' + WHOLE + MAP.replace("png", "pdf") + 'value = "nan"\n'
+    )
     sweep = load_sweep(sweep_file)
     assert (sweep.title, sweep.zip, sweep.where) == ("Rates", (("rows", "learning_rate"),), "learning_rate > 0.01")
-    assert [(each.file, each.value) for each in sweep.maps] == [("map.png", "outcome"), ("map.png", "nan")]
+    assert [(each.file, each.value) for each in sweep.maps] == [("map.png", "outcome"), ("map.pdf", "nan")]
     assert sweep.grid.shape == (4,)
     told = sweep.describe()
     assert told == {
