@@ -7,15 +7,19 @@ import subprocess
 import sys
 import typing
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import nanmap
+from nanmap import api
 from nanmap.config import Config, build_config
 from nanmap.errors import InputError
 from nanmap.grid.shorthand import axis_tables
 from nanmap.plan import Plan, Sweep, make_sweep, notices
+from nanmap.runs.observer import Observer
+from plain_engine import PlainEngine
 
 TREE = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 3}}
 
@@ -88,6 +92,65 @@ def test_edge_takes_the_same_as_sweep_and_writes_beside_it(files: Path, engine) 
     assert (edges.edge_learning_rate / edges.predicted_gd).tolist() == pytest.approx([1, 1], rel=2e-3)
 
 
+@pytest.fixture
+def passed(monkeypatch: pytest.MonkeyPatch) -> dict[str, typing.Any]:
+    """What `sweep` and `edge` pass on, which trains nothing."""
+    found: dict[str, typing.Any] = {}
+
+    def record(plan: Plan, out: Path, **options: typing.Any) -> SimpleNamespace:
+        found.clear()
+        found.update(options, plan=plan, out=out)
+        return SimpleNamespace(path=out)
+
+    monkeypatch.setattr(api, "train_sweep", record)
+    monkeypatch.setattr(api, "find_edges", record)
+    return found
+
+
+def test_what_a_sweep_is_asked_for_is_passed_on(passed: dict) -> None:
+    plain = {"engine": None, "fresh": False, "shard_cells": None, "tune": False, "observer": None}
+    assert nanmap.sweep(TREE, RATES).path == Path("results/sweep")
+    assert {key: passed[key] for key in plain} == plain
+    asked = {"engine": PlainEngine(), "fresh": True, "shard_cells": 7, "tune": True, "observer": Observer()}
+    nanmap.sweep(TREE, RATES, out="here", **asked)
+    assert {key: passed[key] for key in asked} == asked
+    assert passed["out"] == Path("here")
+
+
+def test_what_a_search_is_asked_for_is_passed_on(passed: dict) -> None:
+    plain = {"engine": None, "fresh": False, "along": None, "tolerance": 1e-4, "observer": None}
+    nanmap.edge(TREE, RATES)
+    assert {key: passed[key] for key in plain} == plain
+    asked = {
+        "engine": PlainEngine(),
+        "fresh": True,
+        "along": "a",
+        "tolerance": 0.01,
+        "observer": Observer(),
+        "block": 3,
+    }
+    nanmap.edge(TREE, RATES, out="here", **asked)
+    assert {key: passed[key] for key in asked} == asked
+
+
+def test_a_sweep_of_a_config_says_of_it_only_what_was_set(passed: dict) -> None:
+    for given in (TREE, build_config(TREE)):
+        nanmap.sweep(given, RATES)
+        assert passed["plan"].sweep.tree == TREE
+    nanmap.sweep(passed["plan"])
+    assert passed["plan"].grid.size == 2
+    tree = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 3}}
+    nanmap.sweep(tree, RATES)
+    tree["data"]["n"] = 9
+    assert passed["plan"].sweep.tree == TREE
+
+
+def test_overrides_reach_a_config_and_a_sweep(files: Path) -> None:
+    (files / "one.toml").write_text('config = "c.toml"\n')
+    assert nanmap.load(files / "s.toml", ["axes.learning_rate.values=[1, 2, 3]"]).grid.size == 3
+    assert nanmap.load(files / "one.toml", ["data.n=7"]).tree["data"]["n"] == 7
+
+
 @pytest.mark.parametrize(
     ("values", "table"),
     [
@@ -95,6 +158,7 @@ def test_edge_takes_the_same_as_sweep_and_writes_beside_it(files: Path, engine) 
         (nanmap.linear(1, 4, 3), {"linear": [1, 4], "num": 3}),
         (range(2, 9, 3), {"range": [2, 9, 3]}),
         (range(8, 2, -3), {"range": [8, 2, -3]}),
+        (range(2, 5), {"range": [2, 5]}),
         (np.array([1.5, 2.5]), {"values": [1.5, 2.5]}),
         ((np.int64(3), 4), {"values": [3, 4]}),
     ],
@@ -118,6 +182,11 @@ def test_values_of_an_axis_as_python_has_them(values: object, table: dict) -> No
         (lambda: nanmap.sweep(TREE, {"training.batchsize": [1]}), "training.batch_size"),
         (lambda: nanmap.sweep(make_sweep(TREE, []), RATES), "axes of its own"),
         (lambda: nanmap.sweep(make_sweep(TREE, []), name="other"), "name: is for a config with axes"),
+        (lambda: nanmap.sweep(make_sweep(TREE, []), where="n > 1"), "where: is for a config with axes"),
+        (lambda: nanmap.sweep(Plan(make_sweep(TREE, [])), RATES), "axes of its own"),
+        (lambda: nanmap.sweep(TREE, {"training.seed": {1, 2}}), "axes.training.seed: expects a list"),
+        (lambda: nanmap.sweep(TREE, "abc"), "axes: are no axes"),
+        (lambda: nanmap.sweep(TREE, [3]), "axes: are no axes"),
         (lambda: nanmap.edge(TREE), "alone is no sweep"),
         (lambda: nanmap.run(make_sweep(TREE, [])), r"sweep, not a config[\s\S]*nanmap\.sweep"),
         (lambda: nanmap.run("nowhere.toml"), "no such file"),
@@ -206,7 +275,9 @@ def test_a_type_checker_sees_the_types_and_the_misspellings(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: nanmap.run(None), "config: expects a config, its file, or nested tables"),
+        (lambda: nanmap.run(None), r"config: expects a config, its file, or nested tables \(got 'NoneType'\)"),
+        (lambda: nanmap.run(TREE, predict="1"), "predict: expects a list per input"),
+        (lambda: nanmap.sweep(TREE, {"training.seed": [1]}, out="x", shard_cells=0), "shard_cells: must be a whole"),
         (lambda: nanmap.run(TREE, predict=[1.0]), "predict: expects a list per input"),
         (lambda: nanmap.run(TREE, predict=np.array([1, 2])), "predict: expects a list per input"),
         (lambda: nanmap.load("c.toml", "training.epochs=3"), "overrides: expects a list"),

@@ -107,7 +107,9 @@ def test_a_training_in_words_ends_with_outcome_and_why(folder: Path, command) ->
     assert done.returncode == 0, done.stderr
     assert "epoch 1/150" in done.stdout
     assert "outcome: converged" in done.stdout
-    assert "prediction at 25" in done.stdout
+    told = dict(line.split(": ", 1) for line in done.stdout.splitlines() if ": " in line)
+    line = float(told["layers.0.kernel"]) * 25 + float(told["layers.0.bias"])
+    assert float(told["prediction at 25"]) == pytest.approx(line, rel=1e-4)
 
 
 def test_the_epochs_of_the_first_infinity_and_the_first_nan_are_always_shown(folder: Path, command) -> None:

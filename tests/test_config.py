@@ -11,6 +11,7 @@ from nanmap.config import Config, build_config, check_values, load_config, parse
 from nanmap.config.base import Settings, require
 from nanmap.config.explain import explained_table
 from nanmap.config.keys import known_keys
+from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.errors import InputError, NanmapError, RunFolderError, did_you_mean
 from nanmap.results.folder import RunFolder
 
@@ -39,7 +40,16 @@ def config(tmp_path: Path):
 MISTAKES: dict[str, tuple[str, list[str]]] = {
     "misspelt key": ("optimizer.learning_rat=1", ["optimizer.learning_rat", "did you mean `optimizer.learning_rate`"]),
     "key without its table": ("learning_rate=1", ["learning_rate", "did you mean `optimizer.learning_rate`"]),
-    "unknown key": ("training.colour=1", ["training.colour"]),
+    "unknown key": ("zzz=1", ["zzz", "docs/reference.md lists the settings"]),
+    "misspelt short key": ("data.kimd=line", ["data.kimd", "did you mean `data.kind`?"]),
+    "short for a batch size": ("training.bs=1", ["training.bs", "did you mean `training.batch_size`?"]),
+    "short for weight decay": ("optimizer.wd=1", ["optimizer.wd", "did you mean `optimizer.weight_decay`?"]),
+    "a metric": ("training.metric=mae", ["training.metric", "reported by itself"]),
+    "an entry of no list": ("optimizer.momentum.0=1", ["optimizer.momentum.0", "no such setting"]),
+    "a rate left out": (
+        "optimizer.layer_learning_rates.1=1",
+        ["optimizer.layer_learning_rates.0: is missing", "let axes set the rate of every layer"],
+    ),
     "wrong type": ("training.epochs=1.5", ["training.epochs", "a whole number", "1.5"]),
     "text for a number": ("optimizer.learning_rate=fast", ["optimizer.learning_rate", "a number", "'fast'"]),
     "true for a number": ("optimizer.learning_rate=true", ["optimizer.learning_rate", "a number", "True"]),
@@ -57,7 +67,7 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     "unknown optimizer": ("optimizer.kind=adan", ["optimizer.kind", "'adan'", "lion", "did you mean `adam`?"]),
     "unknown model": ("model.kind=cnn", ["model.kind", "'cnn'", "mlp"]),
     "norm without a place": ("model.hidden=[]", ["model.norm", "mend: ", "model.hidden", "data.scale_inputs"]),
-    "rates per layer": ("optimizer.layer_learning_rates=[1.0]", ["optimizer.layer_learning_rates", "2"]),
+    "rates per layer": ("optimizer.layer_learning_rates=[1.0]", ["optimizer.layer_learning_rates", "model has 2"]),
     "momentum of adam": ("optimizer.kind=adam", ["optimizer.momentum", "sgd"]),
     "file without a name": ("model.init=file", ["model.init_file"]),
     "entropy of numbers": (
@@ -86,8 +96,7 @@ def test_a_mistake_is_told_with_its_mend(mistake: str, config) -> None:
     with pytest.raises(InputError) as error:
         load_config(path, given)
     message = str(error.value)
-    assert all(word in message for word in words), message
-    assert mistake in ("misspelt key", "key without its table", "unknown key") or path.name in message
+    assert all(word in message for word in (*words, path.name)), message
 
 
 @pytest.mark.parametrize(
@@ -96,7 +105,10 @@ def test_a_mistake_is_told_with_its_mend(mistake: str, config) -> None:
         (GOOD.replace("hidden", "hiden"), ["model.hiden", "did you mean `hidden`?"]),
         (GOOD.replace("[model]", "[modl]"), ["modl", "did you mean `model`?"]),
         (GOOD.replace('"line"', '"lines"'), ["data.kind", "'lines'", "did you mean `line`?"]),
-        (GOOD.replace("[training]\nepochs = 5", ""), ["training", "is missing"]),
+        (GOOD.replace("kind", "knd"), ["data.knd: unknown key", "did you mean `kind`?"]),
+        (GOOD.replace('kind = "line"', ""), ["data.kind: is missing", "allowed: square, line", "add `kind = …`"]),
+        (GOOD + 'metrics = ["accuracy"]', ["training.metrics: unknown key", "accuracy is reported by itself"]),
+        (GOOD.replace("[training]\nepochs = 5", ""), ["training", "is missing", "add `training = …`"]),
         (GOOD.replace("epochs = 5", ""), ["training.epochs", "training.steps"]),
         (GOOD.replace("epochs = 5", "epochs = 5\nsteps = 5"), ["training.epochs", "one of them"]),
         (GOOD.replace("n = 20", ""), ["data.n"]),
@@ -106,6 +118,7 @@ def test_a_mistake_is_told_with_its_mend(mistake: str, config) -> None:
         ("model = 3\n" + GOOD.replace("[model]\nhidden = [4]", ""), ["model", "a table"]),
         ("outcome.floor = 'low'\n" + GOOD, ["outcome.floor", "auto"]),
         ("[[axes]]\n" + GOOD, ["this is a sweep", "nanmap sweep"]),
+        ('config = "c.toml"\n' + GOOD, ["this is a sweep", "nanmap sweep"]),
     ],
 )
 def test_a_mistake_in_the_file_names_the_file(text: str, words: list[str], config) -> None:
@@ -115,10 +128,68 @@ def test_a_mistake_in_the_file_names_the_file(text: str, words: list[str], confi
     assert all(word in str(error.value) for word in (*words, path.name)), str(error.value)
 
 
+FILE = {"data.n": ..., "data.path": "rows.csv", "data.target": "y"}  # `...` leaves out what the tables below write
+LABELS = {"data.kind": "csv", "data.target_kind": "class"} | FILE
+ARRAYS = {"data.kind": "npz", "data.n": ..., "data.path": "a.npz"}
+RMSPROP = {"optimizer.kind": "rmsprop", "optimizer.momentum": 0.9}
+# What does not go together, and how the message begins; "" for what does.
+COMBINATIONS: list[tuple[dict[str, Any], str]] = [
+    ({"data.kind": "parquet"} | FILE, ""),
+    ({"data.kind": "parquet"} | FILE | {"data.target": ...}, "data.target: name the column"),
+    ({"data.kind": "parquet"} | FILE | {"data.path": ...}, "data.path: `parquet` data needs a file"),
+    ({"data.kind": "csv"} | FILE | {"data.target": ...}, "data.target: name the column"),
+    (ARRAYS, ""),
+    ({"data.kind": "gaussian"}, ""),
+    ({"data.kind": "gaussian", "data.n": ...}, "data.n: `gaussian` data drawn at random"),
+    ({"data.inputs": "normal", "data.n": ...}, "data.n: `line` data drawn at random"),
+    ({"data.inputs": "linspace", "data.stop": 3.0}, ""),
+    ({"data.inputs": "linspace"}, "data.n: `linspace` inputs need"),
+    ({"data.inputs": "linspace", "data.stop": 3.0, "data.n": ...}, "data.n: `linspace` inputs need"),
+    ({"data.start": 5.0, "data.stop": 5.0, "data.n": ...}, "data.stop: the range"),
+    ({"data.start": 5.0, "data.stop": 4.0, "data.step": -1.0, "data.n": ...}, ""),
+    ({"model.init": "file", "model.init_file": "w.npz"}, ""),
+    ({"model.init_file": "w.npz"}, "model.init_file: "),
+    ({"optimizer.nesterov": True, "optimizer.momentum": 0.0}, ""),
+    ({"optimizer.nesterov": True}, "optimizer.nesterov: nesterov needs sgd with optimizer.momentum"),
+    (RMSPROP, ""),
+    (RMSPROP | {"optimizer.nesterov": True}, "optimizer.nesterov: nesterov needs sgd with"),
+    ({"optimizer.weight_decay": 0.1, "optimizer.kind": "adamw"}, ""),
+    ({"optimizer.weight_decay": 0.1, "optimizer.kind": "lion"}, ""),
+    ({"optimizer.weight_decay": 0.0}, "optimizer.weight_decay: `sgd` has no weight decay; use adamw or lion"),
+    (LABELS | {"loss.kind": "softmax_cross_entropy"}, ""),
+    (LABELS | {"loss.kind": "sigmoid_cross_entropy"}, ""),
+    (LABELS, "loss.kind: `mse` is a loss of numbers"),
+    (LABELS | {"loss.kind": "huber"}, "loss.kind: `huber` is a loss of numbers"),
+    ({"loss.kind": "sigmoid_cross_entropy"}, "loss.kind: `sigmoid_cross_entropy` is a loss of classes"),
+    (ARRAYS | {"data.target_kind": "class"}, ""),
+    (ARRAYS | {"loss.kind": "softmax_cross_entropy"}, ""),
+    (LABELS | {"loss.kind": "softmax_cross_entropy", "model.output_activation": "tanh"}, "model.output_activation: "),
+    ({"model.output_activation": "tanh"}, ""),
+    ({"optimizer.layer_learning_rates": [0.1, 0.2]}, "optimizer.layer_learning_rates: one rate per layer: this model"),
+    ({"optimizer.layer_learning_rates": [0.1, 0.2], "model.hidden": [3]}, ""),
+]
+
+
+@pytest.mark.parametrize(("settings", "said"), COMBINATIONS)
+def test_settings_that_do_not_go_together_are_told_and_others_are_not(settings: dict[str, Any], said: str) -> None:
+    given = {"data.kind": "line", "data.n": 5, "training.epochs": 1} | settings
+    given = {key: value for key, value in given.items() if value is not ...}
+    if not said:
+        assert build_config({}, given).data.kind == given["data.kind"]
+        return
+    with pytest.raises(InputError) as error:
+        build_config({}, given)
+    assert str(error.value).startswith(said), str(error.value)
+
+
 def test_a_missing_file_names_its_neighbour(config, tmp_path: Path) -> None:
     config(name="keras_line.toml")
     with pytest.raises(InputError, match=r"no such file[\s\S]*did you mean `keras_line\.toml`"):
         load_config(tmp_path / "keras_lin.toml")
+    with pytest.raises(InputError, match=r"no such file[\s\S]*`nanmap examples` lists configs"):
+        load_config(tmp_path / "zzzz")
+    with pytest.raises(InputError, match=r"\.toml: cannot be read: "):
+        load_config(tmp_path / f"{'long' * 100}.toml")
     with pytest.raises(InputError, match="folder"):
         load_config(tmp_path)
     (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
@@ -130,7 +201,7 @@ def test_an_error_is_a_value_error_that_reads_as_lines() -> None:
     error = InputError("is wrong", file="a.toml", key="x.y", value=3, allowed=[1, 2], mend="use 1")
     assert isinstance(error, ValueError)
     assert str(error) == "a.toml: x.y: is wrong (got 3)\n  allowed: 1, 2\n  mend: use 1"
-    assert str(InputError("is wrong")) == "is wrong"
+    assert str(InputError("is wrong")) == str(InputError("is wrong", allowed=())) == "is wrong"
     assert str(InputError("is wrong", file="first").within("second")).startswith("first")
     assert did_you_mean("zzzz", ["adam"]) is None
 
@@ -209,6 +280,42 @@ def test_a_value_that_only_its_company_forbids_is_allowed_alone() -> None:
         check_values("optimizer.lr", [0.1])
 
 
+# What may stand at a key, the ends of its range among them, and what is just beyond.
+RANGES: list[tuple[str, list[Any], list[Any]]] = [
+    ("outcome.ratio", [1e-9, 0.05, 3.0], [0.0, -1.0, float("inf")]),
+    ("loss.delta", [1e-9, 3.0], [0.0, float("inf")]),
+    ("training.batch_size", [1, 2**31 - 1], [0, 2**31]),
+    ("training.seed", [0, 2**63 - 1], [-1, 2**63]),
+    ("data.seed", [0, 2**63 - 1], [-1, 2**63]),
+    ("data.n", [1, 100_000_000], [0, 100_000_001]),
+    ("data.validation_split", [0.0, 0.999], [-0.1, 1.0]),
+    ("optimizer.b1", [0.0, 0.999], [-0.1, 1.0]),
+    ("optimizer.b2", [None, 0.0, 0.999], [-0.1, 1.0]),
+    ("optimizer.rho", [0.0, 0.999], [1.0]),
+    ("optimizer.eps", [0.0, 1e-300, 3.0], [-1e-300, float("inf")]),
+    ("optimizer.weight_decay", [None, 0.0, 3.0], [-0.1, float("inf")]),
+    ("optimizer.clip_norm", [None, 1e-9], [0.0]),
+    ("optimizer.clip_value", [None, 1e-9], [0.0]),
+    ("optimizer.clip_output_gradient", [None, 1e-9], [0.0]),
+    ("optimizer.warmup_steps", [0, 2**63 - 1], [-1, 2**63]),
+    ("optimizer.layer_learning_rates.0", [0.0, -1.0], [float("inf"), float("nan")]),
+    ("training.stop_above", [None, 1.0001, 1e300], [1.0, float("inf")]),
+    *((key, [0.0, -1.0, 2.0], [float("inf")]) for key in ("model.init_scale", "model.gain", "model.init_offset")),
+    *((key, [0.0, -1.0, 2.0], [float("inf")]) for key in ("optimizer.learning_rate", "optimizer.momentum")),
+    ("model.bias_init", [None, "zeros", "ones", "normal", "uniform", "torch_linear"], ["he_normal", "file"]),
+    ("data.target", [None, "y"], [3]),
+]
+
+
+@pytest.mark.parametrize(("key", "allowed", "refused"), RANGES)
+def test_what_a_setting_takes_ends_where_it_should(key: str, allowed: list[Any], refused: list[Any]) -> None:
+    check_values(key, allowed)
+    for value in refused:
+        with pytest.raises(InputError, match=key) as error:
+            check_values(key, [value])
+        assert f"(got {value!r})" in str(error.value)
+
+
 @pytest.mark.parametrize("key", ["model.hidden", "optimizer.layer_learning_rates.0"])
 def test_a_setting_below_something_that_is_no_table_is_told(key: str) -> None:
     tree = {
@@ -217,8 +324,10 @@ def test_a_setting_below_something_that_is_no_table_is_told(key: str) -> None:
         "model": 3,
         "optimizer": {"layer_learning_rates": 1},
     }
-    with pytest.raises(InputError, match=r"expects a (table|list)"):
+    said = "model: expects a table (got 3)" if key == "model.hidden" else f"{key[:-2]}: expects a list (got 1)"
+    with pytest.raises(InputError) as error:
         build_config(tree, {key: [4]})
+    assert str(error.value) == said
 
 
 @pytest.mark.parametrize(
@@ -228,6 +337,7 @@ def test_a_setting_below_something_that_is_no_table_is_told(key: str) -> None:
         ("a.b = 1e-3", ("a.b", 1e-3)),
         ("a.b=[1, 2]", ("a.b", [1, 2])),
         ("a.b=true", ("a.b", True)),
+        ("a.b = zeros ", ("a.b", "zeros")),
         ("a.b=words with = and ' in them", ("a.b", "words with = and ' in them")),
         ("a.b=", ("a.b", "")),
     ],
@@ -238,8 +348,9 @@ def test_assignments_are_read_as_toml_or_as_text(text: str, parsed: tuple) -> No
 
 @pytest.mark.parametrize("text", ["a.b", "=1", " =1"])
 def test_what_is_no_assignment_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="key=value"):
+    with pytest.raises(InputError, match="key=value") as error:
         parse_assignment(text)
+    assert error.value.value == text
 
 
 def test_overrides_are_laid_over_the_file(config) -> None:
@@ -264,7 +375,53 @@ def test_file_names_are_relative_to_the_config(config, tmp_path: Path) -> None:
     assert made.data.path == str(tmp_path / "sub" / "rows.csv")
 
 
+def test_file_names_are_whole_wherever_the_config_is_read_from(
+    config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config("\ufeff" + GOOD.replace("hidden = [4]", 'init = "file"\ninit_file = "sub/../w.npz"'), name="c.toml")
+    monkeypatch.chdir(tmp_path)
+    assert load_config("c.toml").model.init_file == str(tmp_path / "w.npz")
+
+
+def test_tables_that_are_given_are_never_changed() -> None:
+    tree = {"data": {"kind": "line", "n": 2}, "training": {"epochs": 1}}
+    build_config(tree, {"training.steps": 3, "data.n": 9, "model.hidden": [4]})
+    assert tree == {"data": {"kind": "line", "n": 2}, "training": {"epochs": 1}}
+
+
 DEFAULTS: dict[str, Any] = {
+    "optimizer.kind": "sgd",
+    "optimizer.learning_rate": 0.01,
+    "optimizer.momentum": None,
+    "optimizer.nesterov": False,
+    "optimizer.schedule": "constant",
+    "optimizer.decay": 0.0,
+    "optimizer.warmup_steps": 0,
+    "loss.kind": "mse",
+    "loss.delta": 1.0,
+    "model.hidden": (),
+    "model.activation": "relu",
+    "model.output_activation": "linear",
+    "model.bias": True,
+    "model.init_scale": 1.0,
+    "model.init_offset": 0.0,
+    "model.norm": "none",
+    "model.parametrization": "standard",
+    "model.gain": 1.0,
+    "data.inputs": "range",
+    "data.start": 0.0,
+    "data.step": 1.0,
+    "data.slope": 1.0,
+    "data.features": 1,
+    "data.categorical": "onehot",
+    "data.scale_inputs": "none",
+    "data.scale_targets": "none",
+    "data.target_kind": "number",
+    "data.validation_split": 0.0,
+    "training.stop_above": None,
+    "training.stop_converged": False,
+    "record.full_loss": False,
+    "record.sharpness": False,
     "optimizer.eps": 1e-7,
     "optimizer.rho": 0.9,
     "optimizer.b1": 0.9,
@@ -283,7 +440,19 @@ DEFAULTS: dict[str, Any] = {
 @pytest.mark.parametrize("key", DEFAULTS)
 def test_defaults_are_the_documented_ones(key: str, config) -> None:
     table, name = key.split(".")
-    assert getattr(getattr(load_config(config()), table), name) == DEFAULTS[key]
+    path = config(GOOD.replace("[model]\nhidden = [4]\n", ""))
+    assert getattr(getattr(load_config(path), table), name) == DEFAULTS[key]
+
+
+TITLES = {
+    **{"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "amsgrad": "AMSGrad", "adamax": "Adamax", "nadam": "Nadam"},
+    **{"radam": "RAdam", "adabelief": "AdaBelief", "rmsprop": "RMSprop", "adagrad": "Adagrad", "lion": "Lion"},
+}
+
+
+def test_optimizers_are_called_as_in_their_papers_and_2_over_lambda_bounds_descent_alone() -> None:
+    assert {name: OPTIMIZERS[name].title for name in TITLES} == TITLES
+    assert [name for name in TITLES if OPTIMIZERS[name].bounded] == ["sgd"]
 
 
 def test_every_setting_has_a_description() -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -10,9 +11,12 @@ import nanmap
 from handmade import AT_REST
 from nanmap.analysis import load_grid, make_view, take_medians
 from nanmap.config import build_config
+from nanmap.config.settings import ModelSettings
 from nanmap.data import load_rows
 from nanmap.errors import InputError
 from nanmap.grid.where import parse_where
+from nanmap.models.mlp import MLP
+from nanmap.models.mlp.forward import dead_units
 from nanmap.outcomes import MARKS, classify
 from nanmap.plan import Plan, make_sweep
 
@@ -24,16 +28,35 @@ def axis(key: str, *values: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "axes",
+    ("axes", "said"),
     [
-        [axis("training.steps", 3, 5), axis("training.epochs", 1, 2)],
-        [axis("optimizer.learning_rate", 0.1, 1), axis("optimizer.layer_learning_rates.0", 0.1, 1)],
-        [axis("model.init", "zeros"), {"name": "start", "choices": {"a": {"model.init": "ones"}}}],
+        (
+            [axis("training.steps", 3, 5), axis("training.epochs", 1, 2)],
+            "training.epochs: is set twice (got ['steps', 'epochs'])",
+        ),
+        (
+            [axis("optimizer.learning_rate", 0.1, 1), axis("optimizer.layer_learning_rates.0", 0.1, 1)],
+            "optimizer.layer_learning_rates.0: is set twice (got ['learning_rate', 'learning_rate_0'])",
+        ),
+        (
+            [axis("model.init", "zeros"), {"name": "start", "choices": {"a": {"model.init": "ones"}}}],
+            "model.init: is set twice (got ['init', 'start'])",
+        ),
     ],
 )
-def test_two_axes_never_set_the_same_thing(axes: list[dict[str, Any]]) -> None:
-    with pytest.raises(InputError, match="is set twice"):
+def test_two_axes_never_set_the_same_thing(axes: list[dict[str, Any]], said: str) -> None:
+    with pytest.raises(InputError) as error:
         make_sweep(LINE, axes)
+    assert str(error.value).startswith(said)
+
+
+@pytest.mark.parametrize("kind", ["relu", "relu6", "tanh"])
+def test_a_layer_is_dead_where_every_unit_is_flat_on_every_row(kind: str) -> None:
+    model = MLP.of(ModelSettings(hidden=(2, 2), activation=kind), 1, 1)
+    layers = [[[-1.0, 0.0, -2.0], [-1.0, 1.0, -1.0]], [[-1.0, -1.0, 0.0], [-3.0, -1.0, -1.0]], [[-1.0, -1.0, -1.0]]]
+    share, dead = dead_units(model, [jnp.array(layer) for layer in layers], None)
+    assert float(share) == pytest.approx(np.nan if kind == "tanh" else 3 / 4, nan_ok=True)
+    assert bool(dead) == (kind != "tanh")
 
 
 def test_one_bundle_may_choose_between_epochs_and_steps() -> None:

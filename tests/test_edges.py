@@ -400,6 +400,7 @@ def test_the_command_measures_and_compares(tmp_path: Path, command) -> None:
     assert len(nanmap.Result(tmp_path / "results" / "grid").edge()) == 2
     again = command("edge", "grid.toml", cwd=tmp_path)
     assert "all 2 edges were done already" in again.stdout
+    assert ["columns of a map" in each.stdout for each in (done, again)] == [True, False]
     wrong = command("edge", "grid.toml", "--along", "n", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "is no axis of learning rates" in wrong.stderr

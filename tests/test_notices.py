@@ -1,5 +1,6 @@
 """What is told before a run although it is allowed: idle settings, numbers lost in rounding, batches of one row."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -108,6 +109,111 @@ def test_an_axis_without_effect_is_told_and_one_that_acts_somewhere_is_not() -> 
     assert said([axis, {"key": "optimizer.kind", "values": ["sgd", "adam"]}]) == ""
 
 
+FULL = {"epochs": 1, "batch_size": 40, "seed": 1}
+# What acts, though something like it does not: nothing is told of it.
+ACTING: dict[str, dict[str, Any]] = {
+    "training.seed draws the order": {
+        "model": {"init": "ones"},
+        "training": {"epochs": 1, "batch_size": 8, "seed": 1},
+    },
+    "training.seed draws the start": {"model": {"init": "normal"}, "training": FULL},
+    "optimizer.decay of the exponential": {"optimizer": {"decay": 0.1, "schedule": "exponential"}},
+    "data.start of linspace": {"data": LINE | {"inputs": "linspace", "start": 1.0, "stop": 9.0}},
+    "data.n of noise": {"data": {"kind": "gaussian", "n": 40, "seed": 1}},
+    "data.slope of a line": {"data": LINE | {"slope": 0.0}},
+    "a rate of zero": {"optimizer": {"learning_rate": 0.0}},
+    "a batch of all rows": {"training": {"epochs": 1, "batch_size": 40}},
+    "averages that the rule does not keep": {"training": {"epochs": 1, "batch_size": 8, "dtype": "bfloat16"}},
+    "weight decay of Lion": {"optimizer": {"kind": "lion", "weight_decay": 0.1, "b1": 0.9, "b2": 0.99}},
+}
+
+
+@pytest.mark.parametrize("case", ACTING)
+def test_what_acts_is_not_told(case: str) -> None:
+    assert said(**ACTING[case]) == ""
+
+
+@pytest.mark.parametrize(
+    ("tables", "line"),
+    [
+        ({"loss": {"delta": 2.0}}, "loss.delta = 2 has no effect: `mse` has no threshold; `huber` has"),
+        ({"optimizer": {"rho": 0.5}}, "optimizer.rho = 0.5 has no effect: `sgd` has no such number; `rmsprop` has"),
+        ({"optimizer": {"b1": 0.5}}, "optimizer.b1 = 0.5 has no effect: `sgd` has no such number"),
+        (
+            {"optimizer": {"decay": 0.12345, "schedule": "cosine"}},
+            "optimizer.decay = 0.1235 has no effect: the schedule `cosine` has no decay; `inverse_time` and "
+            "`exponential` have",
+        ),
+        (
+            {"data": {"kind": "gaussian", "n": 40, "start": 1.0}},
+            "data.start = 1 has no effect: `range` inputs of `gaussian` data have no such setting",
+        ),
+        (
+            {"data": LINE | {"inputs": "linspace", "stop": 9.0, "step": 2.0}},
+            "data.step = 2 has no effect: `linspace` inputs of `line` data have no such setting",
+        ),
+    ],
+)
+def test_the_reason_names_what_has_no_such_setting_and_what_has(tables: dict, line: str) -> None:
+    assert said(**tables) == line
+
+
+def test_values_of_an_axis_are_told_once_each_and_at_most_four() -> None:
+    def told(*values: float) -> str:
+        choices = {f"{number}": {"optimizer.b1": value} for number, value in enumerate(values)}
+        return said([{"name": "fix", "choices": choices | {"none": {}}}]).partition(" has no effect")[0]
+
+    assert told(0.5, 0.9, 0.5) == "optimizer.b1 = 0.5, 0.9"
+    assert told(0.1, 0.2, 0.3, 0.4) == "optimizer.b1 = 0.1, 0.2, 0.3, 0.4"
+    assert told(0.1, 0.2, 0.3, 0.4, 0.5) == "optimizer.b1 = 0.1, 0.2, 0.3, 0.4, …"
+
+
+def test_a_setting_of_networks_that_one_of_them_reads_is_not_told() -> None:
+    hidden = {"key": "model.hidden", "values": [[], [3]]}
+    assert said([hidden], model={"activation": "tanh"}) == ""
+    assert "model.activation = tanh has no effect" in said(model={"activation": "tanh"})
+
+
+def test_settings_of_tables_are_told_of_arrays_and_act_on_tables(npz, tmp_path: Path) -> None:
+    import pandas as pd
+
+    common = {"missing": "drop", "columns": ["a"], "target": "y", "categorical": "codes"}
+    arrays = said(data={"kind": "npz", "path": npz(x=np.ones((40, 1)), y=np.ones(40))} | common)
+    idle = [line.partition(" = ")[0] for line in arrays.splitlines()]
+    assert idle == ["data.target", "data.columns", "data.categorical"]
+    pd.DataFrame({"a": np.arange(40.0), "y": np.arange(40.0)}).to_parquet(tmp_path / "rows.parquet")
+    assert said(data={"kind": "parquet", "path": str(tmp_path / "rows.parquet")} | common) == ""
+
+
+def test_a_start_from_a_file_draws_nothing(npz) -> None:
+    model = {"init": "file", "init_file": npz(**{"layers.0.kernel": np.ones((1, 1)), "layers.0.bias": np.zeros(1)})}
+    assert "training.seed = 1 has no effect: nothing is drawn" in said(model=model, training=FULL)
+
+
+def test_the_smallest_batch_that_is_larger_than_the_rows_is_told() -> None:
+    batches = {"key": "training.batch_size", "values": [8, 64, 50]}
+    assert said([batches]) == "batch size 50 is larger than the 40 training rows: full batch, as in Keras"
+
+
+@pytest.mark.parametrize(
+    ("rates", "axes", "told"),
+    [
+        ({"learning_rate": -0.1}, {"optimizer.learning_rate": [0.1, 0.2]}, False),
+        ({"learning_rate": 0.1}, {"optimizer.learning_rate": [0.0, 0.1]}, False),
+        ({"learning_rate": 0.1}, {"optimizer.learning_rate": [-0.1, -0.2]}, True),
+        ({"learning_rate": 0.1}, {"optimizer.learning_rate": [0.1, -0.1]}, True),
+        ({"layer_learning_rates": [-0.1, 0.1]}, {"optimizer.layer_learning_rates.1": [0.1]}, True),
+        ({"layer_learning_rates": [0.1, 0.1]}, {"optimizer.layer_learning_rates.1": [0.1, -0.1]}, True),
+        ({"layer_learning_rates": [0.1, 0.1]}, {"optimizer.layer_learning_rates.1": [0.1, 0.2]}, False),
+        ({"layer_learning_rates": [0.1, -0.1]}, {}, True),
+    ],
+)
+def test_ascent_is_told_of_the_rates_that_cells_have(rates: dict, axes: dict, told: bool) -> None:
+    tables = [{"key": key, "values": values} for key, values in axes.items()]
+    found = said(tables, optimizer=rates, model=NET if "layer_learning_rates" in rates else {})
+    assert found == ("a negative learning rate is gradient ascent: it climbs the loss" if told else "")
+
+
 def test_defaults_that_nobody_wrote_are_not_told() -> None:
     assert said() == ""
 
@@ -147,6 +253,11 @@ ADAM = {"kind": "adam"}
         ("bfloat16", ADAM | {"b2": 0.99}, []),
         ("bfloat16", ADAM, ["optimizer.b2 = 0.999 is 1 in bfloat16", "0.9961", "never forgets"]),
         ("bfloat16", {"momentum": 0.999}, ["optimizer.momentum = 0.999 is 1"]),
+        ("bfloat16", ADAM | {"b1": 0.999, "b2": 0.9}, ["optimizer.b1 = 0.999 is 1 in bfloat16", "b1 = 0.9961 or less"]),
+        ("bfloat16", {"kind": "rmsprop", "rho": 0.999}, ["optimizer.rho = 0.999 is 1 in bfloat16"]),
+        ("bfloat16", ADAM | {"b2": 0.9, "eps": 1e-39}, ["optimizer.eps = 1e-39 is 0 in bfloat16", "down to 1.2e-38"]),
+        ("float32", ADAM | {"eps": 0.0}, []),
+        ("float16", {"learning_rate": -1e-8}, ["optimizer.learning_rate = -1e-08 is 0 in float16", "ascent"]),
         ("float16", {"learning_rate": 1e-8}, ["optimizer.learning_rate = 1e-08 is 0 in float16", "nothing moves"]),
         ("float32", ADAM | {"eps": 1e-8}, []),
         ("float32", ADAM | {"eps": 1e-50}, ["optimizer.eps = 1e-50 is 0 in float32"]),
@@ -166,6 +277,30 @@ def test_numbers_along_an_axis_are_looked_at_too() -> None:
     assert "optimizer.eps = 1e-09 is 0 in float16" in said([axis], optimizer=ADAM, training=training)
     dtypes = {"key": "training.dtype", "values": ["float32", "float16"]}
     assert "steps become huge" in said([dtypes], optimizer=ADAM)
+
+
+def test_the_largest_average_and_the_first_lost_rate_of_an_axis_are_told() -> None:
+    training = {"epochs": 1, "batch_size": 8, "dtype": "bfloat16"}
+    axis = {"key": "optimizer.b2", "values": [0.9, 0.999, 0.99]}
+    assert "optimizer.b2 = 0.999 is 1 in bfloat16" in said([axis], optimizer=ADAM, training=training)
+    rates = {"key": "optimizer.learning_rate", "values": [0.1, 1e-9, 1e-8]}
+    half = training | {"dtype": "float16"}
+    assert said([rates], training=half).startswith("optimizer.learning_rate = 1e-09 is 0 in float16")
+    layers = {"layer_learning_rates": [0.1, 1e-8]}
+    assert "optimizer.learning_rate = 1e-08 is 0" in said(optimizer=layers, model=NET, training=half)
+
+
+def test_rows_reach_as_far_as_their_largest_finite_number(npz) -> None:
+    training = {"epochs": 1, "batch_size": 8, "dtype": "float16"}
+    x = np.array([[-7e4], [np.inf], [np.nan], [1.0]] * 3)
+    data = {"kind": "npz", "path": npz(x=x, y=np.full(12, np.nan)), "missing": "keep"}
+    told = said(data=data, training=training)
+    assert told.startswith("the inputs reach 7e+04, float16 ends at 65504: they become infinite")
+    assert "the targets" not in told
+    edge = {"kind": "npz", "path": npz(x=np.full((12, 1), 65504.0), y=np.full(12, -65505.0))}
+    told = said(data=edge, training=training)
+    assert "the inputs" not in told
+    assert told.endswith('no output can reach them; scale them with data.scale_targets = "standard"')
 
 
 def test_rows_beyond_a_format_are_told() -> None:
@@ -190,5 +325,7 @@ def test_rows_beyond_a_format_are_told() -> None:
 def test_batches_of_one_row_under_batch_norm_are_told(batch: int, n: int, order: str, told: bool) -> None:
     training = {"epochs": 1, "batch_size": batch, "order": order}
     tables = {"data": LINE | {"n": n}, "training": training}
-    assert ("variance" in said(model={"norm": "batch"} | NET, **tables)) == told
+    found = said(model={"norm": "batch"} | NET, **tables)
+    assert ("variance" in found) == told
+    assert (f"{batch} leaves one of {n} rows for the last" in found) == (told and min(batch, n) > 1)
     assert "variance" not in said(model={"norm": "layer"} | NET, **tables)

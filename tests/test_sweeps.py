@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nanmap.config import Config
+from nanmap.config import Config, build_config
+from nanmap.data import affine_floor, load_rows
 from nanmap.errors import InputError
 from nanmap.grid.axes import AxisSpec
 from nanmap.plan import Plan, Sweep, load_sweep, make_sweep
+from nanmap.plan.variant import make_variant
 
 TREE: dict[str, Any] = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 5}}
 RATE = "optimizer.learning_rate"
@@ -92,6 +94,36 @@ def test_columns_are_called_by_the_last_part_of_their_key() -> None:
     assert sweep.grid.axes[3].labels.tolist() == ["2", "2-3"]
 
 
+def test_an_axis_may_have_a_name_of_its_own_and_its_key_where_two_collide() -> None:
+    seeds = [axis("data.seed", 1) | {"name": "seed"}, axis("training.seed", 1), axis(RATE, 0.1) | {"name": "rate"}]
+    assert [each.column for each in make_sweep(TREE, seeds).grid.axes] == ["data_seed", "training_seed", "rate"]
+    (made,) = make_sweep(TREE, [axis("record.sharpness", True, "start", False) | {"name": "λ"}]).grid.axes
+    assert made.labels.tolist() == ["true", "start", "false"]
+
+
+@pytest.mark.parametrize(
+    ("table", "scale"),
+    [
+        ({"log": [1.0, 4.0], "num": 3}, "log"),
+        ({"linear": [1.0, 4.0], "num": 3}, "linear"),
+        ({"range": [1, 4]}, "linear"),
+        ({"values": [1, 4]}, "values"),
+    ],
+)
+def test_an_axis_is_drawn_on_the_scale_of_its_form(table: dict, scale: str) -> None:
+    (made,) = make_sweep(TREE, [{"key": "optimizer.learning_rate"} | table]).grid.axes
+    assert made.scale == scale
+
+
+def test_grids_beyond_two_to_the_31_are_counted() -> None:
+    keys = (RATE, "model.init_scale", "model.gain")
+    grid = make_sweep(TREE, [{"key": key, "linear": [1.0, 2.0], "num": 2000} for key in keys]).grid
+    assert grid.size == 8_000_000_000
+    last = grid.cells(np.array([grid.size - 1])).columns()
+    assert [values.tolist() for values in last.values()] == [[2.0]] * 3
+    assert AxisSpec(key=RATE, log=(1.0, 2.0), num=10_000_000).num == 10_000_000
+
+
 def test_zipped_axes_are_walked_together() -> None:
     axes = [axis("data.n", 10, 20), axis("training.batch_size", 1, 2, 3), axis(RATE, 0.1, 0.2)]
     sweep = make_sweep(TREE, axes, zip=[["n", "learning_rate"]])
@@ -123,21 +155,39 @@ def test_choices_set_several_things_at_once() -> None:
         ([axis("model.init", "zeros", "glorott_normal")], {}, ["model.init", "did you mean `glorot_normal`"]),
         ([axis(RATE, 0.1, "fast")], {}, ["learning_rate", "'fast'"]),
         ([axis("optimizer.layer_learning_rates.0", "fast")], {}, ["layer_learning_rates.0", "'fast'"]),
-        ([axis(RATE, 1, 1.0)], {}, ["twice"]),
+        ([axis(RATE, 1, 1.0)], {}, ["twice", "got [1.0, 1.0]"]),
+        ([{"values": [1]}], {}, ["axes.1"]),
+        ([{"name": "rate", "values": [1]}], {}, ["axes.rate", "either a key and its values"]),
+        ([{"key": RATE, "name": "rate", "choices": {"a": {}}}], {}, ["axes.rate", "either a key and its values"]),
+        ([{"key": RATE, "linear": [0.1, 1.0]}], {}, ["num"]),
+        ([{"key": RATE, "log": [0.1, 1.0], "num": 10_000_001}], {}, ["num", "10000001"]),
+        ([{"key": RATE, "log": [-1.0, 0.0], "num": 3}], {}, ["log axis"]),
+        ([{"key": "data.n", "range": [5]}], {}, ["range", "[start, stop]"]),
+        ([{"key": "data.n", "range": [5, 9, 2, 1]}], {}, ["range", "[start, stop]"]),
+        ([{"key": "data.n", "range": [5, 9, 0]}], {}, ["range", "step of 0"]),
+        ([{"key": "data.n", "range": [5, 5]}], {}, ["has no values"]),
+        ([{"name": "fix", "choices": 3}], {}, ["axes.fix.choices", "expects a table"]),
+        ([{"name": "cell", "choices": {"a": {}}}], {}, ["axes.cell", "two columns"]),
+        ([{"name": "fix", "choices": {"a": {}}}] * 2, {}, ["axes.fix", "two columns"]),
         ([{"key": RATE, "log": [0.0, 1.0], "num": 3}], {}, ["log axis", "positive"]),
         ([{"key": RATE, "log": [-1.0, 1.0], "num": 3}], {}, ["log axis"]),
         ([{"key": RATE, "log": [0.1, 1.0]}], {}, ["num"]),
         ([{"key": RATE, "values": [1], "num": 3}], {}, ["num"]),
         ([{"key": RATE, "log": [0.1, 1.0], "num": 0}], {}, ["num"]),
         ([{"key": RATE, "valeus": [1]}], {}, ["valeus", "did you mean `values`?"]),
-        ([{"key": RATE, "values": [1], "log": [1.0, 2.0], "num": 2}], {}, ["one of"]),
+        ([{"key": RATE, "values": [1], "log": [1.0, 2.0], "num": 2}], {}, ["one of", "has ['values', 'log']"]),
         ([{"choices": {"a": {}}}], {}, ["name"]),
         ([axis(RATE, 1), axis(RATE, 2)], {}, ["learning_rate"]),
         ([axis(RATE, 1), {"name": "fix", "choices": {"a": {RATE: 2}}}], {}, [RATE, "'fix'"]),
         ([{"name": "outcome", "choices": {"a": {RATE: 2}}}], {}, ["axes.outcome"]),
-        ([axis(RATE, 1, 2), axis("data.n", 5)], {"zip": [["learning_rate", "n"]]}, ["zip", "same number"]),
+        (
+            [axis(RATE, 1, 2), axis("data.n", 5)],
+            {"zip": [["learning_rate", "n"]]},
+            ["zip", "same number", "{'learning_rate': 2, 'n': 1}"],
+        ),
         ([axis(RATE, 1, 2)], {"zip": [["learning_rat"]]}, ["zip", "did you mean `learning_rate`?"]),
         ([axis(RATE, 1, 2)], {"zip": [["learning_rate"], ["learning_rate"]]}, ["zip", "two groups"]),
+        ([], {"where": "n > 1"}, ["where", "names no axis"]),
         ([axis(RATE, 1, 2)], {"where": "learning_rat > 1"}, ["where", "did you mean `learning_rate`?"]),
     ],
 )
@@ -160,6 +210,82 @@ def test_a_combination_that_cannot_be_is_told_with_a_way_out() -> None:
         )
     )
     assert len(list(kept.variants())) == 3
+
+
+def test_a_bundle_that_leaves_a_number_out_leaves_it_to_the_config() -> None:
+    choices = {"slow": {RATE: 0.001}, "as it is": {}, "heavy": {RATE: 0.1, "optimizer.momentum": 0.9}}
+    plan = Plan(make_sweep(TREE, [{"name": "fix", "choices": choices}]))
+    assert [each.config.optimizer.learning_rate for each in plan.variants()] == [0.001, 0.01, 0.1]
+    momenta = Plan(make_sweep(TREE, [axis("optimizer.momentum", None, 0.9)]))
+    assert [each.config.optimizer.momentum for each in momenta.variants()] == [None, 0.9]
+
+
+def test_seeds_of_63_bits_and_rates_per_layer_reach_their_lanes() -> None:
+    tree = TREE | {"model": {"hidden": [2]}, "optimizer": {"layer_learning_rates": [0.25, 0.5]}}
+    seeds, rates = axis("training.seed", 2**62 + 1, 3), axis("optimizer.layer_learning_rates.1", 1.0, 0.1)
+    plan = Plan(make_sweep(tree, [seeds, rates]))
+    (lanes,) = plan.lanes(plan.grid.cells(np.arange(4)))
+    assert lanes.seed.tolist() == [2**62 + 1, 2**62 + 1, 3, 3]
+    assert lanes.learning_rates.tolist() == [[0.25, 1.0], [0.25, 0.1]] * 2
+    assert lanes.starts(np.array([3, 0]))["seeds"].tolist() == [3, 2**62 + 1]
+
+
+def test_the_floor_of_a_cell_is_that_of_its_rows_and_its_delta() -> None:
+    tree = TREE | {"data": {"kind": "square", "n": 5}, "loss": {"kind": "huber"}}
+    plan = Plan(make_sweep(tree, [axis("data.n", 5, 9, 6), axis("loss.delta", 2.0, 0.5)]))
+    found = np.zeros(6)
+    for lanes in plan.lanes(plan.grid.cells(np.arange(6))):
+        found[lanes.position] = lanes.numbers["floor"]
+    rows = [load_rows(build_config(tree, {"data.n": n})) for n in (5, 9, 6)]
+    assert found.tolist() == [affine_floor(each, "huber", delta) for each in rows for delta in (2.0, 0.5)]
+    assert len(set(found)) == 6
+    for floor in (0, 7.5):
+        given = Plan(make_sweep(tree | {"outcome": {"floor": floor}}, []))
+        assert given.lanes(given.grid.cells(np.arange(1)))[0].numbers["floor"].tolist() == [floor]
+
+
+@pytest.mark.parametrize(
+    ("batch", "training", "steps"),
+    [(8, {"epochs": 5}, (3, 15)), (10, {"epochs": 5}, (2, 10)), (32, {"epochs": 5}, (1, 5)), (8, {"steps": 7}, (3, 7))],
+)
+def test_a_budget_counts_the_short_last_batch(batch: int, training: dict, steps: tuple[int, int]) -> None:
+    variant = Plan(make_sweep(TREE | {"training": training | {"batch_size": batch}}, [])).variant(0)
+    assert (variant.steps_per_epoch, variant.steps) == steps
+
+
+def test_a_budget_is_told_that_an_int32_cannot_count() -> None:
+    def plan(**training: int) -> Plan:
+        return Plan(make_sweep(TREE | {"training": training}, []))
+
+    assert plan(steps=2**31 - 1).variant(0).steps == 2**31 - 1
+    with pytest.raises(InputError, match=r"training\.epochs: .*\(got '2,147,483,648 updates'\)"):
+        plan(epochs=2**30, batch_size=10).variant(0)
+
+
+@pytest.mark.parametrize(("key", "value"), [("training.stop_above", 3.0), ("training.stop_converged", True)])
+def test_stopping_needs_the_loss_over_all_rows(key: str, value: object) -> None:
+    settings = {"training.batch_size": 4, key: value}
+    with pytest.raises(InputError, match=f"{key}: needs the loss over all rows .*\\(got {value}\\)"):
+        make_variant(build_config(TREE, settings))
+    assert make_variant(build_config(TREE, settings | {"record.full_loss": True})).program.stops
+
+
+def test_an_impossible_combination_names_what_it_arises_with(tmp_path: Path) -> None:
+    axes = [axis("model.hidden", [], [3]), axis("training.seed", 1), axis("optimizer.layer_learning_rates", [0.1])]
+    with pytest.raises(InputError) as error:
+        list(Plan(make_sweep(TREE, axes, file=tmp_path / "s.toml")).variants())
+    assert "it arises with {'model.hidden': [3], 'optimizer.layer_learning_rates': [0.1]}" in error.value.mend
+    assert "exclude it with `where`" in error.value.mend
+    assert error.value.file == tmp_path / "s.toml"
+    with pytest.raises(InputError) as error:
+        list(Plan(make_sweep(TREE, [axis("model.norm", "none", "layer")])).variants())
+    assert "it arises" not in error.value.mend  # what mends it is known
+
+
+def test_a_condition_that_excludes_every_cell_is_told(tmp_path: Path) -> None:
+    plan = Plan(make_sweep(TREE, [axis(RATE, 0.1)], where="learning_rate > 1", file=tmp_path / "s.toml"))
+    with pytest.raises(InputError, match=r"s\.toml: where: excludes every cell \(got 'learning_rate > 1'\)"):
+        plan.variants()
 
 
 def test_ten_million_cells_cost_nothing_to_plan_and_to_decode() -> None:
@@ -238,7 +364,10 @@ def test_overrides_change_axes_and_settings(sweep_file: Path) -> None:
         ("axes.momentum.num=3", ["axes.momentum", "learning_rate"]),
         ("axes.learning_rate.number=3", ["number", "did you mean `num`?"]),
         ("data.m=3", ["data.m"]),
-        ("training.batch_size=0", ["training.batch_size"]),
+        ("training.batch_size=0", ["c.toml: training.batch_size"]),
+        ("axes.num=3", ["--set axes.num", "expects axes.AXIS.FIELD", "got 3"]),
+        ("axes=[]", ["axes", "no such setting"]),
+        ("maps=[]", ["maps", "no such setting"]),
     ],
 )
 def test_a_wrong_override_is_refused(override: str, words: list[str], sweep_file: Path) -> None:
@@ -251,11 +380,23 @@ def test_a_wrong_override_is_refused(override: str, words: list[str], sweep_file
     ("text", "words"),
     [
         (SWEEP.replace("[[axes]]", "[[axis]]"), ["axis", "did you mean `axes`?"]),
-        (SWEEP.replace("c.toml", "d.toml"), ["config", "d.toml"]),
+        (
+            SWEEP.replace("c.toml", "cc.toml"),
+            ["s.toml: config: names no file (got '../configs/cc.toml')", "did you mean `c.toml`?"],
+        ),
+        (SWEEP.replace("true", '"yes"'), ["s.toml: record.full_loss", "true or false"]),
+        (SWEEP + MAP.replace("map.png", "map.gif"), ["maps.1.file"]),
+        (SWEEP + MAP.replace("map.png", "map.png.txt"), ["maps.1.file"]),
+        (SWEEP + MAP + MAP.replace('x = "learning_rate"', 'x = "rate"'), ["maps.2: names no axis (got 'rate')"]),
+        (SWEEP + MAP.replace('y = "learning_rate"', 'y = "learning_rat"'), ["maps.1", "did you mean `learning_rate`?"]),
+        (SWEEP + MAP + 'facet = ["n"]\n', ["maps.1: names no axis (got 'n')"]),
+        (SWEEP + MAP + "select = { n = 3 }\n", ["maps.1: names no axis (got 'n')"]),
+        (SWEEP + MAP + 'value = "convergd"\n', ["maps.1: can be drawn by no such value", "did you mean `converged`?"]),
         (SWEEP.replace('config = "../configs/c.toml"\n', ""), ["config", "is missing"]),
         (CONFIG, ["this is a config", "nanmap run"]),
         (SWEEP.replace("num = 4", 'num = "4"'), ["num"]),
         (SWEEP + MAP + MAP.replace('x = "learning_rate"', ""), ["maps.2.x", "is missing"]),
+        (SWEEP + MAP + 'facets = ["n"]', ["maps.1.facets", "did you mean `facet`?", "allowed: file, x, y, facet"]),
     ],
 )
 def test_a_wrong_sweep_file_is_refused_by_name(text: str, words: list[str], sweep_file: Path) -> None:
@@ -263,6 +404,62 @@ def test_a_wrong_sweep_file_is_refused_by_name(text: str, words: list[str], swee
     with pytest.raises(InputError) as error:
         load_sweep(sweep_file)
     assert all(word in str(error.value) for word in (*words, "s.toml")), str(error.value)
+
+
+WHOLE = SWEEP.replace("num = 4", 'num = 4\n[[axes]]\nkey = "data.n"\nrange = [5, 9]\nname = "rows"') + MAP
+
+
+def test_everything_that_a_sweep_file_says_is_in_the_sweep(sweep_file: Path) -> None:
+    sweep_file.write_text(
+        'title = "Rates"\nzip = [["rows", "learning_rate"]]\n' + WHOLE + MAP.replace("png", "pdf") + 'value = "nan"\n'
+    )
+    sweep = load_sweep(sweep_file)
+    assert (sweep.title, sweep.zip, sweep.where) == ("Rates", (("rows", "learning_rate"),), "learning_rate > 0.01")
+    assert [(each.file, each.value) for each in sweep.maps] == [("map.png", "outcome"), ("map.pdf", "nan")]
+    assert sweep.grid.shape == (4,)
+    told = sweep.describe()
+    assert told == {
+        "name": "s",
+        "title": "Rates",
+        "config": {"data": {"kind": "line", "n": 20}, "training": {"epochs": 5}, "record": {"full_loss": True}},
+        "axes": sweep.axes,
+        "zip": [["rows", "learning_rate"]],
+        "where": "learning_rate > 0.01",
+    }
+    assert [table["key"] for table in sweep.axes] == [RATE, "data.n"]
+
+
+def test_overrides_reach_the_sweeps_own_keys_its_named_axes_and_what_it_records(sweep_file: Path) -> None:
+    sweep_file.write_text(WHOLE)
+    sweep = load_sweep(sweep_file, ["where=rows > 7", "axes.rows.range=[6, 10]", "record.full_loss=false", "title=T"])
+    assert (sweep.title, len(rows(sweep)), sweep.tree["record"]) == ("T", 8, {"full_loss": False})
+    assert sorted({row[1] for row in rows(sweep)}) == [8, 9]
+    whole = load_sweep(sweep_file, ["where="])
+    assert (whole.where, len(rows(whole))) == (None, 16)
+
+
+def test_files_that_a_config_or_an_axis_names_are_found_beside_the_config(sweep_file: Path) -> None:
+    configs = sweep_file.parents[1] / "configs"
+    (configs / "c.toml").write_text(CONFIG.replace('"line"\nn = 20', '"csv"\ntarget = "y"\npath = "rows.csv"'))
+    axes = '[[axes]]\nkey = "data.path"\nvalues = ["a.csv", "b.csv"]\n[[axes]]\nname = "start"\n'
+    axes += '[axes.choices]\none = { "model.init" = "file", "model.init_file" = "w.npz" }\ntwo = {}\n'
+    sweep_file.write_text('config = "../configs/c.toml"\n' + axes)
+    sweep = load_sweep(sweep_file)
+    assert sweep.tree["data"]["path"] == str(configs / "rows.csv")
+    paths, starts = sweep.grid.axes
+    assert [each["data.path"] for each in paths.settings] == [str(configs / "a.csv"), str(configs / "b.csv")]
+    assert starts.settings[0]["model.init_file"] == str(configs / "w.npz")
+    with pytest.raises(InputError, match=r"data\.path: expects a text \(got 3\)"):
+        load_sweep(sweep_file, ["axes.data.path.values=[3]"])
+    sweep_file.write_text('config = "../configs/c.toml"\n' + axes.replace('"b.csv"', "4"))
+    with pytest.raises(InputError, match=r"data\.path: expects a text \(got 4\)"):
+        load_sweep(sweep_file)
+
+
+def test_a_config_that_cannot_be_read_is_named_and_not_the_sweep(sweep_file: Path) -> None:
+    (sweep_file.parents[1] / "configs" / "c.toml").write_text("[data\n")
+    with pytest.raises(InputError, match=r"c\.toml: not valid TOML"):
+        load_sweep(sweep_file)
 
 
 def test_values_are_validated_each_against_its_own_field(sweep_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

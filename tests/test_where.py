@@ -34,6 +34,8 @@ COLUMNS: dict[str, np.ndarray] = {
         ("n in [1, 20] or (init == 'ones' and not bias == true)", [True, True, False, True]),
         ("n == 5 or n == 10 or n == 20", [False, True, True, True]),
         ("rate < n", [True, True, True, True]),
+        ("  bias == false ", [False, True, False, True]),
+        ("rate in [-0.1, 1]", [True, False, False, True]),
     ],
 )
 def test_comparisons_keep_what_they_say(text: str, kept: list[bool]) -> None:
@@ -65,6 +67,8 @@ def test_comparisons_keep_what_they_say(text: str, kept: list[bool]) -> None:
         "n > None",
         "-init == 'x'",
         "n in init",
+        "n in [1] in [2]",
+        "n in [1, -'x']",
         "exec('1') == n",
         "n >",
         "",
@@ -76,6 +80,17 @@ def test_comparisons_keep_what_they_say(text: str, kept: list[bool]) -> None:
 def test_what_is_no_comparison_is_refused_and_never_run(text: str) -> None:
     with pytest.raises(InputError, match="where"):
         parse_where(text, COLUMNS)
+
+
+def test_what_is_not_understood_is_told_by_its_column() -> None:
+    with pytest.raises(InputError, match=r"not understood at column 5 \(got 'n > > 1'\)"):
+        parse_where("n > > 1", COLUMNS)
+
+
+@pytest.mark.parametrize("text", ["n in [1, 'a']", "init in ['a', 1]", "n not in ['a']", "1 < n < 'a'"])
+def test_one_constant_of_another_kind_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="compares a number with a text"):
+        parse_where(text, COLUMNS)(COLUMNS)
 
 
 def test_a_column_that_is_not_there_names_the_nearest() -> None:
@@ -114,3 +129,11 @@ def test_a_condition_without_a_column_keeps_all_cells_or_none() -> None:
     tree: dict[str, Any] = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 5}}
     grid = make_sweep(tree, [{"key": "training.seed", "values": [1, 2, 3]}], where="1 < 2").grid
     assert grid.kept(0, 3).numbers.tolist() == [0, 1, 2]
+
+
+def test_cells_that_stay_keep_their_numbers() -> None:
+    tree: dict[str, Any] = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 5}}
+    grid = make_sweep(tree, [{"key": "data.n", "values": [9, 5, 8, 4]}], where="n > 5").grid
+    cells = grid.kept(1, 4)
+    assert (cells.numbers.tolist(), cells.columns()["n"].tolist()) == ([2], [8])
+    assert [kept.numbers.tolist() for kept in grid.chunks()] == [[0, 2]]

@@ -1,0 +1,449 @@
+"""The parts of the command, each by itself: what it passes on, what it prints line by line, how it ends."""
+
+import io
+import signal
+import sys
+from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nanmap import api
+from nanmap.cli import examples, interrupt
+from nanmap.cli.edge import describe
+from nanmap.cli.map import draw_listed
+from nanmap.cli.progress import Progress
+from nanmap.cli.run import _as_json, _epoch_line, _plain, _print_end, _show, _teller, _values
+from nanmap.cli.sweep import _show_maps
+from nanmap.errors import InputError, NanmapError
+from nanmap.outcomes import Cause, Outcome
+from nanmap.result import Result
+from nanmap.runs.single import EpochLoss
+
+NAN, INF = float("nan"), float("inf")
+LINE = '[data]\nkind = "line"\nn = 20\n[training]\nepochs = 3\n'
+SWEEP = (
+    'config = "line.toml"\n[[axes]]\nkey = "optimizer.learning_rate"\nlog = [1e-4, 1e-1]\nnum = 4\n'
+    '[[axes]]\nkey = "training.batch_size"\nvalues = [4, 32]\n'
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "line.toml").write_text(LINE)
+    (tmp_path / "grid.toml").write_text(SWEEP)
+    return tmp_path
+
+
+@pytest.fixture
+def passed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What a command passes to the library, which does nothing with it."""
+    found: dict[str, Any] = {}
+
+    def record(plan: Any, **options: Any) -> None:
+        found.update(options, plan=plan)
+        raise InputError("enough")
+
+    for name in ("sweep", "edge", "run"):
+        monkeypatch.setattr(api, name, record)
+    return found
+
+
+def picked(found: dict[str, Any], *names: str) -> list[Any]:
+    return [found[name] for name in names]
+
+
+def test_a_search_is_passed_on_as_it_is_asked_for(folder: Path, passed: dict, command) -> None:
+    names = ("out", "along", "tolerance", "fresh")
+    command("edge", "grid.toml", cwd=folder)
+    assert picked(passed, *names) == [None, None, 1e-4, False]
+    command(
+        *("edge", "grid.toml", "--out", "o", "--along", "learning_rate", "--tolerance", "0.003", "--fresh"), cwd=folder
+    )
+    assert picked(passed, *names) == [Path("o"), "learning_rate", 0.003, True]
+    assert passed["observer"].unit == "edges"
+
+
+def test_a_sweep_is_passed_on_as_it_is_asked_for(folder: Path, passed: dict, command) -> None:
+    done = command("sweep", "grid.toml", cwd=folder)
+    assert picked(passed, "out", "fresh", "tune") == [None, False, False]
+    assert "note: batch size 32 is larger than the 20 training rows" in done.stdout
+    assert passed["observer"].unit == "cells"
+    changed = ("--set", "data.n=9", "--set", "axes.learning_rate.num=3")
+    command("sweep", "grid.toml", "--out", "o", "--fresh", "--tune", *changed, cwd=folder)
+    assert picked(passed, "out", "fresh", "tune") == [Path("o"), True, True]
+    assert (passed["plan"].grid.size, passed["plan"].variant(0).rows.n) == (6, 9)
+    command("sweep", "grid.toml", "--width", "16", cwd=folder)
+    assert [passed["engine"].widths[each.program] for each in passed["plan"].variants()] == [16, 16]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("sweep grid.toml --tune --width 4", "--tune: measures the widths that --width sets"),
+        ("sweep grid.toml --width 0", "--width"),
+        ("sweep grid.toml --device tpu", "--device"),
+        ("run line.toml --set training.batch_size=4 --set training.stop_above=2", "line.toml: training.stop_above"),
+        ("examples square_sqd.toml", "NAME: no such example (got 'square_sqd.toml')"),
+        ("run", "Missing argument"),
+    ],
+)
+def test_what_cannot_be_is_told_and_nothing_runs(
+    arguments: str, said: str, folder: Path, passed: dict, command
+) -> None:
+    done = command(*arguments.split(), cwd=folder)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "--set optimizer.learning_rate" not in done.stderr  # said of unknown options alone
+    assert "plan" not in passed
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (NanmapError("is broken"), 1, "nanmap: is broken\n"),
+        (InputError("is wrong"), 2, "nanmap: is wrong\n"),
+        (PermissionError(13, "Permission denied", "f.txt"), 2, "nanmap: f.txt: Permission denied\n"),
+        (NotADirectoryError(20, "Not a directory", "f.txt"), 2, "nanmap: f.txt: Not a directory\n"),
+        (OSError(28, "No space left on device", "f.txt"), 1, "nanmap: f.txt: No space left on device\n"),
+        (OSError("odd"), 1, "nanmap: odd\n"),
+        (MemoryError("9 GiB"), 1, "nanmap: out of memory: 9 GiB\n  mend: fewer rows or a coarser axis; --dry-run"),
+    ],
+)
+def test_a_command_ends_with_the_code_of_what_went_wrong(
+    error: Exception, status: int, said: str, tmp_path: Path, command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(examples, "_list_all", fail)
+    done = command("examples", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr.startswith(said)
+
+
+def test_the_command_alone_says_where_to_start(tmp_path: Path, command) -> None:
+    done = command(cwd=tmp_path)
+    assert "Start with:  nanmap examples" in done.stdout + done.stderr
+
+
+def test_a_reader_of_a_pipe_may_leave(tmp_path: Path, command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(examples, "_list_all", fail)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert command("examples", cwd=tmp_path).returncode == 0
+
+
+def shown(total: int | None, losses: list[EpochLoss], capsys: pytest.CaptureFixture[str]) -> list[int]:
+    tell = _teller(total)
+    for number, loss in enumerate(losses, 1):
+        tell(number, loss)
+    return [int(line.split()[1].partition("/")[0]) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize(("total", "every"), [(39, 1), (100, 2), (121, 3), (None, 1)])
+def test_long_trainings_show_their_first_epochs_then_every_so_many_and_the_last(
+    total: int | None, every: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = total or 50
+    told = shown(total, [EpochLoss(1.0, 1.0)] * last, capsys)
+    assert told == [number for number in range(1, last + 1) if number <= 20 or number % every == 0 or number == last]
+
+
+def test_the_first_infinity_and_the_first_nan_are_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
+    losses = [EpochLoss(1.0, 1.0)] * 1000
+    losses[30:33] = [EpochLoss(1.0, 1.0, INF), EpochLoss(INF, INF), EpochLoss(1.0, NAN)]
+    losses[40] = EpochLoss(NAN, NAN, NAN)
+    assert [number for number in shown(1000, losses, capsys) if number > 20 and number % 25] == [31, 33]
+
+
+def test_an_epoch_shows_whatever_is_known_of_it_with_nine_digits() -> None:
+    assert (
+        _epoch_line(3, None, EpochLoss(float(np.float32(0.1)), 2.5)) == "epoch 3  mean loss 0.100000001  last batch 2.5"
+    )
+    whole = EpochLoss(1.0, 2.0, 3.0, 0.25, 0.5)
+    line = "epoch 3/9  mean loss 1  last batch 2  val_loss 3  accuracy 0.25  val_accuracy 0.5"
+    assert _epoch_line(3, 9, whole) == line
+
+
+def test_inputs_to_predict_are_numbers_and_names() -> None:
+    assert _values('1, Oslo , "a, b", -2e3') == [1.0, "Oslo", "a, b", -2000.0]
+    with pytest.raises(InputError, match="--predict"):
+        _values('"a')
+
+
+def report(params: dict | None = None, **row: Any) -> Any:
+    names = ("accuracy", "val_accuracy", "stopped_step", "first_inf_step", "first_nan_step")
+    known = {"loss_initial": 8.0, "loss_final": 0.5, "loss_floor": 0.25, "steps_run": 1200} | dict.fromkeys(names)
+    told = {"outcome": Outcome.STALLED, "cause": Cause(""), "epochs": [EpochLoss(1.0, 2.0)], "predictions": [NAN]}
+    return SimpleNamespace(**told, params=params, row=known | row)
+
+
+def test_a_training_ends_in_words_with_what_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+    _print_end(report(), 4)
+    outcome, loss = capsys.readouterr().out.splitlines()[1:]
+    assert outcome == f"outcome: stalled — {Outcome.STALLED.sentence}"
+    assert loss == "loss: 8 at the start, 0.5 at the end after 1,200 updates; floor 0.25"
+    params = {"eight": np.arange(8.0), "nine": np.arange(9.0)}
+    _print_end(report(params, accuracy=0.0, stopped_step=0, first_inf_step=0, first_nan_step=7), 4)
+    assert capsys.readouterr().out.splitlines()[3:] == [
+        "accuracy: 0.00% of the training rows are classified right at the end",
+        "stopped before step 0, as training.stop_above or training.stop_converged asks",
+        "first inf: step 0 (counted from 0), in epoch 1",
+        "first nan: step 7 (counted from 0), in epoch 2",
+        "eight: 0, 1, 2, 3, 4, 5, 6, 7",
+    ]
+    _print_end(report(accuracy=0.98765), 4)
+    assert "accuracy: 98.77% of" in capsys.readouterr().out
+
+
+def test_predictions_are_shown_with_six_digits_and_classes_with_their_probability() -> None:
+    assert _show(1 / 3) == "0.333333"
+    assert _show({"class": "Oslo", "probability": 2 / 3}) == "Oslo, with probability 0.667"
+
+
+def test_json_has_texts_for_what_is_not_finite_and_null_for_what_never_came() -> None:
+    told = _plain(_as_json(report(first_inf_step=3, loss_final=-INF, val_accuracy=0.5)))
+    assert told == {
+        "outcome": "stalled", "cause": None, "loss_initial": 8.0, "loss_final": "-inf", "first_inf_step": 3,
+        "first_nan_step": None, "stopped_step": None, "accuracy": None, "val_accuracy": 0.5, "predictions": ["nan"],
+        "epochs": [{"mean_loss": 1.0, "last_loss": 2.0, "val_loss": None, "mean_accuracy": None, "val_accuracy": None}],
+    }  # fmt: skip
+    assert _as_json(report({"w": np.array([[1.5, INF]])}))["params"] == {"w": [[1.5, INF]]}
+    assert _plain([INF, -INF, NAN, 1.5]) == ["inf", "-inf", "nan", 1.5]
+
+
+def test_what_was_done_to_the_data_and_notes_stand_apart_from_the_json(folder: Path, passed: dict, command) -> None:
+    done = command("run", "line.toml", "--explain-data", "--json", cwd=folder)
+    assert done.stdout == ""
+    assert "note: batch size 32 is larger than the 20 training rows" in done.stderr
+    assert "20 rows: 20 train" in done.stderr
+    assert passed["on_epoch"] is None
+    assert "20 rows" not in command("run", "line.toml", cwd=folder).stderr
+    assert passed["on_epoch"] is not None
+
+
+def test_edges_are_described_in_a_few_lines() -> None:
+    edges = pd.DataFrame(
+        {
+            "edge_learning_rate": [0.2, 0.1, NAN, 0.4],
+            "predicted_gd": [0.1, 0.1, 0.1, 0.1],
+            "predicted_typical": [0.2, NAN, 0.1, NAN],
+            "note": ["", "", "never unstable", ""],
+            "reentrant": [False, True, False, False],
+        }
+    )
+    assert describe(edges) == [
+        "edges: 3 of 4 rows, from 0.1 to 0.4",
+        "  1 rows: never unstable",
+        "  1 rows are reentrant: stable again above the edge",
+        "measured / the full-batch bound: 2 in the median of 3 rows, 1 to 4",
+        "measured / the edge of a typical run: 1 in the median of 1 rows, 1 to 1",
+    ]
+    none = edges.iloc[[2]]
+    assert describe(none) == ["edges: 0 of 1 rows", "  1 rows: never unstable"]
+
+
+class Drawn(SimpleNamespace):
+    """A result that only says what it is asked to draw."""
+
+    def map(self, x: str, y: str, **options: Any) -> None:
+        self.asked.append((x, y, options))
+
+
+def test_a_map_is_drawn_as_it_is_asked_for(tmp_path: Path, command, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = Drawn(asked=[])
+    monkeypatch.setattr(Result, "map", lambda self, x, y, **options: drawn.map(x, y, **options))
+    monkeypatch.setattr(Result, "folder", SimpleNamespace(maps=Path("maps")), raising=False)
+    assert command("map", ".", "--x", "a", "--y", "b", cwd=tmp_path).stdout == f"{Path('maps/outcome_a_b.png')}\n"
+    options = ("--facet", "c", "--facet", "d", "--value", "converged", "--select", "e=[1, 2]", "--theme", "dark")
+    command("map", ".", "--x", "a", "--y", "b", *options, cwd=tmp_path)
+    command("map", ".", "--x", "a", "--y", "b", "--out", "m.svg", cwd=tmp_path)
+    plain = {"facet": (), "value": "outcome", "select": {}, "theme": "light"}
+    asked = {"facet": ("c", "d"), "value": "converged", "select": {"e": [1, 2]}, "theme": "dark"}
+    assert drawn.asked == [
+        ("a", "b", plain | {"out": Path("maps/outcome_a_b.png")}),
+        ("a", "b", asked | {"out": Path("maps/converged_a_b_c_d.png")}),
+        ("a", "b", plain | {"out": Path("m.svg")}),
+    ]
+
+
+def test_listed_maps_are_drawn_where_nothing_else_is_asked(
+    tmp_path: Path, command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nanmap.cli.map.draw_listed", lambda result, theme: print("listed", theme))
+    monkeypatch.setattr("nanmap.cli.map._axes", lambda result: ["a", "b"])
+    assert command("map", ".", cwd=tmp_path).stdout == "listed light\n"
+    assert command("map", ".", "--theme", "dark", cwd=tmp_path).stdout == "listed dark\n"
+    for options, missing in (
+        *((asked, "--x and --y") for asked in ("--out m.png", "--facet a", "--select a=1", "--value nan")),
+        ("--x a", "--y"),
+        ("--y a", "--x"),
+    ):
+        told = command("map", ".", *options.split(), cwd=tmp_path).stderr
+        assert told == f"nanmap: {missing}: a map as asked needs both --x and --y\n  allowed: a, b\n"
+
+
+def test_every_map_that_a_sweep_lists_is_drawn_with_its_options(capsys: pytest.CaptureFixture[str]) -> None:
+    maps = [
+        {"file": "one.png", "x": "a", "y": "b"},
+        {"file": "two.svg", "x": "b", "y": "a", "facet": ["c"], "value": "cause", "select": {"d": 1}},
+    ]
+    drawn: Any = Drawn(asked=[], manifest={"maps": maps}, folder=SimpleNamespace(maps=Path("maps")))
+    draw_listed(drawn, "dark")
+    assert drawn.asked == [
+        ("a", "b", {"facet": (), "theme": "dark", "out": Path("maps/one.png")}),
+        (
+            "b",
+            "a",
+            {"facet": ("c",), "theme": "dark", "out": Path("maps/two.svg"), "value": "cause", "select": {"d": 1}},
+        ),
+    ]
+    assert capsys.readouterr().out.splitlines() == [str(Path("maps/one.png")), str(Path("maps/two.svg"))]
+    assert maps[0]["file"] == "one.png"
+
+
+@pytest.mark.parametrize(
+    ("maps", "axes", "wanted", "said"),
+    [
+        ((), "ab", True, "next: nanmap map 'my run' --x b --y a\n"),
+        ((), "ab", False, "next: nanmap map 'my run' --x b --y a\n"),
+        ((), "a", True, ""),
+        ((1,), "ab", True, "drawn\n"),
+        ((1,), "ab", False, ""),
+    ],
+)
+def test_a_sweep_draws_its_maps_or_says_how(
+    maps: tuple, axes: str, wanted: bool, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("nanmap.cli.map.draw_listed", lambda result: print("drawn"))
+    sweep: Any = SimpleNamespace(maps=maps, grid=SimpleNamespace(axes=[SimpleNamespace(column=each) for each in axes]))
+    _show_maps(sweep, SimpleNamespace(path=Path("my run")), wanted)  # type: ignore[arg-type]
+    assert capsys.readouterr().out == said
+
+
+def test_an_example_is_copied_with_all_that_it_reads_and_says_what_comes_next(tmp_path: Path, command) -> None:
+    for name, verb in (("keras_line", "sweep"), ("configs/threads/keras_line/adam.toml", "run")):
+        done = command("examples", name, "--out", "mine", cwd=tmp_path)
+        copied, told = done.stdout.splitlines()[0], done.stdout.splitlines()[-1]
+        assert told == f"next: nanmap {verb} {copied}"
+        assert (tmp_path / copied).is_file()
+    (tmp_path / "c.toml").write_text('[data]\npath = "rows.csv"\n[model]\ninit_file = "w.npz"\n')
+    (tmp_path / "s.toml").write_text('config = "c.toml"\n')
+    assert [file.name for file in examples._needed([tmp_path / "s.toml"])] == ["s.toml", "c.toml", "rows.csv", "w.npz"]
+    again = command("examples", "keras_line", "--out", "mine", cwd=tmp_path)
+    assert f"{Path('mine/sweeps/keras_line.toml')}: exists already" in again.stderr
+
+
+def test_examples_are_listed_with_the_first_line_of_each(tmp_path: Path, command) -> None:
+    lines = command("examples", cwd=tmp_path).stdout.splitlines()
+    first = (examples.root() / "sweeps" / "square_sgd.toml").read_text(encoding="utf-8").partition("\n")[0]
+    (told,) = [line for line in lines if line.startswith("  square_sgd ") and first.removeprefix("# ") in line]
+    assert told.split("  ", 2)[2].strip() == first.removeprefix("# ")
+    assert sum("threads/keras_line_advice" in line for line in lines) == 1
+
+
+def test_a_file_that_is_there_is_taken_though_an_example_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="but an example"):
+        examples.refuse_example(Path("keras_line.toml"))
+    Path("keras_line.toml").write_text(LINE)
+    examples.refuse_example(Path("keras_line.toml"))
+
+
+def test_info_tells_versions_devices_the_cache_and_the_peaks(
+    tmp_path: Path, command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kept").write_bytes(bytes(3 * 2**20))
+    monkeypatch.setattr("nanmap.engine.compilation_cache.cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(
+        "nanmap.engine.matmul_peak.matrix_product_gflops", {"float32": 1234.0, "float64": 56.0}.__getitem__
+    )
+    told = command("info", cwd=tmp_path).stdout
+    for part in ("numpy " + np.__version__, "devices: 2 × cpu (cpu)", f"{tmp_path} (1 files, 3.0 MiB)"):
+        assert part in told
+    assert told.endswith("float32 1,234 GFLOP/s, float64 56 GFLOP/s\n")
+
+
+@pytest.fixture
+def handler():
+    before = signal.getsignal(signal.SIGINT)
+    yield lambda handler: signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interruption_that_was_swallowed_is_raised_at_the_next_check_and_forgotten_by_the_next_command(
+    handler,
+) -> None:
+    handler(signal.default_int_handler)
+    with interrupt.heard():
+        interrupt.check()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            interrupt.check()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with interrupt.heard():
+        interrupt.check()
+
+
+def test_an_interruption_that_others_handle_or_ignore_stays_theirs(handler) -> None:
+    handler(signal.SIG_IGN)
+    with interrupt.heard():
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    handler(signal.default_int_handler)
+    went = []
+
+    def elsewhere() -> None:
+        with interrupt.heard():
+            went.append(True)
+
+    thread = Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert went == [True]
+
+
+def test_speed_counts_from_the_start_of_the_work_and_the_summary_from_the_first_moment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("nanmap.cli.progress.time.monotonic", lambda: now[0])
+    with Progress("grid", "cells", bar=False) as progress:
+        now[0] += 10
+        progress.started(60, 0)
+        assert capsys.readouterr().out == ""  # nothing is done already
+        now[0] += 10
+        progress.advanced(20)
+        progress.advanced(10)  # at the same moment: no second line
+        assert capsys.readouterr().out == "grid: 20 of 60 cells · 2 trainings/s · 20 s left\n"
+        progress.noticed("narrowed to 8")
+        assert capsys.readouterr().out == "note: narrowed to 8\n"
+        now[0] += 10
+        progress.trained(80)
+        progress.trained(10)
+        progress.advanced(30)
+    assert capsys.readouterr().out == "grid: 30 of 60 cells · 80 trainings · 4 trainings/s · 20 s left\n"
+    assert progress.summary() == "grid: 60 cells by 90 trainings in 30.0 s (3 per second)"
+
+
+def test_a_bar_goes_on_from_what_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress("grid", "cells", bar=True) as progress:
+        progress.started(2_000, 500)
+        progress.advanced(1_500)
+    assert "2,000/2,000" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_bar_is_drawn_on_a_terminal_alone(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: not terminal)
+    assert bool(Progress("grid", "cells").bar) == terminal
