@@ -9,8 +9,9 @@ from pydantic import ValidationError, model_validator
 import nanmap
 from nanmap.config import Config, build_config, check_values, load_config, parse_assignment
 from nanmap.config.base import Settings, require
+from nanmap.config.elsewhere import NAMES
 from nanmap.config.explain import explained_table
-from nanmap.config.keys import known_keys
+from nanmap.config.keys import allowed_names, known_keys
 from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.errors import InputError, NanmapError, RunFolderError, did_you_mean
 from nanmap.results.folder import RunFolder
@@ -472,3 +473,47 @@ def test_a_config_never_changes_and_compares_by_value(config) -> None:
 def test_settings_survive_a_round_trip_through_plain_tables(config) -> None:
     made = load_config(config())
     assert build_config(made.model_dump(mode="python")) == made
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "near"),
+    [
+        ("model.activation", "ReLU", "relu"),
+        ("model.activation", "LeakyReLU", "leaky_relu"),
+        ("loss.kind", "MSE", "mse"),
+        ("loss.kind", "mean_squared_error", "mse"),
+        ("loss.kind", "binary_crossentropy", "sigmoid_cross_entropy"),
+        ("loss.kind", "CrossEntropyLoss", "softmax_cross_entropy"),
+        ("model.init", "kaiming", "he_normal"),
+        ("model.init", "xavier_uniform", "glorot_uniform"),
+        ("model.norm", "BatchNormalization", "batch"),
+        ("optimizer.kind", "Adam", "adam"),
+        ("training.dtype", "fp16", "float16"),
+    ],
+)
+def test_names_of_other_libraries_and_other_letters_are_known(key: str, value: str, near: str) -> None:
+    with pytest.raises(InputError) as told:
+        build_config({"data": {"kind": "line", "n": 5}, "training": {"epochs": 2}}, {key: value})
+    assert told.value.mend == f"did you mean `{near}`?"
+
+
+@pytest.mark.parametrize(
+    ("key", "near"),
+    [
+        ("optimizer.lr", "learning_rate"),
+        ("training.lr", "optimizer.learning_rate"),
+        ("optimizer.beta_1", "b1"),
+        ("optimizer.clipnorm", "clip_norm"),
+        ("model.Hidden", "hidden"),
+        ("training.nb_epoch", "epochs"),
+    ],
+)
+def test_settings_by_the_names_of_other_libraries_are_known(key: str, near: str) -> None:
+    with pytest.raises(InputError) as told:
+        build_config({"data": {"kind": "line", "n": 5}, "training": {"epochs": 2}}, {key: 1})
+    assert near in str(told.value.mend)
+
+
+def test_every_name_of_another_library_leads_to_one_that_is_known() -> None:
+    values = {name for key in known_keys() for name in allowed_names(key) or ()}
+    assert set(NAMES.values()) <= values | {key.rpartition(".")[2] for key in known_keys()} | {"optimizer"}

@@ -90,9 +90,9 @@ def _smallest_sure(rows: pd.DataFrame) -> list[set[str]]:
 
 
 def _constant(rows: pd.DataFrame) -> pd.Series:
-    """Runs with a scaled target and raw inputs, nothing missing, whose loss came down although they explain nothing."""
+    """Runs with a scaled target and raw inputs, nothing missing, whose network answers a constant."""
     part = rows[(rows.scale_targets == "standard") & (rows.scale_inputs == "none") & (rows.missing != "keep")]
-    return (part.outcome == "converged") & (part.r2 < 0.1)
+    return part.output_spread < 0.01
 
 
 def _sure_rates(rows: pd.DataFrame) -> list[float] | None:

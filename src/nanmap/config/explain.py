@@ -9,8 +9,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from nanmap.config.base import Number, Settings
 from nanmap.config.choices import LAYER_RATES
+from nanmap.config.elsewhere import suggestion
 from nanmap.config.keys import METRICS, METRICS_MEND, allowed_names, check_key, is_layer_rate, known_keys, siblings
-from nanmap.errors import InputError, did_you_mean
+from nanmap.errors import InputError
 
 EXPECTED = {
     "int_type": "a whole number",
@@ -38,7 +39,7 @@ def explained(error: ValidationError, file: Path | None) -> InputError:
     key, kind = _dotted(fault["loc"]), fault["type"]
     if kind == "extra_forbidden":
         known, last = siblings(key), key.split(".")[-1]
-        mend = METRICS_MEND if last in METRICS else did_you_mean(last, known)
+        mend = METRICS_MEND if last in METRICS else suggestion(last, known)
         return InputError("unknown key", file=file, key=key, allowed=known, mend=mend)
     if kind == "missing":
         mend = f"add `{key.split('.')[-1]} = …`"
@@ -64,7 +65,7 @@ def explained_table(error: ValidationError, label: str, model: type[Settings]) -
     key = ".".join(filter(None, (label, inner)))
     if fault["type"] == "extra_forbidden":
         known = list(_model_at(model, fault["loc"]).model_fields)
-        return InputError("unknown key", key=key, allowed=known, mend=did_you_mean(inner.rpartition(".")[2], known))
+        return InputError("unknown key", key=key, allowed=known, mend=suggestion(inner.rpartition(".")[2], known))
     if fault["type"] == "missing":
         return InputError("is missing", key=key)
     if fault["type"] == "inconsistent":
@@ -124,7 +125,7 @@ def _wrong_value(fault: dict[str, Any], key: str, file: Path | None) -> InputErr
     kind, value = fault["type"], fault["input"]
     if kind == "literal_error":
         allowed = allowed_names(key) or (fault["ctx"]["expected"],)
-        problem, mend = "is none of the allowed values", did_you_mean(str(value), allowed)
+        problem, mend = "is none of the allowed values", suggestion(str(value), allowed)
         return InputError(problem, file=file, key=key, value=value, allowed=allowed, mend=mend)
     expected = EITHER.get(key) or EXPECTED.get(kind)
     problem = f"expects {expected}" if expected else fault["msg"].replace("Input should be", "must be")

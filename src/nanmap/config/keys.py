@@ -7,10 +7,10 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from nanmap.config.choices import LAYER_RATES
+from nanmap.config.elsewhere import named_here, suggestion
 from nanmap.config.settings import Config
-from nanmap.errors import InputError, did_you_mean
+from nanmap.errors import InputError
 
-ABBREVIATIONS = {"lr": "learning_rate", "bs": "batch_size", "wd": "weight_decay"}  # for the "did you mean" alone
 METRICS = ("metrics", "metric", "accuracy")
 METRICS_MEND = (
     'accuracy is reported by itself for classes, data.target_kind = "class"; on numbers it would count equalities, '
@@ -43,9 +43,9 @@ def check_key(key: str, file: Path | None = None) -> None:
     last = key.rpartition(".")[2]
     if last in METRICS:
         raise InputError("no such setting", file=file, key=key, mend=METRICS_MEND)
-    last = ABBREVIATIONS.get(last, last)
+    last = named_here(last)
     by_last = [known for known in known_keys() if known.split(".")[1] == last]
-    near = f"did you mean `{by_last[0]}`?" if by_last else did_you_mean(key, known_keys())
+    near = f"did you mean `{by_last[0]}`?" if by_last else suggestion(key, known_keys())
     raise InputError("no such setting", file=file, key=key, mend=near or "docs/reference.md lists the settings")
 
 
