@@ -60,13 +60,25 @@ def map_(
 
 def draw_listed(result: "Result", theme: str = "light") -> None:
     """Draws the maps that the sweep's file lists into the run folder."""
-    listed = result.manifest.get("maps", [])
-    if not listed:
-        raise InputError(
-            "the sweep lists no maps", file=result.path, key="--x", allowed=_axes(result), mend="give --x and --y"
-        )
+    listed = result.manifest.get("maps", []) or [_obvious(result)]
     for options in listed:
         print(_draw_one(result, options, theme))
+
+
+def _obvious(result: "Result") -> dict[str, Any]:
+    """The map of a run that lists none: learning rates along the bottom, the first other axis up the side."""
+    from nanmap.analysis import load_grid
+    from nanmap.config.choices import LEARNING_RATE
+
+    dimensions = load_grid(result.manifest).dimensions
+    if len(dimensions) < 2:
+        mend = "a map needs two axes; `Result.to_pandas()` has the rows"
+        raise InputError("has no plane to draw", file=result.path, allowed=_axes(result), mend=mend)
+    rate = next((n for n, axes in enumerate(dimensions) if any(axis.key == LEARNING_RATE for axis in axes)), None)
+    across = len(dimensions) - 1 if rate is None else rate
+    up = next(n for n in range(len(dimensions)) if n != across)
+    x, y = (dimensions[n][0].column for n in (across, up))
+    return {"x": x, "y": y, "file": f"outcome_{x}_{y}.png"}
 
 
 def _draw_one(result: "Result", options: Mapping[str, Any], theme: str) -> Path:

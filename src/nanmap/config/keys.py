@@ -2,7 +2,7 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -47,6 +47,16 @@ def check_key(key: str, file: Path | None = None) -> None:
     by_last = [known for known in known_keys() if known.split(".")[1] == last]
     near = f"did you mean `{by_last[0]}`?" if by_last else suggestion(key, known_keys())
     raise InputError("no such setting", file=file, key=key, mend=near or "docs/reference.md lists the settings")
+
+
+def takes_whole_numbers(key: str) -> bool:
+    """Whether a config key holds a whole number."""
+    field = known_keys().get(key)
+    return field is not None and int in (field.annotation, *map(_bare, get_args(field.annotation)))
+
+
+def _bare(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
 def siblings(key: str) -> list[str]:

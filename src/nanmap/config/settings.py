@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from nanmap.config import choices
-from nanmap.config.base import Natural, NotNegative, Number, Positive, Seed, Settings, Share, require
+from nanmap.config.base import Natural, NotNegative, Number, Positive, Seed, Settings, Share, Whole, require
 from nanmap.config.losses import LOSSES, losses_that_read
 from nanmap.config.optimizers import OPTIMIZERS, OptimizerEntry, optimizers_that_read
 
@@ -23,7 +23,7 @@ class DataSettings(Settings):
     start: Number = Field(0.0, description="first x")
     stop: Number | None = Field(None, description="end of x: excluded by `range`, included by `linspace`")
     step: Number = Field(1.0, description="distance between x of `range`")
-    n: Annotated[int, Field(ge=1, le=100_000_000)] | None = Field(None, description="number of rows of built-in data")
+    n: Annotated[Whole, Field(ge=1, le=100_000_000)] | None = Field(None, description="number of rows of built-in data")
     slope: Number = Field(1.0, description="slope of `line`")
     features: Natural = Field(1, description="number of inputs of `gaussian`")
     path: str | None = Field(None, description="file of rows, relative to the config")
@@ -145,7 +145,7 @@ class OptimizerSettings(Settings):
     decay: Number = Field(
         0.0, description="inverse_time: rate / (1 + decay·step); exponential: rate · exp(−decay·step)"
     )
-    warmup_steps: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="steps of linear warm-up")
+    warmup_steps: Annotated[Whole, Field(ge=0, lt=2**63)] = Field(0, description="steps of linear warm-up")
     clip_value: Positive | None = Field(None, description="bound on each gradient element")
     clip_norm: Positive | None = Field(None, description="bound on the gradient's global norm")
     clip_output_gradient: Positive | None = Field(None, description="bound on each element of dloss/doutput")

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from nanmap.config.base import Number, Settings, require
+from nanmap.config.base import Number, Settings, as_whole, require
+from nanmap.config.keys import takes_whole_numbers
 from nanmap.errors import InputError, did_you_mean
 
 FORMS = ("values", "log", "linear", "range")
@@ -46,12 +47,16 @@ class AxisSpec(Settings):
 
     @cached_property
     def points(self) -> list[Any]:
-        """The axis's values, or the labels of its choices."""
+        """The axis's values, or the labels of its choices. Between the ends of an axis of whole numbers each comes once."""
         if self.choices is not None:
             return list(self.choices)
+        if self.range is not None:
+            return list(range(*self.range))
+        whole = self.key is not None and takes_whole_numbers(self.key)
         if self.values is not None:
-            return self.values
-        return list(range(*self.range)) if self.range is not None else self._spaced()
+            return [as_whole(value) if whole else value for value in self.values]
+        points = self._spaced()
+        return list(dict.fromkeys(round(point) for point in points)) if whole else points
 
     @cached_property
     def settings(self) -> list[Mapping[str, Any]]:

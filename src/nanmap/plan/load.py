@@ -50,6 +50,8 @@ def load_sweep(path: str | Path, overrides: Iterable[str] = ()) -> Sweep:
     axes = _anchored_axes(copy.deepcopy(spec.axes), config_path.parent)
     for key, value in axis_settings.items():
         _override_axis(axes, key, value, path)
+    for key, value in config_settings.items():
+        _refuse_swept(axes, key, value, path)
     try:
         settings = {f"record.{key}": value for key, value in spec.record.items()} | config_settings
         build_config(config, settings, file=config_path)
@@ -70,6 +72,20 @@ def load_sweep(path: str | Path, overrides: Iterable[str] = ()) -> Sweep:
     )
     _check_maps(sweep)
     return sweep
+
+
+def _refuse_swept(axes: list[dict[str, Any]], key: str, value: Any, file: Path) -> None:
+    """A setting that an axis goes over has no one value to be set to."""
+    for table in axes:
+        if table.get("key") == key:
+            column = table.get("name") or short_name(key)
+            mend = f"change the axis: --set 'axes.{column}.values=[{value}]'"
+            raise InputError(f"the axis `{column}` goes over it", file=file, key=f"--set {key}", value=value, mend=mend)
+        choices = table.get("choices")
+        if isinstance(choices, dict) and any(isinstance(each, dict) and key in each for each in choices.values()):
+            mend = "change the choices in the file"
+            problem = f"choices of the axis `{table.get('name')}` set it"
+            raise InputError(problem, file=file, key=f"--set {key}", value=value, mend=mend)
 
 
 def _split_overrides(tree: dict[str, Any], overrides: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
