@@ -186,7 +186,7 @@ def test_a_table_of_classes_is_run_in_words(tmp_path: Path, command) -> None:
     assert "scaled (standard, fitted on the 25 training rows): a (x − " in done.stderr
     assert "epoch 3/3" in done.stdout
     assert "  accuracy " in done.stdout
-    assert "of the training rows are classified right at the end" in done.stdout
+    assert "answering the same to all rows reaches" in done.stdout
     assert "prediction at 2,0: " in done.stdout
     assert ", with probability 0." in done.stdout
 

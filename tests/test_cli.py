@@ -207,7 +207,6 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("--x learning_rate --y batch_size --select batch_size", ["--select", "AXIS=VALUE", "'batch_size'"]),
         ("--x learning_rate --y batch_size --select =1", ["--select", "AXIS=VALUE", "'=1'"]),
         ("--x learning_rate --y batchsize", ["batchsize", "did you mean `batch_size`"]),
-        ("", ["lists no maps", "learning_rate, batch_size, optimizer"]),
     ],
 )
 def test_a_map_that_cannot_be_drawn_is_told(options: str, expected: list[str], run_folder: Path, command) -> None:

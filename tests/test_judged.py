@@ -84,9 +84,17 @@ def test_a_map_says_by_what_it_judges_and_has_a_file_of_its_own(command, engine,
     judged = command(*shown, "--set", "outcome.ratio=0.4", "--select", "seed=1", "--select", "seed=0", cwd=tmp_path)
     assert plain.stdout == "run/maps/outcome_learning_rate_seed.png\n"
     assert judged.stdout == "run/maps/outcome_learning_rate_seed_seed=1+0_ratio=0.4.png\n"
+    obvious = command("map", "run", cwd=tmp_path)
+    assert obvious.stdout == plain.stdout, "rates along the bottom, the first other axis up the side"
     refused = command(*shown, "--set", "optimizer.momentum=0.4", cwd=tmp_path)
     assert refused.returncode == 2
     assert "changes what was trained" in refused.stderr
+
+
+def test_a_single_axis_makes_no_plane(command, run) -> None:
+    done = command("map", run.path, cwd=run.path)
+    assert done.returncode == 2
+    assert "has no plane to draw" in done.stderr
 
 
 def test_a_cell_of_a_run_trains_again_to_the_same_row(run, engine) -> None:

@@ -497,3 +497,31 @@ def test_an_axis_that_layer_rates_would_replace_is_refused() -> None:
     tree = TREE | {"model": {"hidden": [2]}, "optimizer": {"layer_learning_rates": [0.1, 0.2]}}
     with pytest.raises(InputError, match="set twice"):
         make_sweep(tree, [axis(RATE, 0.5)])
+
+
+def test_axes_of_whole_numbers_hold_whole_numbers_once_each() -> None:
+    tree = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 1e3}}
+    axes = [
+        {"key": "training.batch_size", "log": [1, 8], "num": 7},
+        {"key": "training.seed", "values": [1e3, 2, 7.0]},
+        {"key": "data.n", "linear": [2, 4], "num": 3},
+    ]
+    sweep = make_sweep(tree, axes)
+    assert [axis.labels.tolist() for axis in sweep.grid.axes] == [[1, 2, 3, 4, 6, 8], [1000, 2, 7], [2, 3, 4]]
+    assert all(axis.labels.dtype == np.int64 for axis in sweep.grid.axes)
+    assert next(iter(Plan(sweep).variants())).config.training.epochs == 1000
+    with pytest.raises(InputError, match="expects a whole number"):
+        make_sweep(tree, [{"key": "training.batch_size", "values": [1.5]}])
+
+
+def test_a_swept_setting_is_not_set(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('[data]\nkind = "line"\nn = 5\n[training]\nepochs = 3\n')
+    axes = '[[axes]]\nkey = "training.batch_size"\nvalues = [1, 2]\n'
+    axes += '[[axes]]\nname = "scaling"\n[axes.choices]\nraw = {"data.scale_inputs" = "none"}\n'
+    (tmp_path / "s.toml").write_text(f'config = "c.toml"\n{axes}')
+    with pytest.raises(InputError, match="the axis `batch_size` goes over it") as told:
+        load_sweep(tmp_path / "s.toml", ["training.batch_size=4"])
+    assert told.value.mend == "change the axis: --set 'axes.batch_size.values=[4]'"
+    with pytest.raises(InputError, match="choices of the axis `scaling` set it"):
+        load_sweep(tmp_path / "s.toml", ["data.scale_inputs=standard"])
+    assert load_sweep(tmp_path / "s.toml", ["axes.batch_size.values=[4]"]).grid.size == 1

@@ -224,13 +224,11 @@ def _show(value: Any) -> str:
 def _as_json(report: "TrainingReport") -> dict[str, Any]:
     row = report.row
     return {
+        **row,
         "outcome": str(report.outcome),
         "cause": str(report.cause) or None,
-        "loss_initial": row["loss_initial"],
-        "loss_final": row["loss_final"],
-        **{
-            name: row[name] for name in ("first_inf_step", "first_nan_step", "stopped_step", "accuracy", "val_accuracy")
-        },
+        "evidence": list(report.evidence),
+        "remedy": [{"key": key, "value": value} for key, value in report.remedy.items()],
         "epochs": [asdict(epoch) for epoch in report.epochs],
         "predictions": report.predictions,
         **(
