@@ -197,6 +197,22 @@ def test_the_nearest_cause_is_named(change: dict, cause: str) -> None:
     assert classify(columns)[1].tolist() == [cause]
 
 
+@pytest.mark.parametrize(
+    ("losses", "constant", "outcome", "cause"),
+    [
+        ((6e8, 9e7, 2.8e7, 3.0e7, 1.2e8), 1e7, "diverged", "rebounded"),
+        ((7.1e8, 5e8, 4.2e8, 6e8, 7.1e8), 1e7, "stalled", "rebounded"),  # fell back, to less than twice its best
+        ((8.0, 1.0, 1.0, 1.0, 1.0), 1.0, "stalled", "plateau"),  # a bad start makes no success of a constant answer
+        ((0.9, 0.084, 0.084, 0.084, 0.084), 0.13, "stalled", "plateau"),
+        ((0.9, 0.06, 0.055, 0.052, 0.05), 0.13, "progressing", "budget_too_short"),
+    ],
+)
+def test_losses_are_read_by_what_a_constant_leaves(losses: tuple, constant: float, outcome: str, cause: str) -> None:
+    facts = AT_REST | dict(zip(MARKS, losses, strict=True)) | {"loss_constant": constant}
+    found = classify({name: np.array([value]) for name, value in facts.items()})
+    assert (found[0][0], found[1][0]) == (outcome, cause)
+
+
 @pytest.mark.parametrize("layer", [0, 1])
 def test_a_single_layer_that_climbs_is_gradient_ascent(layer: int, npz, train) -> None:
     rates = [0.0, 0.0]
