@@ -227,7 +227,7 @@ def cause_of(row: Mapping[str, Any], outcome: str) -> str:
         after, before = np.float64(final - floor), np.float64(ninety - floor)
         needed = 0.1 * np.log(after / (enough - floor)) / np.log(before / after)
         late, early = np.float64(ninety - final), np.float64(eighty - ninety)
-        rest = 0 < late < early and final - late**2 / (early - late) > enough
+        rest = 0 < late < 0.9 * early and final - late**2 / (early - late) > enough
     if outcome == "progressing":
         return "too_slow" if needed > 10 else "budget_too_short"
     if handicap in ("gradient_ascent", "precision"):

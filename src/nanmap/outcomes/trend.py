@@ -13,6 +13,7 @@ TENTHS = (0, 5, 8, 9, 10)  # of the budget, after which the loss over all rows i
 MARKS = ("loss_initial", "loss_at_50", "loss_at_80", "loss_at_90", "loss_final")
 
 STIRS = 1e-6  # of a loss: what float32 sums of rows tremble by is below
+SETTLES = 0.9  # of the last but one difference: a last one below is coming to rest
 LOST = 1.1  # times the lowest loss: above, something may have been lost again
 
 
@@ -129,10 +130,13 @@ class Trend:
 
     @property
     def comes_to_rest(self) -> np.ndarray:
-        """Whether the last two tenths lead to a limit above the reference: Aitken's, of differences that shrink."""
+        """Whether the last two tenths lead to a limit above the reference: Aitken's, of differences that clearly shrink.
+
+        Where they hardly do, rounding decides what the limit is: float32 puts one of 0 at a fifth of the loss.
+        """
         before, last = self.eighty - self.ninety, self.ninety - self.final
         limit = self.final - last**2 / (before - last)
-        return (last > 0) & (last < before) & (limit > self.enough)
+        return (last > 0) & (last < SETTLES * before) & (limit > self.enough)
 
     @property
     def needed(self) -> np.ndarray:
