@@ -62,6 +62,15 @@ def test_the_rate_stands_beside_the_closed_form_s(momentum: float | None, engine
     assert scaled.remedy == {"optimizer.learning_rate": 0.5}
 
 
+def test_nesterov_s_edge_is_named_by_its_own_formula(engine) -> None:
+    optimizer = {"learning_rate": 0.1, "momentum": 0.5, "nesterov": True}
+    report = train_one(build_config({"data": LINE, "optimizer": optimizer, "training": {"steps": 300}}), engine=engine)
+    x = np.arange(1.0, 21.0)
+    steepest = np.linalg.eigvalsh(2 * np.array([[np.mean(x * x), np.mean(x)], [np.mean(x), 1]]))[-1]
+    edge = (2 + 2 * 0.5) / ((1 + 2 * 0.5) * steepest)
+    assert f"{edge:.4g} ((2 + 2β)/((1 + 2β)λmax))" in report.evidence[0]
+
+
 def test_a_network_is_held_against_the_sharpness_at_its_start(engine) -> None:
     tree = {
         "data": LINE | {"scale_inputs": "standard", "scale_targets": "standard"},

@@ -10,6 +10,11 @@ from nanmap.analysis import what_works
 
 RATE = {"key": "optimizer.learning_rate", "values": [0.001, 0.01, 0.1, 1.0, 10.0]}
 SEED = {"key": "training.seed", "range": [0, 3]}
+NETWORK = {
+    "data": {"kind": "line", "n": 20},
+    "model": {"hidden": [2]},
+    "training": {"epochs": 10},
+}
 INIT = {"key": "model.init", "values": ["zeros", "normal", "uniform"]}
 
 
@@ -43,6 +48,19 @@ def test_settings_of_which_the_same_is_true_are_told_together(tmp_path: Path) ->
     working, never = what_works(write_run(tmp_path, [batch, RATE], ended(good)))
     assert [each.sentence() for each in working] == ["converged at rates 0.01 to 0.1 (batch_size = 1 to 4)"]
     assert never == ["batch_size = 8"]
+
+
+def test_of_a_map_on_which_every_pixel_is_a_setting_the_best_are_found(tmp_path: Path) -> None:
+    """Rates of the layers are settings of their own; only some of so many are looked at one by one."""
+    layers = [{"key": f"optimizer.layer_learning_rates.{n}", "log": [1e-3, 1.0], "num": 60} for n in (0, 1)]
+    good = np.zeros((60, 60), bool)
+    good[17, 40:43] = True
+    working, _ = what_works(write_run(tmp_path, layers, ended(good), config=NETWORK))
+    low, high = (f"{10 ** (-3 + 3 * n / 59):.4g}" for n in (40, 42))
+    assert [each.sentence() for each in working] == [
+        f"converged (learning_rate_0 = {10 ** (-3 + 3 * 17 / 59):.4g}, learning_rate_1 = {low} to {high})"
+    ]
+    assert working[0].cell == 17 * 60 + 41
 
 
 def test_excluded_cells_are_no_starts(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nanmap.config import Config, build_config
+from nanmap.config import Config
+from nanmap.config.load import with_settings
 from nanmap.data import Rows
 from nanmap.errors import InputError
-from nanmap.outcomes import Cause, Outcome
+from nanmap.outcomes import Cause, Trend
 from nanmap.plan import Lanes, Plan, Variant, make_sweep
 from nanmap.theory.closed_form import gradient_descent
 from nanmap.theory.facts import Forecaster, critical_rates
@@ -54,11 +55,6 @@ class Case:
         return self.variant.rows
 
     @property
-    def outcome(self) -> Outcome:
-        """How it ended."""
-        return Outcome(self.row["outcome"])
-
-    @property
     def cause(self) -> Cause:
         """Why."""
         return Cause(self.row["cause"])
@@ -73,14 +69,16 @@ class Case:
         """The critical rate of its rule; of a network what the sharpness at the start makes of it, to first order."""
         return edge_of(self.lanes)
 
+    @property
+    def trend(self) -> Trend:
+        """The way that its losses went, beside its thresholds."""
+        limits = {name: getattr(self.config.outcome, name) for name in ("ratio", "rising", "falling", "rebound")}
+        return Trend.of({**self.row, **limits})
+
     def with_settings(self, settings: Mapping[str, Any]) -> "Lanes | None":
         """The same training under other settings; None where they do not go together."""
         try:
-            tree = self.config.model_dump(mode="python", exclude_unset=True)
-            build_config(tree, settings)
-            for key, value in settings.items():
-                table, _, name = key.partition(".")
-                tree[table] = {**tree.get(table, {}), name: value}
+            tree = with_settings(self.config.model_dump(mode="python", exclude_unset=True), settings)
             plan = Plan(make_sweep(tree, []))
             return plan.lanes(plan.grid.cells(np.arange(1)))[0]
         except InputError:
@@ -103,8 +101,9 @@ def edge_of(lanes: Lanes) -> Edge | None:
     variant, one = lanes.variants[0], np.array([0])
     full, momentum = lanes.program.full_batch, variant.config.optimizer.momentum or 0.0
     told = {name: float(values[0]) for name, values in critical_rates(lanes, one).items()}
+    rule = "(2 + 2β)/((1 + 2β)λmax)" if variant.config.optimizer.nesterov else "2(1 + β)/λmax"
     names = {
-        "gd": "2/λmax" if not momentum else "2(1 + β)/λmax",
+        "gd": rule if momentum else "2/λmax",
         "typical": "above it a typical run grows",
         "mean_square": "above it the mean over all draws of the batches grows",
     }

@@ -31,7 +31,7 @@ def _learned(case: Case) -> Iterator[str]:
     reference = "" if np.isnan(floor) else f", {1 - floor / constant:.3g} at the reference"
     told = "R²" if row["r2"] is not None and abs(row["r2"] - skill) < 1e-6 else "skill"
     yield f"{told} {skill:.3g}: 0 is the best constant answer (loss {constant:.4g}), 1 is perfect{reference}"
-    linear = not case.lanes.program.model.hidden_units
+    linear = not case.lanes.program.model.hidden_units and isinstance(case.config.outcome.floor, str)
     if linear and case.cause in (Cause.NONE, Cause.GOOD_START) and skill < 1 / 2:
         yield "as good as a straight line gets on these data: what is left is noise to it, or asks for hidden layers"
 

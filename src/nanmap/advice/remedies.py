@@ -1,14 +1,17 @@
-"""The smallest change of settings that a cause asks for, one rule each. `nanmap run` prints it as a command to try."""
+"""A change of settings that a cause asks for, one rule each; a rule of thumb, not proven to be the smallest. `nanmap run` prints it as a command to try."""
 
 import math
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from nanmap.advice.case import Case, edge_of
 from nanmap.outcomes import Cause
 
 Settings = dict[str, Any]  # key → value
 LONGEST = 100  # times the budget
+UNKNOWN = 8  # times the budget, where the last tenth has no pace
 
 
 def remedy(case: Case) -> Settings:
@@ -93,15 +96,10 @@ def _larger_steps(case: Case) -> Settings:
 
 def _longer(case: Case) -> Settings:
     """The budget that the last tenth's pace asks for, and half as much again."""
-    row, training = case.row, case.config.training
-    floor, ratio = row["loss_floor"], case.config.outcome.ratio
-    target = floor + ratio * max(row["loss_constant"] - floor, ratio * row["loss_constant"])
-    try:
-        left = math.log((row["loss_final"] - floor) / (target - floor))
-        needed = 0.1 * left / math.log((row["loss_at_90"] - floor) / (row["loss_final"] - floor))
-    except (ValueError, ZeroDivisionError):
-        needed = 4.0
-    factor = min(LONGEST, max(2, math.ceil(1.5 * (1 + needed))))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        needed = float(case.trend.needed)
+    training = case.config.training
+    factor = min(LONGEST, max(2, math.ceil(1.5 * (1 + needed)))) if 0 < needed < LONGEST else UNKNOWN
     if training.epochs is not None:
         return {"training.epochs": training.epochs * factor}
     return {"training.steps": (training.steps or 1) * factor}

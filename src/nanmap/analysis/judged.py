@@ -16,7 +16,7 @@ from nanmap.config.explain import explained_table
 from nanmap.errors import InputError, RunFolderError, did_you_mean
 from nanmap.grid import Grid
 from nanmap.outcomes import MARKS, classify
-from nanmap.results.columns import VERSION
+from nanmap.results.columns import JUDGED_BY_DATA
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import TEXT
 
@@ -43,7 +43,7 @@ class JudgedFolder(RunFolder):
         super().__init__(path)
         self.thresholds = dict(thresholds)
         manifest = super().read_manifest()
-        if manifest.get("schema", 0) < VERSION:
+        if manifest.get("schema", 0) < JUDGED_BY_DATA:
             raise RunFolderError(
                 "holds rows that cannot be judged anew: losses on the way and the constant answer's are not among them",
                 file=self.path,

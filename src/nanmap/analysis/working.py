@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from nanmap.analysis.view import load_grid
 from nanmap.config.choices import LEARNING_RATE
@@ -14,6 +16,7 @@ from nanmap.results.folder import RunFolder
 
 SEED = "training.seed"
 MOST = 3  # settings that are told
+LOOKED_AT = 1000  # of all settings: those that may be among the best, before they are told together
 
 
 @dataclass(frozen=True)
@@ -57,17 +60,34 @@ def what_works(folder: RunFolder) -> tuple[list[Working], list[str]]:
     draws = [n for n, axes in enumerate(grid.dimensions) if all(axis.key == SEED for axis in axes)]
     others = [n for n in range(len(grid.shape)) if n != rate and n not in draws]
     order = [*others, *([] if rate is None else [rate]), *draws]
-    cells = np.arange(grid.size).reshape(grid.shape).transpose(order)
-    shape = (-1, 1 if rate is None else grid.shape[rate], int(np.prod([grid.shape[n] for n in draws], dtype=int)))
-    found = []
-    for number, group in enumerate(cells.reshape(shape)):
-        settings = _settings(grid, others, number)
-        told = _working(group, ended, loss, settings, _rates(grid, rate))
-        found += [told] if told is not None else []
+    starts = int(np.prod([grid.shape[n] for n in draws], dtype=int))
+    groups = np.arange(grid.size).reshape(grid.shape).transpose(order)
+    groups = groups.reshape(-1, 1 if rate is None else grid.shape[rate], starts)
+    rates = _rates(grid, rate)
+    found = [_working(groups[n], ended, loss, _settings(grid, others, n), rates) for n in _foremost(groups, ended)]
     for axis in (axis.column for n in others for axis in grid.dimensions[n]):
         found = _merged(found, axis)
     found.sort(key=lambda each: (each.converged / each.starts, each.count), reverse=True)
     return found[:MOST], _never(grid, others, ended)
+
+
+def _foremost(groups: np.ndarray, ended: np.ndarray) -> list[int]:
+    """The settings worth looking at: by the largest share of starts that any rate reaches, then by how many rates do.
+
+    Args:
+        groups: cells `[settings, rates, starts]`; on a large map each pixel may be a setting of its own.
+    """
+    share = _share(groups, ended)
+    best = share.max(axis=1)
+    count = (share >= best[:, None]).sum(axis=1)
+    ranked = np.lexsort((-count, -best))[:LOOKED_AT]
+    return sorted(ranked[best[ranked] > 0].tolist())
+
+
+def _share(cells: np.ndarray, ended: np.ndarray) -> np.ndarray:
+    """Of the starts on the last axis those that converged; 0 without any."""
+    there = (ended[cells] >= 0).sum(axis=-1)
+    return (ended[cells] == 1).sum(axis=-1) / np.maximum(there, 1)
 
 
 def _merged(found: list[Working], axis: str) -> list[Working]:
@@ -87,18 +107,15 @@ def _merged(found: list[Working], axis: str) -> list[Working]:
 
 def _working(
     group: np.ndarray, ended: np.ndarray, loss: np.ndarray, settings: dict[str, Any], rates: np.ndarray | None
-) -> Working | None:
-    """Of the cells `[rates, starts]` of one setting."""
-    good, there = ended[group] == 1, ended[group] >= 0
-    counts = good.sum(axis=1)
-    if not counts.any():
-        return None
-    share = np.where(there.any(axis=1), counts / np.maximum(there.sum(axis=1), 1), 0)
+) -> Working:
+    """Of the cells `[rates, starts]` of one setting, some of which converged."""
+    share = _share(group, ended)
     first, last = _longest(share >= share.max())
-    middle = (first + last) // 2
-    best = group[middle][np.argmin(np.where(good[middle], loss[group[middle]], np.inf))]
+    cells = group[(first + last) // 2]
+    good = ended[cells] == 1
+    best = cells[np.argmin(np.where(good, loss[cells], np.inf))]
     span = None if rates is None else (float(rates[first : last + 1].min()), float(rates[first : last + 1].max()))
-    return Working(settings, int(counts[middle]), int(there[middle].sum()), span, last - first + 1, int(best))
+    return Working(settings, int(good.sum()), int((ended[cells] >= 0).sum()), span, last - first + 1, int(best))
 
 
 def _longest(holds: np.ndarray) -> tuple[int, int]:
@@ -118,7 +135,8 @@ def _rows(folder: RunFolder, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     ended, loss = np.full(grid.size, -1, np.int8), np.full(grid.size, np.nan)
     for table in folder.tables(["cell", "outcome", "loss_final"]):
         cells = table["cell"].to_numpy()
-        ended[cells] = np.array(table["outcome"].to_pylist()) == Outcome.CONVERGED
+        converged = pc.equal(table["outcome"].cast(pa.string()), str(Outcome.CONVERGED))
+        ended[cells] = converged.to_numpy()
         loss[cells] = table["loss_final"].to_numpy()
     return ended, loss
 

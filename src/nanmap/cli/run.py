@@ -227,7 +227,7 @@ def _as_json(report: "TrainingReport") -> dict[str, Any]:
         **row,
         "outcome": str(report.outcome),
         "cause": str(report.cause) or None,
-        "evidence": list(report.evidence),
+        "evidence": report.evidence,
         "remedy": [{"key": key, "value": value} for key, value in report.remedy.items()],
         "epochs": [asdict(epoch) for epoch in report.epochs],
         "predictions": report.predictions,

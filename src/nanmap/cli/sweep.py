@@ -7,11 +7,11 @@ import typer
 from nanmap.cli.app import Device, RunOut, Set, SweepPath, app, planned
 from nanmap.errors import InputError
 
-MOST = 6  # values with which nothing converges, told by name
-
 if TYPE_CHECKING:
     from nanmap.plan import Sweep
     from nanmap.result import Result
+
+MOST = 6  # values with which nothing converges, told by name
 
 
 @app.command(epilog="Example:  nanmap sweep sweeps/square_sgd.toml --set axes.learning_rate.num=128 --out results/fine")
@@ -65,7 +65,7 @@ def _tell_what_works(result: "Result") -> None:
 
     working, never = what_works(result.folder)
     if not working:
-        print("nothing converged: `nanmap run --cell N --of RUN` tells of any one training why, and what to try")
+        print(f"nothing converged; why, and what to try:  nanmap run --cell 0 --of {shlex.quote(str(result.path))}")
         return
     print(*(f"works: {each.sentence()}" for each in working), sep="\n")
     if never:

@@ -43,28 +43,18 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
         records: of these cells' final states.
     """
     variant = lanes.variant[cells]
-    of = {
-        name: np.array(values)[variant]
-        for name, values in {
-            "steps": [each.steps for each in lanes.variants],
-            "spread": [_spread(each.rows.targets) for each in lanes.variants],
-        }.items()
-    }
+    steps = np.array([each.steps for each in lanes.variants])[variant]
     events = Events(*records.events.astype(np.int64).T)
     losses = Losses(*records.losses.astype(np.float64).T)
     marks = Assessment(*np.moveaxis(records.marks.astype(np.float64), -1, 0))
     nan_step = events.first_nan
     finished, stopped = nan_step >= 0, events.stopped >= 0
-    initial, half, eighty, ninety, final = _losses_at_marks(marks.loss, of["steps"], nan_step, stopped)
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        r2 = 1 - marks.squared_error[:, FINAL] / of["spread"]
-        spread = np.where(of["spread"] > 0, np.sqrt(marks.output_variance[:, FINAL] / of["spread"]), np.nan)
-        gradient_ratio = np.where(marks.last_gradient > 0, marks.first_gradient / marks.last_gradient, np.nan)
+    initial, half, eighty, ninety, final = _losses_at_marks(marks.loss, steps, nan_step, stopped)
     facts = {
         "first_inf_step": events.first_inf,
         "first_nan_step": nan_step,
         "stopped_step": events.stopped,
-        "steps_run": np.select([finished, stopped], [nan_step + 1, events.stopped], of["steps"]),
+        "steps_run": np.select([finished, stopped], [nan_step + 1, events.stopped], steps),
         "loss_initial": initial,
         "loss_at_50": half,
         "loss_at_80": eighty,
@@ -75,10 +65,9 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
         "skill": _skill(final, lanes.numbers["constant"][cells]),
         "loss_best": _least(initial, half, eighty, ninety, final, losses.best),
         "val_loss_final": np.where(finished, np.nan, marks.val_loss[:, FINAL]),
-        "r2": np.where(finished | (of["spread"] == 0) | lanes.program.classifies, np.nan, r2),
         "accuracy": np.where(finished, np.nan, marks.accuracy[:, FINAL]),
         "val_accuracy": np.where(finished, np.nan, marks.val_accuracy[:, FINAL]),
-        "measure": np.where(stopped, np.nan, _measure(losses, events.counted, of["steps"]))
+        "measure": np.where(stopped, np.nan, _measure(losses, events.counted, steps))
         if lanes.program.full_loss
         else np.full(len(cells), np.nan),
         "dead_fraction_initial": marks.dead_fraction[:, INITIAL],
@@ -86,9 +75,6 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
         "dead_at_init": marks.dead_layer[:, INITIAL] > 0,
         "dead_layer": ~finished & (marks.dead_layer[:, FINAL] > 0),
         "ends_infinite": ~finished & (marks.infinite[:, FINAL] > 0),
-        "output_spread": np.where(finished, np.nan, spread),
-        "gradient_ratio_initial": gradient_ratio[:, INITIAL],
-        "gradient_ratio": np.where(finished, np.nan, gradient_ratio[:, FINAL]),
         "nan_loss": finished & np.isnan(losses.batch),
         "stopped_by": _stopped_by(lanes, cells, stopped, initial, final),
         "ratio": lanes.numbers["ratio"][cells],
@@ -96,9 +82,25 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
             name: np.array([getattr(each.config.outcome, name) for each in lanes.variants])[variant]
             for name in ("rising", "falling", "rebound")
         },
+        **_ratios(lanes, variant, marks, finished),
         **circumstances(lanes, cells),
     }
     return facts | {"broken_by": broken_by(facts)}
+
+
+def _ratios(lanes: Lanes, variant: np.ndarray, marks: Assessment, finished: np.ndarray) -> dict[str, np.ndarray]:
+    """What the ends are beside the targets' spread, and the outer layers' gradients beside each other; NaN without either."""
+    spread = np.array([_spread(each.rows.targets) for each in lanes.variants])[variant]
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        r2 = 1 - marks.squared_error[:, FINAL] / spread
+        outputs = np.where(spread > 0, np.sqrt(marks.output_variance[:, FINAL] / spread), np.nan)
+        gradients = np.where(marks.last_gradient > 0, marks.first_gradient / marks.last_gradient, np.nan)
+    return {
+        "r2": np.where(finished | (spread == 0) | lanes.program.classifies, np.nan, r2),
+        "output_spread": np.where(finished, np.nan, outputs),
+        "gradient_ratio_initial": gradients[:, INITIAL],
+        "gradient_ratio": np.where(finished, np.nan, gradients[:, FINAL]),
+    }
 
 
 def _losses_at_marks(

@@ -40,7 +40,7 @@ def form_groups(
 class Advance(NamedTuple):
     """A part of a training, in updates: where it starts and stops, and whether its end is assessed in any case.
 
-    All parts together assess what a whole training does: at its start, at 90 % and at its end.
+    All parts together assess what a whole training does: at its start, after 50 %, 80 % and 90 %, and at its end.
     """
 
     start: int

@@ -8,6 +8,7 @@ from nanmap.outcomes.classify import classify as classify
 from nanmap.outcomes.trend import MARKS as MARKS
 from nanmap.outcomes.trend import TENTHS as TENTHS
 from nanmap.outcomes.trend import Facts as Facts
+from nanmap.outcomes.trend import Trend as Trend
 from nanmap.outcomes.trend import enough as enough
 from nanmap.outcomes.verdicts import Cause as Cause
 from nanmap.outcomes.verdicts import Outcome as Outcome

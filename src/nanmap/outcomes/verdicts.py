@@ -152,7 +152,7 @@ class Cause(Verdict):
     KILLED = "killed", "the steps drove every unit of a layer below zero", 50, Outcome.DEAD.colour, True
     REBOUNDED = (
         "rebounded",
-        "it had fallen and came back up: most of what it had gained is lost again",
+        "it had fallen and came back up",
         75,
         "#d98f55",
     )

@@ -9,8 +9,8 @@ from nanmap.config.choices import FILE_KINDS
 from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.plot.labels import label_of, wrapped
 from nanmap.plot.shown_settings import ShownSettings
+from nanmap.results.columns import JUDGED_BY_DATA
 
-JUDGED_BY_DATA = 3  # the version of the columns since which outcomes are judged by the data
 AXIS_NAMES = {
     "learning_rate": "learning rate",
     "batch_size": "batch size (rows per update)",

@@ -9,6 +9,7 @@ from nanmap.outcomes import Cause, Outcome, Stop
 from nanmap.results.schema import TEXT, Column, CurveStyle, Missing, Reason, Scale, Unit, arrow_table, axis_column
 
 VERSION = 3
+JUDGED_BY_DATA = 3  # the version since which rows hold what their outcome follows from
 
 CELL = Column("cell", pa.int64(), Unit.CELL, "Number of the cell, row-major over the axes, from 0.")
 COLUMNS = (
@@ -76,29 +77,16 @@ COLUMNS = (
         label="loss at the start",
         better="low",
     ),
-    Column(
-        "loss_at_50",
-        pa.float64(),
-        Unit.LOSS,
-        "Loss over all training rows after ⌊0.5·steps⌋ updates; NaN once a NaN appeared, of a stopped training that at its stop.",
-        label="loss at 50 % of the budget",
-        better="low",
-    ),
-    Column(
-        "loss_at_80",
-        pa.float64(),
-        Unit.LOSS,
-        "Loss over all training rows after ⌊0.8·steps⌋ updates; NaN once a NaN appeared, of a stopped training that at its stop.",
-        label="loss at 80 % of the budget",
-        better="low",
-    ),
-    Column(
-        "loss_at_90",
-        pa.float64(),
-        Unit.LOSS,
-        "Loss over all training rows after ⌊0.9·steps⌋ updates; NaN once a NaN appeared, of a stopped training that at its stop.",
-        label="loss at 90 % of the budget",
-        better="low",
+    *(
+        Column(
+            f"loss_at_{share}0",
+            pa.float64(),
+            Unit.LOSS,
+            f"Loss over all training rows after ⌊0.{share}·steps⌋ updates; NaN once a NaN appeared, of a stopped training that at its stop.",
+            label=f"loss at {share}0 % of the budget",
+            better="low",
+        )
+        for share in (5, 8, 9)
     ),
     Column(
         "loss_final",

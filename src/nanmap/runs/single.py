@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -55,8 +56,7 @@ class TrainingReport:
         predictions: one output per input that was asked for, in the units of the data; of classes the likeliest, as
             `{"class": name, "probability": p}`.
         report: what was done to the columns of a file.
-        evidence: the figures that speak for the outcome and the cause, in sentences.
-        remedy: settings to try next, by key; none where nothing is to be mended.
+        case: what `evidence` and `remedy` look at.
 
     >>> import nanmap
     >>> config = {"data": {"kind": "line", "start": 1, "n": 20}, "training": {"epochs": 150}}
@@ -75,8 +75,17 @@ class TrainingReport:
     params: dict[str, np.ndarray] | None = None
     predictions: list[Any] = field(default_factory=list)
     report: tuple[str, ...] = ()
-    evidence: tuple[str, ...] = ()
-    remedy: dict[str, Any] = field(default_factory=dict)
+    case: Case | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def evidence(self) -> list[str]:
+        """The figures that speak for the outcome and the cause, in sentences; a network's sharpness is computed for them."""
+        return evidence(self.case) if self.case else []
+
+    @cached_property
+    def remedy(self) -> dict[str, Any]:
+        """Settings to try next, by key; none where nothing is to be mended."""
+        return remedy(self.case) if self.case else {}
 
 
 def train_one(
@@ -106,7 +115,6 @@ def train_one(
     inputs = [_encoded(values, variant) for values in predict]
     losses, state = _followed(engine or LocalEngine(), lanes, on_epoch)
     row = _row(lanes, state)
-    case = Case(lanes, row)
     return TrainingReport(
         variant.config,
         Outcome(row["outcome"]),
@@ -116,8 +124,7 @@ def train_one(
         _named(lanes.program.model, state) if lanes.program.model.parameters < FEW_PARAMETERS else None,
         [_predict(lanes, variant, state, values) for values in inputs],
         variant.rows.report,
-        tuple(evidence(case)),
-        remedy(case),
+        Case(lanes, row),
     )
 
 
