@@ -65,7 +65,7 @@ def what_works(folder: RunFolder) -> tuple[list[Working], list[str]]:
     groups = groups.reshape(-1, 1 if rate is None else grid.shape[rate], starts)
     rates = _rates(grid, rate)
     found = [_working(groups[n], ended, loss, _settings(grid, others, n), rates) for n in _foremost(groups, ended)]
-    for axis in (axis.column for n in others for axis in grid.dimensions[n]):
+    for axis in (axis for n in others for axis in grid.dimensions[n]):
         found = _merged(found, axis)
     found.sort(key=lambda each: (each.converged / each.starts, each.count), reverse=True)
     return found[:MOST], _never(grid, others, ended)
@@ -90,19 +90,29 @@ def _share(cells: np.ndarray, ended: np.ndarray) -> np.ndarray:
     return (ended[cells] == 1).sum(axis=-1) / np.maximum(there, 1)
 
 
-def _merged(found: list[Working], axis: str) -> list[Working]:
-    """Those that differ in one axis alone told as one; the cell is that of the middle value."""
+def _merged(found: list[Working], axis: Axis) -> list[Working]:
+    """Those that differ in one axis alone told as one, of numbers only neighbours; the cell is that of the middle value."""
+    labels, name = axis.labels.tolist(), axis.column
     alike: dict[tuple, list[Working]] = {}
-    for each in found:
-        rest = tuple((name, value) for name, value in each.settings.items() if name != axis)
+    for each in sorted(found, key=lambda each: labels.index(each.settings[name])):
+        rest = tuple((key, value) for key, value in each.settings.items() if key != name)
         alike.setdefault((each.converged, each.starts, each.rates, rest), []).append(each)
-    merged = []
-    for group in alike.values():
-        values = [value for each in group for value in _values(each.settings[axis])]
-        middle = group[len(group) // 2]
-        value = values[0] if len(values) == 1 else tuple(values)
-        merged.append(replace(middle, settings=middle.settings | {axis: value}))
-    return merged
+    return [_together(part, name) for group in alike.values() for part in _neighbours(group, name, labels)]
+
+
+def _neighbours(group: list[Working], name: str, labels: list[Any]) -> list[list[Working]]:
+    """A group in pieces of adjacent values, so that "from … to …" is true of all between; of texts in one piece."""
+    if isinstance(labels[0], str):
+        return [group]
+    places = [labels.index(each.settings[name]) for each in group]
+    cuts = [n for n in range(1, len(places)) if places[n] != places[n - 1] + 1]
+    return [group[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(group)], strict=True)]
+
+
+def _together(group: list[Working], name: str) -> Working:
+    middle = group[len(group) // 2]
+    values = tuple(each.settings[name] for each in group)
+    return replace(middle, settings=middle.settings | {name: values[0] if len(values) == 1 else values})
 
 
 def _working(
@@ -173,10 +183,6 @@ def _never(grid: Grid, others: list[int], ended: np.ndarray) -> list[str]:
             bad = [axis.labels.tolist()[place] for place in np.flatnonzero(~any_good)]
             told += [f"{axis.column} = {_shown(value)}" for value in bad]
     return told
-
-
-def _values(value: Any) -> tuple[Any, ...]:
-    return value if isinstance(value, tuple) else (value,)
 
 
 def _shown(value: Any) -> str:
