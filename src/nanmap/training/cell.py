@@ -79,7 +79,9 @@ class Assessment(NamedTuple):
         output_variance: of the outputs over the training rows, summed over outputs; of several classes' logits those
             without their mean over the classes, which means nothing.
         first_gradient, last_gradient: norms of the loss's gradient in the first and in the last layer, over all training
-            rows; NaN but at the outermost marks, and of a single layer.
+            rows; NaN of a single layer.
+
+    Between the outermost marks all but the loss is NaN.
     """
 
     loss: Array
@@ -226,50 +228,63 @@ def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, 
             they do not.
     """
     mask = rows_mask(program.rows, task.n)
-    passed = _forward(program, lane, state.parameters, state.model_state, task.x, mask)
-    output = passed.output
+    output = _forward(program, lane, state.parameters, state.model_state, task.x, mask).output
     loss = batch_loss(program.loss, output, task.y, lane.numbers["delta"], task.n, mask)
-    error = jnp.where(mask, output - task.y, 0).astype(loss.dtype)
-    accuracy = _accuracy(program, output, task.y, task.n, mask)
-    val_loss = val_accuracy = jnp.nan
-    if program.val_rows:
-        val_mask = rows_mask(program.val_rows, task.val_n)
-        val_output = _forward(program, lane, state.parameters, state.model_state, task.val_x, val_mask).output
-        val_loss = batch_loss(program.loss, val_output, task.val_y, lane.numbers["delta"], task.val_n, val_mask)
-        val_accuracy = _accuracy(program, val_output, task.val_y, task.val_n, val_mask)
-    share, dead = program.model.dead_units(passed.seen, mask)
-    infinite = _any(jnp.isinf, loss, state.parameters, state.model_state)
-    squared = jnp.sum(error * error) / task.n.astype(loss.dtype)
     outermost = (mark == 0) | (mark == MARKS - 1)
-    gradients = outer_gradients(program, lane, task, state, outermost)
-    variance = output_variance(program, output.astype(loss.dtype), task.n, mask)
-    made = Assessment(loss, val_loss, squared, share, dead, infinite, accuracy, val_accuracy, variance, *gradients)
-    found = jnp.stack([jnp.asarray(each, loss.dtype) for each in made])
+    # Under way nobody looks at more than the loss, and short trainings feel what the rest costs.
+    others = jax.lax.cond(
+        outermost,
+        partial(_all_but_the_loss, program, lane, task, state, mask),
+        lambda loss: jnp.full(len(Assessment._fields) - 1, jnp.nan, loss.dtype),
+        loss,
+    )
     events = state.events
     counts, alive = event >= 0, running(events)
     events = events._replace(
         first_inf=_latched(events.first_inf, alive & counts & outermost & jnp.isinf(loss), event),
         first_nan=_latched(events.first_nan, alive & counts & jnp.isnan(loss), event),
     )
-    return state._replace(events=events, marks=state.marks.at[mark].set(found))
+    return state._replace(events=events, marks=state.marks.at[mark].set(jnp.concatenate([loss[None], others])))
 
 
-def outer_gradients(
-    program: Program, lane: Lane, task: Task, state: State, wanted: Array
-) -> tuple[Array, Array] | list[Array]:
-    """Norms of the gradient of the loss over all rows in the first and in the last layer; NaN if not wanted or the same."""
-    blank = [jnp.asarray(jnp.nan, program.wide)] * 2
+def _all_but_the_loss(program: Program, lane: Lane, task: Task, state: State, mask: Array, loss: Array) -> Array:
+    """The other fields of an `Assessment`, in their order: one pass over the training rows forth and back, one over those of validation."""
+
+    def run(parameters: Layers) -> tuple[Array, list[Array]]:
+        passed = _forward(program, lane, parameters, state.model_state, task.x, mask)
+        return passed.output, passed.seen
+
+    delta = lane.numbers["delta"]
+    first_gradient = last_gradient = jnp.nan
     if program.model.layers < 2:
-        return blank
-
-    def both() -> list[Array]:
-        def loss(parameters: Layers) -> Array:
-            return full_loss(program, lane, parameters, state.model_state, task.x, task.y, task.n)
-
-        gradient = jax.grad(loss)(state.parameters)
-        return [_norm(gradient[layer], program.wide) for layer in (0, -1)]
-
-    return jax.lax.cond(wanted, both, lambda: blank)
+        output, seen = run(state.parameters)
+    else:
+        output, pull_back, seen = jax.vjp(run, state.parameters, has_aux=True)
+        _, output_gradient = loss_and_gradient(program.loss, output, task.y, delta, task.n, mask, None)
+        gradient = pull_back(output_gradient)[0]
+        first_gradient, last_gradient = (_norm(gradient[layer], program.wide) for layer in (0, -1))
+    error = jnp.where(mask, output - task.y, 0).astype(loss.dtype)
+    val_loss = val_accuracy = jnp.nan
+    if program.val_rows:
+        val_mask = rows_mask(program.val_rows, task.val_n)
+        val_output = _forward(program, lane, state.parameters, state.model_state, task.val_x, val_mask).output
+        val_loss = batch_loss(program.loss, val_output, task.val_y, delta, task.val_n, val_mask)
+        val_accuracy = _accuracy(program, val_output, task.val_y, task.val_n, val_mask)
+    share, dead = program.model.dead_units(seen, mask)
+    made = Assessment(
+        loss=loss,
+        val_loss=val_loss,
+        squared_error=jnp.sum(error * error) / task.n.astype(loss.dtype),
+        dead_fraction=share,
+        dead_layer=dead,
+        infinite=_any(jnp.isinf, loss, state.parameters, state.model_state),
+        accuracy=_accuracy(program, output, task.y, task.n, mask),
+        val_accuracy=val_accuracy,
+        output_variance=output_variance(program, output.astype(loss.dtype), task.n, mask),
+        first_gradient=first_gradient,
+        last_gradient=last_gradient,
+    )
+    return jnp.stack([jnp.asarray(each, loss.dtype) for each in made[1:]])
 
 
 def output_variance(program: Program, output: Array, n: Array, mask: Array) -> Array:
