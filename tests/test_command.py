@@ -3,6 +3,7 @@
 import io
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
@@ -178,11 +179,11 @@ def test_inputs_to_predict_are_numbers_and_names() -> None:
         _values('"a')
 
 
-def report(params: dict | None = None, evidence: tuple[str, ...] = (), **row: Any) -> Any:
+def report(params: dict | None = None, evidence: Sequence[str] = (), **row: Any) -> Any:
     names = ("accuracy", "val_accuracy", "stopped_step", "first_inf_step", "first_nan_step")
     known = {"loss_initial": 8.0, "loss_final": 0.5, "loss_floor": 0.25, "steps_run": 1200} | dict.fromkeys(names)
     told = {"outcome": Outcome.STALLED, "cause": Cause(""), "epochs": [EpochLoss(1.0, 2.0)], "predictions": [NAN]}
-    return SimpleNamespace(**told, params=params, row=known | row, evidence=evidence, remedy={"data.n": 3})
+    return SimpleNamespace(**told, params=params, row=known | row, evidence=[*evidence], remedy={"data.n": 3})
 
 
 def test_a_training_ends_in_words_with_what_is_known(capsys: pytest.CaptureFixture[str]) -> None:
