@@ -211,6 +211,8 @@ def cause_of(row: Mapping[str, Any], outcome: str) -> str:
     enough, floor, handicap = enough_of(row), float(row["loss_floor"]), row["handicap"]
     if outcome in ("nan", "inf"):
         return str(row["broken_by"])
+    if outcome == "converged" and handicap == "precision":
+        return "precision"
     if outcome == "converged":
         if is_rising(row) and final > row["rebound"] * lowest and final > 1e-6 * row["loss_constant"]:
             return "rising"
@@ -238,12 +240,13 @@ def cause_of(row: Mapping[str, Any], outcome: str) -> str:
         return "single_rows"
     if final > 1.1 * lowest and final - lowest > (first - lowest) / 2:
         return "rebounded"
-    if row["gradient_ratio"] <= 1e-3:
+    alike = row["output_spread"] < 0.01
+    if row["layers"] > 2 and (row["gradient_ratio"] <= 1e-3 or (alike and row["gradient_ratio_initial"] <= 1e-3)):
         return "vanishing_gradient"
-    if row["output_spread"] < 0.01:
+    if alike:
         return "constant_answer"
     up, down = row["rising"], row["falling"]
-    if final > up * ninety or ninety > up * eighty or (ninety < down * eighty and final > ninety):
+    if final > up * ninety or ninety > up * eighty or eighty > up * half or (ninety < down * eighty and final > ninety):
         return "bouncing"
     if first > half > eighty > ninety > final and half - final > 1e-6 * final and not rest:
         return "too_slow" if needed > 10 else "budget_too_short"

@@ -29,7 +29,7 @@ BETTER = {  # by column, which end of the numbers is the good one
         *(*MARKS, "loss_floor", "loss_constant", "loss_best", "val_loss_final", "measure"),
         *("dead_fraction_initial", "dead_fraction", "dead_layer", "dead_at_init", "ends_infinite"),
     ),
-    None: ("sharpness", "sharpness_final", "output_spread", "gradient_ratio", "gradient_ratio_initial"),
+    None: ("sharpness", "sharpness_final", "layers", "output_spread", "gradient_ratio", "gradient_ratio_initial"),
 }
 
 

@@ -112,9 +112,10 @@ ROW = st.fixed_dictionaries(
         "dead_at_init": st.booleans(),
         "broken_by": st.sampled_from(["overflow", "nan_without_inf"]),
         "handicap": st.sampled_from(["", "", "", "gradient_ascent", "precision", "single_rows"]),
+        "layers": st.sampled_from([1, 2, 3, 11]),
         "output_spread": st.sampled_from([0.5, 0.5, 0.01, 0.0099, np.nan]),
         "gradient_ratio": st.sampled_from([0.5, 0.5, 1e-3, 1.001e-3, 0.0, np.nan]),
-        "gradient_ratio_initial": st.sampled_from([0.5, 0.5, 999.0, 1e3, np.inf, np.nan]),
+        "gradient_ratio_initial": st.sampled_from([0.5, 0.5, 1e-3, 1.001e-3, 999.0, 1e3, np.inf, np.nan]),
     }
 )
 
@@ -157,6 +158,8 @@ WHOLE = {
         ({"first_nan_step": 5, "gradient_ratio_initial": 999.0}, "overflow"),
         ({"first_nan_step": 5, "first_inf_step": 4, "float16": True}, "float16_range"),
         ({"first_nan_step": 5, "float16": True, "may_divide_by_zero": True}, "nan_without_inf"),
+        ({"first_nan_step": 1, "loss_initial": np.inf, "float16": True}, "float16_range"),
+        ({"first_nan_step": 0, "loss_initial": np.inf}, "start_not_finite"),
         ({"first_nan_step": 0, "data_nan": True, "learning_rate": -1.0}, "nan_in_data"),
         ({"first_nan_step": 5, "loss_initial": np.inf, "learning_rate": -1.0}, "start_not_finite"),
         ({"first_inf_step": 3, "learning_rate": -1.0}, "gradient_ascent"),
@@ -184,6 +187,11 @@ def test_what_broke_the_numbers_is_named(change: dict, cause: str) -> None:
         ({"loss_final": 1.2, "loss_at_50": 0.7, "loss_at_80": 0.7, "loss_at_90": 1.21}, "rebounded"),
         ({"loss_initial": 9.0, "gradient_ratio": 1e-3, "output_spread": 0.0}, "vanishing_gradient"),
         ({"loss_initial": 9.0, "gradient_ratio": 2e-3, "output_spread": 0.0}, "constant_answer"),
+        ({"loss_initial": 9.0, "gradient_ratio_initial": 1e-3, "output_spread": 0.0}, "vanishing_gradient"),
+        ({"loss_initial": 9.0, "gradient_ratio_initial": 1e-3}, "plateau"),
+        ({"loss_initial": 9.0, "gradient_ratio": 0.0, "output_spread": 0.0, "layers": 2}, "constant_answer"),
+        ({"loss_initial": 9.0, "loss_at_50": 0.9, "loss_at_90": 0.999, "loss_final": 0.998}, "bouncing"),
+        ({"loss_final": 0.01, "loss_initial": 0.05, "handicap": "precision"}, "precision"),
         ({"loss_initial": 9.0, "loss_at_80": 0.95}, "bouncing"),
         ({"loss_initial": 9.0, "loss_final": 0.9999}, "plateau"),
         ({"loss_initial": 4.0, "loss_at_50": 1.3, "loss_at_80": 1.02, "loss_at_90": 1.01}, "too_slow"),

@@ -73,7 +73,9 @@ def _scales(case: Case) -> Iterator[str]:
 def _gradients(case: Case) -> Iterator[str]:
     row = case.row
     if case.cause is Cause.VANISHING_GRADIENT:
-        yield f"the first layer's gradient is {row['gradient_ratio']:.2g} of the last one's"
+        ratios = {"at the start": row["gradient_ratio_initial"], "at the end": row["gradient_ratio"]}
+        told = [f"{ratio:.2g} {when}" for when, ratio in ratios.items() if ratio is not None]
+        yield f"the first layer's gradient over the last one's: {', '.join(told)}"
     if case.cause is Cause.EXPLODING_GRADIENT:
         yield f"at the start the first layer's gradient is {row['gradient_ratio_initial']:.3g} times the last one's"
     if case.cause in (Cause.CONSTANT_ANSWER, Cause.VANISHING_GRADIENT) and row["output_spread"] is not None:

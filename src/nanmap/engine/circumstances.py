@@ -13,7 +13,7 @@ from nanmap.plan.precision import acts_as_zero, resolves
 
 
 def circumstances(lanes: Lanes, cells: np.ndarray) -> dict[str, Any]:
-    """Facts of cells, `[cells]` per name: `data_nan`, `float16`, `learning_rate`, `may_divide_by_zero` and `handicap`.
+    """Facts of cells: `data_nan`, `float16`, `learning_rate`, `layers`, `may_divide_by_zero`, `handicap`, `[cells]` each.
 
     Args:
         lanes: a batch.
@@ -27,6 +27,7 @@ def circumstances(lanes: Lanes, cells: np.ndarray) -> dict[str, Any]:
         "data_nan": np.array([_has_gaps(each.rows) for each in lanes.variants])[variant],
         "float16": np.full(len(cells), program.dtype == "float16"),
         "learning_rate": rate,
+        "layers": np.full(len(cells), program.model.layers),
         "may_divide_by_zero": _may_divide_by_zero(lanes, cells),
         "handicap": np.select(
             [rate < 0, coarse, np.full(len(cells), single)],

@@ -9,6 +9,7 @@ from nanmap.outcomes.verdicts import Cause, Outcome, Stop, Verdict
 
 AT_ONCE = 4  # the last step of which an overflow counts as coming at once: one of the first five updates
 EXPLODED, VANISHED = 1e3, 1e-3  # the first layer's gradient over the last one's
+DEEP = 3  # layers: in fewer it is units that saturate, no gradient that fades on its way
 CONSTANT = 0.01  # outputs' spread over that of the targets: below, all rows get one answer
 FAR = 10  # budgets
 
@@ -19,8 +20,9 @@ def classify(facts: Facts) -> tuple[np.ndarray, np.ndarray]:
     Args:
         facts: arrays `[cells]`: the losses of `MARKS`, `loss_floor`, `loss_constant`, `first_nan_step` (-1 = never),
             `steps_run`, `stopped_by` (text), `ends_infinite`, `dead_layer`, `dead_at_init`, `broken_by` (cause of a NaN
-            or an infinite end), `handicap` (cause that its settings alone are, or the empty text), `output_spread`,
-            `gradient_ratio`, `gradient_ratio_initial`, and the thresholds `ratio`, `rising`, `falling`, `rebound`.
+            or an infinite end), `handicap` (cause that its settings alone are, or the empty text), `layers`,
+            `output_spread`, `gradient_ratio`, `gradient_ratio_initial`, and the thresholds `ratio`, `rising`, `falling`,
+            `rebound`.
 
     Returns:
         Two text arrays `[cells]`: values of `Outcome` and of `Cause`.
@@ -44,13 +46,14 @@ def broken_by(facts: Facts) -> np.ndarray:
     inside = facts["nan_loss"] | ~facts["may_divide_by_zero"]
     overflowed = np.where(nan < 0, inf >= 0, ((inf >= 0) & (inf <= nan)) | inside)
     step = np.where(nan < 0, inf, np.where(inf >= 0, np.minimum(inf, nan), nan))
+    unfit, float16 = ~np.isfinite(facts["loss_initial"]), facts["float16"]
     return _first_that_holds(
         Cause,
         {
             Cause.DATA_NAN: facts["data_nan"],
-            Cause.START_NOT_FINITE: ~np.isfinite(facts["loss_initial"]),
-            Cause.GRADIENT_ASCENT: facts["learning_rate"] < 0,
-            Cause.FLOAT16_RANGE: overflowed & facts["float16"],
+            Cause.START_NOT_FINITE: unfit & ~float16,
+            Cause.GRADIENT_ASCENT: ~unfit & (facts["learning_rate"] < 0),
+            Cause.FLOAT16_RANGE: float16 & (overflowed | unfit),
             Cause.EXPLODING_GRADIENT: overflowed & (facts["gradient_ratio_initial"] >= EXPLODED),
             Cause.BLOWN_UP_AT_ONCE: overflowed & (step <= AT_ONCE),
             Cause.OVERFLOW: overflowed,
@@ -80,13 +83,15 @@ def _causes(facts: Facts, trend: Trend, outcomes: np.ndarray) -> np.ndarray:
         outcomes == each
         for each in (Outcome.CONVERGED, Outcome.DEAD, Outcome.DIVERGED, Outcome.PROGRESSING, Outcome.STALLED)
     )
-    handicap, ratio = facts["handicap"], facts["gradient_ratio"]
+    handicap, alike = facts["handicap"], facts["output_spread"] < CONSTANT
+    # At the constant answer the last layer's gradient is gone as well: there the start's tells how little gets through.
+    faded = (facts["gradient_ratio"] <= VANISHED) | (alike & (facts["gradient_ratio_initial"] <= VANISHED))
     approaches = stalled & trend.moves & ~trend.comes_to_rest
     calm = _first_that_holds(
         Cause,
         {
             Cause.GRADIENT_ASCENT: (diverged | stalled) & (handicap == Cause.GRADIENT_ASCENT),
-            Cause.PRECISION: stalled & (handicap == Cause.PRECISION),
+            Cause.PRECISION: (converged | stalled) & (handicap == Cause.PRECISION),
             Cause.NO_MOVEMENT: stalled & trend.still,
             Cause.SINGLE_ROWS: (diverged | stalled) & (handicap == Cause.SINGLE_ROWS),
             Cause.EXPLODING_GRADIENT: diverged & (facts["gradient_ratio_initial"] >= EXPLODED),
@@ -97,8 +102,8 @@ def _causes(facts: Facts, trend: Trend, outcomes: np.ndarray) -> np.ndarray:
             Cause.KILLED: dead,
             Cause.REBOUNDED: (diverged & (trend.final <= trend.first)) | (stalled & trend.fell_back),
             Cause.STEPS_TOO_LARGE: diverged,
-            Cause.VANISHING_GRADIENT: stalled & (ratio <= VANISHED),
-            Cause.CONSTANT_ANSWER: stalled & (facts["output_spread"] < CONSTANT),
+            Cause.VANISHING_GRADIENT: stalled & faded & (facts["layers"] >= DEEP),
+            Cause.CONSTANT_ANSWER: stalled & alike,
             Cause.BOUNCING: stalled & trend.bounces,
             Cause.TOO_SLOW: (progressing | approaches) & (trend.needed > FAR),
             Cause.BUDGET_TOO_SHORT: progressing | approaches,

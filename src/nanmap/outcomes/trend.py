@@ -117,8 +117,9 @@ class Trend:
 
     @property
     def bounces(self) -> np.ndarray:
-        """Whether the loss went up in its last fifth."""
-        up = (self.final > self.up * self.ninety) | (self.ninety > self.up * self.eighty)
+        """Whether the loss went up in its last half."""
+        last = (self.half, self.eighty, self.ninety, self.final)
+        up = np.logical_or.reduce([after > self.up * before for before, after in pairwise(last)])
         return up | ((self.ninety < self.down * self.eighty) & (self.final > self.ninety))
 
     @property

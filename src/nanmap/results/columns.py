@@ -276,6 +276,13 @@ COLUMNS = (
         names=Cause,
     ),
     Column(
+        "layers",
+        pa.int64(),
+        Unit.BARE,
+        "Layers with parameters, the output's included.",
+        label="layers with parameters",
+    ),
+    Column(
         "output_spread",
         pa.float64(),
         Unit.BARE,

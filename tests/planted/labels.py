@@ -1,0 +1,121 @@
+"""Classes: labels, cross-entropies."""
+
+from . import rows
+from .planted import Planted
+from .trees import classes, tree
+
+CLASSES: tuple[Planted, ...] = (
+    classes(
+        "two classes by Adam",
+        rows.halves(),
+        tree(0.05, 1000, model_hidden=[8], optimizer_kind="adam"),
+        "converged",
+        "",
+        "{f}",
+    ),
+    classes(
+        "three classes by Adam",
+        rows.sectors(),
+        tree(0.05, 1000, model_hidden=[8], optimizer_kind="adam", loss_kind="softmax_cross_entropy"),
+        "converged",
+        "",
+        "{f}",
+    ),
+    classes(
+        "two classes by a logistic model",
+        rows.halves(),
+        tree(1.0, 2000),
+        "progressing",
+        "budget_too_short",
+        "separable: its loss falls for ever, slower and slower; {f}",
+    ),
+    classes(
+        "a few positive rows, raw, Adam at 0.1",
+        rows.rare(),
+        tree(0.1, 1000, 108, model_hidden=[8], optimizer_kind="adam"),
+        "progressing",
+        "budget_too_short",
+        "{f}",
+    ),
+    classes(
+        "a few positive rows, scaled, Adam at 0.1",
+        rows.rare(),
+        tree(0.1, 1000, 108, model_hidden=[8], optimizer_kind="adam", data_scale_inputs="standard"),
+        "converged",
+        "",
+        "{f}",
+    ),
+    classes(
+        "a few positive rows, raw, tanh, Adam",
+        rows.rare(),
+        tree(0.1, 1000, 108, model_hidden=[8], model_activation="tanh", optimizer_kind="adam"),
+        "stalled",
+        "constant_answer",
+        "{f}",
+    ),
+    classes("opposite corners by a logistic model", rows.corners(), tree(0.3, 1000), "converged", "", "{f}"),
+    classes("overlapping classes by a logistic model", rows.overlapping(), tree(0.5, 1000), "converged", "", "{f}"),
+    classes("coins by a logistic model", rows.coins(), tree(0.5, 1000), "converged", "", "{f}"),
+    classes(
+        "two classes at a small rate",
+        rows.halves(),
+        tree(0.01, 500, model_hidden=[8]),
+        "progressing",
+        "budget_too_short",
+        "{f}",
+    ),
+    classes(
+        "two classes at a far smaller rate",
+        rows.halves(),
+        tree(0.0003, 500, model_hidden=[8]),
+        "stalled",
+        "too_slow",
+        "{f}",
+    ),
+    classes(
+        "two classes, relu layer blind to inputs",
+        rows.rare(),
+        tree(0.1, 200, 108, model_hidden=[8], model_init_offset=-2.0),
+        "dead",
+        "dead_at_init",
+        "{f}",
+    ),
+    classes("two classes, raw rows, sgd", rows.rare(), tree(0.1, 200, 108, model_hidden=[8]), "dead", "killed", "{f}"),
+    classes(
+        "raw rows by a logistic model at a rate too large",
+        rows.rare(),
+        tree(0.01, 200, 108),
+        "diverged",
+        "steps_too_large",
+        "{f}",
+    ),
+    classes("two classes, batches of 8, noise", rows.overlapping(), tree(10.0, 500, 8), "stalled", "bouncing", "{f}"),
+    classes(
+        "two classes, batches of 8, noise, longer", rows.overlapping(), tree(6.0, 1000, 8), "stalled", "bouncing", "{f}"
+    ),
+    classes(
+        "two classes in float16, raw rows",
+        rows.rare(),
+        tree(0.1, 100, 108, training_dtype="float16"),
+        "nan",
+        "float16_range",
+        "{f}",
+    ),
+    classes("two classes, climbing", rows.halves(), tree(-0.1, 500), "diverged", "gradient_ascent", "{f}"),
+    classes(
+        "three classes, layer norm",
+        rows.sectors(),
+        tree(0.3, 300, model_hidden=[8], model_norm="layer", loss_kind="softmax_cross_entropy"),
+        "converged",
+        "",
+        "{f}",
+    ),
+    classes(
+        "corners, tanh, a saddle at kernels near 0",
+        rows.corners(),
+        tree(0.03, 500, model_hidden=[8], model_activation="tanh", model_init_scale=0.01),
+        "stalled",
+        "constant_answer",
+        "{f}",
+    ),
+)

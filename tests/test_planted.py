@@ -1,0 +1,40 @@
+"""Planted trainings, labelled by what a teacher would say of them before anything judged them; docs/outcomes.md has the words."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nanmap.config import build_config
+from nanmap.outcomes import Cause, Outcome
+from nanmap.runs.single import train_one
+from planted import PLANTED, Planted
+
+
+def tree_of(each: Planted, folder: Path) -> dict[str, Any]:
+    if each.x is None:
+        return each.tree
+    path = folder / "rows.npz"
+    np.savez(path, x=each.x, y=each.y)
+    return each.tree | {"data": each.tree.get("data", {}) | {"kind": "npz", "path": str(path)}}
+
+
+@pytest.mark.parametrize("each", PLANTED, ids=lambda each: each.name)
+def test_a_planted_training_is_called_what_a_teacher_calls_it(each: Planted, engine, tmp_path: Path) -> None:
+    report = train_one(build_config(tree_of(each, tmp_path)), engine=engine)
+    same = (str(report.outcome), str(report.cause)) == (each.outcome, each.cause)
+    assert same != bool(each.differs), (report.outcome, report.cause, report.row)
+
+
+def test_few_are_called_otherwise() -> None:
+    assert len(PLANTED) >= 60
+    agreed = sum(not each.differs for each in PLANTED)
+    assert agreed >= len(PLANTED) * 55 / 60
+
+
+def test_every_outcome_and_every_cause_is_planted_thrice() -> None:
+    outcomes, causes = Counter(each.outcome for each in PLANTED), Counter(each.cause for each in PLANTED)
+    assert {name: outcomes[name] for name in Outcome if outcomes[name] < 3} == {}
+    assert {name: causes[name] for name in Cause if causes[name] < 3} == {}
