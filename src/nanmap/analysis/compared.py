@@ -34,6 +34,7 @@ def compare_runs(a: RunFolder, b: RunFolder) -> Comparison:
     pairs = Pairs.of(*numbers)
     sides = cells[0][pairs.one], cells[1][pairs.other]
     changed = _changed(folders, merged, pairs, sides)
+    examples = _examples(changed)
     return Comparison(
         names=(runs[0].name, runs[1].name),
         cells=(len(cells[0]), len(cells[1])),
@@ -42,9 +43,10 @@ def compare_runs(a: RunFolder, b: RunFolder) -> Comparison:
         differs=_differs(*runs),
         outcomes=_moves(changed),
         shifts=_shifts(folders, pairs, sides),
+        examples=examples,
         commands=[
             (_command(a, int(one), runs[0]), _command(b, int(other), runs[1]))
-            for one, other in changed[["cell_a", "cell_b"]].head(FEW).itertuples(index=False)
+            for one, other in changed[["cell_a", "cell_b"]].iloc[examples].itertuples(index=False)
         ],
         _changed=changed,
     )
@@ -129,6 +131,12 @@ def _moves(changed: "pd.DataFrame") -> list[Move]:
     return [Move(before, after, count) for (before, after), count in counts.most_common()]
 
 
+def _examples(changed: "pd.DataFrame") -> list[int]:
+    """A few rows: the first of each change, then others."""
+    again = changed.duplicated(["outcome_a", "outcome_b"]).to_numpy()
+    return sorted(np.argsort(again, kind="stable")[:FEW].tolist())
+
+
 def _shifts(folders: tuple[RunFolder, RunFolder], pairs: Pairs, sides: tuple[np.ndarray, np.ndarray]) -> list[Shift]:
     """Of the columns that both runs have, those that are not the same in all cells."""
     there = [set(next(folder.tables()).column_names) for folder in folders]
@@ -148,7 +156,7 @@ def _shift(
 ) -> Shift:
     equal = int(same.sum())
     if column.type == TEXT or pa.types.is_boolean(column.type):
-        return Shift(column.name, equal, 0, None, None, None)
+        return Shift(column.name, equal, None, None, None, None)
     kinds = [_kinds(each) for each in (one, other)]
     finite = np.flatnonzero(~same & (kinds[0] == 0) & (kinds[1] == 0))
     other_kind = int((kinds[0] != kinds[1]).sum())

@@ -26,15 +26,16 @@ class Shift:
 
     Attributes:
         equal: cells with the same to the last bit; NaN equals NaN, null equals null.
-        other_kind: cells of which a number, an infinity, a NaN or null became another of these.
-        median: of |a − b| / max(|a|, |b|) over the cells whose finite numbers differ; None without any, or for texts.
+        other_kind: cells of which a number, an infinity, a NaN or null became another of these; None for texts and flags.
+        median: of |a − b| / max(|a|, |b|) over the cells whose finite numbers differ, so up to 2 where the sign
+            changed; None without any, or for texts.
         largest: the same.
         cells: where it is largest: the cell in the one run and in the other.
     """
 
     column: str
     equal: int
-    other_kind: int
+    other_kind: int | None
     median: float | None
     largest: float | None
     cells: tuple[int, int] | None
@@ -67,7 +68,8 @@ class Comparison:
         differs: what is not the same of the runs themselves, by what it is called: in the one and in the other.
         outcomes: how many cells changed their outcome, from which to which, the most first.
         shifts: each column that is not the same in all cells.
-        commands: of the first few changed cells, the commands that train them again, in the one run and the other.
+        examples: a few of the rows of `to_pandas`, one of each change as far as they go.
+        commands: of each of these, the commands that train the cell again, in the one run and the other.
     """
 
     names: tuple[str, str]
@@ -77,6 +79,7 @@ class Comparison:
     differs: dict[str, tuple[Any, Any]]
     outcomes: list[Move]
     shifts: list[Shift]
+    examples: list[int]
     commands: list[tuple[str, str]]
     _changed: "pd.DataFrame"
 
@@ -90,7 +93,7 @@ class Comparison:
         return self._changed.copy()
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain data; the cells that changed are the first few."""
+        """All of it as plain data; of the cells that changed a few examples."""
         return {
             "runs": list(self.names),
             "differs": {name: list(values) for name, values in self.differs.items()},
@@ -99,9 +102,9 @@ class Comparison:
             "changed": self.changed,
             "share": self.changed / self.both if self.both else None,
             "outcomes": [{"from": each.before, "to": each.after, "cells": each.cells} for each in self.outcomes],
-            "first_changed": [
+            "examples": [
                 {**row, "commands": list(commands)}
-                for row, commands in zip(self._changed.head(FEW).to_dict("records"), self.commands, strict=True)
+                for row, commands in zip(self._examples(), self.commands, strict=True)
             ],
             "columns": [
                 {
@@ -116,6 +119,10 @@ class Comparison:
             ],
         }
 
+    def _examples(self) -> list[dict[str, Any]]:
+        rows = self._changed.iloc[self.examples].to_dict("records")
+        return [{str(name): value for name, value in row.items()} for row in rows]
+
     def __str__(self) -> str:
         return "\n".join([*self._runs(), *self._cells(), *self._classes(), *self._numbers()])
 
@@ -123,7 +130,7 @@ class Comparison:
         pairs = zip("AB", self.names, self.cells, strict=True)
         lines = [f"{letter}: {name} ({count:,} cells)" for letter, name, count in pairs]
         if not self.differs:
-            return [*lines, "the runs differ in nothing but their cells"]
+            return [*lines, "both were made with the same settings, versions and device"]
         width = max(map(len, self.differs))
         told = [f"  {name:<{width}}  {_shown(a)} | {_shown(b)}" for name, (a, b) in self.differs.items()]
         return [*lines, "what differs, A | B:", *told]
@@ -134,7 +141,8 @@ class Comparison:
             if alone.count:
                 lines.append(f"only in {letter}: {alone.count:,}, such as {_settings(alone.first[0])}")
         if not self.both and all(self.cells):
-            lines.append("no cell of A has the settings of one of B: nothing can be compared")
+            runs = ", ".join(f'"{name}"' for name in self.names)
+            lines.append(f"no cell of A has the settings of one of B: nanmap.concat([{runs}]) puts them together")
         return lines
 
     def _classes(self) -> list[str]:
@@ -144,9 +152,9 @@ class Comparison:
             return ["outcome: the same in all of them"]
         lines = [f"outcome: changed in {self.changed:,} of {self.both:,} ({_percent(self.changed, self.both)})"]
         lines += [f"  {each.cells:>8,}  {each.before} → {each.after}" for each in self.outcomes]
-        lines.append("the first of them:" if self.changed > FEW else "these are:")
-        for row, commands in zip(self._changed.head(FEW).to_dict("records"), self.commands, strict=True):
-            settings = {str(name): value for name, value in row.items() if name not in OF_BOTH}
+        lines.append("such as:" if self.changed > FEW else "these are:")
+        for row, commands in zip(self._examples(), self.commands, strict=True):
+            settings = {name: value for name, value in row.items() if name not in OF_BOTH}
             lines.append(f"  {_settings(settings)}: {row['outcome_a']} → {row['outcome_b']}")
             lines += [f"    {command}" for command in commands]
         return lines
@@ -158,10 +166,16 @@ class Comparison:
             return ["every value of these rows is the same, bit for bit"]
         width = max(len(each.column) for each in self.shifts)
         head = f"  {'column':<{width}}  {'bit-equal':>11}  {'other kind':>11}  {'median':>9}  {'largest':>9}"
-        lines = ["columns that are not the same to the last bit (relative difference where two finite numbers differ;"]
-        lines += ["other kind: a number, inf, NaN or null that became another of these):", head]
+        lines = [
+            f"columns that are not the same to the last bit in all {self.both:,} cells (other kind: a number, inf, NaN or null"
+        ]
+        lines += [
+            "that became another of these; median and largest relative difference of the other numbers that differ):",
+            head,
+        ]
         for each in self.shifts:
-            line = f"  {each.column:<{width}}  {each.equal:>11,}  {each.other_kind:>11,}"
+            line = f"  {each.column:<{width}}  {each.equal:>11,}"
+            line += "" if each.other_kind is None else f"  {each.other_kind:>11,}"
             if each.largest is not None and each.median is not None and each.cells is not None:
                 line += f"  {each.median:>9.2g}  {each.largest:>9.2g}  at cell {each.cells[0]} | {each.cells[1]}"
             lines.append(line)

@@ -52,7 +52,8 @@ class JointAxis:
         if self.key is None:
             return AxisSpec(name=self.name, choices={str(each): _without_off(self.entries[each]) for each in order})
         name = next((spec.name for spec in self._specs if spec is not None), None)
-        return AxisSpec(key=self.key, name=name, values=[self.entries[each] for each in order])
+        named = {} if name is None else {"name": name}
+        return AxisSpec(key=self.key, values=[self.entries[each] for each in order], **named)
 
     def _dimension(self, run: RunSettings, spec: AxisSpec | None) -> int | None:
         if spec is None:

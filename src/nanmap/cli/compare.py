@@ -10,8 +10,8 @@ from nanmap.cli.app import app
 
 @app.command(epilog="Example:  nanmap compare results/keras_line results/keras_line_float64")
 def compare(
-    a: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder (results/<sweep>).", show_default=False)],
-    b: Annotated[Path, typer.Argument(metavar="RUN", help="Another one.", show_default=False)],
+    a: Annotated[Path, typer.Argument(help="A run folder (results/<sweep>).", show_default=False)],
+    b: Annotated[Path, typer.Argument(help="Another one.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
     """Compare two runs cell by cell: which cells changed their outcome, and how far the numbers moved.
