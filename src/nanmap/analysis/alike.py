@@ -1,12 +1,17 @@
 """Cells of two runs side by side: which are the same training, and which of their values are the same."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nanmap.results.columns import CELL
 from nanmap.results.folder import RunFolder
+from nanmap.results.schema import Column
+
+AT_ONCE = 10  # columns in memory
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,29 @@ class Pairs:
         return cls(*np.intersect1d(one, other, assume_unique=True, return_indices=True))
 
 
-def read_column(folder: RunFolder, name: str) -> pa.ChunkedArray:
-    """A column over all shards; texts as texts."""
-    chunks = [chunk for table in folder.tables([name]) for chunk in table[name].chunks]
-    plain = [chunk.dictionary_decode() if pa.types.is_dictionary(chunk.type) else chunk for chunk in chunks]
-    return pa.chunked_array(plain)
+def read_columns(folder: RunFolder, names: Sequence[str]) -> pa.Table:
+    """Some columns over all shards; texts as texts."""
+    table = pa.concat_tables(folder.tables(list(names)), promote_options="permissive")
+    texts = [pa.field(f.name, pa.string() if pa.types.is_dictionary(f.type) else f.type) for f in table.schema]
+    return table.cast(pa.schema(texts))
+
+
+def read_cells(folder: RunFolder) -> np.ndarray:
+    """The numbers of the cells that have a row, int64 `[rows]`, in the order in which the shards are read."""
+    return read_columns(folder, [CELL.name])[CELL.name].to_numpy()
+
+
+def side_by_side(
+    one: RunFolder, other: RunFolder, pairs: Pairs, columns: Sequence[Column]
+) -> Iterator[tuple[Column, pa.ChunkedArray, pa.ChunkedArray, np.ndarray]]:
+    """Of each column the values of the pairs in the one run and in the other, and where they are the same `[pairs]`."""
+    for start in range(0, len(columns), AT_ONCE):
+        some = columns[start : start + AT_ONCE]
+        names = [column.name for column in some]
+        tables = [read_columns(one, names).take(pairs.one), read_columns(other, names).take(pairs.other)]
+        for column in some:
+            a, b = (table[column.name] for table in tables)
+            yield column, a, b, same_values(a, b)
 
 
 def same_values(one: pa.ChunkedArray, other: pa.ChunkedArray) -> np.ndarray:

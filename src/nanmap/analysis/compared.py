@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from nanmap.analysis.alike import Pairs, read_column, same_values
+from nanmap.analysis.alike import Pairs, read_cells, read_columns, side_by_side
 from nanmap.analysis.comparison import FEW, Alone, Comparison, Move, Shift, again
 from nanmap.analysis.merged import Merged, differing, merge
 from nanmap.analysis.run_settings import RunSettings
-from nanmap.results.columns import CELL, COLUMNS
+from nanmap.results.columns import COLUMNS
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import TEXT, Column
 
 if TYPE_CHECKING:
     import pandas as pd
+
+ENDS = ("outcome", "cause")
 
 
 def compare_runs(a: RunFolder, b: RunFolder) -> Comparison:
@@ -29,7 +31,7 @@ def compare_runs(a: RunFolder, b: RunFolder) -> Comparison:
     """
     folders, runs = (a, b), (RunSettings(a), RunSettings(b))
     merged = merge(runs)
-    cells = [read_column(folder, CELL.name).to_numpy() for folder in folders]
+    cells = [read_cells(folder) for folder in folders]
     numbers = [merged.numbers(n, each) for n, each in enumerate(cells)]
     pairs = Pairs.of(*numbers)
     sides = cells[0][pairs.one], cells[1][pairs.other]
@@ -116,10 +118,10 @@ def _changed(
     """The cells whose outcome is not the same, by their number in the merged grid."""
     import pandas as pd
 
-    texts = {}
-    for name in ("outcome", "cause"):
-        for letter, folder, rows in zip("ab", folders, (pairs.one, pairs.other), strict=True):
-            texts[f"{name}_{letter}"] = read_column(folder, name).take(rows).to_numpy()
+    texts: dict[str, np.ndarray] = {}
+    for letter, folder, rows in zip("ab", folders, (pairs.one, pairs.other), strict=True):
+        table = read_columns(folder, ENDS).take(rows)
+        texts |= {f"{name}_{letter}": table[name].to_numpy() for name in ENDS}
     wrong = np.flatnonzero(texts["outcome_a"] != texts["outcome_b"])
     settings = merged.grid.cells(pairs.numbers[wrong]).columns()
     found = {**settings, "cell_a": sides[0][wrong], "cell_b": sides[1][wrong]}
@@ -140,15 +142,9 @@ def _examples(changed: "pd.DataFrame") -> list[int]:
 def _shifts(folders: tuple[RunFolder, RunFolder], pairs: Pairs, sides: tuple[np.ndarray, np.ndarray]) -> list[Shift]:
     """Of the columns that both runs have, those that are not the same in all cells."""
     there = [set(next(folder.tables()).column_names) for folder in folders]
-    found = []
-    for column in COLUMNS:
-        if column.name in there[0] & there[1]:
-            one = read_column(folders[0], column.name).take(pairs.one)
-            other = read_column(folders[1], column.name).take(pairs.other)
-            same = same_values(one, other)
-            if not same.all():
-                found.append(_shift(column, one, other, same, sides))
-    return found
+    columns = [column for column in COLUMNS if column.name in there[0] & there[1]]
+    compared = side_by_side(*folders, pairs, columns)
+    return [_shift(column, a, b, same, sides) for column, a, b, same in compared if not same.all()]
 
 
 def _shift(
@@ -164,8 +160,8 @@ def _shift(
         return Shift(column.name, equal, other_kind, None, None, None)
     a, b = (each.take(finite).cast(pa.float64()).to_numpy() for each in (one, other))
     largest = np.maximum(np.abs(a), np.abs(b))
-    # Halves, so that two ends of the range of floats do not overflow; 0 and −0 differ by nothing.
-    relative = 2 * np.abs(a / 2 - b / 2) / np.where(largest > 0, largest, 1.0)
+    scale = np.where(largest > 0, largest, 1.0)  # 0 and −0 differ by nothing
+    relative = np.abs(a / scale - b / scale)  # scaled first: the difference itself may overflow
     worst = int(np.argmax(relative))
     place = int(sides[0][finite[worst]]), int(sides[1][finite[worst]])
     return Shift(column.name, equal, other_kind, float(np.median(relative)), float(relative[worst]), place)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from nanmap.analysis.alike import Pairs, read_column, same_values
+from nanmap.analysis.alike import Pairs, read_cells, side_by_side
 from nanmap.analysis.merged import differing, merge
 from nanmap.analysis.run_settings import RunSettings
 from nanmap.errors import InputError, RunFolderError
@@ -85,7 +85,7 @@ class JoinedFolder(RunFolder):
     def source(self, cell: int) -> tuple[RunFolder, int]:
         """The run that holds the row of a cell, and the cell's number there."""
         for number, run in enumerate(self.runs):
-            cells = read_column(run, CELL.name).to_numpy()
+            cells = read_cells(run)
             found = np.flatnonzero(self.merged.numbers(number, cells) == cell)
             if len(found):
                 return run.source(int(cells[found[0]]))
@@ -116,7 +116,7 @@ class JoinedFolder(RunFolder):
         Raises:
             InputError: an earlier run has another row of them.
         """
-        cells = [read_column(run, CELL.name).to_numpy() for run in self.runs]
+        cells = [read_cells(run) for run in self.runs]
         numbers = [self.merged.numbers(number, each) for number, each in enumerate(cells)]
         twice = [np.zeros(0, np.int64) for _ in self.runs]
         for one, other in combinations(range(len(self.runs)), 2):
@@ -127,12 +127,8 @@ class JoinedFolder(RunFolder):
         return twice
 
     def _check_same(self, one: int, other: int, pairs: Pairs, cells: list[np.ndarray]) -> None:
-        unlike: dict[str, np.ndarray] = {}
-        for column in COLUMNS:
-            values = read_column(self.runs[one], column.name).take(pairs.one)
-            same = same_values(values, read_column(self.runs[other], column.name).take(pairs.other))
-            if not same.all():
-                unlike[column.name] = ~same
+        compared = side_by_side(self.runs[one], self.runs[other], pairs, COLUMNS)
+        unlike = {column.name: ~same for column, _, _, same in compared if not same.all()}
         if not unlike:
             return
         wrong = np.flatnonzero(np.any(list(unlike.values()), axis=0))

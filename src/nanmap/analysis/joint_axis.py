@@ -52,8 +52,8 @@ class JointAxis:
         if self.key is None:
             return AxisSpec(name=self.name, choices={str(each): _without_off(self.entries[each]) for each in order})
         name = next((spec.name for spec in self._specs if spec is not None), None)
-        named = {} if name is None else {"name": name}
-        return AxisSpec(key=self.key, values=[self.entries[each] for each in order], **named)
+        table: dict[str, Any] = {"key": self.key, "values": [self.entries[each] for each in order]}
+        return AxisSpec.model_validate(table if name is None else table | {"name": name})
 
     def _dimension(self, run: RunSettings, spec: AxisSpec | None) -> int | None:
         if spec is None:
