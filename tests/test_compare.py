@@ -122,9 +122,14 @@ def test_steps_move_relatively_and_texts_are_only_counted(tmp_path: Path) -> Non
 
 
 def test_what_differs_between_the_runs_is_told_first(tmp_path: Path) -> None:
-    a = run(tmp_path / "a", [rates(0.1, 0.2)], data=["x.csv 11"], widths={"p": 8, "q": 1})
+    a = run(tmp_path / "a", [rates(0.1, 0.2)], data=["x.csv 11"], widths={"p": 8, "q": 1, "s": 3})
     config = {"data": LINE["data"], "training": LINE["training"] | {"dtype": "float64"}, "outcome": {"ratio": 0.5}}
-    more = {"versions": {"nanmap": "2", "jax": "1"}, "device": "two", "data": ["x.csv 22"], "widths": {"p": 4, "r": 1}}
+    more = {
+        "versions": {"nanmap": "2", "jax": "1"},
+        "device": "two",
+        "data": ["x.csv 22"],
+        "widths": {"p": 4, "r": 1, "s": 3},
+    }
     b = run(tmp_path / "b", [rates(0.1, 0.3)], config=config, where="learning_rate > 0", **more)
     found = nanmap.compare(a, b)
     assert found.differs == {

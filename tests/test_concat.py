@@ -9,7 +9,7 @@ import pytest
 
 import nanmap
 from handmade import LINE, RATE, write_run
-from nanmap.analysis import load_grid
+from nanmap.analysis import config_of_cell, load_grid
 from nanmap.errors import InputError
 from nanmap.result import Result
 
@@ -46,6 +46,10 @@ def losses(result: Result, *columns: str) -> list[tuple[Any, ...]]:
 def test_more_seeds_and_another_window_fall_into_their_places(tmp_path: Path) -> None:
     one = run(tmp_path / "a", [rates(0.1, 0.2), seeds(0, 1)], np.array([1.0, 2, 3, 4]))
     other = run(tmp_path / "b", [seeds(2), rates(0.3, 0.1)], np.array([5.0, np.nan]))
+    assert [each.labels.tolist() for each in load_grid(nanmap.concat([other, one]).manifest).axes] == [
+        [0, 1, 2],
+        [0.1, 0.2, 0.3],
+    ]
     joined = nanmap.concat([one, str(other)])
     expected = {(0.1, 0): 1.0, (0.1, 1): 2.0, (0.1, 2): np.nan, (0.2, 0): 3.0, (0.2, 1): 4.0, (0.3, 2): 5.0}
     found = {(rate, seed): loss for rate, seed, loss in losses(joined, "learning_rate", "seed")}
@@ -211,3 +215,41 @@ def test_axes_that_set_the_same_are_refused(tmp_path: Path) -> None:
     bundle = {"name": "start", "choices": {"first": {"training.seed": 0}}}
     with pytest.raises(InputError, match=r"training\.seed: is set by the axis `start` of .*a and by `training\.seed`"):
         nanmap.concat([run(tmp_path / "a", [bundle, RATE]), run(tmp_path / "b", [seeds(1), RATE])])
+
+
+def test_a_budget_that_an_axis_replaces_is_none_in_which_runs_differ(tmp_path: Path) -> None:
+    epochs = axis("training.epochs", 1, 2)
+    one = run(tmp_path / "a", [epochs], config=LINE | {"training": {"steps": 10, "batch_size": 32}})
+    two = run(tmp_path / "b", [axis("training.epochs", 2, 3)])
+    assert load_grid(nanmap.concat([one, two]).manifest).shape == (3,)
+
+
+def test_a_cell_of_joined_runs_has_the_budget_of_its_choice(tmp_path: Path) -> None:
+    choices = {"long": {"training.epochs": 9}, "counted": {"training.steps": 4}}
+    one = run(tmp_path / "a", [{"name": "budget", "choices": choices}, seeds(0)])
+    two = run(tmp_path / "b", [{"name": "budget", "choices": choices}, seeds(1)])
+    joined = nanmap.concat([one, two])
+    found = [config_of_cell(joined.folder, cell).training for cell in range(4)]
+    assert [(each.epochs, each.steps, each.seed) for each in found] == [
+        (9, None, 0),
+        (9, None, 1),
+        (None, 4, 0),
+        (None, 4, 1),
+    ]
+
+
+def test_an_axis_that_one_run_has_whole_keeps_its_order_and_scale(tmp_path: Path) -> None:
+    one, two = run(tmp_path / "a", [RATE, seeds(3, 1)]), run(tmp_path / "b", [rates(1e-3), seeds(1)])
+    rate, seed = load_grid(nanmap.concat([two, one]).manifest).axes
+    assert (rate.scale, seed.labels.tolist()) == ("log", [3, 1])
+
+
+def test_values_that_differ_in_their_last_digits_are_told(tmp_path: Path) -> None:
+    above = float(np.nextafter(0.3, 1))
+    one, two = run(tmp_path / "a", [rates(0.1, 0.3)]), run(tmp_path / "b", [rates(above, 0.1, 0.2)])
+    with pytest.warns(UserWarning, match=r"1 values of learning_rate in .* such as 0\.3 and 0\.30000000000000004"):
+        assert len(nanmap.concat([one, two]).to_pandas()) == 4
+    assert nanmap.compare(two, one).differs["axis learning_rate, equal but for the last digits: 1"] == (
+        "0.30000000000000004",
+        "0.3",
+    )

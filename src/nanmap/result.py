@@ -155,7 +155,8 @@ def concat(runs: Iterable[Run]) -> Result:
             judged by other thresholds, record other things, or read a file whose content changed.
 
     Warns:
-        UserWarning: the last digits may differ, because the runs were made on other devices or with other versions of JAX.
+        UserWarning: the last digits may differ, because the runs were made on other devices or with other versions of JAX;
+            or values of an axis differ in nothing but their last digits, as the inner points of two log axes may.
     """
     folders = [] if isinstance(runs, Result | str | Path) else [_folder(run) for run in runs]
     if not folders:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from nanmap.analysis.alike import Pairs, read_cells, read_columns, side_by_side
 from nanmap.analysis.comparison import FEW, Alone, Comparison, Move, Shift, again
 from nanmap.analysis.merged import Merged, differing, merge
-from nanmap.analysis.run_settings import RunSettings
+from nanmap.analysis.run_settings import RunSettings, almost_equal
 from nanmap.results.columns import COLUMNS
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import TEXT, Column
@@ -77,7 +77,11 @@ def _differs(a: RunSettings, b: RunSettings) -> dict[str, tuple[Any, Any]]:
     found = {name: (made[0].get(name), made[1].get(name)) for name in {**made[0], **made[1]}}
     found = {name: pair for name, pair in found.items() if pair[0] != pair[1]}
     found |= {key: (one, other) for key, (one, other) in differing((a, b)).items()}
-    return found | _axes(a, b)
+    found |= _axes(a, b)
+    return found | {
+        f"axis {name}, equal but for the last digits: {len(near)}": (repr(near[0][0]), repr(near[0][1]))
+        for name, near in almost_equal(a, b).items()
+    }
 
 
 def _widths(one: dict[str, Any], other: dict[str, Any]) -> tuple[str | None, str | None]:

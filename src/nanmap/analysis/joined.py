@@ -10,7 +10,7 @@ import pyarrow.dataset as ds
 
 from nanmap.analysis.alike import Pairs, read_cells, side_by_side
 from nanmap.analysis.merged import differing, merge
-from nanmap.analysis.run_settings import RunSettings
+from nanmap.analysis.run_settings import RunSettings, almost_equal
 from nanmap.errors import InputError, RunFolderError
 from nanmap.results.columns import CELL, COLUMNS
 from nanmap.results.folder import RunFolder
@@ -28,7 +28,7 @@ class JoinedFolder(RunFolder):
         runs: at least one; their cells are numbered anew, row-major over the axes that they have together.
 
     Attributes:
-        notes: what a reader of the rows should know: what may make their last digits differ.
+        notes: what a reader of the rows should know: what differs in last digits.
 
     Raises:
         InputError: the runs cannot stand beside each other, or hold different rows of the same settings.
@@ -192,7 +192,7 @@ def _check_nameable(apart: Mapping[str, list[Any]], runs: Sequence[RunSettings])
 
 
 def _notes(runs: Sequence[RunSettings]) -> list[str]:
-    """What may make the last digits of the runs' rows differ."""
+    """What may make the last digits of the runs' rows differ, and settings that differ in nothing else."""
     found = []
     for key in ("backend", *TOLD):
         values = [run.manifest.get(key) or (run.manifest.get("versions") or {}).get(key) for run in runs]
@@ -204,7 +204,12 @@ def _notes(runs: Sequence[RunSettings]) -> list[str]:
             if widths.setdefault(program, width) != width and len(found) < len(TOLD) + 1:
                 found.append(f"{run.name} trained other numbers of cells side by side")
                 break
-    return [f"{each}: the last digits may differ, and near a chaotic boundary the outcome" for each in found]
+    told = [f"{each}: the last digits may differ, and near a chaotic boundary the outcome" for each in found]
+    for one, other in combinations(runs, 2):
+        for name, near in almost_equal(one, other).items():
+            problem = f"{len(near)} values of {name} in {one.name} and {other.name} are equal but for their last digits"
+            told.append(f"{problem}, such as {near[0][0]!r} and {near[0][1]!r}: they are cells of their own")
+    return told
 
 
 def _models(manifests: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:

@@ -77,7 +77,10 @@ class JudgedFolder(RunFolder):
 
     def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The rows shard by shard, judged."""
-        wanted = list(dict.fromkeys([*(columns or ()), *READ])) if columns else None
+        if columns and not {"outcome", "cause"} & set(columns):
+            yield from self.run.tables(columns)
+            return
+        wanted = list(dict.fromkeys([*columns, *READ])) if columns else None
         for table in self.run.tables(wanted):
             outcome, cause = classify(self._facts(table))
             for name, values in (("outcome", outcome), ("cause", cause)):

@@ -4,6 +4,8 @@ from collections.abc import Hashable, Mapping
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from nanmap.analysis.view import load_grid, load_specs
 from nanmap.config.choices import LAYER_RATES
 from nanmap.config.keys import is_layer_rate, known_keys
@@ -11,6 +13,8 @@ from nanmap.config.load import ALTERNATIVES, PATHS
 from nanmap.grid.axes import column_names
 from nanmap.results.folder import RunFolder
 from nanmap.results.identity import file_names
+
+ALMOST = 1e-12  # relative: a few roundings of float64
 
 
 class RunSettings:
@@ -82,3 +86,21 @@ def _hashable(value: Any) -> Hashable:
     if isinstance(value, list | tuple):
         return tuple(map(_hashable, value))
     return tuple(sorted((key, _hashable(part)) for key, part in value.items())) if isinstance(value, dict) else value
+
+
+def almost_equal(one: RunSettings, other: RunSettings) -> dict[str, list[tuple[float, float]]]:
+    """Values of axes on the same key that are equal but for their last digits: other settings, which few would want.
+
+    They come from the inner points of log and linear axes with other ends.
+    """
+    found = {}
+    values = {axis.key: axis.labels for axis in other.grid.axes if axis.key and axis.labels.dtype.kind == "f"}
+    for axis in one.grid.axes:
+        if axis.key in values and axis.labels.dtype.kind == "f":
+            mine, theirs = np.setdiff1d(axis.labels, values[axis.key]), np.sort(values[axis.key])
+            above = np.minimum(np.searchsorted(theirs, mine), len(theirs) - 1)
+            sides = (theirs[above], theirs[np.maximum(above - 1, 0)])
+            near = [(a, b) for side in sides for a, b in zip(mine, side, strict=True) if abs(a - b) < ALMOST * abs(a)]
+            if near:
+                found[axis.column] = [(float(a), float(b)) for a, b in near]
+    return found
