@@ -96,6 +96,12 @@ def test_settings_that_change_together_are_walked_together(tmp_path: Path) -> No
     assert sorted(load_grid(nanmap.concat(runs).manifest).shape) == [2, 3, 5]
 
 
+def test_only_a_grid_that_every_run_fills_is_complete(tmp_path: Path) -> None:
+    one, two = run(tmp_path / "a", [rates(0.1, 0.2), seeds(0)]), run(tmp_path / "b", [rates(0.1, 0.2), seeds(0, 1)])
+    less = run(tmp_path / "c", [rates(0.1), seeds(2)])
+    assert [nanmap.concat(runs).manifest["complete"] for runs in ([one, two], [one, less])] == [True, False]
+
+
 def test_a_setting_that_one_run_varies_and_another_fixes_is_one_axis(tmp_path: Path) -> None:
     one, other = run(tmp_path / "a", [RATE, seeds(0, 1)]), run(tmp_path / "b", [RATE], config=with_training(seed=5))
     assert nanmap.concat([other, one]).to_pandas().seed.value_counts().to_dict() == {0: 5, 1: 5, 5: 5}

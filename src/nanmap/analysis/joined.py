@@ -1,6 +1,7 @@
 """Several runs as one: their rows over the axes that they have together. Nothing is trained, and nothing is written."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
@@ -65,7 +66,7 @@ class JoinedFolder(RunFolder):
             "judged": _shared([manifest.get("judged") for manifest in manifests]),
             "rows": _shared([manifest.get("rows") for manifest in manifests]),
             "models": _models(manifests),
-            "complete": all(manifest.get("complete") for manifest in manifests),
+            "complete": self._full and all(manifest.get("complete") for manifest in manifests),
             "joined": [run.name for run in self.settings],
         }
 
@@ -109,6 +110,12 @@ class JoinedFolder(RunFolder):
                 arrays = [made[name] if name in made else table[name] for name in wanted]
                 schema = pa.schema([fields[name].field() for name in wanted])
                 yield pa.table(arrays, schema=schema).filter(pa.array(~np.isin(cells, self._twice[number])))
+
+    @cached_property
+    def _full(self) -> bool:
+        """Whether each cell of the grid has a row in one of the runs."""
+        rows = sum(len(read_cells(run)) - len(twice) for run, twice in zip(self.runs, self._twice, strict=True))
+        return rows == (self.grid.size if self.grid.where is None else sum(map(len, self.grid.chunks())))
 
     def _rows_elsewhere(self) -> list[np.ndarray]:
         """Of each run the cells whose row an earlier run has to the last bit.

@@ -6,13 +6,14 @@ from typing import Any
 
 
 def json_text(value: Any) -> str:
-    """JSON, which has no NaN and no infinity: they become the texts "nan", "inf", "-inf"."""
-    return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+    """Plain data as JSON; texts stay readable in any script."""
+    return json.dumps(plain(value), ensure_ascii=False, allow_nan=False)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """JSON has no NaN and no infinity: they become the texts "nan", "inf", "-inf"."""
     if isinstance(value, float) and not math.isfinite(value):
         return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
     if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    return [_plain(part) for part in value] if isinstance(value, list) else value
+        return {key: plain(part) for key, part in value.items()}
+    return [plain(part) for part in value] if isinstance(value, list) else value
