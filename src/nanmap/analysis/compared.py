@@ -1,15 +1,16 @@
 """Two runs, cell by cell: which are the same training, and what became of it in each."""
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from nanmap.analysis.alike import Pairs, read_cells, read_columns, side_by_side
 from nanmap.analysis.comparison import FEW, Alone, Comparison, Move, Shift, again
-from nanmap.analysis.merged import Merged, differing, merge
-from nanmap.analysis.run_settings import RunSettings, almost_equal
+from nanmap.analysis.merged import Merged, merge
+from nanmap.analysis.run_differences import run_differences
+from nanmap.analysis.run_settings import RunSettings
 from nanmap.results.columns import COLUMNS
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import TEXT, Column
@@ -42,7 +43,7 @@ def compare_runs(a: RunFolder, b: RunFolder) -> Comparison:
         cells=(len(cells[0]), len(cells[1])),
         both=len(pairs.numbers),
         alone=(_alone(numbers[0], pairs, merged), _alone(numbers[1], pairs, merged)),
-        differs=_differs(*runs),
+        differs=run_differences(*runs),
         outcomes=_moves(changed),
         shifts=_shifts(folders, pairs, sides),
         examples=examples,
@@ -52,63 +53,6 @@ def compare_runs(a: RunFolder, b: RunFolder) -> Comparison:
         ],
         _changed=changed,
     )
-
-
-def _differs(a: RunSettings, b: RunSettings) -> dict[str, tuple[Any, Any]]:
-    """What is not the same of two runs: what they were made with, what they fix, and what their axes hold."""
-    versions = [
-        {f"version of {name}": version for name, version in (run.manifest.get("versions") or {}).items()}
-        for run in (a, b)
-    ]
-    made = [
-        {
-            "version of the columns": run.manifest.get("schema"),
-            **version,
-            "backend": run.manifest.get("backend"),
-            "device": run.manifest.get("device"),
-            **{f"content of {name}": digest[:12] for name, digest in run.digests.items()},
-            "cells side by side": run.manifest.get("widths"),
-            "complete": run.manifest.get("complete"),
-            "where": run.manifest["sweep"].get("where"),
-        }
-        for run, version in zip((a, b), versions, strict=True)
-    ]
-    made[0]["cells side by side"], made[1]["cells side by side"] = _widths(*made)
-    found = {name: (made[0].get(name), made[1].get(name)) for name in {**made[0], **made[1]}}
-    found = {name: pair for name, pair in found.items() if pair[0] != pair[1]}
-    found |= {key: (one, other) for key, (one, other) in differing((a, b)).items()}
-    found |= _axes(a, b)
-    return found | {
-        f"axis {name}, equal but for the last digits: {len(near)}": (repr(near[0][0]), repr(near[0][1]))
-        for name, near in almost_equal(a, b).items()
-    }
-
-
-def _widths(one: dict[str, Any], other: dict[str, Any]) -> tuple[str | None, str | None]:
-    """How many cells were trained side by side, of the programs that both runs have."""
-    widths = [each["cells side by side"] or {} for each in (one, other)]
-    shared = [name for name in widths[0] if name in widths[1] and widths[0][name] != widths[1][name]]
-    told = [", ".join(str(each[name]) for name in shared[:3]) + " …" * (len(shared) > 3) for each in widths]
-    return (told[0], told[1]) if shared else (None, None)
-
-
-def _axes(a: RunSettings, b: RunSettings) -> dict[str, tuple[Any, Any]]:
-    """The axes that do not hold the same values in both."""
-    sides = [{axis.column: axis.labels.tolist() for axis in run.grid.axes} for run in (a, b)]
-    return {
-        f"axis {name}": (_values(sides[0].get(name)), _values(sides[1].get(name)))
-        for name in {**sides[0], **sides[1]}
-        if sides[0].get(name) != sides[1].get(name)
-    }
-
-
-def _values(labels: list[Any] | None) -> str | None:
-    if labels is None:
-        return "no axis"
-    if len(labels) <= FEW:
-        return ", ".join(f"{each:.6g}" if isinstance(each, float) else str(each) for each in labels)
-    numbers = all(isinstance(each, int | float) for each in labels)
-    return f"{len(labels)} values" + (f", {min(labels):.6g} to {max(labels):.6g}" if numbers else "")
 
 
 def _alone(numbers: np.ndarray, pairs: Pairs, merged: Merged) -> Alone:

@@ -1,5 +1,6 @@
 """Several runs as one: their rows over the axes that they have together. Nothing is trained, and nothing is written."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import combinations
@@ -10,15 +11,14 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from nanmap.analysis.alike import Pairs, read_cells, side_by_side
+from nanmap.analysis.beside import check_beside, notes_beside
 from nanmap.analysis.merged import differing, merge
-from nanmap.analysis.run_settings import RunSettings, almost_equal
+from nanmap.analysis.run_settings import RunSettings
 from nanmap.errors import InputError, RunFolderError
 from nanmap.results.columns import CELL, COLUMNS
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import axis_column
 
-REFUSED = ("schema", "nanmap")  # of a manifest and its versions: what a column means may be another thing
-TOLD = ("jax", "jaxlib", "optax", "numpy")
 SHOWN = 3  # cells that a message names
 
 
@@ -38,13 +38,11 @@ class JoinedFolder(RunFolder):
     def __init__(self, runs: Sequence[RunFolder]) -> None:
         super().__init__(" + ".join(str(run.path) for run in runs))
         self.runs, self.settings = list(runs), [RunSettings(run) for run in runs]
-        _check_versions(self.settings)
-        _check_files(self.settings)
         apart = differing(self.settings)
-        _check_nameable(apart, self.settings)
+        check_beside(self.settings, apart)
         self.merged = merge(self.settings, list(apart))
         self.grid = self.merged.grid
-        self.notes = _notes(self.settings)
+        self.notes = notes_beside(self.settings)
         self._twice = self._rows_elsewhere()
 
     def read_manifest(self) -> dict[str, Any]:
@@ -139,84 +137,18 @@ class JoinedFolder(RunFolder):
         if not unlike:
             return
         wrong = np.flatnonzero(np.any(list(unlike.values()), axis=0))
-        told = []
-        for pair in wrong[:SHOWN]:
-            here, there = int(cells[one][pairs.one[pair]]), int(cells[other][pairs.other[pair]])
-            settings = ", ".join(f"{k} = {v}" for k, v in self.merged.settings(int(pairs.numbers[pair])).items())
-            told.append(f"cell {here} and cell {there} ({settings})")
+        told = [self._named(pairs, pair, cells[one], cells[other]) for pair in wrong[:SHOWN]]
         more = f" and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else ""
-        names = f"{self.settings[one].name} and {self.settings[other].name}"
+        a, b = self.settings[one].name, self.settings[other].name
         raise InputError(
             f"hold different rows of the same settings: {'; '.join(told)}{more}; they differ in {', '.join(list(unlike)[:4])}",
-            key=names,
-            mend=f"`nanmap compare {self.settings[one].name} {self.settings[other].name}` shows how; "
-            "leave one of them out, or train one again with --fresh",
+            key=f"{a} and {b}",
+            mend=f"`{shlex.join(['nanmap', 'compare', a, b])}` shows how; leave one of them out, or train one again with --fresh",
         )
 
-
-def _check_versions(runs: Sequence[RunSettings]) -> None:
-    """Columns must mean the same."""
-    first = runs[0]
-    for run in runs[1:]:
-        for key in REFUSED:
-            was, now = (
-                each.manifest.get(key) or (each.manifest.get("versions") or {}).get(key) for each in (first, run)
-            )
-            if was != now:
-                what = "version of the columns" if key == "schema" else f"version of {key}"
-                problem = (
-                    f"the {what} is {was} in {first.name} and {now} in {run.name}: their rows do not mean the same"
-                )
-                mend = "train the older one again: nanmap sweep SWEEP --fresh --out RUN; `nanmap compare` takes both"
-                raise InputError(problem, key="runs", mend=mend)
-
-
-def _check_files(runs: Sequence[RunSettings]) -> None:
-    """A file's name stands for one content."""
-    for one, other in combinations(runs, 2):
-        for name in one.digests.keys() & other.digests.keys():
-            if one.digests[name] != other.digests[name]:
-                problem = f"the file {name} has other contents in {one.name} than in {other.name}"
-                mend = "give other data another file name, or train one of the runs again with the same file"
-                raise InputError(problem, key="runs", mend=mend)
-
-
-def _check_nameable(apart: Mapping[str, list[Any]], runs: Sequence[RunSettings]) -> None:
-    """What tells the runs apart must be something that trains otherwise, and that a column can hold."""
-    for key, values in apart.items():
-        table, _, name = key.partition(".")
-        told = ", ".join(f"{value!r} in {run.name}" for run, value in zip(runs, values, strict=True))
-        if table == "outcome":
-            value = next((each for each in values if not isinstance(each, str)), "…")
-            mend = f"judge all of them alike, without training: nanmap.Result(run).judged({name}={value})"
-            raise InputError(f"the runs are judged by other thresholds: {told}", key=key, mend=mend)
-        if table == "record":
-            mend = "run the sweeps with the same [record]"
-            raise InputError(f"the runs record other things: {told}", key=key, mend=mend)
-    if {"training.epochs", "training.steps"} <= apart.keys():
-        mend = "train both by one of them, such as training.steps"
-        raise InputError("one run counts epochs and another updates", key="training", mend=mend)
-
-
-def _notes(runs: Sequence[RunSettings]) -> list[str]:
-    """What may make the last digits of the runs' rows differ, and settings that differ in nothing else."""
-    found = []
-    for key in ("backend", *TOLD):
-        values = [run.manifest.get(key) or (run.manifest.get("versions") or {}).get(key) for run in runs]
-        if len(set(values)) > 1:
-            found.append(f"{key} is " + ", ".join(f"{v} in {run.name}" for run, v in zip(runs, values, strict=True)))
-    widths: dict[str, int] = {}
-    for run in runs:
-        for program, width in (run.manifest.get("widths") or {}).items():
-            if widths.setdefault(program, width) != width and len(found) < len(TOLD) + 1:
-                found.append(f"{run.name} trained other numbers of cells side by side")
-                break
-    told = [f"{each}: the last digits may differ, and near a chaotic boundary the outcome" for each in found]
-    for one, other in combinations(runs, 2):
-        for name, near in almost_equal(one, other).items():
-            problem = f"{len(near)} values of {name} in {one.name} and {other.name} are equal but for their last digits"
-            told.append(f"{problem}, such as {near[0][0]!r} and {near[0][1]!r}: they are cells of their own")
-    return told
+    def _named(self, pairs: Pairs, pair: int, one: np.ndarray, other: np.ndarray) -> str:
+        settings = ", ".join(f"{k} = {v}" for k, v in self.merged.settings(int(pairs.numbers[pair])).items())
+        return f"cell {one[pairs.one[pair]]} and cell {other[pairs.other[pair]]} ({settings})"
 
 
 def _models(manifests: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
