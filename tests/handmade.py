@@ -90,5 +90,7 @@ def _column(column: Column, given: Any, size: int) -> np.ndarray:
         return np.ma.masked_all(size)
     if given is ...:
         given = column.names.by_severity()[0] if column.names else -1 if column.type == pa.int64() else np.nan
+    if isinstance(given, np.ma.MaskedArray):  # which an array without a mask would make numbers of
+        return given
     kind = object if column.type == TEXT else None
     return np.broadcast_to(np.asarray(given, kind), size).copy()

@@ -16,9 +16,10 @@ import pytest
 from nanmap import api
 from nanmap.cli import examples, interrupt
 from nanmap.cli.edge import describe
+from nanmap.cli.json_text import plain
 from nanmap.cli.map import draw_listed
 from nanmap.cli.progress import Progress
-from nanmap.cli.run import _as_json, _epoch_line, _plain, _print_end, _show, _teller, _values
+from nanmap.cli.run import _as_json, _epoch_line, _print_end, _show, _teller, _values
 from nanmap.cli.sweep import _show_maps
 from nanmap.errors import InputError, NanmapError
 from nanmap.outcomes import Cause, Outcome
@@ -208,7 +209,7 @@ def test_predictions_are_shown_with_six_digits_and_classes_with_their_probabilit
 
 
 def test_json_has_texts_for_what_is_not_finite_and_null_for_what_never_came() -> None:
-    told = _plain(_as_json(report(first_inf_step=3, loss_final=-INF, val_accuracy=0.5)))
+    told = plain(_as_json(report(first_inf_step=3, loss_final=-INF, val_accuracy=0.5)))
     assert told == {
         "outcome": "stalled", "cause": None, "loss_initial": 8.0, "loss_final": "-inf", "first_inf_step": 3,
         "first_nan_step": None, "stopped_step": None, "accuracy": None, "val_accuracy": 0.5, "predictions": ["nan"],
@@ -216,7 +217,7 @@ def test_json_has_texts_for_what_is_not_finite_and_null_for_what_never_came() ->
         "epochs": [{"mean_loss": 1.0, "last_loss": 2.0, "val_loss": None, "mean_accuracy": None, "val_accuracy": None}],
     }  # fmt: skip
     assert _as_json(report({"w": np.array([[1.5, INF]])}))["params"] == {"w": [[1.5, INF]]}
-    assert _plain([INF, -INF, NAN, 1.5]) == ["inf", "-inf", "nan", 1.5]
+    assert plain([INF, -INF, NAN, 1.5]) == ["inf", "-inf", "nan", 1.5]
 
 
 def test_what_was_done_to_the_data_and_notes_stand_apart_from_the_json(folder: Path, passed: dict, command) -> None:

@@ -1,5 +1,6 @@
-"""What the documents name is there."""
+"""What the documents name is there, and what they show runs."""
 
+import doctest
 import re
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import nanmap
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(nanmap.__file__).parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLES = [document for document in DOCUMENTS if ">>> " in document.read_text(encoding="utf-8")]
 ENDINGS = ("csv", "ipynb", "json", "md", "npz", "parquet", "png", "py", "toml", "txt")
 MADE_BY_THE_USER = (".venv/bin/pre-commit", ".venv/bin/python", "results/keras_line/cells")
+IN_A_RUN = ("manifest.json", "cells/*.parquet", "edges.json", "edges/*.parquet", "maps/")
 
 
 def paths_in(text: str) -> list[str]:
@@ -29,13 +32,13 @@ def is_there(path: str, document: Path) -> bool:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 def test_every_path_in_backticks_is_there(document: Path) -> None:
-    paths = set(paths_in(document.read_text(encoding="utf-8"))) - set(MADE_BY_THE_USER)
+    paths = set(paths_in(document.read_text(encoding="utf-8"))) - {*MADE_BY_THE_USER, *IN_A_RUN}
     assert [path for path in sorted(paths) if not is_there(path, document)] == []
 
 
 def test_every_exception_is_named_somewhere() -> None:
     named = {path for document in DOCUMENTS for path in paths_in(document.read_text(encoding="utf-8"))}
-    assert set(MADE_BY_THE_USER) <= named
+    assert {*MADE_BY_THE_USER, *IN_A_RUN} <= named
 
 
 def test_the_reader_of_paths_takes_paths_alone() -> None:
@@ -50,3 +53,14 @@ def test_the_reader_of_paths_takes_paths_alone() -> None:
     paths = ["engine/widths.py", "errors.py", "models/", "docs/*.md", "a/b", "training/program"]
     assert paths_in(text) == paths
     assert [path for path in paths if not is_there(path, ROOT / "README.md")] == ["a/b"]
+
+
+@pytest.mark.parametrize("document", EXAMPLES, ids=lambda document: document.name)
+def test_every_example_gives_what_it_shows(
+    document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = document.read_text(encoding="utf-8")
+    test = doctest.DocTestParser().get_doctest(text, {}, document.name, str(document), 0)
+    assert not any(example.options for example in test.examples)  # none is skipped
+    monkeypatch.chdir(tmp_path)
+    assert doctest.DocTestRunner().run(test).failed == 0, capsys.readouterr().out

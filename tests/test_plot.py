@@ -139,8 +139,8 @@ class TestHoles:
             [""] * 5,
         ]
         assert panels_of(figure)[0].patch.get_hatch() == "////"
-        assert legend_of(figure) == ["converged  5 · 100 %", "not trained yet", "excluded by `where`"]
-        assert "5 trainings · 50 % of cells done" in head_of(figure)
+        assert legend_of(figure) == ["converged  5 · 100 %", "not trained", "excluded by `where`"]
+        assert "5 trainings · 50 % of cells trained" in head_of(figure)
 
     def test_a_complete_run_says_nothing_of_it(self, tmp_path: Path):
         figure = draw(write_run(tmp_path, [BATCH, RATE]))

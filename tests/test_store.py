@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -111,8 +113,6 @@ def test_pyarrow_reads_every_value(tmp_path: Path) -> None:
 
 
 def test_pandas_reads_the_folder_as_it_is(tmp_path: Path) -> None:
-    import pandas as pd
-
     written(tmp_path)
     frame = pd.read_parquet(str(tmp_path / "cells"), dtype_backend="pyarrow")
     assert frame.cell.tolist() == list(range(2 * ROWS))
@@ -153,6 +153,37 @@ def test_duckdb_reads_the_folder_as_it_is(tmp_path: Path) -> None:
         f"select count(*) from read_parquet('{tmp_path}/cells/*.parquet') where isnan(loss_final)"
     ).fetchall()
     assert nan == [(2,)]
+
+
+def test_readers_treat_nan_and_null_as_the_documents_say(tmp_path: Path) -> None:
+    """docs/rows.md has it as a table."""
+    duckdb = pytest.importorskip("duckdb", reason="DuckDB comes with the dev extra")
+    pl = pytest.importorskip("polars", reason="Polars comes with the dev extra")
+    some = np.ma.array([1.0, np.nan, 0.0, 3.0], mask=[False, False, True, False])
+    rates = {"key": "optimizer.learning_rate", "values": [1, 2, 3, 4]}
+    folder = write_run(tmp_path, [rates], {"val_loss_final": some})
+    file, name = str(folder.cells.file(0)), "val_loss_final"
+    loss = pd.read_parquet(file, dtype_backend="pyarrow")[name]
+    assert [loss.min(), loss.median(), loss.max()] == [1, 2, 3]
+    assert np.isnan([loss.mean(), loss.sum()]).all()
+    assert (np.isnan(loss).tolist(), len(loss.dropna())) == ([False, True, True, False], 3)
+    loss = pl.read_parquet(file)[name]
+    assert (loss.is_null().to_list(), loss.is_nan().to_list()) == (
+        [False, False, True, False],
+        [False, True, None, False],
+    )
+    assert (loss.min(), loss.max(), (loss > 9).to_list()) == (1, 3, [False, True, None, False])
+    assert np.isnan([loss.nan_min(), loss.nan_max()]).all()
+    (row,) = duckdb.sql(f"select max({name}), min({name}), count({name}) from '{file}'").fetchall()
+    assert (np.isnan(row[0]), *row[1:]) == (True, 1, 3)
+    table = folder.dataset().to_table()
+    assert pc.min_max(table[name]).as_py() == {"min": 1, "max": 3}
+    assert pc.is_nan(table[name]).to_pylist() == [False, True, None, False]
+    for condition in (
+        f"isnan({name})",
+        f"{name} > 9",
+    ):  # which the statistics of a file might answer, and they know no NaN
+        assert len(duckdb.sql(f"select cell from '{file}' where {condition}").fetchall()) == 1
 
 
 UNITS = {
@@ -241,8 +272,6 @@ def test_an_unfinished_write_leaves_no_row_and_no_trace(tmp_path: Path, monkeypa
 
 
 def test_a_killed_write_is_read_by_nobody_and_cleared_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import pandas as pd
-
     run, places = written(tmp_path), []
 
     def killed(table: pa.Table, path: Path, **_: object) -> None:

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for editors and type checkers; while a program runs, __getattr__ finds the same names
+    from nanmap.analysis import Comparison as Comparison
     from nanmap.api import edge as edge
     from nanmap.api import load as load
     from nanmap.api import run as run
@@ -27,11 +28,14 @@ if TYPE_CHECKING:  # for editors and type checkers; while a program runs, __geta
     from nanmap.outcomes import Outcome as Outcome
     from nanmap.plan import Sweep as Sweep
     from nanmap.result import Result as Result
+    from nanmap.result import compare as compare
+    from nanmap.result import concat as concat
     from nanmap.runs.observer import Observer as Observer
     from nanmap.runs.single import TrainingReport as TrainingReport
 
 _HOMES = {
     "Cause": "nanmap.outcomes",
+    "Comparison": "nanmap.analysis",
     "Config": "nanmap.config",
     "InputError": "nanmap.errors",
     "LocalEngine": "nanmap.engine",
@@ -42,6 +46,8 @@ _HOMES = {
     "RunFolderError": "nanmap.errors",
     "Sweep": "nanmap.plan",
     "TrainingReport": "nanmap.runs.single",
+    "compare": "nanmap.result",
+    "concat": "nanmap.result",
     "edge": "nanmap.api",
     "linear": "nanmap.grid.shorthand",
     "load": "nanmap.api",

@@ -1,10 +1,13 @@
 """What a user holds of a run, finished or not: a face over the run folder, its grids and its maps. Needs no JAX."""
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nanmap.analysis import Comparison, JoinedFolder, compare_runs
+from nanmap.errors import InputError
 from nanmap.results.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -78,7 +81,7 @@ class Result:
         """
         from nanmap.analysis import JudgedFolder
 
-        return Result(JudgedFolder(self.path, thresholds))
+        return Result(JudgedFolder(self.folder, thresholds))
 
     def edge(self) -> "pd.DataFrame":
         """The critical learning rates that `nanmap edge` measured: one row per combination of the other axes.
@@ -122,3 +125,80 @@ class Result:
         from nanmap.plot import draw_map
 
         return draw_map(self.folder, x, y, facet=facet, value=value, out=out, title=title, theme=theme, select=select)
+
+
+Run = Result | str | Path
+
+
+def concat(runs: Iterable[Run]) -> Result:
+    """The rows of several runs as one, over the axes that they have together. Nothing is trained or written.
+
+    Runs may hold other values of the same axes, and a setting that no axis goes over but that is not the same in all runs
+    becomes an axis. The grid need not be full: where no run has a row, maps say so, and `to_xarray` has NaN. Cells are
+    numbered anew. Settings that two runs have are kept once where their rows are the same to the last bit.
+
+    >>> import nanmap
+    >>> line = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 200}}
+    >>> low = nanmap.sweep(line, {"optimizer.learning_rate": [0.01, 0.1]}, out="results/low")
+    >>> high = nanmap.sweep(line, {"optimizer.learning_rate": [1e3]}, out="results/high")
+    >>> nanmap.concat([low, "results/high"]).to_pandas(["learning_rate", "outcome"]).outcome.tolist()
+    ['converged', 'converged', 'nan']
+
+    Args:
+        runs: results, of which some may be judged by other thresholds, or run folders.
+
+    Returns:
+        What `Result` says of a run, but for edges, which stay with their run; `Result.manifest["joined"]` names the runs.
+
+    Raises:
+        InputError: no runs; the same settings have different rows; or the runs are of different versions of nanmap, are
+            judged by other thresholds, record other things, or read a file whose content changed.
+
+    Warns:
+        UserWarning: the last digits may differ, because the runs were made on other devices or with other versions of JAX;
+            or values of an axis differ in nothing but their last digits, as the inner points of two log axes may.
+    """
+    folders = [] if isinstance(runs, Result | str | Path) else [_folder(run) for run in runs]
+    if not folders:
+        raise InputError(
+            "expects a list of results or run folders",
+            key="runs",
+            value=runs,
+            mend='nanmap.concat(["results/a", "results/b"])',
+        )
+    joined = JoinedFolder(folders)
+    for note in joined.notes:
+        warnings.warn(note, stacklevel=2)
+    return Result(joined)
+
+
+def compare(a: Run, b: Run) -> Comparison:
+    """Two runs cell by cell: which cells changed their outcome, and how far the numbers moved.
+
+    Cells are the same where the settings are that an axis of either run goes over. What else differs between the runs
+    (versions, device, settings, thresholds) may differ, and is told.
+
+    >>> import nanmap
+    >>> line = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 200}}
+    >>> result = nanmap.sweep(line, {"optimizer.learning_rate": [0.01, 0.1, 1e3]}, out="results/line")
+    >>> comparison = nanmap.compare(result, result.judged(ratio=1e-9))
+    >>> comparison.both, comparison.changed, comparison.differs
+    (3, 1, {'outcome.ratio': (0.05, 1e-09)})
+
+    Args:
+        a: a result or a run folder.
+        b: another one.
+
+    Returns:
+        `print` shows it as `nanmap compare` does; `to_pandas()` has a row per cell that changed, `to_dict()` plain data.
+
+    Raises:
+        InputError: one is no run folder, holds no rows yet, or their axes cannot stand in one grid.
+    """
+    return compare_runs(_folder(a), _folder(b))
+
+
+def _folder(run: Run) -> RunFolder:
+    if not isinstance(run, Result | str | Path):
+        raise InputError("expects a result or a run folder", key="runs", value=run)
+    return run.folder if isinstance(run, Result) else RunFolder(run)

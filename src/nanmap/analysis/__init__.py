@@ -1,8 +1,11 @@
 """Rows → grids. Draws nothing and needs no JAX; `plot` and `result` call it."""
 
 from nanmap.analysis.cell import config_of_cell, differences, row_of_cell
+from nanmap.analysis.compared import compare_runs
+from nanmap.analysis.comparison import Comparison
 from nanmap.analysis.dataset import to_xarray
 from nanmap.analysis.intervals import wilson_interval
+from nanmap.analysis.joined import JoinedFolder
 from nanmap.analysis.judged import JudgedFolder
 from nanmap.analysis.pixels import (
     Kind,
@@ -17,12 +20,15 @@ from nanmap.analysis.view import View, load_grid, make_view
 from nanmap.analysis.working import Working, what_works
 
 __all__ = [
+    "Comparison",
+    "JoinedFolder",
     "JudgedFolder",
     "Kind",
     "Medians",
     "Shown",
     "View",
     "Working",
+    "compare_runs",
     "config_of_cell",
     "count_names",
     "count_outcomes",

@@ -1,7 +1,6 @@
 """A finished run under other thresholds: its rows judged anew from their own columns. Nothing is trained."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,7 @@ class JudgedFolder(RunFolder):
     """A run folder whose outcomes and causes follow from other thresholds than those that it was run with.
 
     Args:
-        path: the folder; it stays as it is.
+        run: the folder; it stays as it is.
         thresholds: settings of `[outcome]`; those not given stay. `floor` must be a number: other ones need the data.
 
     Raises:
@@ -39,10 +38,10 @@ class JudgedFolder(RunFolder):
         RunFolderError: this is no run folder, or one of before rows held what their outcome follows from.
     """
 
-    def __init__(self, path: str | Path, thresholds: Mapping[str, Any]) -> None:
-        super().__init__(path)
-        self.thresholds = dict(thresholds)
-        manifest = super().read_manifest()
+    def __init__(self, run: RunFolder, thresholds: Mapping[str, Any]) -> None:
+        super().__init__(run.path)
+        self.run, self.thresholds = run, dict(thresholds)
+        manifest = run.read_manifest()
         if manifest.get("schema", 0) < JUDGED_BY_DATA:
             raise RunFolderError(
                 "holds rows that cannot be judged anew: losses on the way and the constant answer's are not among them",
@@ -54,20 +53,35 @@ class JudgedFolder(RunFolder):
 
     def read_manifest(self) -> dict[str, Any]:
         """The manifest, its config with these thresholds, which `judged` tells."""
-        manifest = super().read_manifest()
+        manifest = self.run.read_manifest()
         config = manifest["sweep"]["config"]
         settings = {**(config.get(TABLE) or {}), **self.thresholds}
         sweep = manifest["sweep"] | {"config": config | {TABLE: settings}}
-        return manifest | {"sweep": sweep, "judged": self.thresholds}
+        return manifest | {"sweep": sweep, "judged": {**(manifest.get("judged") or {}), **self.thresholds}}
+
+    def read_edges_manifest(self) -> dict[str, Any] | None:
+        """Of the edges beside the run, which do not hang on these thresholds."""
+        return self.run.read_edges_manifest()
+
+    def edge_rows(self) -> pa.Table:
+        """The edges beside the run."""
+        return self.run.edge_rows()
+
+    def source(self, cell: int) -> tuple[RunFolder, int]:
+        """The folder on disk that holds the row of a cell, and the cell's number there."""
+        return self.run.source(cell)
 
     def dataset(self) -> ds.Dataset:
         """The rows, in memory."""
-        return ds.dataset(pa.concat_tables(self.tables()).unify_dictionaries())
+        return ds.dataset(pa.concat_tables(self.tables()).unify_dictionaries().sort_by("cell"))
 
     def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The rows shard by shard, judged."""
-        wanted = list(dict.fromkeys([*(columns or ()), *READ])) if columns else None
-        for table in super().tables(wanted):
+        if columns and not {"outcome", "cause"} & set(columns):
+            yield from self.run.tables(columns)
+            return
+        wanted = list(dict.fromkeys([*columns, *READ])) if columns else None
+        for table in self.run.tables(wanted):
             outcome, cause = classify(self._facts(table))
             for name, values in (("outcome", outcome), ("cause", cause)):
                 if name in table.column_names:

@@ -94,13 +94,21 @@ def load_grid(manifest: Mapping[str, Any]) -> Grid:
     Raises:
         RunFolderError: it tells of none.
     """
-    sweep = manifest["sweep"]
-    try:
-        specs = [AxisSpec.model_validate(table) for table in sweep["axes"]]
-    except (KeyError, TypeError, ValidationError):
-        raise RunFolderError("is no run folder: the axes in its manifest are not what nanmap writes") from None
+    sweep, specs = manifest["sweep"], load_specs(manifest)
     axes = [Axis(spec, column) for spec, column in zip(specs, column_names(specs), strict=True)]
     return make_grid(axes, sweep.get("zip") or (), sweep.get("where"))
+
+
+def load_specs(manifest: Mapping[str, Any]) -> list[AxisSpec]:
+    """The tables of the axes in a manifest.
+
+    Raises:
+        RunFolderError: it has none.
+    """
+    try:
+        return [AxisSpec.model_validate(table) for table in manifest["sweep"]["axes"]]
+    except (KeyError, TypeError, ValidationError):
+        raise RunFolderError("is no run folder: the axes in its manifest are not what nanmap writes") from None
 
 
 def make_view(grid: Grid, x: str, y: str, facet: Sequence[str] = (), select: Mapping[str, Any] | None = None) -> View:

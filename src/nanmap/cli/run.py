@@ -65,10 +65,10 @@ def run(
         raise error.within(source.file) from None
     same = None if set_ else source.compared(report.row)
     if as_json:
-        import json
+        from nanmap.cli.json_text import json_text
 
         told = _as_json(report) | ({} if same is None else {"same_row": not same})
-        print(json.dumps(_plain(told), ensure_ascii=False, allow_nan=False))
+        print(json_text(told))
         return
     _print_end(report, variant.steps_per_epoch)
     if same is not None:
@@ -237,12 +237,3 @@ def _as_json(report: "TrainingReport") -> dict[str, Any]:
             else {}
         ),
     }
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no NaN and no infinity: they become the texts "nan", "inf", "-inf"."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    return [_plain(part) for part in value] if isinstance(value, list) else value

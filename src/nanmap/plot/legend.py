@@ -99,7 +99,7 @@ def make_legend(
     if painting.core is not None:
         handles.append(CorePatch(label="core: the runner-up,\narea = its share"))
     if ((expected > painting.rows) & (painting.rows == 0)).any():
-        handles.append(Patch(facecolor=look.background, edgecolor=look.hatch, hatch="////", label="not trained yet"))
+        handles.append(Patch(facecolor=look.background, edgecolor=look.hatch, hatch="////", label="not trained"))
     if (expected == 0).any():
         handles.append(Patch(facecolor=look.excluded, edgecolor=look.muted, linewidth=0.5, label="excluded by `where`"))
     for curve in curves:

@@ -70,7 +70,7 @@ def describe_map(
     dtype = settings.one("training.dtype")
     pixel = describe_pixel(settings, rows)
     parts = [describe_budget(settings), *([dtype] if dtype else []), pixel, f"{done:,} training{'s' * (done != 1)}"]
-    parts += [f"{percent(done, total)} of cells done"] if done < total else []
+    parts += [f"{percent(done, total)} of cells trained"] if done < total else []
     return [
         title or what,
         *([what] if title else []),

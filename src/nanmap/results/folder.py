@@ -62,6 +62,10 @@ class RunFolder:
         self.read_manifest()
         return self.cells.tables(columns)
 
+    def source(self, cell: int) -> "tuple[RunFolder, int]":
+        """The folder on disk that holds the row of a cell, and the cell's number there: this one."""
+        return self, cell
+
     def edge_rows(self) -> pa.Table:
         """The edges beside the run.
 

@@ -1,0 +1,106 @@
+"""What a run fixes and what it varies, in a form in which several runs can be held against each other. Reads no rows."""
+
+from collections.abc import Hashable, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nanmap.analysis.view import load_grid, load_specs
+from nanmap.config.choices import LAYER_RATES
+from nanmap.config.keys import is_layer_rate, known_keys
+from nanmap.config.load import ALTERNATIVES, PATHS
+from nanmap.grid.axes import column_names
+from nanmap.results.folder import RunFolder
+from nanmap.results.identity import file_names
+
+ALMOST = 1e-12  # relative: a few roundings of float64
+
+
+class RunSettings:
+    """The settings of a run by their dotted keys, and its axes.
+
+    Attributes:
+        name: the run's folder, for messages.
+        specs: the tables of the axes, in the order of `grid.axes`.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.name = str(folder.path)
+        self.manifest = folder.read_manifest()
+        self.grid = load_grid(self.manifest)
+        self.tree: Mapping[str, Any] = self.manifest["sweep"]["config"]
+        specs = load_specs(self.manifest)
+        by_column = dict(zip(column_names(specs), specs, strict=True))  # zipped axes may leave the manifest's order
+        self.specs = [by_column[axis.column] for axis in self.grid.axes]
+
+    @cached_property
+    def swept(self) -> set[str]:
+        """The keys that an axis sets."""
+        return {key for axis in self.grid.axes for key in axis.keys}
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of the files that were read, by the names that tell them apart."""
+        return dict(entry.rsplit(" ", 1) for entry in self.manifest.get("data") or ())
+
+    @cached_property
+    def fixed(self) -> dict[str, Any]:
+        """Each key that no axis sets, with its value or its default; the layers' rates one by one."""
+        replaced = {ALTERNATIVES[key] for key in self.swept if key in ALTERNATIVES}
+        found = {key: None if key in replaced else self.base(key) for key in known_keys()}
+        rates = found.pop(LAYER_RATES) or ()
+        found |= {f"{LAYER_RATES}.{layer}": rate for layer, rate in enumerate(rates)}
+        return {key: value for key, value in found.items() if key not in self.swept}
+
+    def base(self, key: str) -> Any:
+        """A setting of the config, or its default; None where it has neither."""
+        table, _, name = key.partition(".")
+        if is_layer_rate(key):
+            rates, layer = self.base(LAYER_RATES) or (), int(key.rpartition(".")[2])
+            return rates[layer] if layer < len(rates) else None
+        field = known_keys()[key]
+        default = None if field.is_required() else field.default
+        return (self.tree.get(table) or {}).get(name, default)
+
+    def complete(self, settings: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+        """The values that one position of an axis gives to all keys of the axis, those of the config among them."""
+        off = {ALTERNATIVES[key] for key in settings if key in ALTERNATIVES}
+        return {key: settings.get(key, None if key in off else self.base(key)) for key in keys}
+
+    def identity(self, key: str, value: Any) -> Hashable:
+        """What is equal for equal settings: of a file its name and content, wherever its folder stands."""
+        if key in PATHS and isinstance(value, str):
+            name = self._file_names.get(value, value)
+            return name, self.digests.get(name)
+        return _hashable(value)
+
+    @cached_property
+    def _file_names(self) -> dict[str, str]:
+        values = [self.base(key) for key in PATHS if key not in self.swept]
+        values += [each.get(key) for axis in self.grid.axes for each in axis.settings for key in PATHS]
+        return file_names({value for value in values if isinstance(value, str)})
+
+
+def _hashable(value: Any) -> Hashable:
+    if isinstance(value, list | tuple):
+        return tuple(map(_hashable, value))
+    return tuple(sorted((key, _hashable(part)) for key, part in value.items())) if isinstance(value, dict) else value
+
+
+def almost_equal(one: RunSettings, other: RunSettings) -> dict[str, list[tuple[float, float]]]:
+    """Values of axes on the same key that are equal but for their last digits: other settings, which few would want.
+
+    They come from the inner points of log and linear axes with other ends.
+    """
+    found = {}
+    values = {axis.key: axis.labels for axis in other.grid.axes if axis.key and axis.labels.dtype.kind == "f"}
+    for axis in one.grid.axes:
+        if axis.key in values and axis.labels.dtype.kind == "f":
+            mine, theirs = np.setdiff1d(axis.labels, values[axis.key]), np.sort(values[axis.key])
+            above = np.minimum(np.searchsorted(theirs, mine), len(theirs) - 1)
+            sides = (theirs[above], theirs[np.maximum(above - 1, 0)])
+            near = [(a, b) for side in sides for a, b in zip(mine, side, strict=True) if abs(a - b) < ALMOST * abs(a)]
+            if near:
+                found[axis.column] = [(float(a), float(b)) for a, b in near]
+    return found

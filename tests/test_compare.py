@@ -1,0 +1,199 @@
+"""Two runs cell by cell: which are matched, what changed, how far numbers moved, and what is told of the runs."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nanmap
+from handmade import LINE, write_run
+from nanmap.analysis.comparison import Move, Shift
+from nanmap.errors import InputError
+from nanmap.result import Result
+
+NAN, INF = math.nan, math.inf
+MADE = {"schema": 3, "versions": {"nanmap": "1", "jax": "1"}, "backend": "cpu", "device": "one"}
+
+
+def rates(*values: float) -> dict[str, Any]:
+    return {"key": "optimizer.learning_rate", "values": list(values)}
+
+
+def seeds(*values: int) -> dict[str, Any]:
+    return {"key": "training.seed", "values": list(values)}
+
+
+def run(path: Path, axes: list[dict[str, Any]], facts: dict[str, Any] | None = None, **more: Any) -> Path:
+    write_run(path, axes, facts or {}, **MADE | more)
+    return path
+
+
+def shift(a: Path, b: Path, column: str) -> Shift:
+    (found,) = [each for each in nanmap.compare(a, b).shifts if each.column == column]
+    return found
+
+
+def test_cells_are_matched_by_their_settings_and_not_by_their_numbers(tmp_path: Path) -> None:
+    a = run(tmp_path / "a", [rates(0.1, 0.2), seeds(0, 1)], {"outcome": ["converged", "nan", "dead", "inf"]})
+    b = run(tmp_path / "b", [seeds(1, 2), rates(0.3, 0.2)], {"outcome": ["dead", "stalled", "dead", "dead"]})
+    found = nanmap.compare(a, Result(b))
+    assert (found.cells, found.both, found.changed) == ((4, 4), 1, 1)
+    assert found.outcomes == [Move("inf", "stalled", 1)]
+    (row,) = found.to_pandas().to_dict("records")
+    assert (row["learning_rate"], row["seed"], row["cell_a"], row["cell_b"]) == (0.2, 1, 3, 1)
+    assert [each.count for each in found.alone] == [3, 3]
+    assert found.alone[0].first[0] == {"learning_rate": 0.1, "seed": 0}
+    assert found.commands == [(f"nanmap run --cell 3 --of {a}", f"nanmap run --cell 1 --of {b}")]
+
+
+def test_a_setting_that_one_run_fixes_matches_its_value_on_the_others_axis(tmp_path: Path) -> None:
+    a = run(tmp_path / "a", [rates(0.1), seeds(0, 1, 2)], {"loss_final": np.array([1.0, 2, 3])})
+    b = run(tmp_path / "b", [rates(0.1)], {"loss_final": 2.0}, config=LINE | {"training": {"epochs": 10, "seed": 1}})
+    found = nanmap.compare(a, b)
+    assert found.both == 1
+    assert "loss_final" not in [each.column for each in found.shifts]
+    assert found.differs == {"axis seed": ("0, 1, 2", "no axis")}
+
+
+def test_changes_are_counted_and_each_kind_has_an_example(tmp_path: Path) -> None:
+    axes = [rates(*range(1, 9))]
+    a = run(tmp_path / "a", axes, {"outcome": ["nan"] * 8})
+    b = run(tmp_path / "b", axes, {"outcome": ["nan", *["inf"] * 6, "dead"]})
+    found = nanmap.compare(a, b)
+    assert found.outcomes == [Move("nan", "inf", 6), Move("nan", "dead", 1)]
+    assert found.to_dict()["share"] == 7 / 8
+    told = str(found).splitlines()
+    assert "outcome: changed in 7 of 8 (88 %)" in told
+    assert "         6  nan → inf" in told
+    assert "  learning_rate = 8: nan → dead" in told, "the last cell, but the only one of its kind"
+    assert sum("--of" in line for line in told) == 10
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "other_kind", "largest"),
+    [
+        (1.0, NAN, 1, None),
+        (INF, -INF, 1, None),
+        (0.0, -0.0, 0, 0.0),
+        (4.0, 3.0, 0, 0.25),
+        (-1.0, 1.0, 0, 2.0),
+        (1.7e308, -1.7e308, 0, 2.0),
+        (0.0, 5e-324, 0, 1.0),
+    ],
+)
+def test_numbers_are_held_against_each_other_to_the_last_bit(
+    one: float, other: float, other_kind: int, largest: float | None, tmp_path: Path
+) -> None:
+    axes = [rates(1.0, 2.0, 3.0)]
+    a, b = (run(tmp_path / n, axes, {"loss_final": np.array([NAN, v, 1.0])}) for n, v in (("a", one), ("b", other)))
+    found = shift(a, b, "loss_final")
+    assert (found.equal, found.other_kind) == (2, other_kind)
+    assert found.largest == largest
+    assert found.cells == (None if largest is None else (1, 1))
+
+
+def test_nan_and_infinity_are_the_same_as_themselves(tmp_path: Path) -> None:
+    a, b = (run(tmp_path / name, [rates(1.0, 2.0)], {"loss_final": np.array([NAN, -INF])}) for name in "ab")
+    found = nanmap.compare(a, b)
+    assert found.shifts == []
+    assert "every value of these rows is the same, bit for bit" in str(found)
+
+
+def test_null_is_the_same_as_null_alone(tmp_path: Path) -> None:
+    axes = [rates(1.0, 2.0, 3.0)]
+    masked = np.ma.array([1.0, NAN, 1.0], mask=[True, False, False])
+    a = run(tmp_path / "a", axes, {"val_loss_final": masked})
+    b = run(tmp_path / "b", axes, {"val_loss_final": np.ma.array([1.0, 1.0, 1.0], mask=[True, True, False])})
+    assert nanmap.compare(a, a).shifts == []
+    found = shift(a, b, "val_loss_final")
+    assert (found.equal, found.other_kind) == (2, 1)
+
+
+def test_steps_move_relatively_and_texts_are_only_counted(tmp_path: Path) -> None:
+    axes = [rates(1.0, 2.0, 3.0)]
+    a = run(tmp_path / "a", axes, {"first_nan_step": np.array([10, 8, -1]), "cause": ["overflow", "", ""]})
+    b = run(tmp_path / "b", axes, {"first_nan_step": np.array([5, 6, 3]), "cause": ["overflow", "", "rising"]})
+    found = shift(a, b, "first_nan_step")
+    assert (found.equal, found.other_kind, found.median, found.largest) == (0, 1, 0.375, 0.5)
+    assert shift(a, b, "cause") == Shift("cause", 2, None, None, None, None)
+
+
+def test_what_differs_between_the_runs_is_told_first(tmp_path: Path) -> None:
+    a = run(tmp_path / "a", [rates(0.1, 0.2)], data=["x.csv 11"], widths={"p": 8, "q": 1, "s": 3})
+    config = {"data": LINE["data"], "training": LINE["training"] | {"dtype": "float64"}, "outcome": {"ratio": 0.5}}
+    more = {
+        "versions": {"nanmap": "2", "jax": "1"},
+        "device": "two",
+        "data": ["x.csv 22"],
+        "widths": {"p": 4, "r": 1, "s": 3},
+    }
+    b = run(tmp_path / "b", [rates(0.1, 0.3)], config=config, where="learning_rate > 0", **more)
+    found = nanmap.compare(a, b)
+    assert found.differs == {
+        "version of nanmap": ("1", "2"),
+        "device": ("one", "two"),
+        "content of x.csv": ("11", "22"),
+        "cells side by side": ("8", "4"),
+        "where": (None, "learning_rate > 0"),
+        "training.dtype": ("float32", "float64"),
+        "outcome.ratio": (0.05, 0.5),
+        "axis learning_rate": ("0.1, 0.2", "0.1, 0.3"),
+    }
+    told = str(found).splitlines()
+    assert told[2] == "what differs, A | B:"
+    assert told[3].split() == ["version", "of", "nanmap", "1", "|", "2"]
+
+
+def test_runs_of_other_versions_are_compared_in_the_columns_that_both_have(tmp_path: Path) -> None:
+    a, b = (run(tmp_path / name, [rates(0.1)], {"loss_final": 1.0}) for name in "ab")
+    older = write_run(tmp_path / "b", [rates(0.1)], {"loss_final": 2.0}, **MADE | {"schema": 2})
+    (table,) = older.tables()
+    older.cells.write(0, table.drop_columns(["skill", "loss_constant"]))
+    found = nanmap.compare(a, b)
+    assert found.differs == {"version of the columns": (3, 2)}
+    assert [each.column for each in found.shifts] == ["loss_final"]
+
+
+def test_without_a_shared_cell_the_command_says_what_to_do(command, tmp_path: Path) -> None:
+    run(tmp_path / "a", [rates(0.1), seeds(0)])
+    run(tmp_path / "b", [rates(0.1), seeds(1)])
+    done = command("compare", "a", "b", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == (
+        'no cell of A has the settings of one of B: nanmap.concat(["a", "b"]) puts them together'
+    )
+
+
+def test_json_has_no_nan_and_all_that_is_told(command, tmp_path: Path) -> None:
+    run(tmp_path / "a", [rates(0.1, 0.2)], {"outcome": "nan", "loss_final": np.array([NAN, 1.0])})
+    run(tmp_path / "b", [rates(0.1, 0.2)], {"outcome": ["nan", "inf"], "loss_final": np.array([NAN, 2.0])})
+    done = command("compare", "a", "b", "--json", cwd=tmp_path)
+    told = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(name))
+    assert done.returncode == 0
+    assert told["cells"] == {"each": [2, 2], "both": 2, "only": [0, 0]}
+    assert (told["changed"], told["share"]) == (1, 0.5)
+    assert told["outcomes"] == [{"from": "nan", "to": "inf", "cells": 1}]
+    assert told["examples"][0]["commands"] == ["nanmap run --cell 1 --of a", "nanmap run --cell 1 --of b"]
+    assert [each["largest_relative_difference"] for each in told["columns"] if each["column"] == "loss_final"] == [0.5]
+
+
+def test_judged_and_joined_runs_name_the_run_that_trains_a_cell_again(tmp_path: Path) -> None:
+    a = run(tmp_path / "a", [rates(0.1), seeds(0)], {"outcome": "dead"})
+    b = run(tmp_path / "b", [rates(0.1), seeds(1)], {"outcome": "dead"})
+    c = run(tmp_path / "c", [rates(0.1), seeds(1)], {"outcome": "inf"})
+    joined = nanmap.concat([a, b])
+    assert nanmap.compare(joined, c).commands == [(f"nanmap run --cell 0 --of {b}", f"nanmap run --cell 0 --of {c}")]
+    judged = nanmap.compare(Result(a).judged(ratio=0.5), a)
+    assert judged.differs == {"outcome.ratio": (0.5, 0.05)}
+    assert judged.commands[0][0] == f"nanmap run --cell 0 --of {a} --set outcome.ratio=0.5"
+
+
+def test_what_is_no_run_is_told(command, tmp_path: Path) -> None:
+    run(tmp_path / "a", [rates(0.1)])
+    done = command("compare", "a", "b", cwd=tmp_path)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "nanmap: b: no such folder")
+    with pytest.raises(InputError, match="expects a result or a run folder"):
+        nanmap.compare(tmp_path / "a", 3)
