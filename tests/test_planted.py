@@ -1,4 +1,4 @@
-"""Planted trainings, labelled by what a teacher would say of them before anything judged them; docs/outcomes.md has the words."""
+"""Planted trainings, labelled by what a teacher would say of them; docs/outcomes.md has the words, `make test-long` all of them."""
 
 from collections import Counter
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 from nanmap.config import build_config
 from nanmap.outcomes import Cause, Outcome
 from nanmap.runs.single import train_one
-from planted import PLANTED, Planted
+from planted import LINEAR, PLANTED, Planted
 
 
 def tree_of(each: Planted, folder: Path) -> dict[str, Any]:
@@ -21,11 +21,24 @@ def tree_of(each: Planted, folder: Path) -> dict[str, Any]:
     return each.tree | {"data": each.tree.get("data", {}) | {"kind": "npz", "path": str(path)}}
 
 
+def test_lines_are_called_what_a_teacher_calls_them(grid) -> None:
+    flat = {each.name: flattened(each.tree) for each in LINEAR}
+    rows = grid(LINEAR[0].tree, [{"name": "line", "choices": flat}]).to_pylist()
+    told = {row["line"]: (row["outcome"], row["cause"]) for row in rows}
+    assert told == {each.name: (each.outcome, each.cause) for each in LINEAR}
+
+
+def flattened(tree: dict[str, Any]) -> dict[str, Any]:
+    return {f"{table}.{key}": value for table, settings in tree.items() for key, value in settings.items()}
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("each", PLANTED, ids=lambda each: each.name)
 def test_a_planted_training_is_called_what_a_teacher_calls_it(each: Planted, engine, tmp_path: Path) -> None:
     report = train_one(build_config(tree_of(each, tmp_path)), engine=engine)
     same = (str(report.outcome), str(report.cause)) == (each.outcome, each.cause)
     assert same != bool(each.differs), (report.outcome, report.cause, report.row)
+    assert report.remedy or report.outcome == Outcome.CONVERGED, report.evidence
 
 
 def test_few_are_called_otherwise() -> None:

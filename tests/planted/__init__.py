@@ -3,7 +3,7 @@
 from .broken import BROKEN
 from .deep import DEEP
 from .labels import CLASSES
-from .linear import LINEAR
+from .linear import LINEAR as LINEAR
 from .networks import NETWORKS
 from .planted import Planted
 
