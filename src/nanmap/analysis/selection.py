@@ -1,5 +1,6 @@
 """Which cells a picture shows: some values of an axis, a condition as in a sweep's `where`, windows on axes of numbers."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,7 +53,8 @@ class Selection:
                     flags[places] = True
             found = [each[flags[each]] for each, flags in zip(found, seen, strict=True)]
         if not all(len(each) for each in found):
-            raise InputError("leaves no cell", key="select", value=self.said())
+            ends = [_ends(axis) for axis in grid.axes if re.search(rf"\b{axis.column}\b", self.said())]
+            raise InputError("leaves no cell", key="select", value=self.said(), allowed="; ".join(ends))
         return found
 
     def said(self) -> str:
@@ -98,6 +100,12 @@ def make_selection(grid: Grid, select: Select | None = None, zoom: Windows | Non
     texts = tuple(part for part in parts if isinstance(part, str))
     conditions = tuple(parse_where(text, columns, "select") for text in texts)
     return Selection(values, texts, conditions, checked_windows(zoom, grid.axes))
+
+
+def _ends(axis: Axis) -> str:
+    if axis.labels.dtype.kind not in "if":
+        return f"{axis.column}: {_listed(axis.labels)}"
+    return f"{axis.column} from {axis.labels.min():.10g} to {axis.labels.max():.10g}"
 
 
 def _check_names(names: Iterable[str], columns: list[str]) -> None:

@@ -1,7 +1,7 @@
 """`nanmap map`: one map as asked, or those that the sweep lists."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -118,7 +118,9 @@ def map_(
         options = what | page | ({} if kind == "map" else {"kind": kind})
         result.map(x or "", y, **options, out=out)
     except InputError as error:
-        raise _as_typed(error) from None
+        raise _as_typed(
+            error, {*page, *what, *(() if x is None and y is None else ("x", "y")), "kind", "out"}
+        ) from None
     print(out)
 
 
@@ -135,14 +137,11 @@ def _check_axes(result: "Result", x: str | None, y: str | None, kind: str) -> No
         raise InputError(problem, key=missing, allowed=_axes(result))
 
 
-def _as_typed(error: InputError) -> InputError:
-    """The error, its key as the option of that name; other keys stay."""
+def _as_typed(error: InputError, typed: Collection[str]) -> InputError:
+    """The error, its key as the option of that name; keys of options that were not typed stay."""
     name, dot, rest = (error.key or "").partition(".")
-    option = f"--{name.replace('_', '-')}"
-    typed = {
-        parameter.replace("_", "-") for parameter in map_.__annotations__ if parameter not in ("run", "set_", "return")
-    }
-    if option.removeprefix("--") in typed:
+    if name in typed:
+        option = f"--{name.replace('_', '-')}"
         error.key = f"{option} {rest}" if dot else option
     return error
 
@@ -151,7 +150,10 @@ def draw_listed(result: "Result", page: Mapping[str, Any] | None = None) -> None
     """Draws the maps that the sweep's file lists into the run folder; what is asked for of the page goes before theirs."""
     listed = result.manifest.get("maps", []) or [_obvious(result)]
     for options in listed:
-        print(_draw_one(result, {**options, **(page or {})}))
+        try:
+            print(_draw_one(result, {**options, **(page or {})}))
+        except InputError as error:
+            raise error.within(f"{result.path}: maps: {options['file']}") from None
 
 
 def _obvious(result: "Result") -> dict[str, Any]:

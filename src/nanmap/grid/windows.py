@@ -36,7 +36,8 @@ def checked_windows(zoom: Windows | None, axes: Sequence[Axis], key: str = "zoom
 
 def _checked(axis: Axis, window: Any, key: str) -> tuple[float, float]:
     if axis.labels.dtype.kind not in "if":
-        mend = f"keep some of its values: --select {axis.column}={axis.labels.tolist()[0]}"
+        name = axis.column
+        mend = f"a map chooses with select, as {name}={axis.labels[0]}; a sweep in its file, or with --set axes.{name}.values"
         raise InputError("its values are no numbers, so it has no window", key=key, value=window, mend=mend)
     numbers = isinstance(window, Sequence | np.ndarray) and not isinstance(window, str) and len(window) == 2
     if not numbers or any(isinstance(end, bool) or not isinstance(end, int | float) for end in window):

@@ -107,7 +107,8 @@ def draw_map(
             tell_tint(*sheet.legends)
         name_panels(places, settings, size, paper.scale)
         if painting.bar is not None:
-            draw_bar(figure, drawn, painting.bar, panels.shape[0] * size[1], paper.scale)
+            across, up = panels.shape[1] * size[0], panels.shape[0] * size[1]
+            draw_bar(figure, drawn, painting.bar, (across, up), paper.scale)
         sheet.name_axes(drawn)
         write(figure, path)
     return figure

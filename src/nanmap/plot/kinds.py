@@ -37,4 +37,5 @@ def draw(folder: RunFolder, kind: str, *, x: str, y: str | None, **options: Any)
 
 def _refuse(given: dict[str, Any], name: str, mend: str) -> None:
     if name in given:
-        raise InputError("is for the other kind of picture", key=name, value=given[name], mend=mend)
+        value = given[name] if isinstance(given[name], str) else ", ".join(given[name])
+        raise InputError("is for the other kind of picture", key=name, value=value, mend=mend)

@@ -173,7 +173,7 @@ class Sheet:
         width = free / columns - 0.12
         if width < LEAST_PANEL:
             least = columns * (LEAST_PANEL + 0.12) + taken
-            mend = f"{np.ceil(10 * least) / 10:g}in, or a smaller font_size"
+            mend = f"{np.ceil(10 * least) / 10:g}in, or a smaller font"
             raise InputError("too narrow for the panels", key="width", value=f"{self.paper.width:g}in", mend=mend)
         return panels.with_columns(columns), width
 
@@ -184,7 +184,7 @@ class Sheet:
         height = (self.paper.height - around) / rows - 0.3 * self.scale
         if height < LEAST_PANEL:
             least = rows * (LEAST_PANEL + 0.3 * self.scale) + around
-            mend = f'{np.ceil(10 * least) / 10:g}in, a smaller font_size, or title="" to leave the text above out'
+            mend = f"{np.ceil(10 * least) / 10:g}in, a smaller font, or an empty title, which leaves out the text above the panels"
             raise InputError("too low for the panels", key="height", value=f"{self.paper.height:g}in", mend=mend)
         return height
 

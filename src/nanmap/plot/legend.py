@@ -23,7 +23,8 @@ from nanmap.plot.painted import Bar, Painting
 from nanmap.plot.theme import Theme
 
 CORE, TINT = "core: the runner-up,\narea = its share", "tint: the runner-up,\nby its share"
-BAR_WIDTH = 0.17  # inches
+BAR_WIDTH, BAR_ROOM = 0.17, 0.25  # inches
+BAR_LABEL = 0.2  # inches from one label to the next
 BESIDE = 2.6  # inches for a label beside the panels
 HANDLE, GAP = 0.55, 0.2  # inches for a handle, and between two columns
 MOST_COLUMNS = 4
@@ -165,20 +166,23 @@ def _columns(labels: list[str], room: float, size: float) -> int:
     return int(np.clip((room + GAP) / (widest + (HANDLE + GAP) * size / 9), 1, min(MOST_COLUMNS, len(labels))))
 
 
-def draw_bar(figure: Figure, panels: list[Axes], bar: Bar, inches: float, scale: float) -> None:
-    """Draws the colour bar beside the panels, which are so high together."""
+def draw_bar(figure: Figure, panels: list[Axes], bar: Bar, inches: tuple[float, float], scale: float) -> None:
+    """Draws the colour bar beside the panels, which are so wide and so high together."""
+    width, height = inches
     drawn = figure.colorbar(
         ScalarMappable(bar.norm, bar.colormap),
         ax=panels,
         extend=bar.extend,
-        fraction=0.05,
-        aspect=max(5, inches / BAR_WIDTH),
+        fraction=BAR_ROOM / width,
+        aspect=max(5, height / BAR_WIDTH),
         pad=0.015,
     )
-    drawn.set_label(wrapped(bar.label, max(1.0, inches), 9.5 * scale))
+    drawn.set_label(wrapped(bar.label, max(1.0, height), 9.5 * scale))
     drawn.outline.set_linewidth(0.5)
-    if isinstance(bar.norm, LogNorm) and (bar.norm.vmax or 0) < FEW_DECADES * (bar.norm.vmin or 0):
-        drawn.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = bar.norm.vmin or 0, bar.norm.vmax or 0
+    if isinstance(bar.norm, LogNorm) and high < FEW_DECADES * low:
+        fits = height > 3 * np.log10(high / low) * BAR_LABEL * scale
+        drawn.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if fits else (1,)))
         drawn.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: label_of(float(value))))
         drawn.ax.yaxis.set_minor_formatter(NullFormatter())
     if bar.ticks is not None:

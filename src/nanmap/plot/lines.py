@@ -1,7 +1,8 @@
 """A number along one axis, one line per value of another: the median run, a band over the others, marks for no number."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import matplotlib.style
@@ -77,7 +78,7 @@ def draw_lines(
     path, paper, look = checked(out), make_paper(width, height, font_size), find_theme(theme)
     manifest, ends = folder.read_manifest(), checked_limits(limits)
     _check_numeric(value)
-    view = make_view(load_grid(manifest), x, lines, (), select, zoom)
+    view = _view(manifest, x, lines, select, zoom)
     _check_count(view, look)
     settings = ShownSettings(manifest, view)
     column = checked_column(value, settings)
@@ -102,6 +103,14 @@ def draw_lines(
         sheet.name_axes([axes])
         write(figure, path)
     return figure
+
+
+def _view(manifest: Mapping[str, Any], x: str, lines: str | None, select: Select | None, zoom: Windows | None) -> View:
+    try:
+        return make_view(load_grid(manifest), x, lines, (), select, zoom)
+    except InputError as error:
+        error.key = "lines" if error.key == "y" else error.key
+        raise
 
 
 def _check_numeric(value: str) -> None:

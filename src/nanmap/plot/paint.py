@@ -72,9 +72,9 @@ def _check_plain(value: str, colouring: Colouring) -> None:
 
 
 def alive_pixels(folder: RunFolder, view: View) -> np.ndarray:
-    """Pixels in which at least half of the runs did not diverge."""
+    """Pixels in which at least half of the runs neither diverged nor died, as many do that blew up before."""
     counts = count_outcomes(folder, view)
-    stable = [not each.unstable for each in Outcome.by_severity()]
+    stable = [not each.unstable and each is not Outcome.DEAD for each in Outcome.by_severity()]
     total = counts.sum(axis=0, dtype=np.int64)
     return (total > 0) & (2 * counts[stable].sum(axis=0, dtype=np.int64) >= total)
 

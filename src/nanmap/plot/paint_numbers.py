@@ -157,9 +157,7 @@ def _norm(column: Column, numbers: np.ndarray, limits: tuple[float, float] | Non
     if limits is not None:
         if limits[0] <= 0:
             problem = f"`{column.name}` is coloured by its logarithm, so both must be positive"
-            raise InputError(
-                problem, key="limits", value=limits, mend=f"(1e-6, {limits[1]:g})" if limits[1] > 0 else None
-            )
+            raise InputError(problem, key="limits", value=limits, mend=f"1e-6:{limits[1]:g}" if limits[1] > 0 else None)
         return LogNorm(*limits)
     positive = numbers[numbers > 0]
     if not len(positive):

@@ -66,5 +66,6 @@ def _inches(length: Length | None, key: str) -> float | None:
         raise InputError(problem, key=key, value=length, allowed=allowed, mend=mend)
     inches = number * INCHES[unit]
     if not LEAST <= inches <= MOST:
-        raise InputError("no length of a sheet", key=key, value=length, allowed=allowed)
+        mend = str(length).replace(",", ".") if "," in str(length) else f"{min(max(inches, LEAST), MOST):g}in"
+        raise InputError("no length of a sheet", key=key, value=length, allowed=allowed, mend=mend)
     return inches

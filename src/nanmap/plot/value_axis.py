@@ -121,11 +121,11 @@ def _of_the_living(numbers: Numbers, alive: np.ndarray, column: Column) -> np.nd
 
 
 def _widened(numbers: np.ndarray, scale: str) -> tuple[float, float]:
-    """The least and the greatest of most, with a margin."""
+    """The least and the greatest, on a logarithm that of most, with a margin."""
     if scale != "log":
         low, high = float(numbers.min()), float(numbers.max())
         margin = MARGIN * (high - low) or 1.0
         return low - margin, high + margin
-    low, high = np.log10(np.clip(spread(numbers), *DRAWABLE))
+    low, high = np.log10(np.clip([numbers.min(), spread(numbers)[1]], *DRAWABLE))
     margin = max(MARGIN * (high - low), 0.1)
     return float(10 ** (low - margin)), float(10 ** (high + margin))
