@@ -198,6 +198,8 @@ class Sheet:
         return title, text, scale * sum(heights) + 0.22
 
     def _write(self, title: str, text: str, look: Theme) -> None:
+        if not title:
+            return
         width, height = self.figure.get_size_inches()
         top = height - PAD
         below = top - self.scale * LINE_HEIGHTS[TITLE] * len(title.split("\n")) - 0.04

@@ -1,6 +1,7 @@
 """Numeric columns → colours: the median run of each pixel, with colours of their own for what is no number."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from matplotlib.colors import LogNorm, Normalize, SymLogNorm
@@ -14,7 +15,8 @@ from nanmap.plot.theme import DIVERGING, SEQUENTIAL, Theme, through, to_bytes
 from nanmap.plot.words import percent
 from nanmap.results.schema import Column, Reason, Scale, Unit
 
-SPREAD = (2, 98)  # percentiles of the losses that are alive, between which losses are coloured
+# Percentiles of the losses that are alive, between which losses are coloured; of few losses it is all of them.
+SPREAD: tuple[tuple[float, Literal["lower", "higher"]], ...] = ((2, "lower"), (98, "higher"))
 NEAR = 10  # unless the least and the greatest are within this factor of them
 DRAWABLE = (1e-280, 1e300)  # matplotlib takes less for 0, and half and twice must be floats too
 BUFFER = 0.2  # the palest of both signs stay apart
@@ -168,6 +170,6 @@ def _norm(column: Column, numbers: np.ndarray, limits: tuple[float, float] | Non
 
 def spread(positive: np.ndarray) -> tuple[float, float]:
     """Between which numbers most are; a single 1e300 must not bleach all others, and nothing is cut off for little."""
-    low, high = np.percentile(positive, SPREAD)
+    low, high = (np.percentile(positive, share, method=outer) for share, outer in SPREAD)
     least, most = positive.min(), positive.max()
     return float(least if least > low / NEAR else low), float(most if most / NEAR < high else high)
