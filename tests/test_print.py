@@ -88,6 +88,18 @@ class TestPaper:
         )
         assert any("tint: the runner-up" in text for text in legend_of(draw(folder, **COLUMN)))
 
+    @pytest.mark.parametrize(("key", "other"), [("width", {}), ("height", {"title": ""})])
+    def test_a_legend_without_room_is_told_and_the_mend_is_enough(
+        self, tmp_path: Path, key: str, other: dict[str, Any]
+    ):
+        folder = mixed(tmp_path)
+        with pytest.raises(InputError, match=f"{key}: too") as caught:
+            draw(folder, **{key: "1.7in"}, **other)
+        length = re.search(r"mend: ([\d.]+in)", str(caught.value))[1]
+        figure = draw(folder, **{key: length}, **other)
+        size = figure.bbox.size
+        assert all((box.min >= 0).all() and (box.max <= size).all() for _, box in written(figure))
+
     @pytest.mark.parametrize(
         ("options", "problem", "mend"),
         [
@@ -95,8 +107,8 @@ class TestPaper:
             ({"width": "86 parsec"}, "width: has another unit", "86mm"),
             ({"width": "3,4in"}, "width: no length of a sheet", "mend: 3.4in"),
             ({"height": 900}, "height: no length of a sheet (got 900)", "mend: 60in"),
-            ({"width": "1in"}, "width: too narrow for the panels (got '1in')", "or a smaller font"),
-            ({"width": "5in", "height": "1in"}, "height: too low for the panels", "empty title"),
+            ({"width": "1in"}, "width: too narrow for what is on it (got '1in')", "or a smaller font"),
+            ({"width": "5in", "height": "1in"}, "height: too low for what is on it", "empty title"),
             ({"font_size": 0}, "font_size: no size of a text (got 0)", "4 to 40 points"),
         ],
     )

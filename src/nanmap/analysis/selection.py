@@ -34,8 +34,9 @@ class Selection:
     def keeps(self, cells: Cells) -> np.ndarray:
         """Which cells the conditions keep `[cells]`; values and windows are looked at axis by axis."""
         kept = np.ones(len(cells), bool)
+        columns = cells.columns() if self.conditions else {}
         for condition in self.conditions:
-            kept &= np.broadcast_to(condition(cells.columns()), len(cells))
+            kept &= np.broadcast_to(condition(columns), len(cells))
         return kept
 
     def positions(self, grid: Grid) -> list[np.ndarray]:

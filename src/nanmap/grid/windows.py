@@ -1,6 +1,7 @@
 """A window on an axis of numbers: from a low to a high end, both included and both within the axis."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -40,9 +41,9 @@ def _checked(axis: Axis, window: Any, key: str) -> tuple[float, float]:
         mend = f"a map chooses with select, as {name}={axis.labels[0]}; a sweep in its file, or with --set axes.{name}.values"
         raise InputError("its values are no numbers, so it has no window", key=key, value=window, mend=mend)
     numbers = isinstance(window, Sequence | np.ndarray) and not isinstance(window, str) and len(window) == 2
-    if not numbers or any(isinstance(end, bool) or not isinstance(end, int | float) for end in window):
+    if not numbers or any(isinstance(end, bool) or not isinstance(end, Real) for end in window):
         raise InputError("expects two numbers, the low and the high end", key=key, value=window)
-    low, high = window
+    low, high = (end.item() if isinstance(end, np.generic) else end for end in window)
     if not low < high:
         mend = f"{axis.column}={high:g}:{low:g}" if high < low else "give a low and a high end"
         raise InputError("its low end must be below its high end", key=key, value=f"{low:g}:{high:g}", mend=mend)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def checked_limits(limits: Any) -> tuple[float, float] | None:
     if limits is None:
         return None
     given = tuple(limits) if isinstance(limits, list | tuple | np.ndarray) else (limits,)
-    real = [isinstance(each, int | float) and not isinstance(each, bool) and math.isfinite(each) for each in given]
+    real = [isinstance(each, Real) and not isinstance(each, bool) and math.isfinite(each) for each in given]
     if len(real) != 2 or not all(real):
         raise InputError("expects two numbers, the least and the greatest", key="limits", value=limits, allowed="0:1")
     if given[0] >= given[1]:

@@ -127,7 +127,7 @@ class Sheet:
         )
         title, text, head = self._wrap(lines, sheet_width)
         around = head + below + bottom.room + 0.45 * scale
-        height = self._up(height, rows, around)
+        height = self._up(height, rows, around, head)
         labels = bottom, fit_labels(up, "y", height, scale) if up is not None else Labels(1, 0, side, height, scale)
         self.names = panels.names[0], wrapped(panels.names[1], max(1.3, rows * height), NAME * scale)
         margin = 0.05 + 0.2 * scale * len(self.names[1].split("\n"))  # left of the panels' labels
@@ -171,21 +171,24 @@ class Sheet:
         while panels.free and columns > 1 and free / columns - 0.12 < READABLE:
             columns -= 1
         width = free / columns - 0.12
-        if width < LEAST_PANEL:
-            least = columns * (LEAST_PANEL + 0.12) + taken
-            mend = f"{np.ceil(10 * least) / 10:g}in, or a smaller font"
-            raise InputError("too narrow for the panels", key="width", value=f"{self.paper.width:g}in", mend=mend)
+        least = max(columns * (LEAST_PANEL + 0.12) + taken, self.legend_size[0] + 2 * PAD)
+        if self.paper.width < least:
+            mend = f"{_rounded_up(least)}in, or a smaller font"
+            raise InputError("too narrow for what is on it", key="width", value=f"{self.paper.width:g}in", mend=mend)
         return panels.with_columns(columns), width
 
-    def _up(self, height: float, rows: int, around: float) -> float:
+    def _up(self, height: float, rows: int, around: float, head: float) -> float:
         """A panel's height."""
         if self.paper.height is None:
             return height
         height = (self.paper.height - around) / rows - 0.3 * self.scale
-        if height < LEAST_PANEL:
-            least = rows * (LEAST_PANEL + 0.3 * self.scale) + around
-            mend = f"{np.ceil(10 * least) / 10:g}in, a smaller font, or an empty title, which leaves out the text above the panels"
-            raise InputError("too low for the panels", key="height", value=f"{self.paper.height:g}in", mend=mend)
+        least = rows * (LEAST_PANEL + 0.3 * self.scale) + around
+        least = max(least, head + self.legend_size[1] + 2 * PAD) if self.beside else least
+        if self.paper.height < least:
+            mend = (
+                f"{_rounded_up(least)}in, a smaller font, or an empty title, which leaves out the text above the panels"
+            )
+            raise InputError("too low for what is on it", key="height", value=f"{self.paper.height:g}in", mend=mend)
         return height
 
     def _wrap(self, lines: list[str], width: float) -> tuple[str, str, float]:
@@ -222,6 +225,10 @@ class Sheet:
             legend.set_loc("upper left")
             legend.set_bbox_to_anchor((side / width, top / height), self.figure.transFigure)
             top -= taken + LEGEND_GAP * self.scale
+
+
+def _rounded_up(inches: float) -> str:
+    return f"{np.ceil(10 * inches) / 10:g}"
 
 
 def name_panels(panels: np.ndarray, settings: ShownSettings, size: tuple[float, float], scale: float) -> None:

@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
+from numbers import Real
 
 from nanmap.errors import InputError
 
@@ -44,7 +45,7 @@ def make_paper(width: Length | None = None, height: Length | None = None, font_s
     """
     if font_size is None:
         font_size = FONT
-    real = isinstance(font_size, int | float) and not isinstance(font_size, bool)
+    real = isinstance(font_size, Real) and not isinstance(font_size, bool)
     if not real or not LEAST_FONT <= font_size <= MOST_FONT:
         allowed = f"{LEAST_FONT:g} to {MOST_FONT:g} points"
         raise InputError("no size of a text", key="font_size", value=font_size, allowed=allowed)
@@ -56,7 +57,7 @@ def _inches(length: Length | None, key: str) -> float | None:
         return None
     allowed = f"{LEAST:g} to {MOST:g} inches; in, cm, mm or pt, such as 3.4in, 86mm or 245pt"
     number, unit = math.nan, "in"
-    if isinstance(length, int | float) and not isinstance(length, bool):
+    if isinstance(length, Real) and not isinstance(length, bool):
         number = float(length)
     elif found := re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([a-zA-Z\"″]*)\s*", str(length)):
         number, unit = float(found[1]), found[2].lower()
