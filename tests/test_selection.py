@@ -9,6 +9,7 @@ import pytest
 import nanmap
 from handmade import BATCH, LINE, RATE, SEED, write_run
 from nanmap.analysis import count_outcomes, load_grid, make_view
+from nanmap.cli.map import check_listed
 from nanmap.cli.picture_name import file_name
 from nanmap.errors import InputError
 from nanmap.outcomes import Outcome
@@ -213,6 +214,8 @@ x = "learning_rate"
             "maps.1.kind: is none of the allowed values (got 'heat')\n  allowed: 'map' or 'lines'",
         ),
         ('y = "n"\nlimits = [1]', "maps.1.limits"),
+        ('y = "n"\nselect = [3]', "maps.1.select: expects values by axis"),
+        ('y = "n"\nwidth = true', "maps.1.width: expects a length"),
     ],
 )
 def test_a_map_that_a_sweep_cannot_draw_is_told_before_it_trains(tmp_path: Path, table: str, problem: str) -> None:
@@ -229,3 +232,19 @@ def test_a_sweep_lists_lines_and_windows(tmp_path: Path) -> None:
     (tmp_path / "s.toml").write_text(MAPS + lines)
     (drawn,) = load_sweep(tmp_path / "s.toml").maps
     assert (drawn.kind, drawn.select, drawn.zoom) == ("lines", ["n > 8", {"n": [9, 10]}], {"learning_rate": (0.01, 1)})
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ('width = "3"', "s.toml: maps.1.width: has no unit (got '3')"),
+        ('cmap = "viridi"\nvalue = "r2"', "s.toml: maps.1.cmap: no such colormap (got 'viridi')"),
+        ("limits = [0, 1]", "s.toml: maps.1.limits: is for numbers; `outcome` has a colour for each name"),
+    ],
+)
+def test_the_looks_of_a_map_are_looked_at_before_training(tmp_path: Path, table: str, problem: str) -> None:
+    (tmp_path / "line.toml").write_text('[data]\nkind = "line"\nn = 9\n[training]\nepochs = 2\n')
+    (tmp_path / "s.toml").write_text(f'{MAPS}y = "n"\n{table}')
+    with pytest.raises(InputError) as caught:
+        check_listed(load_sweep(tmp_path / "s.toml"))
+    assert problem in str(caught.value)

@@ -13,11 +13,13 @@ from nanmap.cli.windows import Zoom, parse_pair, parse_windows
 from nanmap.errors import InputError
 
 if TYPE_CHECKING:
+    from nanmap.plan import Sweep
     from nanmap.result import Result
 
 Length = Annotated[
     str | None, typer.Option(metavar="LENGTH", help="Such as 3.4in, 86mm, 8.6cm or 245pt.", show_default=False)
 ]
+LOOKS = {"width", "height", "font_size", "cmap", "limits"}
 ASSIGNED = re.compile(r"\s*\w+\s*=(?!=)")
 
 
@@ -144,6 +146,20 @@ def _as_typed(error: InputError, typed: Collection[str]) -> InputError:
         option = f"--{name.replace('_', '-')}"
         error.key = f"{option} {rest}" if dot else option
     return error
+
+
+def check_listed(sweep: "Sweep") -> None:
+    """Tells what is wrong with the looks of the maps that a sweep lists, before it is trained."""
+    for number, drawn in enumerate(sweep.maps, 1):
+        options = {name: value for name, value in drawn.model_dump().items() if value is not None}
+        if options.keys() & LOOKS:
+            from nanmap.plot import check_look
+
+            try:
+                check_look(drawn.kind, options)
+            except InputError as error:
+                error.key = f"maps.{number}.{error.key}"
+                raise error.within(sweep.file or sweep.name) from None
 
 
 def draw_listed(result: "Result", page: Mapping[str, Any] | None = None) -> None:

@@ -42,10 +42,13 @@ def sweep(
         raise InputError("measures the widths that --width sets", key="--tune", mend="give one of the two")
     plan = planned(sweep, set_, device, parse_windows(zoom))
     from nanmap import api
+    from nanmap.cli.map import check_listed
     from nanmap.cli.progress import Progress
     from nanmap.engine import LocalEngine
     from nanmap.engine.estimate import estimate
 
+    if maps:
+        check_listed(plan.sweep)
     engine = LocalEngine(
         widths=dict.fromkeys((variant.program for variant in plan.variants()), width) if width else None
     )

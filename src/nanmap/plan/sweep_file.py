@@ -19,11 +19,11 @@ class MapSpec(Settings):
     facet: Annotated[tuple[str, ...], Field(strict=False)] = ()
     lines: str | None = None
     value: str | None = None
-    select: dict[str, Any] | str | list[dict[str, Any] | str] = Field(default_factory=dict)
+    select: Any = Field(default_factory=dict)
     zoom: dict[str, Ends] = Field(default_factory=dict)
     title: str | None = None
-    width: str | Number | None = None
-    height: str | Number | None = None
+    width: Any = None
+    height: Any = None
     font_size: Number | None = None
     cmap: str | None = None
     limits: Ends | None = None
@@ -38,6 +38,18 @@ class MapSpec(Settings):
             require(self.y is None, "y", "the value goes up the side of lines; name its column with value")
             require(not self.facet, "facet", 'is for maps; lines = "axis" has a line for each of its values')
             require(self.cmap is None, "cmap", "is for maps; lines have colours of their own")
+        return self
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        """What may be of several types, which one validator per type would tell badly."""
+        chosen = self.select if isinstance(self.select, list) else [self.select]
+        told = 'expects values by axis as in { init = ["normal"] }, a condition as a text, or a list of both'
+        require(all(isinstance(each, dict | str) for each in chosen), "select", told)
+        for name in ("width", "height"):
+            length = getattr(self, name)
+            fits = length is None or (isinstance(length, str | int | float) and not isinstance(length, bool))
+            require(fits, name, 'expects a length such as "86mm", or a number of inches')
         return self
 
     @property

@@ -38,7 +38,7 @@ def paint(folder: RunFolder, settings: ShownSettings, value: str, colouring: Col
     check_value(value)
     view = settings.view
     if value in NAMED:
-        _check_plain(value, colouring)
+        check_plain(value, colouring)
         names = NAMED[value].by_severity()
         return _paint_names(count_names(folder, view, value, names), names, value, colouring.look)
     if value not in NUMERIC:
@@ -62,7 +62,7 @@ def checked_column(value: str, settings: ShownSettings) -> Column:
     return column
 
 
-def _check_plain(value: str, colouring: Colouring) -> None:
+def check_plain(value: str, colouring: Colouring) -> None:
     """Names have colours of their own."""
     for key, given in (("cmap", colouring.colormap), ("limits", colouring.limits)):
         if given is not None:
