@@ -145,6 +145,19 @@ class TestNoNumbers:
             "NAN": [[pytest.approx(10)]],
         }
 
+    @pytest.mark.parametrize(("first", "scale", "low"), [(3, "log", 1), (0, "symlog", 0)])
+    def test_an_event_that_never_came_is_marked_and_ranked_first(
+        self, tmp_path: Path, first: int, scale: str, low: float
+    ):
+        steps = np.array([[-1] * 4, [-1, -1, -1, 40], [-1, 90, 90, 90], [20] * 4, [first] * 4])
+        figure = drawn(write_run(tmp_path, [RATE, SEED], {"first_nan_step": steps.ravel()}), value="first_nan_step")
+        (axes,) = figure.axes
+        assert marks_of(axes) == {"MISSING": [pytest.approx(RATES[:2])]}
+        assert "with “never” ranked first" in head_of(figure)
+        assert "never: 8 trainings · 40 %" in legend_of(figure)
+        assert axes.get_yscale() == scale
+        assert low <= axes.get_ylim()[0] <= first
+
 
 class TestLook:
     def test_lines_differ_in_more_than_colour(self, tmp_path: Path):

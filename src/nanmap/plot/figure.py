@@ -20,6 +20,7 @@ from nanmap.plot.curves import Curve, find_curves
 from nanmap.plot.files import DPI, checked, write
 from nanmap.plot.layout import Panels, Sheet, name_panels
 from nanmap.plot.legend import draw_bar, line_of, make_legend, points_of, tell_tint
+from nanmap.plot.names import name_axis
 from nanmap.plot.paint import paint
 from nanmap.plot.painted import Painting
 from nanmap.plot.paper import Length, make_paper
@@ -27,7 +28,7 @@ from nanmap.plot.runner_up import expand
 from nanmap.plot.shown_settings import ShownSettings
 from nanmap.plot.theme import Theme, find_theme, to_bytes
 from nanmap.plot.ticks import Labels, set_up
-from nanmap.plot.words import describe_excluded, describe_map, name_axis
+from nanmap.plot.words import describe_excluded, describe_map
 from nanmap.results.folder import RunFolder
 
 MOST_PANELS, MOST_COLUMNS = 30, 6

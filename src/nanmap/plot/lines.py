@@ -20,6 +20,7 @@ from nanmap.plot.files import DPI, checked, write
 from nanmap.plot.layout import Panels, Sheet
 from nanmap.plot.legend import place_handles
 from nanmap.plot.line_styles import band_handle, marks_of, style_of
+from nanmap.plot.names import name_axis
 from nanmap.plot.paint import NUMERIC, alive_pixels, check_present, check_value, checked_column
 from nanmap.plot.paint_numbers import bar_label, describe_kinds, describe_rank
 from nanmap.plot.paper import Length, make_paper
@@ -27,7 +28,7 @@ from nanmap.plot.shown_settings import ShownSettings
 from nanmap.plot.theme import Theme, find_theme
 from nanmap.plot.ticks import set_up
 from nanmap.plot.value_axis import ValueAxis, make_value_axis
-from nanmap.plot.words import describe_map, name_axis
+from nanmap.plot.words import describe_map
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import Column
 

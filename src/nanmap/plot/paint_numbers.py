@@ -13,7 +13,7 @@ from nanmap.plot.labels import label_of
 from nanmap.plot.painted import Bar, Painting, extension, percent_ticks
 from nanmap.plot.theme import DIVERGING, SEQUENTIAL, Theme, through, to_bytes
 from nanmap.plot.words import percent
-from nanmap.results.schema import Column, Reason, Scale, Unit
+from nanmap.results.schema import Column, Missing, Reason, Scale, Unit
 
 # Percentiles of the losses that are alive, between which losses are coloured; of few losses it is all of them.
 SPREAD: tuple[tuple[float, Literal["lower", "higher"]], ...] = ((2, "lower"), (98, "higher"))
@@ -139,8 +139,12 @@ def describe_kinds(numbers: Numbers, column: Column) -> dict[Kind, str]:
 def describe_rank(numbers: Numbers, column: Column) -> str:
     """Where among the runs that share a pixel those stand that are no number; "" if there is none."""
     words = {Kind.INF: "infinite", Kind.NAN: "NaN", Kind.MISSING: why_missing(column)}
-    order = ", ".join(f"“{word}”" for kind, word in words.items() if numbers.tally[kind])
-    return f", with {order} ranked last" if order else ""
+    best = (Kind.MISSING,) if column.missing is Missing.NEGATIVE else ()
+    said = {}
+    for place, kinds in (("first", best), ("last", tuple(kind for kind in words if kind not in best))):
+        said[place] = ", ".join(f"“{words[kind]}”" for kind in kinds if numbers.tally[kind])
+    ranked = " and ".join(f"{order} ranked {place}" for place, order in said.items() if order)
+    return f", with {ranked}" if ranked else ""
 
 
 def _counted(word: str, count: int, numbers: Numbers) -> str:

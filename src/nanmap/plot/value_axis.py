@@ -105,6 +105,7 @@ def make_value_axis(
             )
         return ValueAxis(scale, *limits)
     numbers = np.concatenate([_of_the_living(each, alive, column) for each in quantiles[:2]])
+    scale = "log" if column.scale is Scale.STEPS and (numbers >= 1).all() else scale
     numbers = numbers[numbers > 0] if scale == "log" else numbers
     if column.scale is Scale.SHARE:
         numbers = np.append(np.maximum(numbers, -1), [0.0, 1.0])
@@ -122,6 +123,8 @@ def _of_the_living(numbers: Numbers, alive: np.ndarray, column: Column) -> np.nd
 
 def _widened(numbers: np.ndarray, scale: str) -> tuple[float, float]:
     """The least and the greatest, on a logarithm that of most, with a margin."""
+    if scale == "symlog" and numbers.min() >= 0:
+        return 0.0, float(numbers.max() + 1) * 10**MARGIN
     if scale != "log":
         low, high = float(numbers.min()), float(numbers.max())
         margin = MARGIN * (high - low) or 1.0

@@ -1,4 +1,4 @@
-"""The sentences on a map: what was trained, the budget, what a pixel holds, and the names of axes and columns."""
+"""The sentences on a picture: what was trained, the budget, what a pixel or a point holds, which rows are drawn."""
 
 from pathlib import PurePath
 
@@ -8,46 +8,9 @@ from nanmap.analysis import Shown, View
 from nanmap.config.choices import FILE_KINDS
 from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.plot.labels import label_of, wrapped
+from nanmap.plot.names import PLURALS
 from nanmap.plot.shown_settings import ShownSettings
 from nanmap.results.columns import JUDGED_BY_DATA
-
-AXIS_NAMES = {
-    "learning_rate": "learning rate",
-    "batch_size": "batch size: rows per update",
-    "n": "rows of data",
-    "epochs": "epochs: passes over the rows",
-    "steps": "updates",
-    "init": "initialiser",
-    "init_scale": "factor on the initial kernels",
-    "init_offset": "shift of the first layer's initial kernel",
-    "norm": "normalisation",
-    "hidden": "units of the hidden layers",
-    "dtype": "number format",
-    "scale_inputs": "scaling of the inputs",
-    "scale_targets": "scaling of the targets",
-    "missing": "missing values",
-    "categorical": "categories as",
-}
-PLURALS = {
-    "seed": "seeds",
-    "init": "initialisers",
-    "learning_rate": "learning rates",
-    "batch_size": "batch sizes",
-    "n": "numbers of rows",
-    "norm": "normalisations",
-    "optimizer": "optimizers",
-    "dtype": "number formats",
-    "activation": "activations",
-    "scale_inputs": "input scalings",
-    "scale_targets": "target scalings",
-}
-
-
-def name_axis(column: str) -> str:
-    """The label of an axis: what it is, its unit, and its column, which is what a command calls it."""
-    layer = column.removeprefix("learning_rate_")
-    name = f"learning rate of layer {layer}" if layer.isdigit() else AXIS_NAMES.get(column)
-    return f"{name} ({column})" if name else column
 
 
 def describe_map(
