@@ -240,11 +240,21 @@ def test_a_sweep_lists_lines_and_windows(tmp_path: Path) -> None:
         ('width = "3"', "s.toml: maps.1.width: has no unit (got '3')"),
         ('cmap = "viridi"\nvalue = "r2"', "s.toml: maps.1.cmap: no such colormap (got 'viridi')"),
         ("limits = [0, 1]", "s.toml: maps.1.limits: is for numbers; `outcome` has a colour for each name"),
+        ("select = { n = 7 }", "s.toml: maps.1.select.n: is not on the axis (got 7)"),
     ],
 )
-def test_the_looks_of_a_map_are_looked_at_before_training(tmp_path: Path, table: str, problem: str) -> None:
+def test_listed_maps_are_looked_at_before_training(tmp_path: Path, table: str, problem: str) -> None:
     (tmp_path / "line.toml").write_text('[data]\nkind = "line"\nn = 9\n[training]\nepochs = 2\n')
     (tmp_path / "s.toml").write_text(f'{MAPS}y = "n"\n{table}')
     with pytest.raises(InputError) as caught:
         check_listed(load_sweep(tmp_path / "s.toml"))
     assert problem in str(caught.value)
+
+
+def test_so_are_those_whose_rows_a_window_leaves_out(tmp_path: Path) -> None:
+    (tmp_path / "line.toml").write_text('[data]\nkind = "line"\nn = 9\n[training]\nepochs = 2\n')
+    (tmp_path / "s.toml").write_text(f'{MAPS}y = "n"\nselect = {{ n = 8 }}')
+    sweep = load_sweep(tmp_path / "s.toml")
+    check_listed(sweep)
+    with pytest.raises(InputError, match=r"maps.1.select.n: is not on the axis \(got 8\)[\s\S]*--no-maps"):
+        check_listed(zoomed(sweep, {"n": (9, 11)}))

@@ -149,17 +149,21 @@ def _as_typed(error: InputError, typed: Collection[str]) -> InputError:
 
 
 def check_listed(sweep: "Sweep") -> None:
-    """Tells what is wrong with the looks of the maps that a sweep lists, before it is trained."""
+    """Tells what is wrong with the maps that a sweep lists, before it is trained."""
+    from nanmap.analysis import make_view
+
     for number, drawn in enumerate(sweep.maps, 1):
         options = {name: value for name, value in drawn.model_dump().items() if value is not None}
-        if options.keys() & LOOKS:
-            from nanmap.plot import check_look
+        try:
+            make_view(sweep.grid, drawn.x, drawn.y or drawn.lines, drawn.facet, drawn.select, drawn.zoom)
+            if options.keys() & LOOKS:
+                from nanmap.plot import check_look
 
-            try:
                 check_look(drawn.kind, options)
-            except InputError as error:
-                error.key = f"maps.{number}.{error.key}"
-                raise error.within(sweep.file or sweep.name) from None
+        except InputError as error:
+            error.key = f"maps.{number}.{error.key}"
+            error.mend = error.mend or "mend the map in the file, or leave all maps out with --no-maps"
+            raise error.within(sweep.file or sweep.name) from None
 
 
 def draw_listed(result: "Result", page: Mapping[str, Any] | None = None) -> None:
