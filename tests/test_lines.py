@@ -90,6 +90,16 @@ class TestNumbers:
         assert 1 < axes.get_ylim()[1] < 10
         assert marks_of(axes) == {"above": [pytest.approx(RATES[3:])]}
 
+    def test_the_marks_of_two_lines_do_not_cover_each_other(self, tmp_path: Path):
+        folder = write_run(tmp_path, [BATCH, RATE], {"loss_final": np.tile([1e-9, 1.0, 1.0, 1e9, 1.0], 3)})
+        (axes,) = drawn(folder, lines="batch_size", limits=(1e-3, 10)).axes
+        for end in ("above", "below"):
+            marks = [line for line in axes.lines if line.get_marker() == SHAPES[end]]
+            heights = [line.get_transform().transform(line.get_xydata())[0, 1] for line in marks]
+            assert len(marks) == 3
+            assert heights == sorted(heights, reverse=True)
+            assert np.diff(heights).max() < -10
+
     def test_limits_as_asked_for(self, tmp_path: Path):
         folder = write_run(tmp_path, [RATE], {"loss_final": np.geomspace(1e-4, 1, 5)})
         (axes,) = drawn(folder, limits=(1e-3, 1e-1)).axes

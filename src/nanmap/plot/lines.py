@@ -163,15 +163,18 @@ def _fill(
     best, median, worst = ([_line(each, number) for number in range(count)] for each in quantiles)
     every = max(1, len(view.x) // 20)
     marks = [up.marks(each) for each in median]
-    rows = np.cumsum([bool(found) for found in reversed(marks)])[::-1]  # the first line's on top, as in the legend
+    below = [up.past(each, -1) for each in median]
+    # One row per line that has any, the first line's on top, as in the legend.
+    rows = np.cumsum([bool(found) for found in reversed(marks)])[::-1]
+    rows_below = np.cumsum([found.any() for found in reversed(below)])[::-1]
     for number in range(count):
         style = style_of(number, look)
         along = centres(view.x) + (0 if joined else ASIDE * (number - (count - 1) / 2))
         if view.depth > 1:
             style.draw_band(axes, along, *up.band(best[number], worst[number], column), joined)
         style.draw_line(axes, along, up.inside(median[number]), joined, (number * every // count, every))
-        below = up.past(median[number], -1)
-        marks_of("below", look).draw(axes, along[below], 0.5, style.colour, scale, inside=True)
+        mark = marks_of("below", look)
+        mark.draw(axes, along[below[number]], rows_below[number] - 0.5, style.colour, scale, inside=True)
         for kind, there in marks[number].items():
             marks_of(kind, look).draw(axes, along[there], rows[number] - 0.3, style.colour, scale)
 
