@@ -25,7 +25,7 @@ def draw(result: Result, out: Path) -> None:
     theme = THEMES["light"]
     panels = {dtype: _bars(result, dtype) for dtype in ("float32", "float64") if _bars(result, dtype)}
     heights = [len(bars) for bars in panels.values()]
-    with plt.rc_context(theme.rc):
+    with plt.rc_context(theme.rc(9)):
         size = (WIDTH, ROW * sum(heights) + FRAME * len(panels) + 0.25)
         figure, axes = plt.subplots(len(panels), 1, figsize=size, height_ratios=heights, squeeze=False)
         for axis, (dtype, bars) in zip(axes[:, 0], panels.items(), strict=True):

@@ -37,7 +37,11 @@ AXES = """A sweep names a config, then `[[axes]]` tables; the first one is the s
 | `where = "batch_size <= n and init != 'zeros'"` | the cells that stay; excluded cells keep their numbers and have no row |
 | `[record] full_loss = true` | tracks the loss over all rows at every step, for `measure` of minibatch trainings |
 | `[record] sharpness = true` | λmax of networks at the start and at the end; `"start"` leaves out the end |
-| `[[maps]]` with `file`, `x`, `y`, `facet`, `value`, `select` | pictures that `nanmap sweep` draws into the run folder |
+| `[[maps]]` with `file`, `x`, `y`, `facet`, `value` | pictures that `nanmap sweep` draws into the run folder |
+| … `kind = "lines"`, `x`, `lines`, `value` | a number along one axis, a line per value of another; the median and 10 % to 90 % of the runs |
+| … `select = { init = ["normal"] }`, or `"learning_rate < 1e-3 and n >= 4"`, or a list of both | the rows that are drawn |
+| … `zoom = { learning_rate = [1e-3, 1e-2] }` | only a window of an axis |
+| … `title`, `width = "86mm"`, `height`, `font_size`, `cmap`, `limits = [0, 1]` | as the options of `nanmap map` |
 
 An axis on `a.b` has the column `b`, one on `x.kind` the column `x`, one on `optimizer.layer_learning_rates.0` the
 column `learning_rate_0`; where two would collide, the full key with `_`."""

@@ -266,8 +266,8 @@ def test_a_map_is_drawn_as_it_is_asked_for(tmp_path: Path, command, monkeypatch:
     options = ("--facet", "c", "--facet", "d", "--value", "converged", "--select", "e=[1, 2]", "--theme", "dark")
     command("map", ".", "--x", "a", "--y", "b", *options, cwd=tmp_path)
     command("map", ".", "--x", "a", "--y", "b", "--out", "m.svg", cwd=tmp_path)
-    plain = {"facet": (), "value": "outcome", "select": {}, "theme": "light"}
-    asked = {"facet": ("c", "d"), "value": "converged", "select": {"e": [1, 2]}, "theme": "dark"}
+    plain = {"theme": "light"}
+    asked = {"facet": ("c", "d"), "value": "converged", "select": [{"e": [1, 2]}], "theme": "dark"}
     assert drawn.asked == [
         ("a", "b", plain | {"out": Path("maps/outcome_a_b.png")}),
         ("a", "b", asked | {"out": Path("maps/converged_a_b_c_d_e=1+2.png")}),
@@ -278,12 +278,15 @@ def test_a_map_is_drawn_as_it_is_asked_for(tmp_path: Path, command, monkeypatch:
 def test_listed_maps_are_drawn_where_nothing_else_is_asked(
     tmp_path: Path, command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nanmap.cli.map.draw_listed", lambda result, theme: print("listed", theme))
+    monkeypatch.setattr("nanmap.cli.map.draw_listed", lambda result, page: print("listed", *page.values()))
     monkeypatch.setattr("nanmap.cli.map._axes", lambda result: ["a", "b"])
     assert command("map", ".", cwd=tmp_path).stdout == "listed light\n"
     assert command("map", ".", "--theme", "dark", cwd=tmp_path).stdout == "listed dark\n"
     for options, missing in (
-        *((asked, "--x and --y") for asked in ("--out m.png", "--facet a", "--select a=1", "--value nan")),
+        *(
+            (asked, "--x and --y")
+            for asked in ("--out m.png", "--facet a", "--select a=1", "--value nan", "--zoom a=1:2")
+        ),
         ("--x a", "--y"),
         ("--y a", "--x"),
     ):
@@ -297,7 +300,7 @@ def test_every_map_that_a_sweep_lists_is_drawn_with_its_options(capsys: pytest.C
         {"file": "two.svg", "x": "b", "y": "a", "facet": ["c"], "value": "cause", "select": {"d": 1}},
     ]
     drawn: Any = Drawn(asked=[], manifest={"maps": maps}, folder=SimpleNamespace(maps=Path("maps")))
-    draw_listed(drawn, "dark")
+    draw_listed(drawn, {"theme": "dark"})
     assert drawn.asked == [
         ("a", "b", {"facet": (), "theme": "dark", "out": Path("maps/one.png")}),
         (

@@ -179,8 +179,8 @@ def test_an_outcome_is_classified_stored_and_drawn(told: dict) -> None:
 
 
 def test_a_column_is_stored_and_drawn_with_its_label_and_its_nan(told: dict) -> None:
-    assert told["loss_swing"]["bar"] == ["swing of the loss"]
-    assert told["loss_swing"]["legend"] == ["NaN: 1 training · 33 %"]
+    assert told["loss_swing"]["bar"] == ["swing of the loss (loss_swing)"]
+    assert told["loss_swing"]["legend"] == ["above 2: 1 training · 33 %", "NaN: 1 training · 33 %"]
     assert told["loss_swing"]["pixels"][2] == nanmap.Outcome.NAN.colour
 
 

@@ -10,10 +10,8 @@ import matplotlib
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 import nanmap
 from handmade import BATCH, LINE, RATE, SEED, write_run
@@ -24,38 +22,20 @@ from nanmap.outcomes import Cause, Outcome
 from nanmap.plan import make_sweep
 from nanmap.plot import draw_map
 from nanmap.plot.paint_numbers import _norm
-from nanmap.plot.theme import MISSING, SEQUENTIAL, THEMES
+from nanmap.plot.theme import SEQUENTIAL, THEMES
 from nanmap.results.columns import COLUMNS, column_named
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import Reason
+from pictures import EYES, collide, contrast, head_of, lab, legend_of, linear, panels_of, pixels, written
 
 NAN, INF = np.nan, np.inf
+MISSING = THEMES["light"].missing
 ONE_BATCH = {"key": "training.batch_size", "values": [32]}
 POINTS = 12  # per side of a pixel that has a core
 
 
 def draw(folder: RunFolder, x: str = "learning_rate", y: str = "batch_size", **options: Any) -> Figure:
     return draw_map(folder, x, y, **options)
-
-
-def panels_of(figure: Figure) -> list[Axes]:
-    return [axes for axes in figure.axes if axes.images]
-
-
-def pixels(figure: Figure, rows: int, columns: int, panel: int = 0) -> list[list[str]]:
-    """The colour of each pixel's corner, rows from below; "" where nothing is drawn."""
-    image = np.asarray(panels_of(figure)[panel].images[0].get_array())
-    corners = image[:: image.shape[0] // rows, :: image.shape[1] // columns]
-    return [[to_hex(point[:3] / 255) if point[3] else "" for point in row] for row in corners]
-
-
-def legend_of(figure: Figure) -> list[str]:
-    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
-
-
-def head_of(figure: Figure) -> str:
-    """The title and the lines under it, as one line."""
-    return " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
 
 
 def sequential(share: float) -> str:
@@ -214,13 +194,13 @@ class TestNumbers:
         assert not any("a NaN appeared" in each for each in legend_of(figure))
 
     def test_losses_are_coloured_between_their_2nd_and_98th_percentile(self):
-        losses = np.geomspace(1e-20, 1e20, 51)
-        norm, extend = _norm(column_named("loss_final"), losses)
-        assert (norm.vmin, norm.vmax, extend) == (pytest.approx(losses[1]), pytest.approx(losses[-2]), "both")
-        norm, extend = _norm(column_named("sharpness"), losses)
-        assert (norm.vmin, norm.vmax, extend) == (losses[0], losses[-1], "neither")
-        for stray, end in ((1e-20, "min"), (1e20, "max")):
-            assert _norm(column_named("loss_final"), np.append(np.ones(99), stray))[1] == end
+        losses = np.geomspace(1e-60, 1e60, 51)
+        norm = _norm(column_named("loss_final"), losses)
+        assert (norm.vmin, norm.vmax) == (pytest.approx(losses[1]), pytest.approx(losses[-2]))
+        norm = _norm(column_named("sharpness"), losses)
+        assert (norm.vmin, norm.vmax) == (losses[0], losses[-1])
+        norm = _norm(column_named("loss_final"), np.append(np.ones(99), [0.5, 4.0]))
+        assert (norm.vmin, norm.vmax) == (0.5, 4.0), "nothing is cut off for less than a factor of ten"
 
     def test_a_loss_of_zero_is_drawn_as_the_least(self, tmp_path: Path):
         losses = np.array([0.0, 1e-3, 1e-2, 1e-1, 1.0])
@@ -290,8 +270,8 @@ class TestAxes:
         layers = [{"key": f"optimizer.layer_learning_rates.{k}", "log": [1.0, 10.0], "num": 3} for k in (0, 1)]
         head = head_of(draw(write_run(tmp_path / "a", layers), x="learning_rate_0", y="learning_rate_1"))
         assert "learning rate of layer 0" in head
-        assert "learning rate of layer 1" in head
-        assert "batch size (rows per update)" in head_of(draw(write_run(tmp_path / "b", [BATCH, RATE])))
+        assert "learning rate of layer 1 (learning_rate_1)" in head
+        assert "batch size: rows per update (batch_size)" in head_of(draw(write_run(tmp_path / "b", [BATCH, RATE])))
 
 
 STARTS = {"key": "model.init", "values": ["zeros", "normal"]}
@@ -568,31 +548,6 @@ class TestLayout:
         assert width < 9
 
 
-def written(figure: Figure) -> list[tuple[Text, Any]]:
-    """Every text that is seen on a figure, and its box in dots."""
-    figure.draw_without_rendering()
-    texts = [*figure.texts, *(text for legend in figure.legends for text in [*legend.get_texts(), legend.get_title()])]
-    for axes in figure.axes:
-        texts += [axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts]
-        for axis in (axes.xaxis, axes.yaxis):
-            low, high = sorted(axis.get_view_interval())
-            ticks = zip(axis.get_majorticklocs(), axis.get_major_ticks(), strict=True)
-            texts += [text for place, tick in ticks if low <= place <= high for text in (tick.label1, tick.label2)]
-    return [(text, text.get_window_extent()) for text in texts if text.get_visible() and text.get_text()]
-
-
-def collide(one: tuple[Text, Any], two: tuple[Text, Any]) -> bool:
-    """Whether two texts overlap by more than a dot; slanted ones are parallel, and need a line's distance."""
-    (text, box), (other, other_box) = one, two
-    slant = text.get_rotation()
-    if slant % 90 and slant == other.get_rotation() and text.axes is other.axes:
-        line = text.get_fontsize() / 72 * text.get_figure(root=True).dpi
-        return bool(abs(box.x1 - other_box.x1) * np.sin(np.deg2rad(slant)) < line)
-    across = min(box.x1, other_box.x1) - max(box.x0, other_box.x0)
-    along = min(box.y1, other_box.y1) - max(box.y0, other_box.y0)
-    return bool(min(across, along) > 1)
-
-
 class TestFiles:
     @pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")])
     def test_written_into_a_new_folder_and_the_same_each_time(self, tmp_path: Path, suffix: str, start: bytes):
@@ -636,54 +591,38 @@ class TestMistakes:
         assert mend in str(caught.value)
 
 
-EYES = {
-    "deuteranopia": [
-        [0.367322, 0.860646, -0.227968],
-        [0.280085, 0.672501, 0.047413],
-        [-0.011820, 0.042940, 0.968881],
-    ],
-    "protanopia": [
-        [0.152286, 1.052583, -0.204868],
-        [0.114503, 0.786281, 0.099216],
-        [-0.003882, -0.048116, 1.051998],
-    ],
-    "tritanopia": [
-        [1.255528, -0.076749, -0.178779],
-        [-0.078411, 0.930809, 0.147602],
-        [0.004733, 0.691367, 0.303900],
-    ],
-    "all colours": np.eye(3).tolist(),
-}
-
-
-COLOURS = [each.colour for each in Outcome]
-
-
 class TestColours:
     """Machado, Oliveira and Fernandes (2009), full strength; distances in CIE Lab, where about 2 can just be seen."""
 
     @pytest.mark.parametrize("eye", EYES)
-    def test_outcomes_are_told_apart(self, eye: str):
-        seen = [lab(np.clip(np.array(EYES[eye]) @ linear(colour), 0, 1)) for colour in COLOURS]
-        assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) > 24
+    @pytest.mark.parametrize(("theme", "apart"), [("light", 24), ("dark", 22)])
+    def test_outcomes_are_told_apart(self, theme: str, apart: float, eye: str):
+        colours = [THEMES[theme].own(each.colour) for each in Outcome]
+        seen = [lab(np.clip(np.array(EYES[eye]) @ linear(colour), 0, 1)) for colour in colours]
+        assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) > apart
 
-    def test_and_in_grey(self):
-        lightness = sorted(lab(linear(colour))[0] for colour in COLOURS)
-        assert min(np.diff(lightness)) > 9
+    @pytest.mark.parametrize(("theme", "apart"), [("light", 9), ("dark", 6)])
+    def test_and_in_grey(self, theme: str, apart: float):
+        lightness = sorted(lab(linear(THEMES[theme].own(each.colour)))[0] for each in Outcome)
+        assert min(np.diff(lightness)) > apart
 
-    def test_no_number_looks_like_nan_or_infinity(self):
-        marks = [lab(linear(each.colour)) for each in (Outcome.NAN, Outcome.INF)]
+    def test_nan_is_seen_on_black_and_beside_what_it_comes_from(self):
+        dark = THEMES["dark"]
+        beside = [dark.background, dark.excluded, dark.missing, Outcome.CONVERGED.colour, Outcome.INF.colour]
+        assert min(contrast(dark.nan, each) for each in beside) >= 3
+        assert min(contrast(each, theme.background) for theme in THEMES.values() for each in theme.series) >= 3
+
+    @pytest.mark.parametrize("theme", THEMES)
+    def test_the_pixels_have_the_colours_of_the_theme(self, tmp_path: Path, theme: str):
+        outcomes = np.resize(["converged", "progressing", "nan"], 15).astype(object)
+        figure = draw(write_run(tmp_path, [BATCH, RATE], {"outcome": outcomes}), theme=theme)
+        own = [THEMES[theme].own(Outcome(each).colour) for each in outcomes]
+        assert pixels(figure, 3, 5) == np.reshape(own, (3, 5)).tolist()
+        patches = figure.legends[0].get_patches()
+        assert [to_hex(patch.get_facecolor()) for patch in patches[:3]] == own[:3]
+
+    @pytest.mark.parametrize("theme", THEMES)
+    def test_no_number_looks_like_nan_or_infinity(self, theme: str):
+        marks = [lab(linear(each)) for each in (THEMES[theme].nan, THEMES[theme].inf)]
         numbers = [lab(linear(sequential(share))) for share in np.linspace(0, 1, 50)]
         assert min(np.linalg.norm(mark - number) for mark in marks for number in numbers) > 24
-
-
-def linear(colour: str) -> np.ndarray:
-    parts = np.array(to_rgb(colour))
-    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-
-
-def lab(rgb: np.ndarray) -> np.ndarray:
-    matrix = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
-    x, y, z = (matrix @ rgb) / [0.95047, 1, 1.08883]
-    x, y, z = (np.cbrt(v) if v > 0.008856 else 7.787 * v + 16 / 116 for v in (x, y, z))
-    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])

@@ -396,7 +396,10 @@ def test_a_wrong_override_is_refused(override: str, words: list[str], sweep_file
         (CONFIG, ["this is a config", "nanmap run"]),
         (SWEEP.replace("num = 4", 'num = "4"'), ["num"]),
         (SWEEP + MAP + MAP.replace('x = "learning_rate"', ""), ["maps.2.x", "is missing"]),
-        (SWEEP + MAP + 'facets = ["n"]', ["maps.1.facets", "did you mean `facet`?", "allowed: file, x, y, facet"]),
+        (
+            SWEEP + MAP + 'facets = ["n"]',
+            ["maps.1.facets", "did you mean `facet`?", "allowed: file, kind, x, y, facet"],
+        ),
     ],
 )
 def test_a_wrong_sweep_file_is_refused_by_name(text: str, words: list[str], sweep_file: Path) -> None:
@@ -415,7 +418,7 @@ def test_everything_that_a_sweep_file_says_is_in_the_sweep(sweep_file: Path) -> 
     )
     sweep = load_sweep(sweep_file)
     assert (sweep.title, sweep.zip, sweep.where) == ("Rates", (("rows", "learning_rate"),), "learning_rate > 0.01")
-    assert [(each.file, each.value) for each in sweep.maps] == [("map.png", "outcome"), ("map.pdf", "nan")]
+    assert [(each.file, each.value) for each in sweep.maps] == [("map.png", None), ("map.pdf", "nan")]
     assert sweep.grid.shape == (4,)
     told = sweep.describe()
     assert told == {

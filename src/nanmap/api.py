@@ -11,7 +11,8 @@ from nanmap.edges.find import BLOCK
 from nanmap.engine import Engine
 from nanmap.errors import InputError
 from nanmap.grid.shorthand import Axes, axis_tables, linear, log
-from nanmap.plan import Plan, Sweep, load_sweep, make_sweep
+from nanmap.grid.windows import Windows
+from nanmap.plan import Plan, Sweep, load_sweep, make_sweep, zoomed
 from nanmap.result import Result
 from nanmap.runs.observer import Observer
 from nanmap.runs.single import EpochLoss, TrainingReport, train_one
@@ -93,6 +94,7 @@ def sweep(
     out: str | Path | None = None,
     name: str | None = None,
     where: str | None = None,
+    zoom: Windows | None = None,
     engine: Engine | None = None,
     fresh: bool = False,
     shard_cells: int | None = None,
@@ -108,6 +110,8 @@ def sweep(
         out: the run folder; `results/<name>` if None.
         name: what a config with axes is called; the stem of its file, else `sweep`, if None.
         where: which cells of a config with axes stay, such as `batch_size <= n`; all if None.
+        zoom: by axis of numbers the low and the high end of a window, to train at the resolution of the whole axis: as many
+            values between closer ends. The name, and with it the folder, says the window.
         engine: trains; the devices of this process if None.
         fresh: start over, removing the run's rows.
         shard_cells: cells per file; chosen by the size of the grid if None.
@@ -128,6 +132,7 @@ def sweep(
     """
     _check_count("shard_cells", shard_cells)
     plan = _plan(sweep, axes, name, where)
+    plan = Plan(zoomed(plan.sweep, zoom)) if zoom else plan
     folder = train_sweep(
         plan,
         _folder(out, plan.sweep),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
+    from nanmap.analysis import Select
+
 
 class Result:
     """The rows of a run folder, as tables, as grids and as pictures.
@@ -94,27 +96,45 @@ class Result:
     def map(
         self,
         x: str,
-        y: str,
+        y: str | None = None,
         *,
+        kind: str = "map",
         facet: str | Sequence[str] = (),
-        value: str = "outcome",
+        lines: str | None = None,
+        value: str | None = None,
         out: str | Path | None = None,
         title: str | None = None,
         theme: str = "light",
-        select: Mapping[str, Any] | None = None,
+        select: "Select | None" = None,
+        zoom: Mapping[str, Sequence[float]] | None = None,
+        width: str | float | None = None,
+        height: str | float | None = None,
+        font_size: float | None = None,
+        cmap: str | None = None,
+        limits: Sequence[float] | None = None,
     ) -> "Figure":
-        """Draws what became of each training, over any two axes.
+        """Draws what became of each training, over any two axes; or a number along one axis, as lines.
 
         Args:
             x: column of the horizontal axis.
-            y: column of the vertical axis.
-            facet: columns of up to two axes over panels: one, or rows and columns.
-            value: what to show: `outcome`, `cause`, an outcome's name for the share of the runs that ended so, or a
-                numeric column.
+            y: column of the vertical axis of a map.
+            kind: `map`, a colour per setting; or `lines`, the value up the side: the median run, and a band from the
+                10 % to the 90 % of runs.
+            facet: columns of up to two axes over the panels of a map: one, or rows and columns.
+            lines: column of the axis of which each value has a line.
+            value: what to show: `outcome` (unless given), `cause`, an outcome's name for the share of the runs that
+                ended so, or a numeric column; for lines a numeric column, `loss_final` unless given.
             out: file to write: `.png`, `.svg` or `.pdf`. Its folder is made.
-            title: in place of the sweep's own.
+            title: in place of the sweep's own; "" leaves out all the text above the panels, for a caption to say.
             theme: `light` or `dark`.
-            select: for some axes the value to keep, or a list of values; rows with others are left out.
+            select: which rows to keep: by axis a value, or a list of values; a condition as in a sweep's `where`, such as
+                `"learning_rate < 1e-3 and batch_size >= 4"`; or a list of both, of which all hold.
+            zoom: by axis of numbers the low and the high end of a window.
+            width: of the picture: inches, or a text such as `"86mm"`; in, cm, mm or pt.
+            height: the same.
+            font_size: of the text, in points.
+            cmap: for numbers a colormap of matplotlib; parts that look like NaN or infinity are left out of it.
+            limits: for numbers those at both ends of the colour bar, or of the vertical axis of lines.
 
         Returns:
             The figure, to add to or to save otherwise.
@@ -122,9 +142,27 @@ class Result:
         Raises:
             InputError: a name or value is unknown, the axes make no plane, there are too many panels, or no rows.
         """
-        from nanmap.plot import draw_map
+        from nanmap.plot import draw
 
-        return draw_map(self.folder, x, y, facet=facet, value=value, out=out, title=title, theme=theme, select=select)
+        return draw(
+            self.folder,
+            kind,
+            x=x,
+            y=y,
+            facet=facet,
+            lines=lines,
+            value=value,
+            out=out,
+            title=title,
+            theme=theme,
+            select=select,
+            zoom=zoom,
+            width=width,
+            height=height,
+            font_size=font_size,
+            cmap=cmap,
+            limits=limits,
+        )
 
 
 Run = Result | str | Path

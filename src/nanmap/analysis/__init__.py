@@ -9,12 +9,14 @@ from nanmap.analysis.joined import JoinedFolder
 from nanmap.analysis.judged import JudgedFolder
 from nanmap.analysis.pixels import (
     Kind,
-    Medians,
+    Numbers,
     count_names,
     count_outcomes,
     most_common,
     take_medians,
+    take_quantiles,
 )
+from nanmap.analysis.selection import Select
 from nanmap.analysis.shown_axes import Shown
 from nanmap.analysis.view import View, load_grid, make_view
 from nanmap.analysis.working import Working, what_works
@@ -24,7 +26,8 @@ __all__ = [
     "JoinedFolder",
     "JudgedFolder",
     "Kind",
-    "Medians",
+    "Numbers",
+    "Select",
     "Shown",
     "View",
     "Working",
@@ -38,6 +41,7 @@ __all__ = [
     "most_common",
     "row_of_cell",
     "take_medians",
+    "take_quantiles",
     "to_xarray",
     "what_works",
     "wilson_interval",

@@ -16,7 +16,7 @@ from nanmap.analysis.view import View
 from nanmap.outcomes import Outcome
 from nanmap.results.columns import column_named
 from nanmap.results.folder import RunFolder
-from nanmap.results.schema import Missing, Reason
+from nanmap.results.schema import Column, Missing, Reason
 
 
 class Kind(IntEnum):
@@ -29,21 +29,30 @@ class Kind(IntEnum):
     MISSING = 4
 
 
+ENDS = (  # why a number is missing, and what it is then, in runs that ended so
+    (Reason.ENDED_BY_NAN, Kind.NAN, Outcome.NAN),
+    (Reason.NOT_FINITE, Kind.NAN, Outcome.NAN),
+    (Reason.NOT_FINITE, Kind.INF, Outcome.INF),
+)
+
+
 @dataclass(frozen=True)
-class Medians:
+class Numbers:
     """A numeric column, one value per pixel.
 
     Attributes:
-        values: the median run's value; NaN wherever `kinds` is not NUMBER.
-        kinds: what the median run holds.
+        values: the value of the pixel's median run, or of another quantile; NaN wherever `kinds` is not NUMBER.
+        kinds: what that run holds.
         rows: rows per pixel.
         tally: rows of each kind, over all pixels.
+        every: the numbers of all rows, in any order.
     """
 
     values: np.ndarray
     kinds: np.ndarray
     rows: np.ndarray
     tally: dict[Kind, int]
+    every: np.ndarray
 
 
 def count_names(folder: RunFolder, view: View, column: str, names: Sequence[str]) -> np.ndarray:
@@ -79,49 +88,75 @@ def most_common(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(total > 0, winner, -1), agreement
 
 
-def take_medians(folder: RunFolder, view: View, name: str) -> Medians:
+def take_medians(folder: RunFolder, view: View, name: str) -> Numbers:
     """The median run of each pixel for a numeric column.
 
     Runs are ordered from best to worst: numbers, then infinity, NaN, and a missing value last (of the first step of
     an event it comes first: never is best, and early is worse than late); the middle one is shown, of two middle ones their mean, or the worse where one is no number. So NaN is shown where at least half of
     the runs are NaN, and no NaN is dropped to make room for a number. In the columns that hold no NaN, a value that is
-    missing because the run ended as NaN counts as one.
+    missing because the run ended as NaN, or infinite, counts as one.
+    """
+    return take_quantiles(folder, view, name, (0.5,))[0]
+
+
+def take_quantiles(folder: RunFolder, view: View, name: str, shares: Sequence[float]) -> list[Numbers]:
+    """The same for other runs than the middle one: for each share the run that has so many of the pixel's before it.
+
+    Between two runs the value is interpolated, or is the worse where one is no number.
     """
     column = column_named(name)
     sign = -1.0 if column.better == "high" else 1.0
+    values, kinds = _gather(folder, view, column)
+    tally = {kind: int((kinds == kind).sum()) for kind in Kind}
+    rows = (kinds != Kind.EMPTY).sum(axis=1).reshape(view.shape)
+    every = values[kinds == Kind.NUMBER]
+    ordered = np.sort(sign * values, axis=1)
+    found = []
+    for share in shares:
+        if view.depth == 1:
+            value, kind = values[:, 0], kinds[:, 0]
+        else:
+            value, kind = _ranked(ordered, kinds, share, column.missing is Missing.NEGATIVE)
+            value = sign * value
+        value = np.where(kind == Kind.NUMBER, value, np.nan)
+        found.append(Numbers(value.reshape(view.shape), kind.reshape(view.shape), rows, tally, every))
+    return found
+
+
+def _gather(folder: RunFolder, view: View, column: Column) -> tuple[np.ndarray, np.ndarray]:
+    """Values and kinds of all rows, `[pixels, depth]`."""
     pixels = int(np.prod(view.shape, dtype=np.int64))
     values, kinds = np.full((pixels, view.depth), np.nan), np.zeros((pixels, view.depth), np.uint8)
-    wanted = (name, "outcome") if Reason.ENDED_BY_NAN in column.reasons else (name,)
-    for pixel, layer, numbers, *outcome in _placed(folder, view, *wanted):
+    known = {kind: outcome for reason, kind, outcome in ENDS if reason in column.reasons}
+    wanted = (column.name, "outcome") if known else (column.name,)
+    for pixel, layer, numbers, *outcomes in _placed(folder, view, *wanted):
         found, kind = _numbers(numbers)
-        for each in outcome:
-            kind[(kind == Kind.MISSING) & _is(each, Outcome.NAN)] = Kind.NAN
+        for each in outcomes:
+            missing = kind == Kind.MISSING
+            for end, outcome in known.items():
+                kind[missing & _is(each, outcome)] = end
         values[pixel, layer], kinds[pixel, layer] = found, kind
-    tally = {kind: int((kinds == kind).sum()) for kind in Kind}
-    if view.depth == 1:
-        middle, kind = values[:, 0], kinds[:, 0]
-    else:
-        middle, kind = _middle(sign * values, kinds, sign, column.missing is Missing.NEGATIVE)
-    middle = np.where(kind == Kind.NUMBER, middle, np.nan)
-    rows = (kinds != Kind.EMPTY).sum(axis=1)
-    return Medians(middle.reshape(view.shape), kind.reshape(view.shape), rows.reshape(view.shape), tally)
+    return values, kinds
 
 
-def _middle(values: np.ndarray, kinds: np.ndarray, sign: float, missing_is_best: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Median along the last axis. np.sort puts −inf first and NaN last, which is the order wanted."""
-    ordered = np.sort(values, axis=1)
+def _ranked(
+    ordered: np.ndarray, kinds: np.ndarray, share: float, missing_is_best: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """A quantile along the last axis. np.sort puts −inf first and NaN last, which is the order wanted."""
     real = ((kinds == Kind.NUMBER) | (kinds == Kind.INF)).sum(axis=1)
     rated = real + (kinds == Kind.NAN).sum(axis=1)
     total = (kinds != Kind.EMPTY).sum(axis=1)
-    low, high = np.maximum(total - 1, 0) // 2, np.maximum(total, 1) // 2
-    high = np.minimum(high, np.maximum(total - 1, 0))
+    place = share * np.maximum(total - 1, 0)
+    low, high = np.floor(place).astype(int), np.ceil(place).astype(int)
+    weight = place - low
     if missing_is_best:  # positions among those that are there; below 0 stand the missing ones
         low, high = low - (total - rated), high - (total - rated)
     rows = np.arange(len(ordered))
     with np.errstate(invalid="ignore"):
-        middle = ordered[rows, np.where(low < 0, high, low)] / 2 + ordered[rows, high] / 2
-    tests = [total == 0, (high < 0) | (high >= rated), high >= real, ~np.isfinite(middle)]
-    return sign * middle, np.select(tests, [Kind.EMPTY, Kind.MISSING, Kind.NAN, Kind.INF], Kind.NUMBER).astype(np.uint8)
+        before, after = ordered[rows, np.where(low < 0, high, low)], ordered[rows, high]
+        value = np.where(weight > 0, before * (1 - weight) + after * weight, before)
+    tests = [total == 0, (high < 0) | (high >= rated), high >= real, ~np.isfinite(value)]
+    return value, np.select(tests, [Kind.EMPTY, Kind.MISSING, Kind.NAN, Kind.INF], Kind.NUMBER).astype(np.uint8)
 
 
 def _placed(folder: RunFolder, view: View, *names: str) -> Iterator[tuple[Any, ...]]:

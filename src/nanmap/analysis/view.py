@@ -1,16 +1,18 @@
 """What a map shows: which axis goes where, and the pixel that each cell falls in. Reads no rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
-from nanmap.analysis.shown_axes import Shown, selected, shown_axis
+from nanmap.analysis.selection import Select, Selection, make_selection
+from nanmap.analysis.shown_axes import Shown, shown_axis
 from nanmap.errors import InputError, RunFolderError, did_you_mean
 from nanmap.grid.axes import Axis, AxisSpec, column_names
 from nanmap.grid.grid import Cells, Grid, make_grid
+from nanmap.grid.windows import Windows
 
 
 @dataclass(frozen=True)
@@ -20,13 +22,15 @@ class View:
     Attributes:
         shown: the facets, then y, then x: the dimensions of the pixels.
         merged: the axes whose values share a pixel, slowest first.
-        fixed: the axes of which `select` left one value.
+        fixed: the axes of which one value is left.
+        selection: which cells are shown at all.
     """
 
     grid: Grid
     shown: tuple[Shown, ...]
     merged: tuple[Shown, ...]
     fixed: tuple[Shown, ...]
+    selection: Selection = field(default_factory=Selection)
 
     @property
     def x(self) -> Shown:
@@ -58,7 +62,7 @@ class View:
         return self._place(self.grid.cells(cells))
 
     def _place(self, cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        kept = np.ones(len(cells), bool)
+        kept = self.selection.keeps(cells)
         flat = []
         for group in (self.shown, self.merged, self.fixed):
             index = np.zeros(len(cells), np.int64)
@@ -78,8 +82,8 @@ class View:
         return lookup
 
     def expected(self) -> np.ndarray:
-        """Cells per pixel once the run is complete: 0 where `where` excludes all."""
-        if self.grid.where is None:
+        """Cells per pixel once the run is complete: 0 where `where` or the selection excludes all."""
+        if self.grid.where is None and not self.selection.conditions:
             return np.full(self.shape, self.depth)
         counts = np.zeros(self.shape, np.int64)
         for cells in self.grid.chunks():
@@ -111,34 +115,43 @@ def load_specs(manifest: Mapping[str, Any]) -> list[AxisSpec]:
         raise RunFolderError("is no run folder: the axes in its manifest are not what nanmap writes") from None
 
 
-def make_view(grid: Grid, x: str, y: str, facet: Sequence[str] = (), select: Mapping[str, Any] | None = None) -> View:
-    """Which axis goes where on a map.
+def make_view(
+    grid: Grid,
+    x: str,
+    y: str | None = None,
+    facet: Sequence[str] = (),
+    select: Select | None = None,
+    zoom: Windows | None = None,
+) -> View:
+    """Which axis goes where on a picture.
 
     Args:
         grid: the run's grid.
         x: column of the horizontal axis; `y` of the vertical one, `facet` of those over the panels.
-        y: see `x`.
+        y: see `x`; None where numbers of the rows go up the side.
         facet: see `x`.
-        select: a value, or a list of values, to keep for some axes; all others are left out.
+        select: which rows to keep, see `make_selection`; all others are left out.
+        zoom: windows on axes, see `make_selection`.
 
     Raises:
-        InputError: a name is no axis, an axis is named twice, or a selected value is not on its axis.
+        InputError: a name is no axis, an axis is named twice, a selected value is not on its axis, or no cell is left.
     """
-    wanted = [("x", x), ("y", y), *(("facet", name) for name in facet)]
-    for place, name in [*wanted, *(("select", name) for name in select or {})]:
+    wanted = [("x", x), *([("y", y)] if y is not None else []), *(("facet", name) for name in facet)]
+    for place, name in wanted:
         _check_known(name, [axis.column for axis in grid.axes], place)
+    selection = make_selection(grid, select, zoom)
     names = [name for _, name in wanted]
     _check_apart(grid, wanted)
     rest: list[Shown] = []
     shown: dict[str, Shown] = {}
-    for group in grid.dimensions:
-        positions = selected(group, select or {})
+    for group, positions in zip(grid.dimensions, selection.positions(grid), strict=True):
         made = {axis.column: shown_axis(axis, positions) for axis in group}
         placed = made.keys() & set(names)
         shown |= {name: made[name] for name in placed}
         rest += [] if placed else [made[group[0].column]]
     merged, fixed = ([each for each in rest if (len(each) > 1) == many] for many in (True, False))
-    return View(grid, tuple(shown[name] for name in (*facet, y, x)), tuple(merged), tuple(fixed))
+    order = (*facet, *([y] if y is not None else []), x)
+    return View(grid, tuple(shown[name] for name in order), tuple(merged), tuple(fixed), selection)
 
 
 def _check_known(name: str, known: list[str], place: str) -> None:

@@ -16,6 +16,8 @@ from nanmap.cli import interrupt
 from nanmap.errors import InputError, NanmapError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nanmap.plan import Plan
 
 app = typer.Typer(
@@ -42,14 +44,16 @@ RunOut = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu or gpu.", metavar="auto|cpu|gpu")]
 
 
-def planned(sweep: Path, overrides: list[str] | None, device: str) -> "Plan":
+def planned(
+    sweep: Path, overrides: list[str] | None, device: str, windows: "Mapping[str, tuple[float, float]] | None" = None
+) -> "Plan":
     """The plan of a sweep's file, on the device that is asked for; says first what a user may not expect."""
     from nanmap.cli.examples import refuse_example
     from nanmap.engine.devices import set_up
-    from nanmap.plan import Plan, load_sweep, notices
+    from nanmap.plan import Plan, load_sweep, notices, zoomed
 
     refuse_example(sweep)
-    plan = Plan(load_sweep(sweep, overrides or []))
+    plan = Plan(zoomed(load_sweep(sweep, overrides or []), windows))
     for sentence in notices(plan):
         print(f"note: {sentence}")
     set_up(device)

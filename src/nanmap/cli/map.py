@@ -1,17 +1,26 @@
 """`nanmap map`: one map as asked, or those that the sweep lists."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nanmap.cli.app import app
+from nanmap.cli.picture_name import file_name
+from nanmap.cli.windows import Zoom, parse_pair, parse_windows
 from nanmap.errors import InputError
 
 if TYPE_CHECKING:
+    from nanmap.plan import Sweep
     from nanmap.result import Result
+
+Length = Annotated[
+    str | None, typer.Option(metavar="LENGTH", help="Such as 3.4in, 86mm, 8.6cm or 245pt.", show_default=False)
+]
+LOOKS = {"width", "height", "font_size", "cmap", "limits"}
+ASSIGNED = re.compile(r"\s*\w+\s*=(?!=)")
 
 
 @app.command(
@@ -25,44 +34,146 @@ def map_(
         list[str] | None, typer.Option(help="Axis with a panel per value; at most two.", show_default=False)
     ] = None,
     value: Annotated[
-        str, typer.Option(help="What to colour by: outcome, cause, converged (share of runs), or any other column.")
-    ] = "outcome",
-    select: Annotated[
-        list[str] | None, typer.Option(metavar="AXIS=VALUE", help="Keep only these rows; may be repeated.")
+        str | None,
+        typer.Option(
+            help="What to colour by: outcome (unless given), cause, converged (share of runs), or any other column; "
+            "of lines the column up the side, loss_final unless given.",
+            show_default=False,
+        ),
     ] = None,
+    kind: Annotated[
+        str, typer.Option(metavar="map|lines", help="lines: the value along --x, its median and 10 % to 90 % of runs.")
+    ] = "map",
+    lines: Annotated[
+        str | None, typer.Option(metavar="AXIS", help="With --kind lines: a line per value.", show_default=False)
+    ] = None,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="AXIS=VALUE|CONDITION",
+            help="Keep only these rows, such as init=normal or 'learning_rate < 1e-3 and batch_size >= 4'; may be repeated.",
+        ),
+    ] = None,
+    zoom: Zoom = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Judge by another threshold, such as outcome.ratio=0.1."),
     ] = None,
     theme: Annotated[str, typer.Option(help="light or dark.", metavar="light|dark")] = "light",
+    title: Annotated[
+        str | None,
+        typer.Option(
+            help="In place of the sweep's; '' leaves out all the text above, for a caption.", show_default=False
+        ),
+    ] = None,
+    width: Length = None,
+    height: Length = None,
+    font_size: Annotated[
+        float | None, typer.Option(metavar="POINTS", help="9 unless given.", show_default=False)
+    ] = None,
+    cmap: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Colormap of matplotlib, for numbers. The usual one, viridis, cividis and plasma can be read by "
+            "colour-blind eyes, jet and rainbow cannot.",
+            show_default=False,
+        ),
+    ] = None,
+    limits: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOW:HIGH", help="Numbers at the ends of the colours, or of the lines.", show_default=False
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Picture to write: .png, .svg or .pdf; RUN/maps/… unless given.", show_default=False),
     ] = None,
 ) -> None:
-    """Draw a stability map of any two axes. Without --x and --y: the maps that the sweep lists."""
+    """Draw a stability map of any two axes, or lines along one. Without --x and --y: the maps that the sweep lists."""
     from nanmap.result import Result
 
-    thresholds, chosen = _thresholds(set_ or []), _selected(select or [])
+    thresholds, chosen, windows = _thresholds(set_ or []), _selected(select or []), parse_windows(zoom)
+    page = _given({"theme": theme, "width": width, "height": height, "font_size": font_size})
+    what = _given(
+        {
+            "facet": tuple(facet or ()),
+            "value": value,
+            "lines": lines,
+            "select": chosen,
+            "zoom": windows,
+            "title": title,
+            "cmap": cmap,
+            "limits": None if limits is None else parse_pair(limits, "--limits"),
+        }
+    )
     result = Result(run)
     if thresholds:
         result = result.judged(**thresholds)
-    if x is None and y is None and not (facet or select or out or value != "outcome" or thresholds):
-        draw_listed(result, theme)
-        return
-    if x is None or y is None:
-        missing = " and ".join(name for name, given in (("--x", x), ("--y", y)) if given is None)
-        raise InputError("a map as asked needs both --x and --y", key=missing, allowed=_axes(result))
-    out = out or result.folder.maps / _file_name([value, x, y, *(facet or [])], {**chosen, **thresholds})
-    result.map(x, y, facet=tuple(facet or ()), value=value, select=chosen, theme=theme, out=out)
+    try:
+        if x is None and y is None and kind == "map" and not (what or thresholds or out):
+            draw_listed(result, page)
+            return
+        _check_axes(result, x, y, kind)
+        out = out or result.folder.maps / file_name(x or "", y, kind, what, thresholds)
+        options = what | page | ({} if kind == "map" else {"kind": kind})
+        result.map(x or "", y, **options, out=out)
+    except InputError as error:
+        raise _as_typed(
+            error, {*page, *what, *(() if x is None and y is None else ("x", "y")), "kind", "out"}
+        ) from None
     print(out)
 
 
-def draw_listed(result: "Result", theme: str = "light") -> None:
-    """Draws the maps that the sweep's file lists into the run folder."""
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Those that were given; a title may be empty."""
+    return {name: option for name, option in options.items() if option is not None and option not in ((), [], {})}
+
+
+def _check_axes(result: "Result", x: str | None, y: str | None, kind: str) -> None:
+    needed = {"--x": x} if kind == "lines" else {"--x": x, "--y": y}
+    if None in needed.values():
+        missing = " and ".join(name for name, given in needed.items() if given is None)
+        problem = "lines as asked need --x" if kind == "lines" else "a map as asked needs both --x and --y"
+        raise InputError(problem, key=missing, allowed=_axes(result))
+
+
+def _as_typed(error: InputError, typed: Collection[str]) -> InputError:
+    """The error, its key as the option of that name; keys of options that were not typed stay."""
+    name, dot, rest = (error.key or "").partition(".")
+    if name in typed:
+        option = f"--{name.replace('_', '-')}"
+        error.key = f"{option} {rest}" if dot else option
+    return error
+
+
+def check_listed(sweep: "Sweep") -> None:
+    """Tells what is wrong with the maps that a sweep lists, before it is trained."""
+    from nanmap.analysis import make_view
+
+    for number, drawn in enumerate(sweep.maps, 1):
+        options = {name: value for name, value in drawn.model_dump().items() if value is not None}
+        try:
+            make_view(sweep.grid, drawn.x, drawn.y or drawn.lines, drawn.facet, drawn.select, drawn.zoom)
+            if options.keys() & LOOKS:
+                from nanmap.plot import check_look
+
+                check_look(drawn.kind, options)
+        except InputError as error:
+            error.key = f"maps.{number}.{error.key}"
+            error.mend = error.mend or "mend the map in the file, or leave all maps out with --no-maps"
+            raise error.within(sweep.file or sweep.name) from None
+
+
+def draw_listed(result: "Result", page: Mapping[str, Any] | None = None) -> None:
+    """Draws the maps that the sweep's file lists into the run folder; what is asked for of the page goes before theirs."""
     listed = result.manifest.get("maps", []) or [_obvious(result)]
     for options in listed:
-        print(_draw_one(result, options, theme))
+        try:
+            print(_draw_one(result, {**options, **(page or {})}))
+        except InputError as error:
+            raise error.within(f"{result.path}: maps: {options['file']}") from None
 
 
 def _obvious(result: "Result") -> dict[str, Any]:
@@ -72,7 +183,7 @@ def _obvious(result: "Result") -> dict[str, Any]:
 
     dimensions = load_grid(result.manifest).dimensions
     if len(dimensions) < 2:
-        mend = "a map needs two axes; `Result.to_pandas()` has the rows"
+        mend = "a map needs two axes; --kind lines --x draws a number along one; `Result.to_pandas()` has the rows"
         raise InputError("has no plane to draw", file=result.path, allowed=_axes(result), mend=mend)
     rate = next((n for n, axes in enumerate(dimensions) if any(axis.key == LEARNING_RATE for axis in axes)), None)
     across = len(dimensions) - 1 if rate is None else rate
@@ -81,27 +192,28 @@ def _obvious(result: "Result") -> dict[str, Any]:
     return {"x": x, "y": y, "file": f"outcome_{x}_{y}.png"}
 
 
-def _draw_one(result: "Result", options: Mapping[str, Any], theme: str) -> Path:
+def _draw_one(result: "Result", options: Mapping[str, Any]) -> Path:
     given = dict(options)
     out = result.folder.maps / given.pop("file")
-    result.map(given.pop("x"), given.pop("y"), facet=tuple(given.pop("facet", ())), theme=theme, out=out, **given)
+    result.map(given.pop("x"), given.pop("y"), facet=tuple(given.pop("facet", ())), out=out, **given)
     return out
 
 
-def _selected(texts: list[str]) -> dict[str, list[Any]]:
-    """The values to keep by axis; an axis that is given twice keeps both."""
+def _selected(texts: list[str]) -> list[Any]:
+    """Conditions, and before them the values to keep by axis; an axis that is given twice keeps both."""
     from nanmap.config import parse_assignment
 
     chosen: dict[str, list[Any]] = {}
+    conditions = [text for text in texts if not ASSIGNED.match(text)]
+    for text in conditions:
+        if not re.search(r"[<>]|[!=]=|\bin\b", text):
+            mend = "for example --select init=normal, or --select 'learning_rate < 1e-3'"
+            raise InputError("neither AXIS=VALUE nor a condition", key="--select", value=text, mend=mend)
     for text in texts:
-        axis, equals, _ = text.partition("=")
-        if not (equals and axis.strip()):
-            raise InputError(
-                "not of the form AXIS=VALUE", key="--select", value=text, mend="for example --select init=normal"
-            )
-        axis, value = parse_assignment(text)
-        chosen.setdefault(axis, []).extend(value if isinstance(value, list) else [value])
-    return chosen
+        if text not in conditions:
+            axis, value = parse_assignment(text)
+            chosen.setdefault(axis, []).extend(value if isinstance(value, list) else [value])
+    return [*([chosen] if chosen else []), *conditions]
 
 
 def _thresholds(texts: list[str]) -> dict[str, Any]:
@@ -116,12 +228,6 @@ def _thresholds(texts: list[str]) -> dict[str, Any]:
                 "changes what was trained", key=f"--set {key}", value=value, allowed="outcome.*", mend=mend
             )
     return {key.removeprefix("outcome."): value for key, value in given.items()}
-
-
-def _file_name(parts: list[str], told: Mapping[str, Any]) -> str:
-    """Of a picture: what is drawn over which axes, and what sets it apart from that of all rows."""
-    said = [f"{name}={'+'.join(map(str, value)) if isinstance(value, list) else value}" for name, value in told.items()]
-    return re.sub(r"[^\w.=+-]+", "-", "_".join([*parts, *said])) + ".png"
 
 
 def _axes(result: "Result") -> list[str]:

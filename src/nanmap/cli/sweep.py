@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nanmap.cli.app import Device, RunOut, Set, SweepPath, app, planned
+from nanmap.cli.windows import Zoom, parse_windows
 from nanmap.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def sweep(
     sweep: SweepPath,
     out: RunOut = None,
     set_: Set = None,
+    zoom: Zoom = None,
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of continuing.")] = False,
     dry_run: Annotated[
@@ -32,15 +34,21 @@ def sweep(
         int | None, typer.Option(min=1, max=65536, help="Cells side by side in every program.", show_default=False)
     ] = None,
 ) -> None:
-    """Train every cell of a sweep into Parquet, and draw its maps. An interrupted sweep continues."""
+    """Train every cell of a sweep into Parquet, and draw its maps. An interrupted sweep continues.
+
+    With --zoom AXIS=LOW:HIGH: only this window, with as many values as the whole axis had, into a folder of its own.
+    """
     if tune and width:
         raise InputError("measures the widths that --width sets", key="--tune", mend="give one of the two")
-    plan = planned(sweep, set_, device)
+    plan = planned(sweep, set_, device, parse_windows(zoom))
     from nanmap import api
+    from nanmap.cli.map import check_listed
     from nanmap.cli.progress import Progress
     from nanmap.engine import LocalEngine
     from nanmap.engine.estimate import estimate
 
+    if maps:
+        check_listed(plan.sweep)
     engine = LocalEngine(
         widths=dict.fromkeys((variant.program for variant in plan.variants()), width) if width else None
     )

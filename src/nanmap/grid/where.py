@@ -2,7 +2,8 @@
 
 import ast
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import reduce
 from typing import Any
 
@@ -23,8 +24,13 @@ COMPARISONS: dict[type, Callable[[Any, Any], Any]] = {
 GRAMMAR = "comparisons (== != < <= > >=, in [..]) of axis columns, numbers and texts, joined by `and`, `or`, `not`"
 
 
-def parse_where(text: str, columns: Iterable[str]) -> Condition:
+def parse_where(text: str, columns: Iterable[str], key: str = "where") -> Condition:
     """A condition over columns: True for the cells that stay.
+
+    Args:
+        text: as a sweep's file writes it.
+        columns: of the axes that it may name.
+        key: what errors call it.
 
     Raises:
         InputError: the text is outside the grammar or names no axis.
@@ -33,12 +39,27 @@ def parse_where(text: str, columns: Iterable[str]) -> Condition:
     >>> keep({"batch_size": np.array([1, 9]), "n": np.array([4, 4]), "init": np.array(["ones", "ones"])})
     array([ True, False])
     """
+    with _called(key):
+        try:
+            tree = ast.parse(text.strip(), mode="eval").body
+        except SyntaxError as error:
+            raise _outside(text, f"not understood at column {error.offset}") from None
+        condition = _condition(tree, text, list(columns))
+
+    def holds(values: Values) -> np.ndarray:
+        with _called(key):
+            return np.asarray(condition(values), dtype=bool)
+
+    return holds
+
+
+@contextmanager
+def _called(key: str) -> Iterator[None]:
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
-    except SyntaxError as error:
-        raise _outside(text, f"not understood at column {error.offset}") from None
-    condition = _condition(tree, text, list(columns))
-    return lambda values: np.asarray(condition(values), dtype=bool)
+        yield
+    except InputError as error:
+        error.key = key
+        raise
 
 
 def _condition(node: ast.expr, text: str, columns: list[str]) -> Callable[[Values], Any]:

@@ -5,5 +5,6 @@ from nanmap.plan.notices import notices
 from nanmap.plan.plan import Lanes, Plan
 from nanmap.plan.sweep import Sweep, make_sweep
 from nanmap.plan.variant import Variant, make_variant
+from nanmap.plan.zoom import zoomed
 
-__all__ = ["Lanes", "Plan", "Sweep", "Variant", "load_sweep", "make_sweep", "make_variant", "notices"]
+__all__ = ["Lanes", "Plan", "Sweep", "Variant", "load_sweep", "make_sweep", "make_variant", "notices", "zoomed"]

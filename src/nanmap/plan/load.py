@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from nanmap.config import build_config, parse_assignment, read_toml
@@ -13,9 +14,11 @@ from nanmap.config.keys import check_key
 from nanmap.config.load import PATHS, anchored, with_settings
 from nanmap.errors import InputError, did_you_mean
 from nanmap.grid.axes import FORMS, short_name
+from nanmap.grid.where import parse_where
+from nanmap.grid.windows import checked_windows
 from nanmap.outcomes import Outcome
 from nanmap.plan.sweep import Sweep, make_sweep
-from nanmap.plan.sweep_file import SweepFile
+from nanmap.plan.sweep_file import MapSpec, SweepFile
 from nanmap.results.columns import COLUMNS
 
 
@@ -108,7 +111,7 @@ def _check_maps(sweep: Sweep) -> None:
     values = [column.name for column in COLUMNS] + list(Outcome)
     for number, drawn in enumerate(sweep.maps, 1):
         key = f"maps.{number}"
-        for name in (drawn.x, drawn.y, *drawn.facet, *drawn.select):
+        for name in drawn.axes:
             if name not in columns:
                 raise InputError(
                     "names no axis",
@@ -118,7 +121,8 @@ def _check_maps(sweep: Sweep) -> None:
                     allowed=columns,
                     mend=did_you_mean(name, columns),
                 )
-        if drawn.value not in values:
+        _check_rows(drawn, sweep, key)
+        if drawn.value is not None and drawn.value not in values:
             raise InputError(
                 "can be drawn by no such value",
                 file=sweep.file,
@@ -127,6 +131,19 @@ def _check_maps(sweep: Sweep) -> None:
                 allowed=values,
                 mend=did_you_mean(drawn.value, values),
             )
+
+
+def _check_rows(drawn: MapSpec, sweep: Sweep, key: str) -> None:
+    """The windows of a map, and the conditions on its rows."""
+    chosen = drawn.select if isinstance(drawn.select, list) else [drawn.select]
+    try:
+        checked_windows(drawn.zoom, sweep.grid.axes, f"{key}.zoom")
+        for text in chosen:
+            if isinstance(text, str):
+                condition = parse_where(text, [axis.column for axis in sweep.grid.axes], f"{key}.select")
+                condition(sweep.grid.cells(np.zeros(1, int)).columns())  # a number compared with a text shows here
+    except InputError as error:
+        raise error.within(sweep.file) if sweep.file else error from None
 
 
 def _override_axis(axes: list[dict[str, Any]], key: str, value: Any, file: Path) -> None:

@@ -1,21 +1,63 @@
 """The tables of a sweep's file as they stand."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from nanmap.config.base import Settings
+from nanmap.config.base import Number, Settings, require
+
+Ends = Annotated[tuple[Number, Number], Field(strict=False)]
 
 
 class MapSpec(Settings):
     """One `[[maps]]` table: the arguments of `nanmap map`."""
 
     file: Annotated[str, Field(pattern=r"\.(png|svg|pdf)$")]
+    kind: Literal["map", "lines"] = "map"
     x: str
-    y: str
+    y: str | None = None
     facet: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    value: str = "outcome"
-    select: dict[str, Any] = Field(default_factory=dict)
+    lines: str | None = None
+    value: str | None = None
+    select: Any = Field(default_factory=dict)
+    zoom: dict[str, Ends] = Field(default_factory=dict)
+    title: str | None = None
+    width: Any = None
+    height: Any = None
+    font_size: Number | None = None
+    cmap: str | None = None
+    limits: Ends | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        """What one kind of picture needs, the other does not have."""
+        if self.kind == "map":
+            require(self.y is not None, "y", 'a map needs a vertical axis; kind = "lines" draws a number up the side')
+            require(self.lines is None, "lines", 'is for kind = "lines"; the panels of a map are its facet')
+        else:
+            require(self.y is None, "y", "the value goes up the side of lines; name its column with value")
+            require(not self.facet, "facet", 'is for maps; lines = "axis" has a line for each of its values')
+            require(self.cmap is None, "cmap", "is for maps; lines have colours of their own")
+        return self
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        """What may be of several types, which one validator per type would tell badly."""
+        chosen = self.select if isinstance(self.select, list) else [self.select]
+        told = 'expects values by axis as in { init = ["normal"] }, a condition as a text, or a list of both'
+        require(all(isinstance(each, dict | str) for each in chosen), "select", told)
+        for name in ("width", "height"):
+            length = getattr(self, name)
+            fits = length is None or (isinstance(length, str | int | float) and not isinstance(length, bool))
+            require(fits, name, 'expects a length such as "86mm", or a number of inches')
+        return self
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The columns of axes that it names, conditions aside."""
+        chosen = self.select if isinstance(self.select, list) else [self.select]
+        names = [name for each in chosen if isinstance(each, dict) for name in each]
+        return tuple(each for each in (self.x, self.y, *self.facet, self.lines, *names, *self.zoom) if each)
 
 
 class SweepFile(Settings):

@@ -10,24 +10,27 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nanmap.analysis import View, load_grid, make_view
+from nanmap.analysis import Select, View, load_grid, make_view
 from nanmap.config.choices import LEARNING_RATE
 from nanmap.errors import InputError
+from nanmap.grid.windows import Windows
+from nanmap.plot.colormaps import make_colouring
 from nanmap.plot.coordinates import borders, centres, coordinate, to_scale
 from nanmap.plot.curves import Curve, find_curves
-from nanmap.plot.layout import Sheet, name_panels, panel_size
-from nanmap.plot.legend import draw_bar, line_of, make_legend, points_of
+from nanmap.plot.files import DPI, checked, write
+from nanmap.plot.layout import Panels, Sheet, name_panels
+from nanmap.plot.legend import draw_bar, line_of, make_legend, points_of, tell_tint
+from nanmap.plot.names import name_axis
 from nanmap.plot.paint import paint
 from nanmap.plot.painted import Painting
+from nanmap.plot.paper import Length, make_paper
 from nanmap.plot.runner_up import expand
 from nanmap.plot.shown_settings import ShownSettings
 from nanmap.plot.theme import Theme, find_theme, to_bytes
-from nanmap.plot.ticks import Labels, fit_labels, set_up
-from nanmap.plot.words import describe_map, name_axis
+from nanmap.plot.ticks import Labels, set_up
+from nanmap.plot.words import describe_excluded, describe_map
 from nanmap.results.folder import RunFolder
 
-SUFFIXES = (".png", ".svg", ".pdf")
-DPI = 200
 MOST_PANELS, MOST_COLUMNS = 30, 6
 COLUMNS_FOR = {1: 1, 2: 2, 3: 3, 4: 2, 5: 3, 6: 3, 9: 3}  # panels of one facet; 4 otherwise
 CORE_POINTS = 12  # points per side of a pixel in which runs disagree
@@ -44,7 +47,13 @@ def draw_map(
     out: str | Path | None = None,
     title: str | None = None,
     theme: str = "light",
-    select: Mapping[str, Any] | None = None,
+    select: Select | None = None,
+    zoom: Windows | None = None,
+    width: Length | None = None,
+    height: Length | None = None,
+    font_size: float | None = None,
+    cmap: str | None = None,
+    limits: Sequence[float] | None = None,
 ) -> Figure:
     """Draws what became of each training, over any two axes of a run.
 
@@ -61,9 +70,15 @@ def draw_map(
         facet: columns of up to two axes over panels: one, or rows and columns.
         value: what to show.
         out: file to write: `.png`, `.svg` or `.pdf`. Its folder is made.
-        title: in place of the sweep's own.
+        title: in place of the sweep's own; "" leaves out all the text above the panels.
         theme: `light` or `dark`.
-        select: for some axes the value to keep, or a list of values; rows with others are left out.
+        select: which rows to keep: by axis a value, or a list of values; or a condition as in a sweep's `where`.
+        zoom: by axis the ends of a window.
+        width: of the picture, inches or a text with its unit.
+        height: the same.
+        font_size: in points.
+        cmap: matplotlib's name of a colormap, for numbers.
+        limits: the numbers at the ends of the colour bar.
 
     Returns:
         The figure, to add to or to save otherwise.
@@ -71,48 +86,37 @@ def draw_map(
     Raises:
         InputError: a name or value is unknown, the axes make no plane, there are too many panels, or no rows.
     """
-    path = None if out is None else _checked(Path(out))
+    path, paper = checked(out), make_paper(width, height, font_size)
     facet = (facet,) if isinstance(facet, str) else tuple(facet)
     manifest = folder.read_manifest()
-    look, view = find_theme(theme), make_view(load_grid(manifest), x, y, facet, select)
-    rows, columns = _panel_grid(view)
+    look = find_theme(theme)
+    colouring, view = make_colouring(look, cmap, limits), make_view(load_grid(manifest), x, y, facet, select, zoom)
+    panels = _panels(view)
     settings = ShownSettings(manifest, view)
-    painting = paint(folder, settings, value)
+    painting = paint(folder, settings, value, colouring)
     curves = [curve for curve in find_curves(folder, settings) if _on_axis(view, curve)]
     expected = painting.rows if not _has_holes(painting, manifest) else view.expected()
     text = describe_map(settings, painting.rows, expected, title, painting.note)
-    with matplotlib.style.context("default"), matplotlib.rc_context(look.rc):
+    with matplotlib.style.context("default"), matplotlib.rc_context(look.rc(paper.font)):
         figure = Figure(dpi=DPI, facecolor=look.background)
-        sheet = Sheet(figure, make_legend(figure, painting, expected, curves, look), painting.bar is None)
-        names = name_axis(view.x.column), name_axis(view.y.column)
-        size = panel_size(view, rows, columns)
-        labels = fit_labels(view.x, "x", size[0]), fit_labels(view.y, "y", size[1])
-        sheet.lay_out(text, names, labels, size, (rows, columns), look)
-        panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-        drawn = _fill(panels, view, painting, expected, curves, labels, look)
-        name_panels(figure, panels, settings)
+        sheet = Sheet(figure, paper, painting.bar is not None)
+        sheet.take(make_legend(figure, painting, expected, curves, look, describe_excluded(view), sheet.room))
+        panels, size, labels = sheet.lay_out(text, panels, view, look, view.y)
+        places = figure.subplots(*panels.shape, sharex=True, sharey=True, squeeze=False)
+        drawn = _fill(places, view, painting, expected, curves, labels, look)
+        if not _has_cores(drawn[0], view):
+            tell_tint(*sheet.legends)
+        name_panels(places, settings, size, paper.scale)
         if painting.bar is not None:
-            draw_bar(figure, drawn, painting.bar, rows * size[1])
+            across, up = panels.shape[1] * size[0], panels.shape[0] * size[1]
+            draw_bar(figure, drawn, painting.bar, (across, up), paper.scale)
         sheet.name_axes(drawn)
-        if path is not None:
-            _write(figure, path)
+        write(figure, path)
     return figure
 
 
-def _checked(path: Path) -> Path:
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError("cannot write this kind of picture", key="out", value=str(path), allowed=SUFFIXES)
-    return path
-
-
-def _write(figure: Figure, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}  # the same picture is the same file
-    figure.savefig(path, dpi=DPI, metadata=undated.get(path.suffix.lower()))
-
-
-def _panel_grid(view: View) -> tuple[int, int]:
-    """Rows and columns of panels."""
+def _panels(view: View) -> Panels:
+    """The panels, as they stand beside each other where there is room."""
     counts = [len(each) for each in view.facets]
     mend = 'choose some values: select={"axis": [values]}, on the command line --select axis=value'
     if len(counts) > 2:
@@ -124,7 +128,8 @@ def _panel_grid(view: View) -> tuple[int, int]:
         raise InputError(
             f"{' × '.join(map(str, counts))} panels are too many to read", key="facet", allowed=limit, mend=mend
         )
-    return -(-total // columns), columns
+    names = name_axis(view.x.column), name_axis(view.y.column)
+    return Panels(total, (-(-total // columns), columns), len(counts) < 2, names)
 
 
 def _has_holes(painting: Painting, manifest: Mapping[str, Any]) -> bool:
@@ -159,11 +164,9 @@ def _fill(
 
 def _draw_pixels(axes: Axes, view: View, painting: Painting, panel: tuple[int, ...]) -> None:
     """One image in the coordinates of the axes' scales, on which the pixels are evenly spaced."""
-    box = axes.get_window_extent()
-    room = min(box.width / view.shape[-1], box.height / view.shape[-2])
-    image = expand(painting, panel, CORE_POINTS if room >= CORE_LEAST else 1)
+    image = expand(painting, panel, CORE_POINTS if _has_cores(axes, view) else 1)
     limits = [to_scale(each, borders(each)[[0, -1]]) for each in (view.x, view.y)]
-    shrunk = room < 1
+    shrunk = _room(axes, view) < 1
     axes.imshow(
         image,
         extent=(*limits[0], *limits[1]),
@@ -173,6 +176,16 @@ def _draw_pixels(axes: Axes, view: View, painting: Painting, panel: tuple[int, .
         interpolation="antialiased" if shrunk else "nearest",
     )
     axes.set(xlim=borders(view.x)[[0, -1]], ylim=borders(view.y)[[0, -1]])
+
+
+def _has_cores(axes: Axes, view: View) -> bool:
+    return _room(axes, view) >= CORE_LEAST
+
+
+def _room(axes: Axes, view: View) -> float:
+    """Dots per side of a pixel."""
+    box = axes.get_window_extent()
+    return float(min(box.width / view.shape[-1], box.height / view.shape[-2]))
 
 
 def _draw_curve(axes: Axes, view: View, curve: Curve, panel: tuple[int, ...]) -> None:

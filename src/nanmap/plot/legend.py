@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -21,9 +22,12 @@ from nanmap.plot.labels import label_of, text_width, wrapped
 from nanmap.plot.painted import Bar, Painting
 from nanmap.plot.theme import Theme
 
-BAR_WIDTH = 0.17  # inches
-BENEATH, BESIDE = 6.0, 2.6  # inches for a legend beneath the panels of the narrowest sheet, and for a label beside them
-HANDLE = 0.75  # inches for a handle with its gaps
+CORE, TINT = "core: the runner-up,\narea = its share", "tint: the runner-up,\nby its share"
+BAR_WIDTH, BAR_ROOM = 0.17, 0.25  # inches
+BAR_LABEL = 0.2  # inches from one label to the next
+BESIDE = 2.6  # inches for a label beside the panels
+HANDLE, GAP = 0.55, 0.2  # inches for a handle, and between two columns
+MOST_COLUMNS = 4
 FEW_DECADES = 1000  # below, powers of ten alone would be too few ticks
 
 
@@ -80,7 +84,13 @@ class CoreHandler(HandlerPatch):
 
 
 def make_legend(
-    figure: Figure, painting: Painting, expected: np.ndarray, curves: list[Curve], look: Theme
+    figure: Figure,
+    painting: Painting,
+    expected: np.ndarray,
+    curves: list[Curve],
+    look: Theme,
+    excluded: str,
+    room: float | None,
 ) -> Legend | None:
     """The legend of every colour that occurs and is not on the colour bar, still without a place.
 
@@ -90,29 +100,50 @@ def make_legend(
         expected: rows per pixel once the run is complete.
         curves: those that are on the map.
         look: the theme.
+        excluded: what left out the cells that have no row.
+        room: inches of its width, if it stands beneath the panels; None beside them.
     """
-    room = BESIDE if painting.bar is None else BENEATH - HANDLE
     handles: list[Any] = [
-        Patch(facecolor=colour, label=_within(room, label), edgecolor=look.muted, linewidth=0.5)
-        for colour, label in painting.legend
+        Patch(facecolor=colour, label=label, edgecolor=look.muted, linewidth=0.5) for colour, label in painting.legend
     ]
     if painting.core is not None:
-        handles.append(CorePatch(label="core: the runner-up,\narea = its share"))
+        handles.append(CorePatch(label=CORE))
     if ((expected > painting.rows) & (painting.rows == 0)).any():
         handles.append(Patch(facecolor=look.background, edgecolor=look.hatch, hatch="////", label="not trained"))
     if (expected == 0).any():
-        handles.append(Patch(facecolor=look.excluded, edgecolor=look.muted, linewidth=0.5, label="excluded by `where`"))
+        handles.append(Patch(facecolor=look.excluded, edgecolor=look.muted, linewidth=0.5, label=excluded))
     for curve in curves:
         style = points_of(10.0) if curve.measured else line_of(curve)
         handles.append(Line2D([], [], **style, label=curve.label))
+    length = 1.3 if not curves else 2.2  # room for a dash and its gap
+    return place_handles(figure, handles, room, heading=painting.heading, length=length)
+
+
+def tell_tint(*legends: Legend) -> None:
+    """Says that there was no room for cores, and colours were mixed."""
+    for text in (text for legend in legends for text in legend.get_texts()):
+        if text.get_text() == CORE:
+            text.set_text(TINT)
+
+
+def place_handles(
+    figure: Figure, handles: list[Any], room: float | None, heading: str = "", length: float = 1.3
+) -> Legend | None:
+    """A legend of handles with their labels, broken into lines and set in columns as there is room."""
     if not handles:
         return None
+    text = float(matplotlib.rcParams["legend.fontsize"])
+    scale = text / 9
+    most = BESIDE * scale if room is None else room - HANDLE * scale
+    for handle in handles:
+        handle.set_label(_within(most, handle.get_label(), text))
     legend = figure.legend(
         handles=handles,
-        title=painting.heading or None,
-        ncols=1 if painting.bar is None else _columns([handle.get_label() for handle in handles]),
+        title=_within(most, heading, text) or None,
+        ncols=1 if room is None else _columns([handle.get_label() for handle in handles], room, text),
+        columnspacing=1.2,
         frameon=False,
-        handlelength=1.3 if not curves else 2.2,  # room for a dash and its gap
+        handlelength=length,
         handleheight=1.1,
         labelspacing=0.55,
         borderaxespad=0,
@@ -124,31 +155,34 @@ def make_legend(
     return legend
 
 
-def _within(inches: float, label: str) -> str:
-    """The label, broken into lines where it is wider; else its blanks stay as they are."""
-    return label if text_width(label, 9) <= inches else wrapped(label, inches)
+def _within(inches: float, label: str, size: float) -> str:
+    """The label, broken into lines where it is wider and has none yet; else its blanks stay as they are."""
+    return label if "\n" in label or "$" in label or text_width(label, size) <= inches else wrapped(label, inches, size)
 
 
-def _columns(labels: list[str]) -> int:
+def _columns(labels: list[str], room: float, size: float) -> int:
     """Columns of a legend that stands beneath the panels."""
-    widest = max(text_width(line, 9) for label in labels for line in label.split("\n"))
-    return int(np.clip(BENEATH / (widest + HANDLE), 1, min(3, len(labels))))
+    widest = max(text_width(line, size) for label in labels for line in label.split("\n"))
+    return int(np.clip((room + GAP) / (widest + (HANDLE + GAP) * size / 9), 1, min(MOST_COLUMNS, len(labels))))
 
 
-def draw_bar(figure: Figure, panels: list[Axes], bar: Bar, inches: float) -> None:
-    """Draws the colour bar beside the panels, which are so high together."""
+def draw_bar(figure: Figure, panels: list[Axes], bar: Bar, inches: tuple[float, float], scale: float) -> None:
+    """Draws the colour bar beside the panels, which are so wide and so high together."""
+    width, height = inches
     drawn = figure.colorbar(
         ScalarMappable(bar.norm, bar.colormap),
         ax=panels,
         extend=bar.extend,
-        fraction=0.05,
-        aspect=max(5, inches / BAR_WIDTH),
+        fraction=BAR_ROOM / width,
+        aspect=max(5, height / BAR_WIDTH),
         pad=0.015,
     )
-    drawn.set_label(wrapped(bar.label, max(1.0, inches), 9.5))
+    drawn.set_label(wrapped(bar.label, max(1.0, height), 9.5 * scale))
     drawn.outline.set_linewidth(0.5)
-    if isinstance(bar.norm, LogNorm) and (bar.norm.vmax or 0) < FEW_DECADES * (bar.norm.vmin or 0):
-        drawn.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = bar.norm.vmin or 0, bar.norm.vmax or 0
+    if isinstance(bar.norm, LogNorm) and high < FEW_DECADES * low:
+        fits = height > 3 * np.log10(high / low) * BAR_LABEL * scale
+        drawn.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if fits else (1,)))
         drawn.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: label_of(float(value))))
         drawn.ax.yaxis.set_minor_formatter(NullFormatter())
     if bar.ticks is not None:

@@ -3,48 +3,80 @@
 import numpy as np
 from matplotlib.colors import Normalize
 
-from nanmap.analysis import Kind, Medians, count_names, count_outcomes, most_common, take_medians
+from nanmap.analysis import Kind, Numbers, View, count_names, count_outcomes, most_common, take_medians
 from nanmap.config.losses import LOSSES
 from nanmap.errors import InputError, did_you_mean
 from nanmap.outcomes import Outcome, Verdict
+from nanmap.plot.colormaps import Colouring
 from nanmap.plot.paint_numbers import paint_numbers, why_missing
-from nanmap.plot.painted import Bar, Painting, percent_ticks
+from nanmap.plot.painted import Bar, Painting, extension, percent_ticks
 from nanmap.plot.shown_settings import ShownSettings
-from nanmap.plot.theme import SEQUENTIAL, through, to_bytes
+from nanmap.plot.theme import SEQUENTIAL, Theme, through, to_bytes
 from nanmap.plot.words import percent
 from nanmap.results.columns import COLUMNS
 from nanmap.results.folder import RunFolder
-from nanmap.results.schema import TEXT, Column, Reason
+from nanmap.results.schema import TEXT, Column, Reason, Unit
 
 NUMERIC = {each.name: each for each in COLUMNS if each.type != TEXT}
 NAMED = {each.name: each.names for each in COLUMNS if each.names}
 VALUES = (*NAMED, *Outcome, *NUMERIC)
 
 
-def paint(folder: RunFolder, settings: ShownSettings, value: str) -> Painting:
+def paint(folder: RunFolder, settings: ShownSettings, value: str, colouring: Colouring) -> Painting:
     """Paints one column of a run.
 
     Args:
         folder: the run.
         settings: the trainings on the map, and its view.
         value: `outcome`, `cause`, an outcome's name for the share of the runs that ended so, or a numeric column.
+        colouring: the colours of numbers, and the theme.
 
     Raises:
-        InputError: `value` is none of these, is missing in every row, or is an accuracy and no classes were predicted.
+        InputError: `value` is none of these, is missing in every row, is an accuracy and no classes were predicted, or
+            is a column of names while a colormap or limits are asked for.
     """
-    if value not in VALUES:
-        raise InputError("cannot be drawn", key="value", value=value, allowed=VALUES, mend=did_you_mean(value, VALUES))
+    check_value(value)
     view = settings.view
     if value in NAMED:
+        check_plain(value, colouring)
         names = NAMED[value].by_severity()
-        return _paint_names(count_names(folder, view, value, names), names, value)
+        return _paint_names(count_names(folder, view, value, names), names, value, colouring.look)
     if value not in NUMERIC:
-        return _paint_share(count_outcomes(folder, view), Outcome(value))
+        return _paint_share(count_outcomes(folder, view), Outcome(value), colouring)
+    column = checked_column(value, settings)
+    medians = take_medians(folder, view, value)
+    check_present(medians, column)
+    return paint_numbers(medians, column, colouring, alive_pixels(folder, view) if column.unit is Unit.LOSS else None)
+
+
+def check_value(value: str) -> None:
+    """Refuses what is no column and no outcome."""
+    if value not in VALUES:
+        raise InputError("cannot be drawn", key="value", value=value, allowed=VALUES, mend=did_you_mean(value, VALUES))
+
+
+def checked_column(value: str, settings: ShownSettings) -> Column:
+    """The numeric column of a name, unless it says nothing of the trainings at hand."""
     column = NUMERIC[value]
     _check_classes(column, settings)
-    medians = take_medians(folder, view, value)
-    _check_present(medians, column)
-    return paint_numbers(medians, column)
+    return column
+
+
+def check_plain(value: str, colouring: Colouring) -> None:
+    """Names have colours of their own."""
+    for key, given in (("cmap", colouring.colormap), ("limits", colouring.limits)):
+        if given is not None:
+            shown = given if isinstance(given, tuple) else given.name
+            mend = "draw a number, such as value loss_final, or the share of the runs: value converged"
+            raise InputError(f"is for numbers; `{value}` has a colour for each name", key=key, value=shown, mend=mend)
+
+
+def alive_pixels(folder: RunFolder, view: View) -> np.ndarray:
+    """Pixels in which at least half of the runs neither diverged nor died, as many do that blew up before."""
+    counts = count_outcomes(folder, view)
+    stable = [not each.unstable and each is not Outcome.DEAD for each in Outcome.by_severity()]
+    total = counts.sum(axis=0, dtype=np.int64)
+    return (total > 0) & (2 * counts[stable].sum(axis=0, dtype=np.int64) >= total)
 
 
 def _check_classes(column: Column, settings: ShownSettings) -> None:
@@ -60,7 +92,7 @@ def _check_classes(column: Column, settings: ShownSettings) -> None:
         )
 
 
-def _check_present(medians: Medians, column: Column) -> None:
+def check_present(medians: Numbers, column: Column) -> None:
     """A column without a value in any row would be one grey field, unless that says that something never happened."""
     tally = medians.tally
     if Reason.NEVER in column.reasons or not tally[Kind.MISSING] or tally[Kind.NUMBER] or tally[Kind.INF]:
@@ -70,9 +102,9 @@ def _check_present(medians: Medians, column: Column) -> None:
     raise InputError(problem, key="value", value=column.name, mend=mend)
 
 
-def _paint_names(counts: np.ndarray, names: tuple[Verdict, ...], what: str) -> Painting:
+def _paint_names(counts: np.ndarray, names: tuple[Verdict, ...], what: str, look: Theme) -> Painting:
     """The most common name of each pixel; `names` go from good to bad."""
-    colours = np.array([*(to_bytes(each.colour) for each in names), [0, 0, 0, 0]], np.uint8)
+    colours = np.array([*(to_bytes(look.own(each.colour)) for each in names), [0, 0, 0, 0]], np.uint8)
     winner, _ = most_common(counts)
     others = counts.astype(np.int32)
     np.put_along_axis(others, np.maximum(winner, 0)[None], 0, axis=0)
@@ -81,7 +113,7 @@ def _paint_names(counts: np.ndarray, names: tuple[Verdict, ...], what: str) -> P
     share = np.divide(others.max(axis=0), rows, out=np.zeros(rows.shape), where=rows > 0)
     totals = counts.reshape(len(names), -1).sum(axis=1, dtype=np.int64)
     legend = [
-        (each.colour, f"{each or 'none'}  {total:,} · {percent(int(total), int(totals.sum()))}")
+        (look.own(each.colour), f"{each or 'none'}  {total:,} · {percent(int(total), int(totals.sum()))}")
         for each, total in zip(names, totals, strict=True)
         if total
     ]
@@ -93,11 +125,14 @@ def _paint_names(counts: np.ndarray, names: tuple[Verdict, ...], what: str) -> P
     )
 
 
-def _paint_share(counts: np.ndarray, outcome: Outcome) -> Painting:
+def _paint_share(counts: np.ndarray, outcome: Outcome, colouring: Colouring) -> Painting:
     rows = counts.sum(axis=0, dtype=np.int64)
     wanted = counts[Outcome.by_severity().index(outcome)]
     share = np.divide(wanted, rows, out=np.zeros(rows.shape), where=rows > 0)
-    image = through(SEQUENTIAL, share)
+    low, high = colouring.limits or (0, 1)
+    colormap, norm = colouring.colormap or SEQUENTIAL, Normalize(low, high, clip=True)
+    image = through(colormap, norm(share))
     image[rows == 0] = 0
-    label = f"share of runs: {outcome}"
-    return Painting(image, rows, bar=Bar(SEQUENTIAL, Normalize(0, 1), label, "neither", *percent_ticks()))
+    extend = extension(bool((share < low).any()), bool((share > high).any()))
+    ticks = percent_ticks() if colouring.limits is None else (None, None)
+    return Painting(image, rows, bar=Bar(colormap, norm, f"share of runs: {outcome}", extend, *ticks))

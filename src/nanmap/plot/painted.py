@@ -44,3 +44,8 @@ def percent_ticks() -> tuple[list[float], list[str]]:
     """Places and labels of the ticks of a bar of shares."""
     shares = [0, 0.25, 0.5, 0.75, 1]
     return shares, [f"{100 * share:.0f} %" for share in shares]
+
+
+def extension(below: bool, above: bool) -> str:
+    """The ends of a colour bar that have an arrow, in matplotlib's words: those beyond which there are numbers."""
+    return {(True, True): "both", (True, False): "min", (False, True): "max"}.get((below, above), "neither")

@@ -27,39 +27,44 @@ class Labels:
         angle: by how many degrees they are turned.
         room: inches that they take, across the axis.
         inches: length of the axis.
+        scale: by how much they are larger than usual.
     """
 
     step: int
     angle: int
     room: float
     inches: float
+    scale: float = 1.0
 
 
-def fit_labels(shown: Shown, which: str, inches: float) -> Labels:
-    """Labels for an axis (`x` or `y`) that is so long."""
+def fit_labels(shown: Shown, which: str, inches: float, scale: float = 1.0) -> Labels:
+    """Labels for an axis (`x` or `y`) that is so long, `scale` times as large as usual."""
+    line = LINE * scale
     if shown.scale != "values":
-        return Labels(1, 0, POWER + GAP if which == "y" else LINE + GAP, inches)
-    width = max(text_width(label_of(each), SIZE) for each in shown.labels.tolist())
+        return Labels(1, 0, POWER * scale + GAP if which == "y" else line + GAP, inches, scale)
+    width = max(text_width(label_of(each), SIZE * scale) for each in shown.labels.tolist())
     pitch = inches / len(shown)
     numbers = shown.labels.dtype.kind in "if"
     if which == "y":
-        return Labels(int(np.ceil(LINE / pitch)) if numbers else 1, 0, width + 2 * GAP, inches)
+        return Labels(int(np.ceil(line / pitch)) if numbers else 1, 0, width + 2 * GAP, inches, scale)
     if width + GAP <= pitch or numbers:
-        return Labels(int(np.ceil((width + GAP) / pitch)), 0, LINE + GAP, inches)
-    angle = 35 if pitch > 1.8 * LINE else 90
-    turned = width * np.sin(np.deg2rad(angle)) + LINE * np.cos(np.deg2rad(angle))
-    return Labels(1, angle, float(turned) + GAP, inches)
+        return Labels(int(np.ceil((width + GAP) / pitch)), 0, line + GAP, inches, scale)
+    angle = 35 if pitch > 1.8 * line else 90
+    turned = width * np.sin(np.deg2rad(angle)) + line * np.cos(np.deg2rad(angle))
+    return Labels(1, angle, float(turned) + GAP, inches, scale)
 
 
 def set_up(axes: Axes, which: str, shown: Shown, labels: Labels) -> None:
     """Gives an axis (`x` or `y`) of a panel its scale, its limits and its ticks."""
     axis: Axis = getattr(axes, f"{which}axis")
     if shown.scale == "log":
-        _set_log(axes, which, shown, labels.inches)
+        _set_log(axes, which, shown, labels)
     elif shown.scale == "linear":
         whole = shown.labels.dtype.kind == "i"
         axis.set_major_locator(
-            MaxNLocator(nbins=max(2, min(8, int(labels.inches / 0.55))), integer=whole, steps=[1, 2, 2.5, 5, 10])
+            MaxNLocator(
+                nbins=max(2, min(8, int(labels.inches / 0.55 / labels.scale))), integer=whole, steps=[1, 2, 2.5, 5, 10]
+            )
         )
     else:
         _set_categories(axes, which, shown, labels)
@@ -78,9 +83,10 @@ def _set_categories(axes: Axes, which: str, shown: Shown, labels: Labels) -> Non
             text.set(ha="right", va="center" if labels.angle == 90 else "top", rotation_mode="anchor")
 
 
-def _set_log(axes: Axes, which: str, shown: Shown, inches: float) -> None:
+def _set_log(axes: Axes, which: str, shown: Shown, labels: Labels) -> None:
     """Powers of ten, every so many that their labels fit, and small ticks between them."""
     axis: Axis = getattr(axes, f"{which}axis")
+    inches = labels.inches / labels.scale
     sign = int(np.sign(shown.labels[0]))
     if sign > 0:
         getattr(axes, f"set_{which}scale")("log")

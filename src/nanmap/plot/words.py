@@ -1,58 +1,25 @@
-"""The sentences on a map: what was trained, the budget, what a pixel holds, and the names of axes and columns."""
+"""The sentences on a picture: what was trained, the budget, what a pixel or a point holds, which rows are drawn."""
 
 from pathlib import PurePath
 
 import numpy as np
 
-from nanmap.analysis import Shown
+from nanmap.analysis import Shown, View
 from nanmap.config.choices import FILE_KINDS
 from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.plot.labels import label_of, wrapped
+from nanmap.plot.names import PLURALS
 from nanmap.plot.shown_settings import ShownSettings
 from nanmap.results.columns import JUDGED_BY_DATA
 
-AXIS_NAMES = {
-    "learning_rate": "learning rate",
-    "batch_size": "batch size (rows per update)",
-    "n": "rows of data",
-    "epochs": "epochs (passes over the rows)",
-    "steps": "updates",
-    "init": "initialiser",
-    "init_scale": "factor on the initial kernels",
-    "init_offset": "shift of the first layer's initial kernel",
-    "norm": "normalisation",
-    "hidden": "units of the hidden layers",
-    "dtype": "number format",
-    "scale_inputs": "scaling of the inputs",
-    "scale_targets": "scaling of the targets",
-    "missing": "missing values",
-    "categorical": "categories as",
-}
-PLURALS = {
-    "seed": "seeds",
-    "init": "initialisers",
-    "learning_rate": "learning rates",
-    "batch_size": "batch sizes",
-    "n": "numbers of rows",
-    "norm": "normalisations",
-    "optimizer": "optimizers",
-    "dtype": "number formats",
-    "activation": "activations",
-    "scale_inputs": "input scalings",
-    "scale_targets": "target scalings",
-}
-
-
-def name_axis(column: str) -> str:
-    """The label of an axis, with its unit."""
-    layer = column.removeprefix("learning_rate_")
-    if layer.isdigit():
-        return f"learning rate of layer {layer}"
-    return AXIS_NAMES.get(column, column.replace("_", " "))
-
 
 def describe_map(
-    settings: ShownSettings, rows: np.ndarray, expected: np.ndarray, title: str | None, note: str
+    settings: ShownSettings,
+    rows: np.ndarray,
+    expected: np.ndarray,
+    title: str | None,
+    note: str,
+    what: str = "pixel",
 ) -> list[str]:
     """The title of a map, and the lines under it.
 
@@ -60,20 +27,23 @@ def describe_map(
         settings: what was trained.
         rows: rows per pixel.
         expected: rows per pixel once the run is complete.
-        title: in place of the sweep's title.
+        title: in place of the sweep's title; "" for none of these lines.
         note: how the runs of a pixel make one colour.
+        what: what runs share: a pixel, or a point.
     """
+    if title == "":
+        return []
     sweep = settings.manifest["sweep"]
-    what = f"{sweep['name']}: {describe_training(settings)}"
+    trained = f"{sweep['name']}: {describe_training(settings)}"
     title = title or sweep.get("title") or ""
     done, total = int(rows.sum()), int(expected.sum())
     dtype = settings.one("training.dtype")
-    pixel = describe_pixel(settings, rows)
-    parts = [describe_budget(settings), *([dtype] if dtype else []), pixel, f"{done:,} training{'s' * (done != 1)}"]
+    shared = describe_shared(settings, rows, what)
+    parts = [describe_budget(settings), *([dtype] if dtype else []), shared, f"{done:,} training{'s' * (done != 1)}"]
     parts += [f"{percent(done, total)} of cells trained"] if done < total else []
     return [
-        title or what,
-        *([what] if title else []),
+        title or trained,
+        *([trained] if title else []),
         " · ".join(parts),
         *_present("; ".join(_present(*describe_fixed(settings), *describe_judgement(settings), note))),
     ]
@@ -112,26 +82,48 @@ def _labelled(budget: str, labels: list) -> str:
     return "" if said.replace(",", "") == budget.replace(",", "") else f" ({said})"
 
 
-def describe_pixel(settings: ShownSettings, rows: np.ndarray) -> str:
-    """What the runs in a pixel differ in.
+def describe_shared(settings: ShownSettings, rows: np.ndarray, what: str) -> str:
+    """What the runs in a pixel, or at a point, differ in.
 
     Args:
         settings: the map's.
         rows: rows per pixel.
+        what: `pixel` or `point`.
     """
     merged = settings.view.merged
     if not merged:
-        return "1 training per pixel"
+        return f"1 training per {what}"
     parts = " × ".join(f"{len(each)} {_plural(each)}" for each in merged)
     uneven = len(np.unique(rows[rows > 0])) > 1 or (rows.size and 0 < rows.max() < settings.view.depth)
-    return f"each pixel: {'up to ' * bool(uneven)}{parts}"
+    return f"each {what}: {'up to ' * bool(uneven)}{parts}"
 
 
 def describe_fixed(settings: ShownSettings) -> list[str]:
-    """What `select` left one value of."""
-    return [
-        f"{each.column} = {label_of(each.labels.tolist()[0])}" for each in settings.view.fixed if len(each.axis) > 1
+    """What was selected, where no axis shows it."""
+    view = settings.view
+    said = view.selection.values.keys() | view.selection.windows.keys() if view.selection.texts else None
+    fixed = [
+        f"{each.column} = {label_of(each.labels.tolist()[0])}"
+        for each in view.fixed
+        if len(each.axis) > 1 and (said is None or each.column in said)
     ]
+    several = [
+        f"{each.column} = {' or '.join(label_of(label) for label in each.labels.tolist())}"
+        for each in view.merged
+        if each.column in view.selection.values
+    ]
+    windows = [
+        f"{each.column} from {label_of(each.labels.min().item())} to {label_of(each.labels.max().item())}"
+        for each in view.merged
+        if each.column in view.selection.windows
+    ]
+    return [*fixed, *several, *windows, *(f"only {text}" for text in view.selection.texts)]
+
+
+def describe_excluded(view: View) -> str:
+    """What left out the cells that have no row."""
+    both = ["`where`"] * (view.grid.where is not None) + ["the selection"] * bool(view.selection.conditions)
+    return f"excluded by {' or '.join(both)}"
 
 
 def describe_judgement(settings: ShownSettings) -> list[str]:

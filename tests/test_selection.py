@@ -1,0 +1,260 @@
+"""Looking closer: rows chosen by values, conditions and windows; and a sweep trained anew over a window."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nanmap
+from handmade import BATCH, LINE, RATE, SEED, write_run
+from nanmap.analysis import count_outcomes, load_grid, make_view
+from nanmap.cli.map import check_listed
+from nanmap.cli.picture_name import file_name
+from nanmap.errors import InputError
+from nanmap.outcomes import Outcome
+from nanmap.plan import load_sweep, make_sweep, zoomed
+from nanmap.plot import draw_map
+from nanmap.results.folder import RunFolder
+from pictures import head_of, legend_of, panels_of, pixels
+
+START = {"key": "model.init", "values": ["zeros", "normal"]}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    outcomes = np.random.default_rng(0).choice(list(Outcome), 120).astype(object)
+    return write_run(tmp_path, [START, BATCH, RATE, SEED], {"outcome": outcomes}, shard_cells=50)
+
+
+CHOICES = (
+    ("learning_rate < 0.5 and batch_size >= 4", None, "learning_rate < 0.5 and batch_size >= 4"),
+    ({"init": "normal", "seed": [0, 3]}, None, "init == 'normal' and seed in [0, 3]"),
+    (
+        [{"seed": 1}, "init != 'zeros'", "batch_size in [1, 32]"],
+        None,
+        "seed == 1 and init != 'zeros' and batch_size != 4",
+    ),
+    (None, {"learning_rate": (0.01, 1), "seed": (1, 2)}, "0.0099 < learning_rate < 1.01 and 1 <= seed <= 2"),
+    ("seed < 2 or batch_size == 1", {"batch_size": (1, 4)}, "(seed < 2 or batch_size == 1) and batch_size <= 4"),
+)
+
+
+@pytest.mark.parametrize(("select", "zoom", "query"), CHOICES)
+def test_the_rows_that_are_kept_are_those_of_the_query(folder: RunFolder, select: Any, zoom: Any, query: str) -> None:
+    view = make_view(load_grid(folder.read_manifest()), "learning_rate", "batch_size", ("init",), select, zoom)
+    counts = count_outcomes(folder, view)
+    rows = folder.dataset().to_table().to_pandas().query(query)
+    assert counts.sum() == len(rows) > 0
+    for number, outcome in enumerate(Outcome.by_severity()):
+        assert counts[number].sum() == (rows.outcome == outcome).sum()
+    assert view.x.labels.tolist() == sorted(rows.learning_rate.unique())
+    assert view.y.labels.tolist() == sorted(rows.batch_size.unique())
+    assert view.expected().sum() == len(rows)
+
+
+def test_a_condition_over_two_axes_leaves_holes_that_are_told(folder: RunFolder) -> None:
+    figure = draw_map(folder, "learning_rate", "batch_size", select="batch_size > learning_rate and seed == 0")
+    assert legend_of(figure)[-1] == "excluded by the selection"
+    assert "only batch_size > learning_rate and seed == 0" in head_of(figure)
+    assert pixels(figure, 3, 5)[0][3:] == ["#dde1e6"] * 2  # rates 1 and 10 of batch size 1
+
+
+def test_a_window_crops_the_axis(folder: RunFolder) -> None:
+    figure = draw_map(folder, "learning_rate", "batch_size", zoom={"learning_rate": (0.01, 1), "seed": (1, 2)})
+    np.testing.assert_allclose(panels_of(figure)[0].get_xlim(), [10**-2.5, 10**0.5])
+    assert "seed from 1 to 2" in head_of(figure)
+
+
+@pytest.mark.parametrize(
+    ("select", "zoom", "problem", "mend"),
+    [
+        ("learning_rat < 1", None, "select: names no axis (got 'learning_rat')", "did you mean `learning_rate`?"),
+        ("learning_rate <", None, "select: not understood at column", "comparisons"),
+        ("init < 3", None, "select: `init < 3` compares a number with a text", "comparisons"),
+        ("seed > 9", None, "select: leaves no cell (got 'seed > 9')", "seed from 0 to 3"),
+        ({"sed": 1}, None, "select: no such axis (got 'sed')", "did you mean `seed`?"),
+        ([3], None, "select: expects values by axis, or a condition (got 3)", "learning_rate < 1e-3"),
+        (None, {"sed": (1, 2)}, "zoom: no such axis (got 'sed')", "did you mean `seed`?"),
+        (None, {"init": (1, 2)}, "zoom.init: its values are no numbers", "init=zeros"),
+        (None, {"seed": 1}, "zoom.seed: expects two numbers", ""),
+        (None, {"seed": (2, 1)}, "zoom.seed: its low end must be below its high end (got '2:1')", "seed=1:2"),
+        (None, {"seed": (float("nan"), 1)}, "zoom.seed: its low end must be below", ""),
+        (None, {"learning_rate": (1e-4, 1)}, "zoom.learning_rate: reaches beyond the axis", "0.001 to 10"),
+        (None, {"batch_size": (5, 30)}, "zoom.batch_size: holds no value of the axis", "are 4 and 32"),
+        (None, "seed", "zoom: expects a window per axis", "learning_rate"),
+    ],
+)
+def test_mistakes_are_told_with_their_mend(folder: RunFolder, select: Any, zoom: Any, problem: str, mend: str) -> None:
+    with pytest.raises(InputError) as caught:
+        make_view(load_grid(folder.read_manifest()), "learning_rate", "batch_size", (), select, zoom)
+    assert problem in str(caught.value)
+    assert mend in str(caught.value)
+
+
+def test_pictures_of_other_rows_have_other_names() -> None:
+    chosen = (
+        {},
+        {"zoom": {"a": (1, 2)}},
+        {"zoom": {"a": (1, 3)}},
+        {"select": ["a < 1"]},
+        {"select": ["a > 1"]},
+        {"select": ["a <= 1"]},
+        {"select": ["a < 1 and (b < 1 or c < 1) and d < 1"]},
+        {"select": ["a < 1 and b < 1 or c < 1 and d < 1"]},
+        {"select": [{"a": [1]}]},
+        {"select": [" or ".join(f"abcdefghij < {number}" for number in range(40))]},
+        {"select": [" or ".join(f"abcdefghij < {number}" for number in range(41))]},
+    )
+    names = [file_name("x", "y", "map", what, {}) for what in chosen]
+    names += [file_name("x", "y", "map", {}, {"ratio": 0.1}), file_name("x", None, "lines", {"lines": "b"}, {})]
+    assert names[0] == "outcome_x_y.png"
+    assert names[1] == "outcome_x_y_a=1..2.png"
+    assert names[3] == "outcome_x_y_a-lt-1.png"
+    assert names[-1] == "lines_loss_final_x_b.png"
+    assert len({name.lower() for name in names}) == len(names)
+    assert max(map(len, names)) < 200
+    assert not any(set(name) & set('<>:"/\\|?* ') for name in names)
+
+
+TABLES = {  # of an axis and of its window, what becomes of it
+    "log": ({"log": [1e-4, 1.0], "num": 9}, (1e-3, 1e-2), {"log": [1e-3, 1e-2], "num": 9}),
+    "falling log": ({"log": [-1e-4, -1.0], "num": 5}, (-0.1, -0.01), {"log": [-0.01, -0.1], "num": 5}),
+    "linear": ({"linear": [0.0, 1.0], "num": 5}, (0.1, 0.3), {"linear": [0.1, 0.3], "num": 5}),
+    "values": ({"values": [0.1, 0.5, 0.3, 0.9]}, (0.1, 0.5), {"values": [0.1, 0.5, 0.3]}),
+}
+WHOLE = {
+    "range": ({"range": [8, 41]}, (10, 20), list(range(10, 21))),
+    "falling range": ({"range": [40, 7, -2]}, (9.5, 13), [13, 12, 11, 10]),
+    "wide steps": ({"range": [8, 41, 8]}, (8, 24), [8, 12, 16, 20, 24]),
+    "log": ({"log": [1, 1000], "num": 7}, (10, 13), [10, 11, 12, 13]),
+    "linear": ({"linear": [1, 101], "num": 6}, (1.5, 12), [2, 4, 6, 8, 10, 12]),
+}
+
+
+@pytest.mark.parametrize(("table", "window", "expected"), TABLES.values(), ids=TABLES)
+def test_a_window_is_swept_at_the_resolution_of_the_axis(
+    table: dict[str, Any], window: tuple[float, float], expected: dict[str, Any]
+) -> None:
+    whole = make_sweep(LINE, [SEED, {"key": "optimizer.learning_rate", **table}], name="rates")
+    close = zoomed(whole, {"learning_rate": window})
+    assert close.axes == [SEED, {"key": "optimizer.learning_rate", **expected}]
+    assert close.grid.axes[1].scale == whole.grid.axes[1].scale
+    assert close.name == f"rates_learning_rate_{window[0]:g}_to_{window[1]:g}"
+
+
+@pytest.mark.parametrize(("table", "window", "values"), WHOLE.values(), ids=WHOLE)
+def test_of_whole_numbers_each_comes_once(
+    table: dict[str, Any], window: tuple[float, float], values: list[int]
+) -> None:
+    close = zoomed(make_sweep(LINE, [{"key": "data.n", **table}]), {"n": window})
+    assert close.grid.axes[0].labels.tolist() == values
+
+
+@pytest.mark.parametrize(
+    ("window", "problem"),
+    [
+        ({"n": (8.2, 8.7)}, "s.toml: zoom.n: holds no whole number (got '8.2:8.7')"),
+        ({"n": (1, 9)}, "s.toml: zoom.n: reaches beyond the axis (got '1:9')\n  allowed: 8 to 12"),
+        ({"init": (1, 2)}, "s.toml: zoom.init: its values are no numbers"),
+        ({"batch_size": (2, 3)}, "s.toml: zoom.batch_size: holds no value of the axis"),
+        ({"momentum": (0, 0.5)}, "s.toml: zoom.momentum: is zipped with `learning_rate`: they move together"),
+        ({"rate": (1, 2)}, "s.toml: zoom: no such axis (got 'rate')"),
+    ],
+)
+def test_what_cannot_be_swept_closer_is_told(window: dict[str, tuple[float, float]], problem: str) -> None:
+    momentum = {"key": "optimizer.momentum", "linear": [0.0, 0.9], "num": 5}
+    axes = [START, BATCH, {"key": "data.n", "range": [8, 13]}, RATE, momentum]
+    sweep = make_sweep(LINE, axes, file=Path("s.toml"), zip=[["learning_rate", "momentum"]])
+    with pytest.raises(InputError) as caught:
+        zoomed(sweep, window)
+    assert str(caught.value).startswith(problem)
+
+
+def test_a_window_has_a_folder_of_its_own_and_never_joins_the_rows_of_the_whole(
+    engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    axes = {"optimizer.learning_rate": nanmap.log(1e-3, 10, 5)}
+    whole = nanmap.sweep(LINE, axes, name="line", engine=engine)
+    close = nanmap.sweep(LINE, axes, name="line", zoom={"learning_rate": (0.01, 0.1)}, engine=engine)
+    assert (whole.path, close.path) == (Path("results/line"), Path("results/line_learning_rate_0.01_to_0.1"))
+    np.testing.assert_allclose(close.to_pandas().learning_rate, np.geomspace(0.01, 0.1, 5))
+    with pytest.raises(InputError, match="holds rows of other settings"):
+        nanmap.sweep(LINE, axes, out=whole.path, zoom={"learning_rate": (0.01, 0.1)}, engine=engine)
+    np.testing.assert_allclose(whole.to_pandas().learning_rate, np.geomspace(1e-3, 10, 5))
+
+
+MAPS = """config = "line.toml"
+[[axes]]
+key = "data.n"
+range = [8, 12]
+[[axes]]
+key = "optimizer.learning_rate"
+log = [1e-3, 1]
+num = 4
+[[maps]]
+file = "a.png"
+x = "learning_rate"
+"""
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ('y = "n"\nselect = "learning_rat < 1"', "maps.1.select: names no axis (got 'learning_rat')"),
+        ('y = "n"\nselect = ["n == \'a\'"]', "maps.1.select: `n == 'a'` compares a number with a text"),
+        ('y = "n"\nzoom = { n = [1, 9] }', "maps.1.zoom.n: reaches beyond the axis"),
+        ('y = "n"\nlines = "n"', 'maps.1.lines: is for kind = "lines"'),
+        ('kind = "lines"\ny = "n"', "maps.1.y: the value goes up the side of lines"),
+        ('kind = "lines"\nlines = "N"', "maps.1: names no axis (got 'N')"),
+        ("", "maps.1.y: a map needs a vertical axis"),
+        (
+            'y = "n"\nkind = "heat"',
+            "maps.1.kind: is none of the allowed values (got 'heat')\n  allowed: 'map' or 'lines'",
+        ),
+        ('y = "n"\nlimits = [1]', "maps.1.limits"),
+        ('y = "n"\nselect = [3]', "maps.1.select: expects values by axis"),
+        ('y = "n"\nwidth = true', "maps.1.width: expects a length"),
+    ],
+)
+def test_a_map_that_a_sweep_cannot_draw_is_told_before_it_trains(tmp_path: Path, table: str, problem: str) -> None:
+    (tmp_path / "line.toml").write_text('[data]\nkind = "line"\nn = 9\n[training]\nepochs = 2\n')
+    (tmp_path / "s.toml").write_text(MAPS + table)
+    with pytest.raises(InputError) as caught:
+        load_sweep(tmp_path / "s.toml")
+    assert problem in str(caught.value)
+
+
+def test_a_sweep_lists_lines_and_windows(tmp_path: Path) -> None:
+    (tmp_path / "line.toml").write_text('[data]\nkind = "line"\nn = 9\n[training]\nepochs = 2\n')
+    lines = 'kind = "lines"\nlines = "n"\nselect = ["n > 8", { n = [9, 10] }]\nzoom = { learning_rate = [0.01, 1] }\nwidth = 4'
+    (tmp_path / "s.toml").write_text(MAPS + lines)
+    (drawn,) = load_sweep(tmp_path / "s.toml").maps
+    assert (drawn.kind, drawn.select, drawn.zoom) == ("lines", ["n > 8", {"n": [9, 10]}], {"learning_rate": (0.01, 1)})
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ('width = "3"', "s.toml: maps.1.width: has no unit (got '3')"),
+        ('cmap = "viridi"\nvalue = "r2"', "s.toml: maps.1.cmap: no such colormap (got 'viridi')"),
+        ("limits = [0, 1]", "s.toml: maps.1.limits: is for numbers; `outcome` has a colour for each name"),
+        ("select = { n = 7 }", "s.toml: maps.1.select.n: is not on the axis (got 7)"),
+    ],
+)
+def test_listed_maps_are_looked_at_before_training(tmp_path: Path, table: str, problem: str) -> None:
+    (tmp_path / "line.toml").write_text('[data]\nkind = "line"\nn = 9\n[training]\nepochs = 2\n')
+    (tmp_path / "s.toml").write_text(f'{MAPS}y = "n"\n{table}')
+    with pytest.raises(InputError) as caught:
+        check_listed(load_sweep(tmp_path / "s.toml"))
+    assert problem in str(caught.value)
+
+
+def test_so_are_those_whose_rows_a_window_leaves_out(tmp_path: Path) -> None:
+    (tmp_path / "line.toml").write_text('[data]\nkind = "line"\nn = 9\n[training]\nepochs = 2\n')
+    (tmp_path / "s.toml").write_text(f'{MAPS}y = "n"\nselect = {{ n = 8 }}')
+    sweep = load_sweep(tmp_path / "s.toml")
+    check_listed(sweep)
+    with pytest.raises(InputError, match=r"maps.1.select.n: is not on the axis \(got 8\)[\s\S]*--no-maps"):
+        check_listed(zoomed(sweep, {"n": (9, 11)}))
