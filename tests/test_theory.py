@@ -148,6 +148,15 @@ class TestMeanSquare:
             assert edge(two) == pytest.approx(edge(one), rel=1e-6)
         assert typical_edge(two, 3, False) == pytest.approx(typical_edge(one, 3, False), rel=0.02)
 
+    def test_columns_that_depend_on_each_other_count_once(self):
+        """A category of two in two columns beside a bias: one direction moves nothing, and rounding must not make it grow."""
+        kind = np.arange(12) % 3 == 0
+        columns = np.stack([X[:, 0], kind, ~kind, np.ones(12)], axis=1).astype(float)
+        left, sizes, _ = np.linalg.svd(columns, full_matrices=False)
+        one, two = (LinearProblem(each, X[:, :1], 2.0) for each in (left[:, :3] * sizes[:3], columns))
+        for edge in (lambda p: mean_square_edge(p, 3, False), lambda p: in_order_edge(p, 3)):
+            assert edge(two) == pytest.approx(edge(one), rel=1e-6)
+
 
 class TestTypical:
     def test_one_parameter_drawn_one_row_at_a_time_is_a_mean_of_logarithms(self):
@@ -188,7 +197,12 @@ class TestTypical:
         for replacement in (False, True):  # of five rows by two: a last batch of one
             found = lyapunov_exponents(problem, rates, 2, replacement)
             np.testing.assert_allclose(found, np.log(np.abs(1 - 2 * rates)), rtol=1e-9)
-        assert typical_edge(problem, 2, False) == pytest.approx(1.0, rel=1e-4)
+
+    def test_the_edge_is_where_the_growth_passes_zero(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(
+            "nanmap.theory.minibatches.lyapunov_exponents", lambda _, rates, *__: np.log(rates / 1.2345)
+        )
+        assert typical_edge(PROBLEM, 2, False) == pytest.approx(1.2345, rel=1e-9)
 
     def test_a_short_last_batch_is_the_mean_of_its_own_rows(self):
         """Three rows by two: each pass is a pair and a single row, whichever they are."""
