@@ -1,14 +1,19 @@
 """When rows may stand beside each other: each part of a run's identity counts, nothing else does, and what differs is named."""
 
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nanmap.results.identity import describe_changes, identity_hash, is_same
+from nanmap.results.identity import describe_changes, file_names, identity_hash, is_same
 from nanmap.results.manifest import make_manifest
 
-CONFIG = {"data": {"kind": "csv", "path": "/here/a b.csv", "target": "price"}, "training": {"steps": 30}}
+CONFIG = {
+    "data": {"kind": "csv", "path": "/here/a b.csv", "target": "price"},
+    "training": {"steps": 30},
+    "model": {"init_file": "/here/start.npz"},
+}
 SWEEP = {"config": CONFIG, "axes": [{"key": "training.seed", "values": [0, 1]}], "name": "line", "title": "A line"}
 BEGUN: dict[str, Any] = {
     "sweep": SWEEP,
@@ -39,7 +44,7 @@ OTHER: dict[str, tuple[dict[str, Any], str]] = {
         config(data=CONFIG["data"] | {"target": "a size"}),
         'data.target was "price", now "a size"',
     ),
-    "a new setting": (config(model={"bias": 0}), 'model was absent, now {"bias": 0}'),
+    "a new setting": (config(loss={"delta": 0}), 'loss was absent, now {"delta": 0}'),
     "one that is 0": (config(training={"steps": 0}), "training.steps was 30, now 0"),
     "an axis": (
         {"sweep": SWEEP | {"axes": [{"key": "training.seed", "values": [0, 2]}]}},
@@ -73,6 +78,7 @@ def test_rows_of_another_identity_are_others_and_what_differs_is_named(part: str
         {"sweep": SWEEP | {"name": "other"}},
         {"sweep": SWEEP | {"title": "Another"}},
         config(data=CONFIG["data"] | {"path": "/there/a b.csv"}),
+        config(model={"init_file": "/there/start.npz"}),
         {"device": "another"},
         {"complete": False},
         {"sweep": dict(reversed(SWEEP.items()))},
@@ -89,6 +95,15 @@ def test_of_many_changes_four_are_named_and_the_others_counted(changes: int, tol
     old, new = ({f"k{number}": value for number in range(changes)} for value in (1, 2))
     said = describe_changes(manifest(config(model=old)), manifest(config(model=new)))
     assert said == "; ".join(f"model.k{number} was 1, now 2" for number in range(told)) + more
+
+
+def test_files_have_the_names_of_their_places_however_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    here, there = str(tmp_path / "one" / "a.csv"), "two/../two/a.csv"
+    assert file_names([here, there]) == {here: "one/a.csv", there: "two/a.csv"}
+    assert file_names([here, "one/a.csv"]) == {here: "a.csv", "one/a.csv": "a.csv"}
 
 
 def test_a_manifest_names_the_versions_that_may_change_a_bit() -> None:
