@@ -28,7 +28,7 @@ AXES = {
     "learning_rate": np.array([-1e-300, 5e-324, *range(1, 8), 1e308]),
     "batch_size": np.arange(ROWS) * 2**40,
     "bias": np.arange(ROWS) % 2 == 0,
-    "init": np.array(["glorot_uniform", "é ' \" ,\n", "", "NaN", "nan", "None", "inf", "0", "true", "x"], object),
+    "init": np.array(["glorot_uniform", "é ' \" ,\n", "", "NaN", "nan", "None", "inf", "0", "true", "x" * 99], object),
 }
 
 
