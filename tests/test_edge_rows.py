@@ -184,7 +184,7 @@ def test_the_edge_is_the_middle_of_its_bracket_in_the_logarithm() -> None:
     found.stretch = np.array([1, 4])
     probe = SimpleNamespace(by_tail=np.array([True, False]), swings=np.zeros(2, bool), horizon=np.array([600, 30]))
     facts = _measured(found, probe, span)
-    assert facts["edge_learning_rate"].tolist() == pytest.approx([2.0, 2e-200], rel=1e-12)
+    assert facts["edge_learning_rate"].tolist() == pytest.approx([2.0, 2e-200], rel=1e-12, abs=0)
     assert facts["horizon"].tolist() == [600, 120]
     assert facts["decided_by"].tolist() == ["tail", "outcome"]
 

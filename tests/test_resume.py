@@ -5,7 +5,7 @@ import json
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import numpy as np
@@ -575,19 +575,21 @@ def test_of_rows_of_one_count_the_manifest_says_how_many(engine, tmp_path: Path)
         assert json.loads((tmp_path / str(rows) / "manifest.json").read_text())["rows"] == rows
 
 
-def test_widths_that_are_kept_are_told_where_measured_ones_were_asked_for(engine, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("tune", "told"),
+    [(True, ["the widths of this folder stay as they are; --fresh --tune measures them anew"]), (False, [])],
+)
+def test_widths_that_are_kept_are_told_where_measured_ones_were_asked_for(
+    tune: bool, told: list[str], engine, tmp_path: Path
+) -> None:
     begin("cells", tmp_path, engine)
-
-    class Notes(Leaves):
-        told: ClassVar[list[str]] = []
-
-        def noticed(self, sentence: str) -> None:
-            self.told.append(sentence)
-
+    heard: list[str] = []
+    observer = Leaves()
+    observer.noticed = heard.append
     sweep = make_sweep(TREE, [{"key": "training.batch_size", "values": [32, 7]}, AXES[0]])
     with pytest.raises(KeyboardInterrupt):
-        nanmap.sweep(sweep, out=tmp_path, engine=engine, shard_cells=SHARD, tune=True, observer=Notes())
-    assert Notes.told == ["the widths of this folder stay as they are; --fresh --tune measures them anew"]
+        nanmap.sweep(sweep, out=tmp_path, engine=engine, shard_cells=SHARD, tune=tune, observer=observer)
+    assert heard == told
 
 
 # What the first version that pinned widths called these programs: a folder is continued under the same names.
