@@ -77,6 +77,7 @@ def test_a_search_trains_every_row_at_rates_of_the_axis_for_the_budget_of_the_sw
     table = result.edge()
     assert (np.abs(table.edge_learning_rate / EDGE - 1) < 1e-4).all()  # the tolerance where none is given
     assert table.horizon.tolist() == [30, 90]
+    assert table.sharpness.tolist() == [1, 1]
     assert engine.steps.count(30) == engine.steps.count(90) == sum(trained) / 2
     assert (np.min(engine.rates), np.max(engine.rates)) == pytest.approx((1e-3, 30.0))
     # Every row was tried as often as the other: so many columns of a map, each of all rows, cost as much.

@@ -251,11 +251,26 @@ def test_changed_data_is_read_again(run, tmp_path: Path) -> None:
     assert losses[0] != losses[1]
 
 
+class Counts(Observer):
+    """An observer that adds up what it hears."""
+
+    def __init__(self) -> None:
+        self.total = self.finished = self.trainings = self.rows = 0
+
+    def started(self, total: int, finished: int) -> None:
+        self.total, self.finished = total, finished
+
+    def trained(self, count: int) -> None:
+        self.trainings += count
+
+    def advanced(self, rows: int, outcomes: np.ndarray | None = None) -> None:
+        self.rows += rows
+
+
 def test_excluded_cells_keep_their_numbers_and_have_no_row(run, tmp_path: Path) -> None:
     whole = run(tmp_path / "whole").folder.dataset().to_table().to_pylist()
-    part = run(
-        tmp_path / "part", where="batch_size == 7 and learning_rate < 0.1 or batch_size == 32 and learning_rate > 1"
-    )
+    heard, where = Counts(), "batch_size == 7 and learning_rate < 0.1 or batch_size == 32 and learning_rate > 1"
+    part = run(tmp_path / "part", where=where, observer=heard)
     rows = part.folder.dataset().to_table().to_pylist()
     kept = [
         row
@@ -265,6 +280,7 @@ def test_excluded_cells_keep_their_numbers_and_have_no_row(run, tmp_path: Path) 
     ]
     assert 0 < len(kept) < 16
     assert list(map(repr, rows)) == list(map(repr, kept))
+    assert (heard.total, heard.finished, heard.trainings, heard.rows) == (len(kept), 0, len(kept), len(kept))
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "cut", where="learning_rate > 1e-3", observer=Stops(3))
     run(tmp_path / "cut", where="learning_rate > 1e-3")
