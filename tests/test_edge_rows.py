@@ -1,6 +1,5 @@
 """Which edges a sweep has, what is trained to find them, and what is said of them: by an engine that trains nothing."""
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +20,7 @@ from nanmap.engine.base import Trained
 from nanmap.errors import InputError
 from nanmap.plan import Lanes, Plan, make_sweep
 from nanmap.runs.observer import Observer
-from nanmap.theory.predict import FULL_BATCH, GROWING_MOMENTUM, IN_ORDER, MINIBATCH, MOMENTUM
+from nanmap.theory.predict import FLAT, FULL_BATCH, GROWING_MOMENTUM, IN_ORDER, MINIBATCH, MOMENTUM
 from nanmap.training.program import Program
 
 LINE: dict[str, Any] = {"data": {"kind": "line", "start": 1, "n": 20}, "training": {"steps": 30, "batch_size": 64}}
@@ -81,7 +80,10 @@ def test_a_search_trains_every_row_at_rates_of_the_axis_for_the_budget_of_the_sw
     assert engine.steps.count(30) == engine.steps.count(90) == sum(trained) / 2
     assert (np.min(engine.rates), np.max(engine.rates)) == pytest.approx((1e-3, 30.0))
     # Every row was tried as often as the other: so many columns of a map, each of all rows, cost as much.
-    assert json.loads((tmp_path / "edges.json").read_text())["columns_of_a_map"] == sum(trained) / 2
+    assert result.folder.read_edges_manifest()["columns_of_a_map"] == sum(trained) / 2
+    blocks = nanmap.edge(make_sweep(NETWORK, axes), out=tmp_path / "blocks", engine=engine, block=1)
+    assert blocks.folder.read_edges_manifest()["columns_of_a_map"] == sum(trained) / 2
+    assert blocks.edge().equals(table)
 
 
 def test_only_the_rate_that_is_searched_moves(tmp_path: Path) -> None:
@@ -224,6 +226,15 @@ def test_a_row_without_a_prediction_says_why_each_for_itself() -> None:
     for name in ("gd", "mean_square", "typical"):
         assert np.isnan(found[f"predicted_{name}"]).tolist() == (found[f"predicted_{name}_absent"] != "").tolist()
     assert found["sharpness"].tolist() == pytest.approx([2.0] * 6)
+
+
+def test_rows_of_one_program_have_each_the_reason_of_their_own_data() -> None:
+    """A single row scaled to 0 without a bias: its loss is flat."""
+    tree = {"data": {"kind": "square", "scale_inputs": "standard"}, "model": {"bias": False}, "training": {"steps": 3}}
+    plan = Plan(make_sweep(tree, [{"key": "data.n", "values": [1, 2, 3]}]))
+    found = _predicted(plan, plan.grid.cells(np.arange(3)))
+    assert found["predicted_gd_absent"].tolist() == [FLAT, "", ""]
+    assert np.isnan(found["predicted_gd"]).tolist() == [True, False, False]
 
 
 @pytest.mark.parametrize(

@@ -312,8 +312,10 @@ def test_a_sweep_that_excludes_everything_or_contradicts_itself_writes_nothing(r
     assert not (tmp_path / "none").exists()
 
 
-def test_the_manifest_tells_what_was_run(run, tmp_path: Path) -> None:
+def test_the_manifest_tells_what_was_run(run, engine, tmp_path: Path) -> None:
     manifest = run(tmp_path).manifest
+    assert (manifest["backend"], manifest["device"]) == (engine.backend, engine.device)
+    assert manifest["device"] != "cpu"
     assert manifest["sweep"]["config"] == TREE
     assert manifest["sweep"]["axes"][0]["num"] == 8
     assert manifest["shards"] == [f"part-{number:06d}.parquet" for number in range(4)]
