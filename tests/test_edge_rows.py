@@ -317,3 +317,11 @@ def test_a_sweep_whose_rates_cannot_be_searched_says_where(axes: list, along: st
     with pytest.raises(InputError) as error:
         EdgeRows(make_sweep(NETWORK, axes, file=Path("s.toml")), along)
     assert all(part in str(error.value) for part in told), str(error.value)
+
+
+def test_an_axis_of_a_single_rate_is_named(tmp_path: Path) -> None:
+    sweep = make_sweep(NETWORK, [{"key": "optimizer.learning_rate", "values": [0.1]}], file=Path("s.toml"))
+    with pytest.raises(InputError, match="single rate") as error:
+        nanmap.edge(sweep, out=tmp_path / "run", engine=Answers())
+    assert (error.value.key, error.value.file) == ("axes.learning_rate", Path("s.toml"))
+    assert not list(tmp_path.iterdir())
