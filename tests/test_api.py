@@ -52,7 +52,7 @@ def test_sweep_writes_where_it_is_told_or_below_results(files: Path, engine, mon
     default = nanmap.sweep(nanmap.load(files / "s.toml"), engine=engine)
     assert (files / "results" / "s" / "manifest.json").exists()
     assert default.to_pandas().equals(told.to_pandas())
-    assert told.to_pandas(columns=["learning_rate"])["learning_rate"].tolist() == [0.01, 0.1]
+    assert told.to_pandas(columns=["learning_rate"]).to_dict("list") == {"learning_rate": [0.01, 0.1]}
     assert "here" in repr(told)
 
 

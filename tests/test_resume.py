@@ -291,9 +291,11 @@ def test_excluded_cells_keep_their_numbers_and_have_no_row(run, tmp_path: Path) 
 
 def test_fresh_removes_the_run_s_files_and_nothing_else(run, tmp_path: Path) -> None:
     run(tmp_path)
-    (tmp_path / "notes.txt").write_text("mine")
+    notes = [tmp_path / "notes.txt", tmp_path / "cells" / "notes.txt"]
+    for each in notes:
+        each.write_text("mine")
     run(tmp_path, fresh=True)
-    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert [each.read_text() for each in notes] == ["mine", "mine"]
 
 
 def test_a_folder_that_is_no_run_loses_nothing(run, tmp_path: Path) -> None:
