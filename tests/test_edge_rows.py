@@ -325,3 +325,8 @@ def test_an_axis_of_a_single_rate_is_named(tmp_path: Path) -> None:
         nanmap.edge(sweep, out=tmp_path / "run", engine=Answers())
     assert (error.value.key, error.value.file) == ("axes.learning_rate", Path("s.toml"))
     assert not list(tmp_path.iterdir())
+
+
+def test_the_rates_of_an_axis_may_stand_in_any_order() -> None:
+    rates = {"key": "optimizer.learning_rate", "values": [0.2, 0.5, 0.1, 0.3]}
+    assert EdgeRows(make_sweep(NETWORK, [rates])).span == (0.1, 0.5)
