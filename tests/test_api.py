@@ -52,7 +52,7 @@ def test_sweep_writes_where_it_is_told_or_below_results(files: Path, engine, mon
     default = nanmap.sweep(nanmap.load(files / "s.toml"), engine=engine)
     assert (files / "results" / "s" / "manifest.json").exists()
     assert default.to_pandas().equals(told.to_pandas())
-    assert told.to_pandas(columns=["learning_rate"])["learning_rate"].tolist() == [0.01, 0.1]
+    assert told.to_pandas(columns=["learning_rate"]).to_dict("list") == {"learning_rate": [0.01, 0.1]}
     assert "here" in repr(told)
 
 
@@ -143,6 +143,19 @@ def test_a_sweep_of_a_config_says_of_it_only_what_was_set(passed: dict) -> None:
     nanmap.sweep(tree, RATES)
     tree["data"]["n"] = 9
     assert passed["plan"].sweep.tree == TREE
+
+
+def test_what_a_map_is_asked_for_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[tuple] = []
+    plot = SimpleNamespace(draw_map=lambda *names, **options: heard.append((names, options)))
+    monkeypatch.setitem(sys.modules, "nanmap.plot", plot)
+    result = nanmap.Result(tmp_path)
+    plain = {"facet": (), "value": "outcome", "out": None, "title": None, "theme": "light", "select": None}
+    asked = {"facet": ["n"], "value": "r2", "out": "a.svg", "title": "T", "theme": "dark", "select": {"n": [3]}}
+    result.map("learning_rate", "seed")
+    result.map(x="learning_rate", y="seed", **asked)
+    assert heard == [((result.folder, "learning_rate", "seed"), each) for each in (plain, asked)]
+    assert repr(result) == f"Result({str(tmp_path)!r})"
 
 
 def test_overrides_reach_a_config_and_a_sweep(files: Path) -> None:

@@ -204,7 +204,24 @@ def test_an_error_is_a_value_error_that_reads_as_lines() -> None:
     assert str(error) == "a.toml: x.y: is wrong (got 3)\n  allowed: 1, 2\n  mend: use 1"
     assert str(InputError("is wrong")) == str(InputError("is wrong", allowed=())) == "is wrong"
     assert str(InputError("is wrong", file="first").within("second")).startswith("first")
-    assert did_you_mean("zzzz", ["adam"]) is None
+    assert str(InputError("is wrong", key="x").within("second")) == "second: x: is wrong"
+    assert str(InputError("is wrong", value=None)) == "is wrong (got None)"
+    assert str(InputError("is wrong", value="3")) == "is wrong (got '3')"
+    assert str(InputError("is wrong", key="x", allowed="1 to 3")) == "x: is wrong\n  allowed: 1 to 3"
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "meant"),
+    [
+        ("zzzz", ["adam"], None),
+        ("rate", ["learning_rate"], None),  # 0.47 of the letters
+        ("batchsz", ["epochs", "batch_size"], "batch_size"),  # 0.82
+        ("sgdd", ["sgdm", "sgd", "sgdmm"], "sgd"),
+        ("adam", [], None),
+    ],
+)
+def test_a_misspelt_word_is_answered_by_the_nearest_known_one(word: str, known: list[str], meant: str | None) -> None:
+    assert did_you_mean(word, known) == (meant and f"did you mean `{meant}`?")
 
 
 def test_one_name_catches_every_mistake_and_another_what_is_wrong_with_a_run_folder(tmp_path: Path) -> None:

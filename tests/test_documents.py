@@ -2,6 +2,7 @@
 
 import doctest
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,12 @@ def is_there(path: str, document: Path) -> bool:
 def test_every_path_in_backticks_is_there(document: Path) -> None:
     paths = set(paths_in(document.read_text(encoding="utf-8"))) - {*MADE_BY_THE_USER, *IN_A_RUN}
     assert [path for path in sorted(paths) if not is_there(path, document)] == []
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    """Settings with their defaults, outcomes, columns with the reasons why values are missing, options of commands."""
+    made = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))["reference"]()
+    assert made.splitlines() == (ROOT / "docs" / "reference.md").read_text(encoding="utf-8").splitlines()
 
 
 def test_every_exception_is_named_somewhere() -> None:

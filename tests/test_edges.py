@@ -60,6 +60,14 @@ class TestSearch:
         assert (found.probes <= BUDGET).all()
         assert (np.abs(np.sqrt(found.low * found.high) / 0.3 - 1) < tolerance).all()
 
+    @pytest.mark.parametrize("tolerance", [1e-9, 1e-4, 0.1])
+    def test_at_least_six_rates_are_looked_at_and_the_rest_narrowed_down(self, tolerance: float):
+        span = plan_search(1e-6, 1e2, tolerance, verified=False)
+        assert span.scan >= 6
+        assert (span.rates[0], span.rates[-1]) == pytest.approx((1e-6, 1e2))
+        width = np.log(span.rates[1] / span.rates[0]) / 2**span.rounds
+        assert tolerance / 2 < width / 2 <= tolerance  # the middle of the last bracket, and no finer than asked
+
     def test_islands_are_flagged_with_the_first_loss_and_the_last_stable_rate(self):
         probe = lambda rows, rates, _: (rates < 1e-3) | ((rates > 0.1) & (rates < 5))  # noqa: E731
         found = search(probe, 1, plan_search(1e-6, 1e2, 1e-4, verified=False), np.zeros(1, bool))

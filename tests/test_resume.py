@@ -4,6 +4,7 @@ import hashlib
 import json
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -23,6 +24,7 @@ from nanmap.results.folder import RunFolder
 from nanmap.results.manifest import fingerprint
 from nanmap.results.shards import Shards, shard_metadata
 from nanmap.runs.observer import Observer
+from nanmap.runs.resume import Resumed
 from nanmap.runs.single import plan_one
 
 TREE: dict[str, Any] = {"data": {"kind": "line", "start": 1, "n": 20, "slope": 0.5}, "training": {"steps": 30}}
@@ -249,11 +251,26 @@ def test_changed_data_is_read_again(run, tmp_path: Path) -> None:
     assert losses[0] != losses[1]
 
 
+class Counts(Observer):
+    """An observer that adds up what it hears."""
+
+    def __init__(self) -> None:
+        self.total = self.finished = self.trainings = self.rows = 0
+
+    def started(self, total: int, finished: int) -> None:
+        self.total, self.finished = total, finished
+
+    def trained(self, count: int) -> None:
+        self.trainings += count
+
+    def advanced(self, rows: int, outcomes: np.ndarray | None = None) -> None:
+        self.rows += rows
+
+
 def test_excluded_cells_keep_their_numbers_and_have_no_row(run, tmp_path: Path) -> None:
     whole = run(tmp_path / "whole").folder.dataset().to_table().to_pylist()
-    part = run(
-        tmp_path / "part", where="batch_size == 7 and learning_rate < 0.1 or batch_size == 32 and learning_rate > 1"
-    )
+    heard, where = Counts(), "batch_size == 7 and learning_rate < 0.1 or batch_size == 32 and learning_rate > 1"
+    part = run(tmp_path / "part", where=where, observer=heard)
     rows = part.folder.dataset().to_table().to_pylist()
     kept = [
         row
@@ -263,6 +280,7 @@ def test_excluded_cells_keep_their_numbers_and_have_no_row(run, tmp_path: Path) 
     ]
     assert 0 < len(kept) < 16
     assert list(map(repr, rows)) == list(map(repr, kept))
+    assert (heard.total, heard.finished, heard.trainings, heard.rows) == (len(kept), 0, len(kept), len(kept))
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "cut", where="learning_rate > 1e-3", observer=Stops(3))
     run(tmp_path / "cut", where="learning_rate > 1e-3")
@@ -273,9 +291,11 @@ def test_excluded_cells_keep_their_numbers_and_have_no_row(run, tmp_path: Path) 
 
 def test_fresh_removes_the_run_s_files_and_nothing_else(run, tmp_path: Path) -> None:
     run(tmp_path)
-    (tmp_path / "notes.txt").write_text("mine")
+    notes = [tmp_path / "notes.txt", tmp_path / "cells" / "notes.txt"]
+    for each in notes:
+        each.write_text("mine")
     run(tmp_path, fresh=True)
-    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert [each.read_text() for each in notes] == ["mine", "mine"]
 
 
 def test_a_folder_that_is_no_run_loses_nothing(run, tmp_path: Path) -> None:
@@ -294,8 +314,10 @@ def test_a_sweep_that_excludes_everything_or_contradicts_itself_writes_nothing(r
     assert not (tmp_path / "none").exists()
 
 
-def test_the_manifest_tells_what_was_run(run, tmp_path: Path) -> None:
+def test_the_manifest_tells_what_was_run(run, engine, tmp_path: Path) -> None:
     manifest = run(tmp_path).manifest
+    assert (manifest["backend"], manifest["device"]) == (engine.backend, engine.device)
+    assert manifest["device"] != "cpu"
     assert manifest["sweep"]["config"] == TREE
     assert manifest["sweep"]["axes"][0]["num"] == 8
     assert manifest["shards"] == [f"part-{number:06d}.parquet" for number in range(4)]
@@ -442,10 +464,6 @@ def test_edges_of_another_search_are_refused(
     file.write_text(LAYER_RATES)
     search = {"library": partial(nanmap.edge, file, engine=engine), "command": partial(edge_command, file)}
 
-    class Leaves(Observer):
-        def started(self, total: int, finished: int) -> None:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
         nanmap.edge(file, out=out, engine=engine, observer=Leaves(), **SEARCH, **begun)
     hash = json.loads((out / "edges.json").read_text())["hash"]
@@ -490,6 +508,108 @@ def test_fresh_cells_leave_the_edges_and_fresh_edges_the_cells(run, engine, tmp_
     run(tmp_path, fresh=True)
     assert (content(tmp_path, "cells"), content(tmp_path, "edges")) == (cells, edges)
     assert not (tmp_path / "maps").exists()
+
+
+class Leaves(Observer):
+    """Interrupts a run before it trains anything; its manifest is there by then."""
+
+    def started(self, total: int, finished: int) -> None:
+        raise KeyboardInterrupt
+
+
+def begin(part: str, out: Path, engine: LocalEngine, tree: dict[str, Any] = TREE, **options: Any) -> dict[str, Any]:
+    """A part of a folder that was left before any training, and what its manifest says."""
+    sweep = make_sweep(tree, [{"key": "training.batch_size", "values": [32, 7]}, AXES[0]])
+    start = {"cells": partial(nanmap.sweep, shard_cells=SHARD), "edges": partial(nanmap.edge, tolerance=0.05)}[part]
+    with pytest.raises(KeyboardInterrupt):
+        start(sweep, out=out, engine=engine, observer=Leaves(), **options)
+    return json.loads((out / LAYOUT[part][0]).read_text())
+
+
+@pytest.mark.parametrize("part", LAYOUT)
+@pytest.mark.parametrize("change", ["backend", "version", "schema", "data"])
+def test_a_part_that_was_begun_with_anything_else_is_refused(
+    change: str, part: str, engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text("a,y\n1,2\n2,3\n3,5\n")
+    tree = {"data": {"kind": "csv", "path": str(table), "target": "y"}, "training": {"steps": 3}}
+    told = begin(part, tmp_path / "run", engine, tree)
+    assert told["backend"] == engine.backend
+    assert begin(part, tmp_path / "run", engine, tree)["hash"] == told["hash"]
+    if change == "backend":
+        monkeypatch.setattr(engine, "backend", "gpu")
+    elif change == "version":
+        monkeypatch.setattr("nanmap.results.manifest.version", lambda package: "99")
+    elif change == "schema":
+        monkeypatch.setattr("nanmap.results.manifest.VERSION", 99)
+    else:
+        table.write_text("a,y\n1,2\n2,3\n3,6\n")
+    said = {"version": "versions.nanmap", "data": "the content of rows.csv"}.get(change, change)
+    with pytest.raises(RunFolderError, match=rf"holds (rows|edges) of other settings: {said}"):
+        begin(part, tmp_path / "run", engine, tree)
+
+
+@pytest.mark.parametrize("part", LAYOUT)
+def test_the_widths_of_a_part_stay_until_it_is_begun_afresh(part: str, engine, tmp_path: Path) -> None:
+    programs = [variant.program for variant in Plan(make_sweep(TREE, AXES)).variants()]
+    usual = {each.key: engine.width(each) for each in programs}
+    narrow = begin(part, tmp_path, LocalEngine(widths=dict.fromkeys(programs, 2)))
+    assert narrow["widths"] == dict.fromkeys(usual, 2)
+    assert begin(part, tmp_path, engine) == narrow | {"complete": False}
+    assert begin(part, tmp_path, engine, fresh=True)["widths"] == usual
+
+
+def test_what_a_run_spends_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the block on, and on top of what earlier runs spent."""
+    clock = [10.0]
+    monkeypatch.setattr("nanmap.runs.resume.time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    engine = SimpleNamespace(compilations=5, narrowed={})
+    program = next(plan_one(build_config(TREE)).variants()).program
+    manifest: dict[str, Any] = {
+        "hash": "h",
+        "timings": {"wall_seconds": 2.0},
+        "compilations": 1,
+        "narrowed": {"a": [4, 2]},
+    }
+    folder = RunFolder(tmp_path)
+    resumed = Resumed(folder.cells, manifest, engine)
+    clock[0], engine.compilations = 50.0, 6
+    told = []
+    with resumed:
+        for seconds, compiled in ((60.0, 8), (61.5, 9)):
+            clock[0], engine.compilations = seconds, compiled
+            engine.narrowed[program] = (8, 4)
+            resumed.account()
+            told.append(json.loads(folder.cells.manifest_file.read_text()))
+    assert [(each["timings"]["wall_seconds"], each["compilations"]) for each in told] == [(12.0, 3), (13.5, 4)]
+    assert told[0]["narrowed"] == {"a": [4, 2], program.key: [8, 4]}
+    assert json.loads(folder.cells.manifest_file.read_text())["complete"] is True
+
+
+def test_of_rows_of_one_count_the_manifest_says_how_many(engine, tmp_path: Path) -> None:
+    several = [{"key": "data.n", "values": [7, 9]}]
+    for axes, rows in (([], 20), (several, None)):
+        with pytest.raises(KeyboardInterrupt):
+            nanmap.sweep(make_sweep(TREE, axes), out=tmp_path / str(rows), engine=engine, observer=Leaves())
+        assert json.loads((tmp_path / str(rows) / "manifest.json").read_text())["rows"] == rows
+
+
+@pytest.mark.parametrize(
+    ("tune", "told"),
+    [(True, ["the widths of this folder stay as they are; --fresh --tune measures them anew"]), (False, [])],
+)
+def test_widths_that_are_kept_are_told_where_measured_ones_were_asked_for(
+    tune: bool, told: list[str], engine, tmp_path: Path
+) -> None:
+    begin("cells", tmp_path, engine)
+    heard: list[str] = []
+    observer = Leaves()
+    observer.noticed = heard.append
+    sweep = make_sweep(TREE, [{"key": "training.batch_size", "values": [32, 7]}, AXES[0]])
+    with pytest.raises(KeyboardInterrupt):
+        nanmap.sweep(sweep, out=tmp_path, engine=engine, shard_cells=SHARD, tune=tune, observer=observer)
+    assert heard == told
 
 
 # What the first version that pinned widths called these programs: a folder is continued under the same names.

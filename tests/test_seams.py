@@ -246,7 +246,7 @@ def test_a_network_says_whether_a_seed_draws_it(bilinear: None, monkeypatch: pyt
 def test_a_map_and_a_manifest_call_a_network_as_it_calls_itself(
     bilinear: None, engine: LocalEngine, tmp_path: Path
 ) -> None:
-    axes = [{"key": "model.gain", "values": [0.5, 1.5]}, RATES]
+    axes = [{"key": "model.gain", "values": [0.5, 1.5]}, RATES, {"key": "data.seed", "values": [0, 1]}]
     folder = train_sweep(Plan(make_sweep(full_batch(2), axes)), tmp_path, engine=engine)
     manifest = folder.read_manifest()
     assert manifest["models"] == {"mlp": ["Bilinear 3–1"]}

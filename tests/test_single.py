@@ -12,6 +12,7 @@ from nanmap.engine import Epoch
 from nanmap.errors import InputError
 from nanmap.plan import Plan, make_sweep
 from nanmap.results.columns import COLUMNS
+from nanmap.runs import single
 from nanmap.runs.single import _epoch_loss, plan_one, train_one
 from nanmap.training.cell import MARKS, NEVER, Assessment, Events, Losses, State
 
@@ -137,6 +138,42 @@ def test_an_epoch_has_its_losses_unless_a_nan_kept_batches_of_it_from_running(
     state = State([], [], (), events, losses, np.zeros((MARKS, len(Assessment._fields))))
     told = _epoch_loss(variant, Epoch(1, 0, 4, state))  # 20 rows in 4 updates, of which the last is number 3
     assert [told.mean_loss, told.last_loss] == pytest.approx([mean, last], nan_ok=True)
+
+
+@pytest.mark.parametrize(("stopped", "rows"), [(NEVER, 20), (6, 12), (8, 20)])
+def test_the_mean_loss_of_a_stopped_epoch_is_over_the_rows_before_the_stop(stopped: int, rows: int) -> None:
+    (variant,) = plan_one(build_config(KINDS["linear, minibatches"])).variants()
+    losses = Losses(*np.zeros(len(Losses._fields)))._replace(epoch=np.float32(60))
+    events = Events(*np.full(len(Events._fields), NEVER))._replace(stopped=np.int32(stopped))
+    state = State([], [], (), events, losses, np.zeros((MARKS, len(Assessment._fields))))
+    assert _epoch_loss(variant, Epoch(2, 4, 8, state)).mean_loss == 60 / rows  # by 6: 6, 6, 6 and 2 rows
+
+
+@pytest.mark.parametrize("split", [0.0, 0.2])
+@pytest.mark.parametrize("classes", [False, True])
+def test_an_epoch_tells_of_validation_rows_and_of_classes_only_where_there_are_some(
+    split: float, classes: bool, npz
+) -> None:
+    data = {"kind": "npz", "path": npz(x=np.eye(20), y=np.arange(20) % 2), "validation_split": split}
+    kind = {"target_kind": "class"} if classes else {}
+    loss = {"kind": "sigmoid_cross_entropy" if classes else "mse"}
+    tree = {"data": data | kind, "loss": loss, "training": {"epochs": 2, "batch_size": 20}}
+    (variant,) = plan_one(build_config(tree)).variants()
+    losses = Losses(*np.zeros(len(Losses._fields)))._replace(correct=np.float32(8))
+    marks = np.arange(MARKS)[:, None] * np.ones(len(Assessment._fields))
+    marks[-1] = Assessment(**dict.fromkeys(Assessment._fields, 0.0) | {"val_loss": 7.0, "val_accuracy": 0.75})
+    state = State([], [], (), Events(*np.full(len(Events._fields), NEVER)), losses, marks)
+    told = _epoch_loss(variant, Epoch(1, 0, 1, state))
+    assert told.val_loss == (7.0 if split else None)
+    assert told.mean_accuracy == (8 / variant.rows.n if classes else None)
+    assert told.val_accuracy == (0.75 if split and classes else None)
+
+
+@pytest.mark.parametrize(("few", "told"), [(2, False), (3, True)])
+def test_parameters_are_reported_below_a_thousand(few: int, told: bool, train, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert single.FEW_PARAMETERS == 1000
+    monkeypatch.setattr(single, "FEW_PARAMETERS", few)
+    assert (train(KINDS["linear, minibatches"]).params is not None) == told  # a line has two
 
 
 def test_a_plan_of_many_trainings_is_no_single_one(engine) -> None:

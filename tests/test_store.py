@@ -20,7 +20,7 @@ from nanmap.result import Result
 from nanmap.results.columns import CELL, COLUMNS, VERSION, make_table, reference_table
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import TEXT, Column, Missing
-from nanmap.results.shards import shard_metadata
+from nanmap.results.shards import default_shard_cells, shard_metadata
 
 HOSTILE = np.array(
     [np.nan, np.inf, -np.inf, -0.0, 0.0, 5e-324, -2.2250738585072014e-308, 1.7976931348623157e308, 0.1, -1.0]
@@ -30,7 +30,7 @@ AXES = {
     "learning_rate": np.array([-1e-300, 5e-324, *range(1, 8), 1e308]),
     "batch_size": np.arange(ROWS) * 2**40,
     "bias": np.arange(ROWS) % 2 == 0,
-    "init": np.array(["glorot_uniform", "é ' \" ,\n", "", "NaN", "nan", "None", "inf", "0", "true", "x"], object),
+    "init": np.array(["glorot_uniform", "é ' \" ,\n", "", "NaN", "nan", "None", "inf", "0", "true", "x" * 99], object),
 }
 
 
@@ -332,3 +332,49 @@ def test_what_a_setting_records_is_named_by_the_reason() -> None:
 
 def test_every_number_has_a_label_for_the_colour_bar() -> None:
     assert [each.name for each in COLUMNS if bool(each.label) != (each.names is None)] == []
+
+
+@pytest.mark.parametrize(("part", "command"), [("cells", "sweep"), ("edges", "edge")])
+def test_what_is_missing_or_damaged_is_told_with_the_command_that_mends_it(
+    part: str, command: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "a run"
+    shards = getattr(RunFolder(folder), part)
+    again = f"nanmap {command} SWEEP --out '{folder}'"
+    with pytest.raises(InputError, match="holds no") as none:
+        shards.dataset()
+    assert (none.value.file, none.value.mend) == (folder, again)
+    shards.write(0, pa.table({"x": [1]}))
+    shards.file(0).write_bytes(b"not Parquet")
+    with pytest.raises(InputError, match="not readable Parquet") as damaged:
+        list(shards.tables())
+    assert (damaged.value.file, damaged.value.mend) == (shards.path, f"{again} repairs damaged shards")
+    shards.manifest_file.write_bytes(b"{")
+    with pytest.raises(InputError, match=f"{shards.manifest_file.name} cannot be read") as unread:
+        shards.read_manifest()
+    assert (unread.value.file, unread.value.mend) == (folder, f"{again} --fresh starts over")
+
+
+@pytest.mark.parametrize(
+    ("size", "cells"), [(1, 1024), (16_383, 1024), (16_384, 2048), (57_344, 4096), (10**6, 65536), (10**8, 65536)]
+)
+def test_a_shard_is_about_a_sixteenth_of_the_grid_within_limits(size: int, cells: int) -> None:
+    assert default_shard_cells(size) == cells
+
+
+def test_shards_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    shards = RunFolder(tmp_path).cells
+    for number in (11, 2, 0):
+        shards.write(number, pa.table({"x": [number]}))
+    assert shards.names() == [f"part-{number:06d}.parquet" for number in (0, 2, 11)]
+    assert [table["x"].to_pylist() for table in shards.tables()] == [[0], [2], [11]]
+
+
+def test_a_run_folder_is_asked_for_before_its_rows(tmp_path: Path) -> None:
+    """Rows that nothing speaks for are not read."""
+    run = written(tmp_path)
+    run.cells.manifest_file.unlink()
+    for read in (run.dataset, run.tables, Result(tmp_path).to_pandas):
+        with pytest.raises(InputError, match=r"no manifest\.json"):
+            read()
+    assert run.read_edges_manifest() is None

@@ -1,5 +1,6 @@
 """Every prediction against something that does not know it: an exact recursion, an enumeration, or the engine itself."""
 
+import sys
 from itertools import combinations, product
 from typing import Any
 
@@ -19,8 +20,10 @@ from nanmap.theory.minibatches import (
     sufficient_rate,
     typical_edge,
 )
+from nanmap.theory.overflow import initial_errors, overflow_steps
 from nanmap.theory.predict import (
     CLIPPING,
+    COARSE,
     DATA,
     FLAT,
     FULL_BATCH,
@@ -35,6 +38,10 @@ from nanmap.theory.predict import (
     NONLINEAR,
     RULE,
     SCHEDULE,
+    TOO_LARGE,
+    _Descent,
+    _mean_square,
+    _typical,
 )
 
 rng = np.random.default_rng(11)
@@ -141,6 +148,15 @@ class TestMeanSquare:
             assert edge(two) == pytest.approx(edge(one), rel=1e-6)
         assert typical_edge(two, 3, False) == pytest.approx(typical_edge(one, 3, False), rel=0.02)
 
+    def test_columns_that_depend_on_each_other_count_once(self):
+        """A category of two in two columns beside a bias: one direction moves nothing, and rounding must not make it grow."""
+        kind = np.arange(12) % 3 == 0
+        columns = np.stack([X[:, 0], kind, ~kind, np.ones(12)], axis=1).astype(float)
+        left, sizes, _ = np.linalg.svd(columns, full_matrices=False)
+        one, two = (LinearProblem(each, X[:, :1], 2.0) for each in (left[:, :3] * sizes[:3], columns))
+        for edge in (lambda p: mean_square_edge(p, 3, False), lambda p: in_order_edge(p, 3)):
+            assert edge(two) == pytest.approx(edge(one), rel=1e-6)
+
 
 class TestTypical:
     def test_one_parameter_drawn_one_row_at_a_time_is_a_mean_of_logarithms(self):
@@ -174,6 +190,27 @@ class TestTypical:
     def test_equal_batches_turn_where_full_batch_descent_does(self, momentum: float):
         problem = LinearProblem(np.ones((4, 1)), np.ones((4, 1)), 2.0)
         assert typical_edge(problem, 2, False, momentum) == pytest.approx(2 * (1 + momentum) / 2.0, rel=0.02)
+
+    def test_of_equal_batches_the_growth_is_exact(self):
+        problem = LinearProblem(np.ones((5, 1)), np.ones((5, 1)), 2.0)
+        rates = np.array([0.2, 0.9, 1.3])
+        for replacement in (False, True):  # of five rows by two: a last batch of one
+            found = lyapunov_exponents(problem, rates, 2, replacement)
+            np.testing.assert_allclose(found, np.log(np.abs(1 - 2 * rates)), rtol=1e-9)
+
+    def test_the_edge_is_where_the_growth_passes_zero(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(
+            "nanmap.theory.minibatches.lyapunov_exponents", lambda _, rates, *__: np.log(rates / 1.2345)
+        )
+        assert typical_edge(PROBLEM, 2, False) == pytest.approx(1.2345, rel=1e-9)
+
+    def test_a_short_last_batch_is_the_mean_of_its_own_rows(self):
+        """Three rows by two: each pass is a pair and a single row, whichever they are."""
+        columns, rate = np.array([[0.5], [1.0], [2.0]]), 0.3
+        steps = lambda rows: np.log(np.abs(1 - rate * 2 * (columns[list(rows)] ** 2).mean()))  # noqa: E731
+        passes = [steps({0, 1, 2} - {single}) + steps({single}) for single in range(3)]
+        (found,) = lyapunov_exponents(LinearProblem(columns, columns, 2.0), np.array([rate]), 2, False)
+        assert found == pytest.approx(np.mean(passes) / 2, abs=0.02)
 
     @pytest.mark.parametrize("batch", [1, 2, 5, 10])
     def test_a_typical_run_survives_where_the_mean_square_explodes(self, batch: int):
@@ -248,9 +285,12 @@ class TestWhatHolds:
             ({"loss": {"kind": "mae"}}, LOSS),
             ({"optimizer": {"kind": "adam"}}, RULE),
             ({"optimizer": {"clip_value": 1.0}}, CLIPPING),
+            ({"optimizer": {"clip_norm": 1.0}}, CLIPPING),
             ({"optimizer": {"clip_output_gradient": 1.0}}, CLIPPING),
             ({"optimizer": {"schedule": "cosine"}}, SCHEDULE),
-            ({"optimizer": {"warmup_steps": 5}}, SCHEDULE),
+            ({"optimizer": {"warmup_steps": 1}}, SCHEDULE),
+            ({"training": {"dtype": "bfloat16"}}, COARSE),
+            ({"model": {"hidden": [3]}, "optimizer": {"kind": "adam"}}, NONLINEAR),
             ({"optimizer": {"layer_learning_rates": [0.1]}}, LAYERS),
         ],
     )
@@ -300,10 +340,11 @@ class TestWhatHolds:
             growth.append(total)
         assert growth[0] < 0 < growth[1]
 
-    def test_rows_with_nan_are_no_problem_of_regression(self, npz):
-        x = X.copy()
-        x[0, 0] = np.nan
-        path = npz(x=x, y=X[:, :1])
+    @pytest.mark.parametrize("array", ["x", "y"])
+    def test_rows_with_nan_are_no_problem_of_regression(self, array: str, npz):
+        arrays = {"x": X.copy(), "y": X[:, :1].copy()}
+        arrays[array][0, 0] = np.nan
+        path = npz(**arrays)
         data = {"kind": "npz", "path": path, "missing": "keep"}
         tree = {"data": data, "training": {"steps": 1, "batch_size": 64}}
         config = build_config(tree)
@@ -317,6 +358,58 @@ class TestWhatHolds:
         )
         assert found["typical"] == (False, ILL_CONDITIONED)
 
+    @pytest.mark.parametrize(("order", "replacement"), [("shuffle", False), ("replacement", True)])
+    def test_each_way_to_draw_has_the_curves_of_its_own(self, order: str, replacement: bool):
+        """Two of three rows at once: without replacement the spread of the batches is a quarter of that of single rows."""
+        tree = LINE | {"data": LINE["data"] | {"n": 3}, "training": {"steps": 5, "batch_size": 2, "order": order}}
+        config = build_config(tree)
+        rows = load_rows(config)
+        found, columns = predict(config, rows), linear_problem(config, rows).columns
+        picked = product(range(3), repeat=2) if replacement else combinations(range(3), 2)
+        steps = lambda rate: [  # noqa: E731
+            np.eye(2) - rate * columns[list(rows)].T @ columns[list(rows)] for rows in picks
+        ]
+        picks = list(picked)
+        edge = turn(lambda rate: radius(np.mean([np.kron(s, s) for s in steps(rate)], axis=0)) > 1, 0.1, 10.0)
+        assert found["mean_square"].rate == pytest.approx(edge, rel=1e-9)
+        problem = linear_problem(config, rows)
+        assert (
+            found["typical"].rate == typical_edge(problem, 2, replacement) != typical_edge(problem, 2, not replacement)
+        )
+
+    @pytest.mark.parametrize(
+        ("columns", "rows", "order", "momentum", "mean_square", "typical"),
+        [
+            (64, 99, "shuffle", 0.0, "", ""),
+            (65, 99, "shuffle", 0.0, TOO_LARGE, TOO_LARGE),
+            (65, 99, "sequential", 0.0, IN_ORDER, TOO_LARGE),
+            (1, 8192, "sequential", 0.0, IN_ORDER, ""),
+            (1, 8193, "sequential", 0.0, IN_ORDER, TOO_LARGE),
+            (1, 8193, "shuffle", 0.0, "", ""),
+            (1, 9, "shuffle", 0.99, MOMENTUM, ""),
+            (1, 9, "replacement", 0.995, MOMENTUM, NEAR_ONE),
+            (1, 9, "shuffle", -0.995, MOMENTUM, NEAR_ONE),
+            (1, 9, "sequential", 0.995, IN_ORDER, ""),
+        ],
+    )
+    def test_what_would_take_too_long_is_left_out_and_no_more(
+        self,
+        columns: int,
+        rows: int,
+        order: str,
+        momentum: float,
+        mean_square: str,
+        typical: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ):
+        for name in ("mean_square_edge", "typical_edge", "in_order_edge"):
+            monkeypatch.setattr(sys.modules[_typical.__module__], name, lambda *_: 1.0)
+        problem = LinearProblem(np.ones((rows, columns)), np.ones((rows, 1)), 2.0)
+        setting = _Descent(False, 2, order, momentum, False, "float64")
+        found = _mean_square(problem, setting), _typical(problem, setting)
+        assert [each.absent for each in found] == [mean_square, typical]
+        assert [np.isfinite(each.rate) for each in found] == [not mean_square, not typical]
+
     def test_momentum_very_near_to_one_is_not_simulated(self):
         shuffled = {"order": "shuffle", "batch_size": 4}
         assert predicted(optimizer={"momentum": 0.995}, training=shuffled)["typical"] == (False, NEAR_ONE)
@@ -328,6 +421,34 @@ class TestWhatHolds:
             for dtype in ("float64", "float32")
         ]
         assert found == [True, False]
+
+
+class TestOverflow:
+    PROBLEM = LinearProblem(np.ones((1, 1)), np.zeros((1, 1)), 2.0)  # λ = 2: at a rate of 1.5 the error doubles
+
+    @pytest.mark.parametrize(("steps", "forecast"), [(65, 64), (64, np.nan)])
+    def test_an_overflow_after_the_budget_is_none(self, steps: int, forecast: float):
+        """c² 4ᵗ passes 2¹²⁸ at t = 64, the 65th update."""
+        found = overflow_steps(self.PROBLEM, np.ones(1), np.array([1.5]), "float32", steps)
+        assert found.tolist() == pytest.approx([forecast], nan_ok=True)
+
+    def test_a_loss_that_is_infinite_at_the_start_overflows_at_once(self):
+        assert overflow_steps(self.PROBLEM, np.array([1e30]), np.array([1.5]), "float32", 9).tolist() == [0]
+
+    @pytest.mark.parametrize(("error", "step"), [(0.9, 65), (1.1, 64)])
+    def test_the_step_is_the_first_whose_loss_is_too_large(self, error: float, step: int):
+        found = overflow_steps(self.PROBLEM, np.array([error]), np.array([1.5]), "float32", 99)
+        assert found.tolist() == [step]
+        assert error**2 * 4.0**step >= 2.0**128 > error**2 * 4.0 ** (step - 1)
+
+    def test_the_initial_error_is_measured_from_the_optimum_over_all_outputs(self):
+        targets = np.hstack([PROBLEM.targets, -2 * PROBLEM.targets])
+        problem = LinearProblem(PROBLEM.columns, targets, 1.0)
+        kernel, bias = rng.standard_normal((4, 2, 2)), rng.standard_normal((4, 2, 1))
+        best = np.linalg.solve(problem.columns.T @ problem.columns, problem.columns.T @ targets)
+        top = np.linalg.eigh(problem.columns.T @ problem.columns)[1][:, -1]
+        expected = [np.linalg.norm((np.hstack([k, b]) - best.T) @ top) for k, b in zip(kernel, bias, strict=True)]
+        np.testing.assert_allclose(initial_errors(problem, [kernel, bias]), expected, rtol=1e-12)
 
 
 def test_each_loss_has_a_sharpness_of_its_own() -> None:

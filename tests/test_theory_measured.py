@@ -134,6 +134,23 @@ class TestSharpness:
             pytest.approx(np.linalg.eigvalsh(matrix)[-1]) if resolved else pytest.approx(np.nan, nan_ok=True)
         )
 
+    @pytest.mark.parametrize(("share", "resolved"), [(0.009, True), (0.011, False)])
+    def test_a_residual_of_more_than_a_hundredth_is_not_resolved(self, share: float, resolved: bool) -> None:
+        last = np.linalg.eigh(np.array([[3.0, 1.0], [1.0, 2.0]]))[1][1, 1]
+        top = (5 + 5**0.5) / 2
+        (found,) = _largest(np.array([[3.0, 2.0]]), np.array([[1.0, share * top / abs(last)]]))
+        assert found == pytest.approx(top if resolved else np.nan, nan_ok=True)
+
+    def test_where_all_curvature_is_negative_so_is_the_largest(self) -> None:
+        """A space that is exhausted after two vectors: what stands behind them is no part of it."""
+        (found,) = _largest(np.array([[-3.0, -2.0, 7.0]]), np.array([[1.0, 0.0, 5.0]]))
+        assert found == pytest.approx((-5 + 5**0.5) / 2)
+
+    def test_what_is_not_finite_is_no_sharpness_and_spoils_no_other(self) -> None:
+        diagonal = np.array([[3.0, 2.0], [np.nan, 2.0], [3.0, 2.0]])
+        beside = np.array([[1.0, 0.0], [1.0, 0.0], [np.inf, 0.0]])
+        assert _largest(diagonal, beside) == pytest.approx([(5 + 5**0.5) / 2, np.nan, np.nan], nan_ok=True)
+
     @pytest.mark.parametrize(
         ("optimizer", "rate"),
         [({}, 0.5), ({"momentum": 0.9}, None), ({"kind": "adam"}, None), ({"clip_norm": 1.0}, None)],

@@ -32,9 +32,10 @@ def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 
 
 def _change(key: str, was: Any, now: Any) -> str:
-    if key.startswith("data") and isinstance(now, str):
+    if key.startswith("data.") and isinstance(now, str):
         return f"the content of {now.rpartition(' ')[0]} changed"
-    return f"{key} was {_short(was)}, now {_short(now)}"
+    setting = key.removeprefix("sweep.").removeprefix("config.")
+    return f"{setting} was {_short(was)}, now {_short(now)}"
 
 
 def _identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def _differences(key: str, old: Any, new: Any) -> Iterable[tuple[str, Any, Any]]
         for index, (a, b) in enumerate(zip(old, new, strict=True)):
             yield from _differences(f"{key}.{index}", a, b)
     elif old != new:
-        yield key.removeprefix("sweep.").removeprefix("config."), old, new
+        yield key, old, new
 
 
 def _short(value: Any) -> str:
