@@ -27,6 +27,11 @@ def test_a_lone_worker_takes_jobs_in_order() -> None:
     assert list(crew_of(1, []).run(iter(["a0", "a1", "a2"]))) == ["a0", "a1", "a2"]
 
 
+def test_a_worker_does_all_that_it_is_set_up_for_before_it_is_set_up_for_more() -> None:
+    jobs = ["a0", "b0", "a1", "c0", "b1", "a2"]
+    assert list(crew_of(1, []).run(iter(jobs))) == ["a0", "a1", "a2", "b0", "b1", "c0"]
+
+
 def test_a_worker_prefers_what_it_is_set_up_for_then_what_nobody_is() -> None:
     both_busy = threading.Barrier(2, timeout=300)
     seen: dict[int, list[str]] = {0: [], 1: []}

@@ -13,6 +13,7 @@ from jax.sharding import SingleDeviceSharding
 from nanmap.config import build_config
 from nanmap.config.choices import OptimizerKind, names
 from nanmap.engine.vmapped import build, group_shapes
+from nanmap.engine.xla_options import xla_options
 from nanmap.plan import make_variant
 from nanmap.results.columns import COLUMNS
 from nanmap.training.optimizers import make_optimizer
@@ -216,3 +217,10 @@ def test_a_cell_has_the_same_bits_in_any_crowd(dtype: str, norm: str, grid, trai
         assert repr(alone["loss_final"]) in crowd[rate, 3]
         assert repr(alone["val_loss_final"]) in crowd[rate, 3]
     assert len({each.partition("', '")[0] for each in crowd.values()}) > 1, "all ended alike"
+
+
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+@pytest.mark.parametrize(("dtype", "kept"), [("float16", False), ("bfloat16", False), ("float32", None)])
+def test_xla_may_skip_no_rounding_to_16_bits(dtype: str, kept: bool | None, backend: str) -> None:
+    program = make_variant(build_config(line(dtype))).program
+    assert xla_options(program, backend).get("xla_allow_excess_precision") is kept
