@@ -55,6 +55,9 @@ def test_settings_of_which_the_same_is_true_are_told_together(tmp_path: Path) ->
         "converged at rates 0.01 to 0.1 (batch_size = 4 or 8)",
     ], "what stands between may not be among them"
     assert never == ["batch_size = 2"]
+    good[:3] = False
+    _, never = what_works(write_run(tmp_path / "row", [batch, RATE], ended(good)))
+    assert never == ["batch_size = 1 to 4"]
 
 
 def test_of_a_map_on_which_every_pixel_is_a_setting_the_best_are_found(tmp_path: Path) -> None:

@@ -104,9 +104,17 @@ def _neighbours(group: list[Working], name: str, labels: list[Any]) -> list[list
     """A group in pieces of adjacent values, so that "from … to …" is true of all between; of texts in one piece."""
     if isinstance(labels[0], str):
         return [group]
-    places = [labels.index(each.settings[name]) for each in group]
-    cuts = [n for n in range(1, len(places)) if places[n] != places[n - 1] + 1]
-    return [group[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(group)], strict=True)]
+    places = np.array([labels.index(each.settings[name]) for each in group])
+    return [[group[n] for n in piece] for piece in _adjacent(places)]
+
+
+def _adjacent(places: np.ndarray) -> list[np.ndarray]:
+    """Indices of ascending places in pieces without a gap.
+
+    >>> [piece.tolist() for piece in _adjacent(np.array([2, 3, 7]))]
+    [[0, 1], [2]]
+    """
+    return np.split(np.arange(len(places)), np.flatnonzero(np.diff(places) != 1) + 1)
 
 
 def _together(group: list[Working], name: str) -> Working:
@@ -180,9 +188,15 @@ def _never(grid: Grid, others: list[int], ended: np.ndarray) -> list[str]:
         axis = grid.dimensions[n][0]
         any_good = (np.moveaxis(whole, n, 0).reshape(grid.shape[n], -1) == 1).any(axis=1)
         if any_good.any():
-            bad = [axis.labels.tolist()[place] for place in np.flatnonzero(~any_good)]
-            told += [f"{axis.column} = {_shown(value)}" for value in bad]
+            told += [f"{axis.column} = {value}" for value in _runs(axis.labels.tolist(), np.flatnonzero(~any_good))]
     return told
+
+
+def _runs(labels: list[Any], places: np.ndarray) -> list[str]:
+    """The labels at ascending places, numbers in a row by their ends."""
+    if isinstance(labels[0], str):
+        return [labels[place] for place in places]
+    return [_shown(tuple(labels[places[n]] for n in piece)) for piece in _adjacent(places) if len(piece)]
 
 
 def _shown(value: Any) -> str:
