@@ -88,7 +88,10 @@ def test_a_sweep_is_passed_on_as_it_is_asked_for(folder: Path, passed: dict, com
         ("sweep grid.toml --tune --width 4", "--tune: measures the widths that --width sets"),
         ("sweep grid.toml --width 0", "--width"),
         ("sweep grid.toml --device tpu", "--device"),
-        ("run line.toml --set training.batch_size=4 --set training.stop_above=2", "line.toml: training.stop_above"),
+        (
+            "run line.toml --set training.batch_size=4 --set training.stop_above=2",
+            "line.toml: --set training.stop_above",
+        ),
         ("examples square_sqd.toml", "NAME: no such example (got 'square_sqd.toml')"),
         ("run", "CONFIG: is missing"),
     ],

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nanmap.cli.app import app
-from nanmap.errors import InputError
+from nanmap.errors import InputError, typed
 
 if TYPE_CHECKING:
     from nanmap.result import Result
+
+ARGUMENTS = ("x", "y", "facet", "value", "select", "theme", "out")  # of Result.map that are options here
 
 
 @app.command(
@@ -46,7 +48,8 @@ def map_(
     thresholds, chosen = _thresholds(set_ or []), _selected(select or [])
     result = Result(run)
     if thresholds:
-        result = result.judged(**thresholds)
+        with typed("--set", set_ or []):
+            result = result.judged(**thresholds)
     if x is None and y is None and not (facet or select or out or value != "outcome" or thresholds):
         draw_listed(result, theme)
         return
@@ -54,15 +57,31 @@ def map_(
         missing = " and ".join(name for name, given in (("--x", x), ("--y", y)) if given is None)
         raise InputError("a map as asked needs both --x and --y", key=missing, allowed=_axes(result))
     out = out or result.folder.maps / _file_name([value, x, y, *(facet or [])], {**chosen, **thresholds})
-    result.map(x, y, facet=tuple(facet or ()), value=value, select=chosen, theme=theme, out=out)
+    try:
+        result.map(x, y, facet=tuple(facet or ()), value=value, select=chosen, theme=theme, out=out)
+    except InputError as error:
+        raise _as_option(error) from None
     print(out)
+
+
+def _as_option(error: InputError) -> InputError:
+    """The same error: what the library calls an argument is an option here."""
+    argument, _, rest = (error.key or "").partition(".")
+    if argument in ARGUMENTS:
+        error.option, error.key = f"--{argument}", rest or None
+    return error
 
 
 def draw_listed(result: "Result", theme: str = "light") -> None:
     """Draws the maps that the sweep's file lists into the run folder."""
     listed = result.manifest.get("maps", []) or [_obvious(result)]
     for options in listed:
-        print(_draw_one(result, options, theme))
+        try:
+            print(_draw_one(result, options, theme))
+        except InputError as error:
+            if error.key is not None:
+                error.key = f"the map {options['file']}, {error.key}"
+            raise error.within(result.path) from None
 
 
 def _obvious(result: "Result") -> dict[str, Any]:
@@ -96,9 +115,8 @@ def _selected(texts: list[str]) -> dict[str, list[Any]]:
     for text in texts:
         axis, equals, _ = text.partition("=")
         if not (equals and axis.strip()):
-            raise InputError(
-                "not of the form AXIS=VALUE", key="--select", value=text, mend="for example --select init=normal"
-            )
+            mend = "for example --select init=normal"
+            raise InputError("not of the form AXIS=VALUE", option="--select", value=text, mend=mend)
         axis, value = parse_assignment(text)
         chosen.setdefault(axis, []).extend(value if isinstance(value, list) else [value])
     return chosen
@@ -106,15 +124,15 @@ def _selected(texts: list[str]) -> dict[str, list[Any]]:
 
 def _thresholds(texts: list[str]) -> dict[str, Any]:
     """The thresholds of outcomes that are given, by their names."""
-    from nanmap.config import parse_assignment
+    from nanmap.config import OutcomeSettings, parse_assignment
 
     given = dict(map(parse_assignment, texts))
     for key, value in given.items():
         if not key.startswith("outcome."):
             mend = "`nanmap sweep --set` trains with other settings; a map can only judge anew"
-            raise InputError(
-                "changes what was trained", key=f"--set {key}", value=value, allowed="outcome.*", mend=mend
-            )
+            allowed = [f"outcome.{name}" for name in OutcomeSettings.model_fields]
+            problem = "changes what was trained" if "." in key else "no such threshold"
+            raise InputError(problem, key=key, value=value, allowed=allowed, mend=mend, option="--set")
     return {key.removeprefix("outcome."): value for key, value in given.items()}
 
 

@@ -1,21 +1,28 @@
 """The tables of a sweep's file as they stand."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from nanmap.config.base import Settings
+from nanmap.config.base import Settings, require
+
+PICTURES = (".png", ".svg", ".pdf")
 
 
 class MapSpec(Settings):
     """One `[[maps]]` table: the arguments of `nanmap map`."""
 
-    file: Annotated[str, Field(pattern=r"\.(png|svg|pdf)$")]
+    file: str
     x: str
     y: str
     facet: Annotated[tuple[str, ...], Field(strict=False)] = ()
     value: str = "outcome"
     select: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _picture(self) -> Self:
+        require(self.file.endswith(PICTURES), "file", f"`{self.file}` ends in none of {', '.join(PICTURES)}")
+        return self
 
 
 class SweepFile(Settings):
