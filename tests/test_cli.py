@@ -403,10 +403,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_progress_of_a_sweep_in_plain_lines(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
     with Progress("grid", "cells", bar=False) as progress:
         progress.started(100, 20)
-        clock[0] += 5
+        clock[0] += 1
         progress.advanced(20, np.array(["nan"] * 15 + ["converged"] * 5))
         assert capsys.readouterr().out == "grid: 20 of 100 cells are done already\n"  # no line before its time
-        clock[0] += 5
+        clock[0] += 9
         progress.advanced(20, np.array(["nan"] * 20))
         line = "grid: 60 of 100 cells · 4 trainings/s · 10 s left · 35 nan, 5 converged\n"
         assert capsys.readouterr().out == line
@@ -418,9 +418,11 @@ def test_progress_of_a_search_counts_trainings_apart_from_rows(
 ) -> None:
     with Progress("grid", "edges", bar=False) as progress:
         progress.started(8, 0)
+        progress.expected(50.0)
         clock[0] += 10
         progress.trained(200)
-        assert capsys.readouterr().out == "grid: 0 of 8 edges · 200 trainings · 20 trainings/s\n"
+        line = "grid: 0 of 8 edges · 200 trainings · 20 trainings/s · up to 10 s left\n"
+        assert capsys.readouterr().out == line
         progress.advanced(8, None)
     assert progress.summary() == "grid: 8 edges by 200 trainings in 10.0 s (20 per second)"
 
@@ -437,5 +439,24 @@ def test_progress_on_a_terminal_shows_the_same_in_a_bar(capsys: pytest.CaptureFi
         progress.noticed("narrowed [to] 8")
         progress.advanced(2_000, np.array(["inf"] * 2_000))
     told = capsys.readouterr().out
-    for part in ("[grid]", "2,000/2,000", "note: narrowed [to] 8"):  # brackets are text, not markup
+    for part in ("[grid]", "2,000 of 2,000 cells", "note: narrowed [to] 8"):  # brackets are text, not markup
         assert part in told
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_a_bar_fits_its_terminal_and_breaks_between_words(
+    columns: int, clock: list[float], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with Progress("tabular_mlp_rates", "cells", bar=True) as progress:
+        progress.started(1_000_000, 0)
+        clock[0] += 600
+        outcomes = ["nan", "inf", "converged", "dead", "diverged", "progressing", "stalled"]
+        progress.advanced(70_000, np.repeat(outcomes, 10_000))
+        state = progress.state()
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= columns for line in lines)
+    words = " ".join(lines).split()
+    assert "133 min left" in state
+    assert " ".join(words[-len(state.split()) :]) == " ".join(state.split())  # whole, and last
+    assert "70,000 of 1,000,000 cells" in " ".join(words)

@@ -442,7 +442,7 @@ def test_a_bar_goes_on_from_what_is_done(capsys: pytest.CaptureFixture[str]) -> 
     with Progress("grid", "cells", bar=True) as progress:
         progress.started(2_000, 500)
         progress.advanced(1_500)
-    assert "2,000/2,000" in capsys.readouterr().out
+    assert "2,000 of 2,000 cells" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("terminal", [True, False])
