@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from nanmap.cli import interrupt
+from nanmap.cli.lines import say
 from nanmap.errors import InputError, NanmapError, typed
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def planned(sweep: Path, overrides: list[str] | None, device: str) -> "Plan":
     with typed("--set", overrides or []):
         plan = Plan(load_sweep(sweep, overrides or []))
         for sentence in notices(plan):
-            print(f"note: {sentence}")
+            say(f"note: {sentence}")
     set_up(device)
     return plan
 

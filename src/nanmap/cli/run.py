@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nanmap.cli.app import Device, Set, app
+from nanmap.cli.lines import say
 from nanmap.errors import InputError, typed
 
 if TYPE_CHECKING:
@@ -174,14 +175,15 @@ def _epoch_line(number: int, total: int | None, losses: "EpochLoss") -> str:
 def _print_end(report: "TrainingReport", steps_per_epoch: int) -> None:
     row = report.row
     cause = f"; {report.cause.sentence}" if report.cause else ""
-    print(f"\noutcome: {report.outcome} — {report.outcome.sentence}{cause}")
-    print(
+    print()
+    say(f"outcome: {report.outcome} — {report.outcome.sentence}{cause}")
+    say(
         f"loss: {_show(row['loss_initial'])} at the start, {_show(row['loss_final'])} at the end after {row['steps_run']:,} updates"
     )
     for sentence in report.evidence:
-        print(f"  {sentence}")
+        say(sentence, indent="  ")
     if row["stopped_step"] is not None:
-        print(f"stopped before step {row['stopped_step']}, as training.stop_above or training.stop_converged asks")
+        say(f"stopped before step {row['stopped_step']}, as training.stop_above or training.stop_converged asks")
     for kind in ("inf", "nan"):
         step = row[f"first_{kind}_step"]
         if step is not None:
