@@ -54,12 +54,12 @@ class Estimate:
         """One line."""
         without = f" ({self.excluded:,} excluded)" if self.excluded else ""
         programs = f"{self.programs} program{'s' * (self.programs != 1)}"
-        return f"{self.cells:,} trainings{without}, {programs}, about {_span(self.shortest, self.longest)}"
+        time = f"about {_span(self.shortest, self.longest)}, and up to {_rounded(self.compiling)} to compile"
+        return f"{self.cells:,} trainings{without}, {programs}, {time}"
 
     def details(self) -> list[str]:
         """Memory, disk, and the programs."""
         lines = [
-            f"time: up to {_rounded(self.compiling)} more where programs are compiled that are not in the cache yet",
             f"memory: about {self.memory_bytes / 2**20:,.0f} MiB on the devices, whatever the size of the grid",
             f"disk: about {max(self.disk_bytes / 2**20, 0.1):,.1f} MiB of Parquet",
         ]
