@@ -75,9 +75,9 @@ def reference() -> str:
 
 
 def commands() -> list[str]:
-    """The names of the commands there are, in the order in which `nanmap --help` lists them."""
+    """The names of the commands there are, in the order of the alphabet."""
     group = typer.main.get_command(load_commands())
-    return list(group.commands)
+    return sorted(group.commands)
 
 
 def _table_of(name: str) -> str:

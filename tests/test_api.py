@@ -147,14 +147,25 @@ def test_a_sweep_of_a_config_says_of_it_only_what_was_set(passed: dict) -> None:
 
 def test_what_a_map_is_asked_for_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[tuple] = []
-    plot = SimpleNamespace(draw_map=lambda *names, **options: heard.append((names, options)))
+    plot = SimpleNamespace(draw=lambda *names, **options: heard.append((names, options)))
     monkeypatch.setitem(sys.modules, "nanmap.plot", plot)
     result = nanmap.Result(tmp_path)
-    plain = {"facet": (), "value": "outcome", "out": None, "title": None, "theme": "light", "select": None}
-    asked = {"facet": ["n"], "value": "r2", "out": "a.svg", "title": "T", "theme": "dark", "select": {"n": [3]}}
+    names = ("lines", "value", "out", "title", "select", "zoom", "width", "height", "font_size", "cmap", "limits")
+    plain = dict.fromkeys(names) | {"facet": (), "theme": "light"}
+    asked = {
+        "facet": ["n"],
+        "lines": "b",
+        "value": "r2",
+        "out": "a.svg",
+        "title": "T",
+        "theme": "dark",
+        "select": {"n": [3]},
+    }
+    asked |= {"zoom": {"n": (1, 2)}, "width": "3in", "height": 2, "font_size": 8, "cmap": "cividis", "limits": (0, 1)}
     result.map("learning_rate", "seed")
-    result.map(x="learning_rate", y="seed", **asked)
-    assert heard == [((result.folder, "learning_rate", "seed"), each) for each in (plain, asked)]
+    result.map(x="learning_rate", y="seed", kind="lines", **asked)
+    axes = {"x": "learning_rate", "y": "seed"}
+    assert heard == [((result.folder, "map"), axes | plain), ((result.folder, "lines"), axes | asked)]
     assert repr(result) == f"Result({str(tmp_path)!r})"
 
 

@@ -191,6 +191,66 @@ def test_a_mistake_is_told_and_nothing_is_written(
     assert sorted(folder.rglob("*")) == before
 
 
+# What is typed, and how the first line of the message goes on after `nanmap: `. Items of a list are counted from 1.
+TYPED = [
+    ("run line.toml --set data.n=nan", "line.toml: --set data.n: expects a whole number (got nan)"),
+    ("run line.toml --set model.hidden=[8,0]", "line.toml: --set model.hidden, item 2: must be greater than or equal to 1"),
+    ("run line.toml --set data.seed=1e30", "line.toml: --set data.seed: must be less than 9,223,372,036,854,775,808"),
+    ("run line.toml --set training=3", "line.toml: --set training: is a table of settings"),
+    ("run line.toml --set novalue", "--set: not of the form key=value (got 'novalue')"),
+    ("run line.toml --set data.kind=csv", "line.toml: data.path: `csv` data needs a file"),  # what was not typed
+    ("run grid.toml/x", "grid.toml/x: cannot be read: Not a directory"),
+    ("run --cell 0 --of line.toml", "line.toml: is no run folder, but a file"),
+    ("sweep grid.toml --set training.epochs=x", "grid.toml: --set training.epochs: expects a whole number"),
+    ("sweep grid.toml --set axes.batch_size.values=3", "grid.toml: --set axes.batch_size.values: expects a list"),
+    ("sweep grid.toml --set axes.batch_size.values=[0]", "grid.toml: --set axes.batch_size: training.batch_size: must be"),
+    ("sweep grid.toml --set axes.learning_rate.log=[1]", "grid.toml: --set axes.learning_rate.log: expects its two ends"),
+    ("sweep grid.toml --set axes.learning_rate.log=[1,nan]", "grid.toml: --set axes.learning_rate.log, item 2: expects a"),
+    ("sweep grid.toml --set axes.batch_size.key=optimizer.learning_rate", "grid.toml: axes: optimizer.learning_rate: is set by"),
+    ("sweep grid.toml --set zip=['a']", "grid.toml: --set zip, item 1: expects a list"),
+    ("sweep grid.toml --set zip=[['batch_size','batch_size']]", "grid.toml: --set zip: is named twice"),
+    ("sweep grid.toml --set where=batch_size<", "grid.toml: --set where: breaks off"),
+    ("sweep grid.toml --set config=grid.toml", "grid.toml: --set config: names a sweep, not a config"),
+    ("sweep grid.toml --set training.batch_size=3", "grid.toml: --set training.batch_size: the axis `batch_size` goes"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("typed", "said"), TYPED)
+def test_a_message_names_what_was_typed(typed: str, said: str, folder: Path, command) -> None:
+    done = command(*typed.split(), cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"nanmap: {said}"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "mend"),
+    [
+        ("run line.toml --lr 3", "--set optimizer.learning_rate=0.1"),
+        ("map . --lr 3", "--set outcome.ratio=0.1"),
+        ("line.toml", "nanmap run line.toml, or nanmap sweep line.toml"),
+        ("--version", None),
+    ],
+)
+def test_a_mistaken_word_has_the_mend_of_its_command(typed: str, mend: str | None, tmp_path: Path, command) -> None:
+    told = command(*typed.split(), cwd=tmp_path).stderr
+    assert f"mend: {mend}" in told.replace("settings are changed by --set, as in ", "") if mend else "mend" not in told
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("sweep grid.toml --width x", "'--width': expects a whole number"),
+        ("edge grid.toml --tolerance x", "'--tolerance': expects a number"),
+        ("sweep grid.toml --width 0", "'--width': must be greater than"),
+        ("sweep grid.toml --out line.toml", "'line.toml' is a file; a folder is expected"),
+    ],
+)
+def test_a_wrong_option_is_told_in_plain_words(typed: str, said: str, folder: Path, command) -> None:
+    told = command(*typed.split(), cwd=folder).stderr
+    assert said in told
+    assert "Input should" not in told
+
+
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 3}}
@@ -207,6 +267,17 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("--x learning_rate --y batch_size --select batch_size", ["--select", "AXIS=VALUE", "'batch_size'"]),
         ("--x learning_rate --y batch_size --select =1", ["--select", "AXIS=VALUE", "'=1'"]),
         ("--x learning_rate --y batchsize", ["batchsize", "did you mean `batch_size`"]),
+        ("--x a --y batch_size", ["nanmap: --x: no such axis (got 'a')"]),
+        ("--x learning_rate --y batch_size --facet a", ["nanmap: --facet: no such axis"]),
+        ("--x learning_rate --y batch_size --value a", ["nanmap: --value: cannot be drawn"]),
+        ("--x learning_rate --y batch_size --select batch_size=9", ["nanmap: --select batch_size: is not on the axis"]),
+        ("--x learning_rate --y batch_size --out a.gif", ["nanmap: --out: cannot write"]),
+        ("--x learning_rate --y batch_size --theme a", ["nanmap: --theme: no such theme"]),
+        (
+            "--x learning_rate --y batch_size --set outcome.floor=nan",
+            ["nanmap: --set outcome.floor: expects a number, "],
+        ),
+        ("--x learning_rate --y batch_size --set ratio=1", ["nanmap: --set ratio: no such threshold", "outcome.ratio"]),
     ],
 )
 def test_a_map_that_cannot_be_drawn_is_told(options: str, expected: list[str], run_folder: Path, command) -> None:
@@ -333,10 +404,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_progress_of_a_sweep_in_plain_lines(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
     with Progress("grid", "cells", bar=False) as progress:
         progress.started(100, 20)
-        clock[0] += 5
+        clock[0] += 1
         progress.advanced(20, np.array(["nan"] * 15 + ["converged"] * 5))
         assert capsys.readouterr().out == "grid: 20 of 100 cells are done already\n"  # no line before its time
-        clock[0] += 5
+        clock[0] += 9
         progress.advanced(20, np.array(["nan"] * 20))
         line = "grid: 60 of 100 cells · 4 trainings/s · 10 s left · 35 nan, 5 converged\n"
         assert capsys.readouterr().out == line
@@ -348,9 +419,11 @@ def test_progress_of_a_search_counts_trainings_apart_from_rows(
 ) -> None:
     with Progress("grid", "edges", bar=False) as progress:
         progress.started(8, 0)
+        progress.expected(50.0)
         clock[0] += 10
         progress.trained(200)
-        assert capsys.readouterr().out == "grid: 0 of 8 edges · 200 trainings · 20 trainings/s\n"
+        line = "grid: 0 of 8 edges · 200 trainings · 20 trainings/s · up to 10 s left\n"
+        assert capsys.readouterr().out == line
         progress.advanced(8, None)
     assert progress.summary() == "grid: 8 edges by 200 trainings in 10.0 s (20 per second)"
 
@@ -367,5 +440,24 @@ def test_progress_on_a_terminal_shows_the_same_in_a_bar(capsys: pytest.CaptureFi
         progress.noticed("narrowed [to] 8")
         progress.advanced(2_000, np.array(["inf"] * 2_000))
     told = capsys.readouterr().out
-    for part in ("[grid]", "2,000/2,000", "note: narrowed [to] 8"):  # brackets are text, not markup
+    for part in ("[grid]", "2,000 of 2,000 cells", "note: narrowed [to] 8"):  # brackets are text, not markup
         assert part in told
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_a_bar_fits_its_terminal_and_breaks_between_words(
+    columns: int, clock: list[float], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with Progress("tabular_mlp_rates", "cells", bar=True) as progress:
+        progress.started(1_000_000, 0)
+        clock[0] += 600
+        outcomes = ["nan", "inf", "converged", "dead", "diverged", "progressing", "stalled"]
+        progress.advanced(70_000, np.repeat(outcomes, 10_000))
+        state = progress.state()
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= columns for line in lines)
+    words = " ".join(lines).split()
+    assert "133 min left" in state
+    assert " ".join(words[-len(state.split()) :]) == " ".join(state.split())  # whole, and last
+    assert "70,000 of 1,000,000 cells" in " ".join(words)

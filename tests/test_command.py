@@ -17,6 +17,7 @@ from nanmap import api
 from nanmap.cli import examples, interrupt
 from nanmap.cli.edge import describe
 from nanmap.cli.json_text import plain
+from nanmap.cli.lines import say
 from nanmap.cli.map import draw_listed
 from nanmap.cli.progress import Progress
 from nanmap.cli.run import _as_json, _epoch_line, _print_end, _show, _teller, _values
@@ -89,7 +90,10 @@ def test_a_sweep_is_passed_on_as_it_is_asked_for(folder: Path, passed: dict, com
         ("sweep grid.toml --tune --width 4", "--tune: measures the widths that --width sets"),
         ("sweep grid.toml --width 0", "--width"),
         ("sweep grid.toml --device tpu", "--device"),
-        ("run line.toml --set training.batch_size=4 --set training.stop_above=2", "line.toml: training.stop_above"),
+        (
+            "run line.toml --set training.batch_size=4 --set training.stop_above=2",
+            "line.toml: --set training.stop_above",
+        ),
         ("examples square_sqd.toml", "NAME: no such example (got 'square_sqd.toml')"),
         ("run", "CONFIG: is missing"),
     ],
@@ -316,8 +320,8 @@ def test_every_map_that_a_sweep_lists_is_drawn_with_its_options(capsys: pytest.C
 @pytest.mark.parametrize(
     ("maps", "axes", "wanted", "said"),
     [
-        ((), "ab", True, "next: nanmap map 'my run' --x b --y a\n"),
-        ((), "ab", False, "next: nanmap map 'my run' --x b --y a\n"),
+        ((), "ab", True, "next:  nanmap map 'my run'\n"),
+        ((), "ab", False, "next:  nanmap map 'my run'\n"),
         ((), "a", True, ""),
         ((1,), "ab", True, "drawn\n"),
         ((1,), "ab", False, ""),
@@ -327,9 +331,25 @@ def test_a_sweep_draws_its_maps_or_says_how(
     maps: tuple, axes: str, wanted: bool, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("nanmap.cli.map.draw_listed", lambda result: print("drawn"))
-    sweep: Any = SimpleNamespace(maps=maps, grid=SimpleNamespace(axes=[SimpleNamespace(column=each) for each in axes]))
+    sweep: Any = SimpleNamespace(maps=maps, grid=SimpleNamespace(dimensions=[*axes]))
     _show_maps(sweep, SimpleNamespace(path=Path("my run")), wanted)  # type: ignore[arg-type]
     assert capsys.readouterr().out == said
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_sentences_break_between_words_on_a_terminal_alone(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sentence = "works: converged at rates 1.47e-05 to 0.00681 " * 4
+    say(sentence, indent="  ")
+    assert capsys.readouterr().out == f"  {sentence}\n"
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    say(sentence, indent="  ")
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= columns
+    assert " ".join(lines).split() == sentence.split()
+    assert all(line.startswith("    ") for line in lines[1:])
 
 
 def test_an_example_is_copied_with_all_that_it_reads_and_says_what_comes_next(tmp_path: Path, command) -> None:
@@ -443,7 +463,7 @@ def test_a_bar_goes_on_from_what_is_done(capsys: pytest.CaptureFixture[str]) -> 
     with Progress("grid", "cells", bar=True) as progress:
         progress.started(2_000, 500)
         progress.advanced(1_500)
-    assert "2,000/2,000" in capsys.readouterr().out
+    assert "2,000 of 2,000 cells" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -58,7 +58,7 @@ OTHER: dict[str, tuple[dict[str, Any], str]] = {
     "the rows": ({"data": ["a b.csv 0f3b"]}, "the content of a b.csv changed"),
     "the shards": ({"shard_cells": 8}, "shard_cells was 4, now 8"),
     "the backend": ({"backend": "gpu"}, 'backend was "cpu", now "gpu"'),
-    "a width": ({"widths": {"ea97": 4}}, "widths.ea97 was 8, now 4"),
+    "a width": ({"widths": {"ea97": 4}}, "cells side by side in a program were 8, now 4"),
     "the columns": ({"schema": 4}, "schema was 3, now 4"),
     "a version": ({"versions": {"nanmap": "0.2.0", "jax": "0.8"}}, 'versions.jax was "0.7", now "0.8"'),
     "the search": ({"search": {"tolerance": 0.01}}, "search.tolerance was 0.0001, now 0.01"),

@@ -353,7 +353,7 @@ def test_a_width_that_was_chosen_is_part_of_the_identity(run, tmp_path: Path) ->
     programs = [variant.program for variant in Plan(make_sweep(TREE, AXES)).variants()]
     manifest = run(tmp_path, engine=LocalEngine(widths=dict.fromkeys(programs, 2))).manifest
     assert set(manifest["widths"].values()) == {2}
-    with pytest.raises(InputError, match="widths"):
+    with pytest.raises(InputError, match="other settings: cells side by side in a program were 2, now 4\n"):
         run(tmp_path, engine=LocalEngine(widths=dict.fromkeys(programs, 4)))
 
 

@@ -70,7 +70,7 @@ def test_a_window_crops_the_axis(folder: RunFolder) -> None:
     ("select", "zoom", "problem", "mend"),
     [
         ("learning_rat < 1", None, "select: names no axis (got 'learning_rat')", "did you mean `learning_rate`?"),
-        ("learning_rate <", None, "select: not understood at column", "comparisons"),
+        ("learning_rate <", None, "select: breaks off", "comparisons"),
         ("init < 3", None, "select: `init < 3` compares a number with a text", "comparisons"),
         ("seed > 9", None, "select: leaves no cell (got 'seed > 9')", "seed from 0 to 3"),
         ({"sed": 1}, None, "select: no such axis (got 'sed')", "did you mean `seed`?"),
@@ -202,20 +202,20 @@ x = "learning_rate"
 @pytest.mark.parametrize(
     ("table", "problem"),
     [
-        ('y = "n"\nselect = "learning_rat < 1"', "maps.1.select: names no axis (got 'learning_rat')"),
-        ('y = "n"\nselect = ["n == \'a\'"]', "maps.1.select: `n == 'a'` compares a number with a text"),
-        ('y = "n"\nzoom = { n = [1, 9] }', "maps.1.zoom.n: reaches beyond the axis"),
-        ('y = "n"\nlines = "n"', 'maps.1.lines: is for kind = "lines"'),
-        ('kind = "lines"\ny = "n"', "maps.1.y: the value goes up the side of lines"),
-        ('kind = "lines"\nlines = "N"', "maps.1: names no axis (got 'N')"),
-        ("", "maps.1.y: a map needs a vertical axis"),
+        ('y = "n"\nselect = "learning_rat < 1"', "maps, item 1, select: names no axis (got 'learning_rat')"),
+        ('y = "n"\nselect = ["n == \'a\'"]', "maps, item 1, select: `n == 'a'` compares a number with a text"),
+        ('y = "n"\nzoom = { n = [1, 9] }', "maps, item 1, zoom.n: reaches beyond the axis"),
+        ('y = "n"\nlines = "n"', 'maps, item 1, lines: is for kind = "lines"'),
+        ('kind = "lines"\ny = "n"', "maps, item 1, y: the value goes up the side of lines"),
+        ('kind = "lines"\nlines = "N"', "maps, item 1: names no axis (got 'N')"),
+        ("", "maps, item 1, y: a map needs a vertical axis"),
         (
             'y = "n"\nkind = "heat"',
-            "maps.1.kind: is none of the allowed values (got 'heat')\n  allowed: 'map' or 'lines'",
+            "maps, item 1, kind: is none of the allowed values (got 'heat')\n  allowed: 'map' or 'lines'",
         ),
-        ('y = "n"\nlimits = [1]', "maps.1.limits"),
-        ('y = "n"\nselect = [3]', "maps.1.select: expects values by axis"),
-        ('y = "n"\nwidth = true', "maps.1.width: expects a length"),
+        ('y = "n"\nlimits = [1]', "maps, item 1, limits"),
+        ('y = "n"\nselect = [3]', "maps, item 1, select: expects values by axis"),
+        ('y = "n"\nwidth = true', "maps, item 1, width: expects a length"),
     ],
 )
 def test_a_map_that_a_sweep_cannot_draw_is_told_before_it_trains(tmp_path: Path, table: str, problem: str) -> None:
@@ -237,10 +237,10 @@ def test_a_sweep_lists_lines_and_windows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "problem"),
     [
-        ('width = "3"', "s.toml: maps.1.width: has no unit (got '3')"),
-        ('cmap = "viridi"\nvalue = "r2"', "s.toml: maps.1.cmap: no such colormap (got 'viridi')"),
-        ("limits = [0, 1]", "s.toml: maps.1.limits: is for numbers; `outcome` has a colour for each name"),
-        ("select = { n = 7 }", "s.toml: maps.1.select.n: is not on the axis (got 7)"),
+        ('width = "3"', "s.toml: maps, item 1, width: has no unit (got '3')"),
+        ('cmap = "viridi"\nvalue = "r2"', "s.toml: maps, item 1, cmap: no such colormap (got 'viridi')"),
+        ("limits = [0, 1]", "s.toml: maps, item 1, limits: is for numbers; `outcome` has a colour for each name"),
+        ("select = { n = 7 }", "s.toml: maps, item 1, select.n: is not on the axis (got 7)"),
     ],
 )
 def test_listed_maps_are_looked_at_before_training(tmp_path: Path, table: str, problem: str) -> None:
@@ -256,5 +256,5 @@ def test_so_are_those_whose_rows_a_window_leaves_out(tmp_path: Path) -> None:
     (tmp_path / "s.toml").write_text(f'{MAPS}y = "n"\nselect = {{ n = 8 }}')
     sweep = load_sweep(tmp_path / "s.toml")
     check_listed(sweep)
-    with pytest.raises(InputError, match=r"maps.1.select.n: is not on the axis \(got 8\)[\s\S]*--no-maps"):
+    with pytest.raises(InputError, match=r"maps, item 1, select.n: is not on the axis \(got 8\)[\s\S]*--no-maps"):
         check_listed(zoomed(sweep, {"n": (9, 11)}))

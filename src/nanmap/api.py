@@ -9,7 +9,7 @@ from nanmap.config import Config, build_config, load_config, read_toml
 from nanmap.edges import find_edges
 from nanmap.edges.find import BLOCK
 from nanmap.engine import Engine
-from nanmap.errors import InputError
+from nanmap.errors import InputError, typed
 from nanmap.grid.shorthand import Axes, axis_tables, linear, log
 from nanmap.grid.windows import Windows
 from nanmap.plan import Plan, Sweep, load_sweep, make_sweep, zoomed
@@ -45,8 +45,11 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Config | Sweep:
     """
     if isinstance(overrides, str):  # whose letters would be taken for overrides
         raise InputError("expects a list of key=value texts", key="overrides", value=overrides)
-    tree = read_toml(Path(path))
-    return load_sweep(path, overrides) if "axes" in tree or "config" in tree else load_config(path, overrides)
+    if not isinstance(path, str | Path):
+        raise InputError("expects the path of a TOML file", key="path", value=path)
+    given, tree = list(overrides), read_toml(Path(path))
+    with typed("overrides", given):
+        return load_sweep(path, given) if "axes" in tree or "config" in tree else load_config(path, given)
 
 
 def run(

@@ -1,7 +1,8 @@
 """The exceptions for a user's mistake. The command prints them and exits 2; nothing has been written by then."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,10 +21,11 @@ class InputError(NanmapError, ValueError):
     Args:
         problem: what is wrong, as a short clause.
         file: the file it stands in, if any.
-        key: the setting, dotted (`optimizer.learning_rate`).
+        key: the setting, dotted (`optimizer.learning_rate`); an item of a list is counted from 1 (`model.hidden, item 2`).
         value: the value received; shown as `repr`. Leave out with `...`.
         allowed: what may stand there instead.
         mend: what to do about it.
+        option: where the key was typed, if not in the file: `--set`.
 
     >>> print(InputError("must be positive", key="training.epochs", value=0, mend="take 10"))
     training.epochs: must be positive (got 0)
@@ -39,14 +41,16 @@ class InputError(NanmapError, ValueError):
         value: Any = ...,
         allowed: Iterable[Any] | str | None = None,
         mend: str | None = None,
+        option: str | None = None,
     ) -> None:
-        self.problem, self.file, self.key, self.value = problem, file, key, value
+        self.problem, self.file, self.key, self.value, self.option = problem, file, key, value, option
         self.allowed = allowed if isinstance(allowed, str) or allowed is None else tuple(allowed)
         self.mend = mend
         super().__init__(problem)
 
     def __str__(self) -> str:
-        place = ": ".join(str(part) for part in (self.file, self.key) if part is not None)
+        typed = " ".join(part for part in (self.option, self.key) if part is not None)
+        place = ": ".join(str(part) for part in (self.file, typed or None) if part is not None)
         head = f"{place}: {self.problem}" if place else self.problem
         lines = [head if self.value is ... else f"{head} (got {self.value!r})"]
         if self.allowed:
@@ -61,6 +65,29 @@ class InputError(NanmapError, ValueError):
         self.file = self.file or file
         return self
 
+    def is_about(self, key: str) -> bool:
+        """Whether it is this setting that is wrong, or something below it."""
+        return self.key is not None and f"{self.key},".startswith((f"{key}.", f"{key},", f"{key}:"))
+
+
+@contextmanager
+def typed(option: str, assignments: Iterable[str]) -> Iterator[None]:
+    """Names the option in an error about a key that was typed there, and not in a file.
+
+    >>> with typed("--set", ["data.n=x"]):
+    ...     raise InputError("expects a whole number", key="data.n", value="x")
+    Traceback (most recent call last):
+    nanmap.errors.InputError: --set data.n: expects a whole number (got 'x')
+    """
+    keys = [str(text).partition("=")[0].strip() for text in assignments]
+    keys += [key.rpartition(".")[0] for key in keys if key.startswith("axes.") and key.count(".") > 1]
+    try:
+        yield
+    except InputError as error:
+        if error.option or any(map(error.is_about, keys)):
+            error.option = option
+        raise
+
 
 class RunFolderError(InputError):
     """A folder that is no run folder, or one whose contents do not fit what is asked of it.
@@ -72,5 +99,11 @@ class RunFolderError(InputError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """The mend for a misspelt word: the closest known one, or None when nothing is near."""
+    close = nearest(word, known)
+    return f"did you mean `{close}`?" if close else None
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that a misspelt one is closest to, or None when nothing is near."""
     close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
-    return f"did you mean `{close[0]}`?" if close else None
+    return close[0] if close else None

@@ -5,6 +5,8 @@ example. It is found by being there; nothing else lists it.
 """
 
 import os
+import re
+import shlex
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from nanmap.cli import interrupt
-from nanmap.errors import InputError, NanmapError
+from nanmap.cli.lines import say
+from nanmap.errors import InputError, NanmapError, typed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +38,12 @@ FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 MISPLACED = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]  # typer names no public base of its usage errors
 NO_SUCH_OPTION = "No such option"
+USAGE_WORDS = {
+    r"Input should be a valid integer.*": "expects a whole number",
+    r"Input should be a valid number.*": "expects a number",
+    r"Input should be ": "must be ",
+    r"dir ('.*') is a file": r"\1 is a file; a folder is expected",
+}
 
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated.")]
 SweepPath = Annotated[Path, typer.Argument(help="A sweep file (sweeps/*.toml).", show_default=False)]
@@ -53,9 +62,10 @@ def planned(
     from nanmap.plan import Plan, load_sweep, notices, zoomed
 
     refuse_example(sweep)
-    plan = Plan(zoomed(load_sweep(sweep, overrides or []), windows))
-    for sentence in notices(plan):
-        print(f"note: {sentence}")
+    with typed("--set", overrides or []):
+        plan = Plan(zoomed(load_sweep(sweep, overrides or []), windows))
+        for sentence in notices(plan):
+            say(f"note: {sentence}")
     set_up(device)
     return plan
 
@@ -76,9 +86,7 @@ def main(arguments: list[str] | None = None) -> None:
     except NanmapError as error:
         sys.exit(_failed(str(error), WRONG_INPUT if isinstance(error, InputError) else FAILED))
     except USAGE_ERROR as error:
-        error.show()
-        if NO_SUCH_OPTION in error.format_message():
-            print("  mend: settings are changed by --set, as in --set optimizer.learning_rate=0.1", file=sys.stderr)
+        _show_usage(error)
         sys.exit(WRONG_INPUT)
     except (typer.Abort, KeyboardInterrupt):
         _leave_interrupted()
@@ -87,13 +95,29 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(0)
     except OSError as error:
         place = f"{error.filename}: " if error.filename is not None else ""
-        sys.exit(_failed(f"{place}{error.strerror or error}", WRONG_INPUT if isinstance(error, MISPLACED) else FAILED))
+        problem = "is a file; a folder is expected" if isinstance(error, FileExistsError) else error.strerror or error
+        sys.exit(_failed(f"{place}{problem}", WRONG_INPUT if isinstance(error, MISPLACED) else FAILED))
     except MemoryError as error:
         mend = "  mend: fewer rows or a coarser axis; --dry-run tells what a sweep needs"
         sys.exit(_failed(f"out of memory: {error}\n{mend}", FAILED))
     if status == INTERRUPTED:
         _leave_interrupted()
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _show_usage(error: Any) -> None:
+    """What is wrong with the words of the command, in plain words, and the mend where there is one."""
+    for pattern, words in USAGE_WORDS.items():
+        error.message = re.sub(pattern, words, error.message)
+    error.show()
+    message = error.format_message()
+    options = {option for each in error.ctx.command.params for option in each.opts} if error.ctx else set()
+    if (word := re.match(r"No such command '(.*\.toml)'", message)) is not None:
+        file = shlex.quote(word[1])
+        print(f"  mend: nanmap run {file}, or nanmap sweep {file} if it has axes", file=sys.stderr)
+    elif NO_SUCH_OPTION in message and "--set" in options:
+        example = "outcome.ratio=0.1" if "--select" in options else "optimizer.learning_rate=0.1"
+        print(f"  mend: settings are changed by --set, as in --set {example}", file=sys.stderr)
 
 
 def _leave_interrupted() -> NoReturn:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nanmap.cli.app import Device, RunOut, Set, SweepPath, app, planned
+from nanmap.cli.lines import say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,8 +38,8 @@ def edge(
         result = api.edge(plan, out=out, along=along, tolerance=tolerance, fresh=fresh, observer=progress)
     told = result.folder.read_edges_manifest() or {}
     cost = f", at the cost of {told.get('columns_of_a_map', 0.0):.1f} columns of a map" if progress.rows else ""
-    print(progress.summary() + cost)
-    print(*describe(result.edge()), sep="\n")
+    for line in (progress.summary() + cost, *describe(result.edge())):
+        say(line)
     print(f"rows: {result.folder.edges.path}")
 
 

@@ -60,7 +60,9 @@ def _copy(name: str, out: Path) -> None:
     stem = _stem(name)
     if stem not in sweeps | configs:
         known = sorted(sweeps | configs)
-        raise InputError("no such example", key="NAME", value=name, allowed=known, mend=did_you_mean(name, known))
+        mend = did_you_mean(name, known) or "`nanmap examples` lists them all"
+        first = [key for key in known if THREADS not in key]
+        raise InputError("no such example", key="NAME", value=name, allowed=[*first, f"those in {THREADS}"], mend=mend)
     needed = _needed([sweeps[stem] if stem in sweeps else configs[stem]])
     targets = {file: out / file.relative_to(root()) for file in needed}
     for target in targets.values():

@@ -10,7 +10,7 @@ import typer
 from nanmap.cli.app import app
 from nanmap.cli.picture_name import file_name
 from nanmap.cli.windows import Zoom, parse_pair, parse_windows
-from nanmap.errors import InputError
+from nanmap.errors import InputError, typed
 
 if TYPE_CHECKING:
     from nanmap.plan import Sweep
@@ -110,7 +110,8 @@ def map_(
     )
     result = Result(run)
     if thresholds:
-        result = result.judged(**thresholds)
+        with typed("--set", set_ or []):
+            result = result.judged(**thresholds)
     try:
         if x is None and y is None and kind == "map" and not (what or thresholds or out):
             draw_listed(result, page)
@@ -120,7 +121,7 @@ def map_(
         options = what | page | ({} if kind == "map" else {"kind": kind})
         result.map(x or "", y, **options, out=out)
     except InputError as error:
-        raise _as_typed(
+        raise _as_option(
             error, {*page, *what, *(() if x is None and y is None else ("x", "y")), "kind", "out"}
         ) from None
     print(out)
@@ -136,21 +137,21 @@ def _check_axes(result: "Result", x: str | None, y: str | None, kind: str) -> No
     if None in needed.values():
         missing = " and ".join(name for name, given in needed.items() if given is None)
         problem = "lines as asked need --x" if kind == "lines" else "a map as asked needs both --x and --y"
-        raise InputError(problem, key=missing, allowed=_axes(result))
+        raise InputError(problem, option=missing, allowed=_axes(result))
 
 
-def _as_typed(error: InputError, typed: Collection[str]) -> InputError:
-    """The error, its key as the option of that name; keys of options that were not typed stay."""
-    name, dot, rest = (error.key or "").partition(".")
-    if name in typed:
-        option = f"--{name.replace('_', '-')}"
-        error.key = f"{option} {rest}" if dot else option
+def _as_option(error: InputError, given: Collection[str]) -> InputError:
+    """The same error: what the library calls an argument is an option here, if it was given as one."""
+    argument, _, rest = (error.key or "").partition(".")
+    if argument in given:
+        error.option, error.key = f"--{argument.replace('_', '-')}", rest or None
     return error
 
 
 def check_listed(sweep: "Sweep") -> None:
     """Tells what is wrong with the maps that a sweep lists, before it is trained."""
     from nanmap.analysis import make_view
+    from nanmap.config.explain import place
 
     for number, drawn in enumerate(sweep.maps, 1):
         options = {name: value for name, value in drawn.model_dump().items() if value is not None}
@@ -161,7 +162,7 @@ def check_listed(sweep: "Sweep") -> None:
 
                 check_look(drawn.kind, options)
         except InputError as error:
-            error.key = f"maps.{number}.{error.key}"
+            error.key = f"{place(['maps', number - 1])}, {error.key}"
             error.mend = error.mend or "mend the map in the file, or leave all maps out with --no-maps"
             raise error.within(sweep.file or sweep.name) from None
 
@@ -173,7 +174,9 @@ def draw_listed(result: "Result", page: Mapping[str, Any] | None = None) -> None
         try:
             print(_draw_one(result, {**options, **(page or {})}))
         except InputError as error:
-            raise error.within(f"{result.path}: maps: {options['file']}") from None
+            if error.key is not None:
+                error.key = f"the map {options['file']}, {error.key}"
+            raise error.within(result.path) from None
 
 
 def _obvious(result: "Result") -> dict[str, Any]:
@@ -218,15 +221,15 @@ def _selected(texts: list[str]) -> list[Any]:
 
 def _thresholds(texts: list[str]) -> dict[str, Any]:
     """The thresholds of outcomes that are given, by their names."""
-    from nanmap.config import parse_assignment
+    from nanmap.config import OutcomeSettings, parse_assignment
 
     given = dict(map(parse_assignment, texts))
     for key, value in given.items():
         if not key.startswith("outcome."):
             mend = "`nanmap sweep --set` trains with other settings; a map can only judge anew"
-            raise InputError(
-                "changes what was trained", key=f"--set {key}", value=value, allowed="outcome.*", mend=mend
-            )
+            allowed = [f"outcome.{name}" for name in OutcomeSettings.model_fields]
+            problem = "changes what was trained" if "." in key else "no such threshold"
+            raise InputError(problem, key=key, value=value, allowed=allowed, mend=mend, option="--set")
     return {key.removeprefix("outcome."): value for key, value in given.items()}
 
 

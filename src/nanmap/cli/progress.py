@@ -3,6 +3,7 @@
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,7 +13,7 @@ from nanmap.runs.observer import Observer
 if TYPE_CHECKING:
     import numpy as np
 
-LINE_SECONDS = 10.0  # between two plain lines
+FIRST_SECONDS, LINE_SECONDS = 2.0, 10.0  # until the first plain line, and between two
 
 
 class Progress(Observer):
@@ -27,6 +28,7 @@ class Progress(Observer):
     def __init__(self, name: str, unit: str, *, bar: bool | None = None) -> None:
         self.name, self.unit = name, unit
         self.total = self.before = self.rows = self.count = 0
+        self.per_row, self.wait = 1.0, FIRST_SECONDS
         self.outcomes: Counter[str] = Counter()
         self.began = self.shown = self.working = time.monotonic()
         self.bar = _make_bar() if (sys.stdout.isatty() if bar is None else bar) else None
@@ -48,9 +50,15 @@ class Progress(Observer):
         self.total, self.before = total, finished
         self.shown = self.working = time.monotonic()
         if self.bar:
-            self.task = self.bar.add_task(self.name, total=total, completed=finished, state="compiling")
+            self.task = self.bar.add_task(
+                self.name, total=total, completed=finished, done=self._done(), state="compiling"
+            )
         elif finished:
-            print(f"{self.name}: {finished:,} of {total:,} {self.unit} are done already", flush=True)
+            print(f"{self.name}: {self._done()} are done already", flush=True)
+
+    def expected(self, per_row: float) -> None:
+        """What tells the time left of a search, whose rows are done all at once."""
+        self.per_row = per_row
 
     def trained(self, count: int) -> None:
         """Counts trainings, where a row takes more than one."""
@@ -79,11 +87,11 @@ class Progress(Observer):
     def state(self) -> str:
         """Trainings and their speed, time left, counts by outcome; each once it is known."""
         seconds = max(time.monotonic() - self.working, 1e-9)
-        left = (self.total - self.before - self.rows) * seconds / max(self.rows, 1)
+        share = self._share()
         parts = [
             f"{self.trainings:,} trainings" if self.trainings > self.rows else "",
             f"{self.trainings / seconds:,.0f} trainings/s",
-            f"{left:,.0f} s left" if self.rows else "",
+            _left(seconds * (1 / share - 1), self.per_row > 1) if share else "",
             self._tally(),
         ]
         return " · ".join(filter(None, parts))
@@ -103,26 +111,42 @@ class Progress(Observer):
 
         return ", ".join(f"{self.outcomes[name]:,} {name}" for name in Outcome if self.outcomes[name])
 
+    def _done(self) -> str:
+        return f"{self.before + self.rows:,} of {self.total:,} {self.unit}"
+
+    def _share(self) -> float:
+        """How much of what was to do is done; of rows that take many trainings, by what they take at most."""
+        rows = max(self.total - self.before, 1)
+        searched = self.trainings / (rows * self.per_row) if self.per_row > 1 else 0.0
+        return min(1.0, max(self.rows / rows, searched))
+
     def _show(self) -> None:
         """Moves the bar, or prints a line when it is time."""
         interrupt.check()
         if self.bar:
-            self.bar.update(self.task, completed=self.before + self.rows, state=self.state())
-        elif time.monotonic() - self.shown >= LINE_SECONDS:
-            self.shown = time.monotonic()
-            done = self.before + self.rows
-            print(f"{self.name}: {done:,} of {self.total:,} {self.unit} · {self.state()}", flush=True)
+            completed = self.before + self._share() * (self.total - self.before)
+            self.bar.update(self.task, completed=completed, done=self._done(), state=self.state())
+        elif time.monotonic() - self.shown >= self.wait:
+            self.shown, self.wait = time.monotonic(), LINE_SECONDS
+            print(f"{self.name}: {self._done()} · {self.state()}", flush=True)
+
+
+def _left(seconds: float, at_most: bool) -> str:
+    """The time left in words."""
+    told = f"{seconds:,.0f} s" if seconds < 90 else f"{seconds / 60:,.0f} min"
+    return f"{'up to ' * at_most}{told} left"
 
 
 def _make_bar() -> Any:
+    """A bar with its count, and the state in lines of its own below, which wrap between words on a narrow terminal."""
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
-    from rich.table import Column
+    from rich.text import Text
 
-    def text(field: str, **layout: Any) -> TextColumn:
-        return TextColumn(field, markup=False, table_column=Column(no_wrap=True, **layout))
+    class BarAndState(Bar):
+        def get_renderables(self) -> Iterator[Any]:
+            yield self.make_tasks_table(self.tasks)
+            yield from (Text(task.fields["state"]) for task in self.tasks)
 
-    # On a narrow terminal the state is cut, never the count of rows.
-    done = text("{task.completed:,.0f}/{task.total:,.0f}", min_width=17)
-    state = text("{task.fields[state]}", ratio=1, overflow="ellipsis")
-    return Bar(text("{task.description}"), BarColumn(bar_width=20), done, state, expand=True)
+    count = TextColumn("{task.fields[done]}", markup=False)
+    return BarAndState(TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), count)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nanmap.cli.app import Device, Set, app
-from nanmap.errors import InputError
+from nanmap.cli.lines import say
+from nanmap.errors import InputError, typed
 
 if TYPE_CHECKING:
     from nanmap.config import Config
@@ -45,7 +46,9 @@ def run(
     from nanmap.engine.devices import set_up
 
     source = _Source.of(config, cell, of)
-    spec = source.config(set_ or [])
+    given = set_ or []
+    with typed("--set", given):
+        spec = source.config(given)
     asked = predict or []
     inputs = [_values(text) for text in asked]
     set_up(device)
@@ -54,16 +57,17 @@ def run(
     from nanmap.runs.single import plan_one
 
     try:
-        plan = plan_one(spec)
-        (variant,) = plan.variants()
-        for sentence in notices(plan):
-            print(f"note: {sentence}", file=sys.stderr)
+        with typed("--set", given):
+            plan = plan_one(spec)
+            (variant,) = plan.variants()
+            for sentence in notices(plan):
+                print(f"note: {sentence}", file=sys.stderr)
         if explain_data:
             print(*variant.rows.report, sep="\n", file=sys.stderr)
         report = api.run(plan, predict=inputs, on_epoch=None if as_json else _teller(spec.training.epochs))
     except InputError as error:
         raise error.within(source.file) from None
-    same = None if set_ else source.compared(report.row)
+    same = None if given else source.compared(report.row)
     if as_json:
         from nanmap.cli.json_text import json_text
 
@@ -73,9 +77,9 @@ def run(
     _print_end(report, variant.steps_per_epoch)
     if same is not None:
         print(_sameness(same))
-    _print_advice(report, source.words, set_ or [])
-    for given, value in zip(asked, report.predictions, strict=True):
-        print(f"prediction at {given}: {_show(value)}")
+    _print_advice(report, source.words, given)
+    for text, value in zip(asked, report.predictions, strict=True):
+        print(f"prediction at {text}: {_show(value)}")
 
 
 class _Source:
@@ -171,14 +175,15 @@ def _epoch_line(number: int, total: int | None, losses: "EpochLoss") -> str:
 def _print_end(report: "TrainingReport", steps_per_epoch: int) -> None:
     row = report.row
     cause = f"; {report.cause.sentence}" if report.cause else ""
-    print(f"\noutcome: {report.outcome} — {report.outcome.sentence}{cause}")
-    print(
+    print()
+    say(f"outcome: {report.outcome} — {report.outcome.sentence}{cause}")
+    say(
         f"loss: {_show(row['loss_initial'])} at the start, {_show(row['loss_final'])} at the end after {row['steps_run']:,} updates"
     )
     for sentence in report.evidence:
-        print(f"  {sentence}")
+        say(sentence, indent="  ")
     if row["stopped_step"] is not None:
-        print(f"stopped before step {row['stopped_step']}, as training.stop_above or training.stop_converged asks")
+        say(f"stopped before step {row['stopped_step']}, as training.stop_above or training.stop_converged asks")
     for kind in ("inf", "nan"):
         step = row[f"first_{kind}_step"]
         if step is not None:

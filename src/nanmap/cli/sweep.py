@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nanmap.cli.app import Device, RunOut, Set, SweepPath, app, planned
+from nanmap.cli.lines import say
 from nanmap.cli.windows import Zoom, parse_windows
 from nanmap.errors import InputError
 
@@ -53,13 +54,14 @@ def sweep(
         widths=dict.fromkeys((variant.program for variant in plan.variants()), width) if width else None
     )
     expected = estimate(plan, engine)
-    print(f"{plan.sweep.name}: {expected.sentence()}")
+    say(f"{plan.sweep.name}: {expected.sentence()}")
     if dry_run:
-        print(*(f"  {line}" for line in expected.details()), sep="\n")
+        for line in expected.details():
+            say(line, indent="  ")
         return
     with Progress(plan.sweep.name, "cells") as progress:
         result = api.sweep(plan, out=out, engine=engine, fresh=fresh, tune=tune, observer=progress)
-    print(progress.summary())
+    say(progress.summary())
     print(f"rows: {result.folder.cells.path}")
     _tell_what_works(result)
     _show_maps(plan.sweep, result, maps)
@@ -75,9 +77,10 @@ def _tell_what_works(result: "Result") -> None:
     if not working:
         print(f"nothing converged; why, and what to try:  nanmap run --cell 0 --of {shlex.quote(str(result.path))}")
         return
-    print(*(f"works: {each.sentence()}" for each in working), sep="\n")
+    for each in working:
+        say(f"works: {each.sentence()}")
     if never:
-        print(f"never: {', '.join(never[:MOST])}{' …' if len(never) > MOST else ''}")
+        say(f"never: {', '.join(never[:MOST])}{' …' if len(never) > MOST else ''}")
     print(f"best:  nanmap run --cell {working[0].cell} --of {shlex.quote(str(result.path))}")
 
 
@@ -87,8 +90,7 @@ def _show_maps(sweep: "Sweep", result: "Result", wanted: bool) -> None:
         from nanmap.cli.map import draw_listed
 
         draw_listed(result)
-    elif not sweep.maps and len(sweep.grid.axes) > 1:
+    elif not sweep.maps and len(sweep.grid.dimensions) > 1:
         import shlex
 
-        x, y = sweep.grid.axes[-1].column, sweep.grid.axes[0].column
-        print(f"next: nanmap map {shlex.quote(str(result.path))} --x {x} --y {y}")
+        print(f"next:  nanmap map {shlex.quote(str(result.path))}")

@@ -1,6 +1,7 @@
 """Turns what pydantic finds wrong into one InputError: the key, the value, what is allowed, and the mend."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -21,9 +22,17 @@ EXPECTED = {
     "bool_type": "true or false",
     "string_type": "a text",
     "tuple_type": "a list",
+    "list_type": "a list",
     "dict_type": "a table",
     "model_type": "a table",
     "model_attributes_type": "a table",
+}
+# Of a limit: where pydantic holds it, and the words for it.
+LIMITS = {
+    "greater_than": ("gt", "greater than"),
+    "greater_than_equal": ("ge", "greater than or equal to"),
+    "less_than": ("lt", "less than"),
+    "less_than_equal": ("le", "less than or equal to"),
 }
 EITHER = {"outcome.floor": 'a number, "auto" or "affine"', "record.sharpness": 'true, false or "start"'}
 
@@ -42,8 +51,7 @@ def explained(error: ValidationError, file: Path | None) -> InputError:
         mend = METRICS_MEND if last in METRICS else suggestion(last, known)
         return InputError("unknown key", file=file, key=key, allowed=known, mend=mend)
     if kind == "missing":
-        mend = f"add `{key.split('.')[-1]} = …`"
-        return InputError("is missing", file=file, key=key, allowed=allowed_names(key), mend=mend)
+        return InputError("is missing", file=file, key=key, allowed=allowed_names(key), mend=_addition(key))
     if kind == "inconsistent":
         return _inconsistent(fault, key, file)
     if fault["input"] is None and is_layer_rate(key):
@@ -61,13 +69,13 @@ def explained_table(error: ValidationError, label: str, model: type[Settings]) -
         model: what the table is made of; tells what is allowed.
     """
     fault = first_fault(error)
-    inner = ".".join(str(part + 1) if isinstance(part, int) else part for part in fault["loc"])
-    key = ".".join(filter(None, (label, inner)))
+    parts = fault["loc"][:1] if place((label, *fault["loc"][:1])) in EITHER else fault["loc"]
+    key = place((*filter(None, (label,)), *parts))
     if fault["type"] == "extra_forbidden":
         known = list(_model_at(model, fault["loc"]).model_fields)
-        return InputError("unknown key", key=key, allowed=known, mend=suggestion(inner.rpartition(".")[2], known))
+        return InputError("unknown key", key=key, allowed=known, mend=suggestion(str(parts[-1]), known))
     if fault["type"] == "missing":
-        return InputError("is missing", key=key)
+        return InputError("is missing", key=key, mend=f"add `{parts[-1]} = …`")
     if fault["type"] == "inconsistent":
         return _inconsistent(fault, key, None)
     return _wrong_value(fault, key, None)
@@ -85,7 +93,7 @@ def _inconsistent(fault: dict[str, Any], key: str, file: Path | None) -> InputEr
     """A rule between fields that does not hold, as `base.require` raises it."""
     told = fault["ctx"]
     return InputError(
-        told["problem"], file=file, key=".".join(filter(None, (key, told["key"]))), mend=told["mend"] or None
+        told["problem"], file=file, key=place(filter(None, (key, told["key"]))), mend=told["mend"] or None
     )
 
 
@@ -118,7 +126,27 @@ def _values_at(key: str) -> TypeAdapter[list[Any]]:
 
 def _dotted(parts: Sequence[int | str]) -> str:
     """The key of a place. Words below a setting say which branch of a union was at work: they are no part of it."""
-    return ".".join(str(part) for depth, part in enumerate(parts) if depth < 2 or isinstance(part, int))
+    kept = [part for depth, part in enumerate(parts) if depth < 2 or isinstance(part, int)]
+    # An entry of the layers' rates has a key of its own, which counts from 0.
+    return ".".join(map(str, kept)) if is_layer_rate(".".join(map(str, kept))) else place(kept)
+
+
+def place(parts: Iterable[int | str]) -> str:
+    """Where something stands, for people: items of a list are counted from 1.
+
+    >>> place(["model", "hidden", 1]), place(["maps", 0, "x"])
+    ('model.hidden, item 2', 'maps, item 1, x')
+    """
+    found = ""
+    for part in parts:
+        mark = "" if not found else ", " if isinstance(part, int) or re.search(r"item \d+$", found) else "."
+        found += f"{mark}item {part + 1}" if isinstance(part, int) else f"{mark}{part}"
+    return found
+
+
+def _addition(key: str) -> str:
+    table, _, last = key.rpartition(".")
+    return f"add `{last} = …`" if table else f"add the table `[{key}]`"
 
 
 def _wrong_value(fault: dict[str, Any], key: str, file: Path | None) -> InputError:
@@ -128,5 +156,9 @@ def _wrong_value(fault: dict[str, Any], key: str, file: Path | None) -> InputErr
         problem, mend = "is none of the allowed values", suggestion(str(value), allowed)
         return InputError(problem, file=file, key=key, value=value, allowed=allowed, mend=mend)
     expected = EITHER.get(key) or EXPECTED.get(kind)
-    problem = f"expects {expected}" if expected else fault["msg"].replace("Input should be", "must be")
+    if kind in LIMITS and not expected:
+        name, words = LIMITS[kind]
+        problem = f"must be {words} {fault['ctx'][name]:,}".removesuffix(".0")
+    else:
+        problem = f"expects {expected}" if expected else fault["msg"].replace("Input should be", "must be")
     return InputError(problem, file=file, key=key, value=value)

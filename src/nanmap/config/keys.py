@@ -40,13 +40,19 @@ def check_key(key: str, file: Path | None = None) -> None:
     """Raises InputError unless `key` is a config key, or one entry of the layers' rates."""
     if key in known_keys() or is_layer_rate(key):
         return
-    last = key.rpartition(".")[2]
+    table, _, last = key.rpartition(".")
+    if key in Config.model_fields:
+        names = siblings(f"{key}.")
+        mend = f"name one of its settings, as in {key}.{names[0]}"
+        raise InputError("is a table of settings", file=file, key=key, allowed=names, mend=mend)
     if last in METRICS:
         raise InputError("no such setting", file=file, key=key, mend=METRICS_MEND)
     last = named_here(last)
     by_last = [known for known in known_keys() if known.split(".")[1] == last]
     near = f"did you mean `{by_last[0]}`?" if by_last else suggestion(key, known_keys())
-    raise InputError("no such setting", file=file, key=key, mend=near or "docs/reference.md lists the settings")
+    allowed = siblings(key) if table in Config.model_fields and not near else None
+    mend = near or "docs/reference.md lists the settings"
+    raise InputError("no such setting", file=file, key=key, allowed=allowed, mend=mend)
 
 
 def takes_whole_numbers(key: str) -> bool:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from nanmap.config.explain import explained
 from nanmap.config.keys import check_key
 from nanmap.config.settings import Config
-from nanmap.errors import InputError, did_you_mean
+from nanmap.errors import InputError, nearest
 
 # Setting one of a pair replaces the other: an axis over budgets sets epochs in one choice and steps in the next.
 ALTERNATIVES = {"training.epochs": "training.steps", "training.steps": "training.epochs"}
@@ -27,13 +27,15 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        near = did_you_mean(path.name, [other.name for other in path.parent.glob("*.toml")])
-        raise InputError(
-            "no such file", file=path, mend=near or "`nanmap examples` lists configs to start from"
-        ) from None
+        stems = {other.stem: other.name for other in path.parent.glob("*.toml")}
+        close = nearest(path.stem, stems)
+        mend = f"did you mean `{stems[close]}`?" if close else "`nanmap examples` lists configs to start from"
+        raise InputError("no such file", file=path, mend=mend) from None
     except IsADirectoryError:
         raise InputError("this is a folder; a TOML file is expected", file=path) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise InputError("is not written in UTF-8", file=path, mend="save it as UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
         raise InputError(f"not valid TOML: {error}", file=path, mend="see toml.io for the notation") from None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from None
@@ -50,14 +52,16 @@ def file_stamp(path: str | None) -> tuple[int, int] | None:
 def parse_assignment(text: str) -> tuple[str, Any]:
     """Splits `key=value`; the value is read as TOML, or as text if it is none.
 
+    Raises:
+        InputError: it has no key or no equals sign.
+
     >>> parse_assignment("training.epochs=5"), parse_assignment("model.init=zeros")
     (('training.epochs', 5), ('model.init', 'zeros'))
     """
-    key, equals, value = text.partition("=")
+    key, equals, value = text.partition("=") if isinstance(text, str) else ("", "", "")
     if not equals or not key.strip():
-        raise InputError(
-            "not of the form key=value", key="--set", value=text, mend="for example --set optimizer.learning_rate=0.1"
-        )
+        mend = "for example optimizer.learning_rate=0.1"
+        raise InputError("not of the form key=value", option="--set", value=text, mend=mend)
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

@@ -1,7 +1,9 @@
 """CSV, Parquet and npz files as numeric arrays, faults named with their column and line."""
 
 import csv
+import re
 import warnings
+import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +56,9 @@ def read_arrays(data: DataSettings, always_one_hot: bool) -> Arrays:
             "needs the arrays `x` and `y`", file=path, mend="np.savez(path, x=inputs, y=targets)"
         ) from None
     except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"is no readable npz file: {error}", file=path) from None
+        problem = f": {error}" if zipfile.is_zipfile(path) else ""
+        mend = "np.savez(path, x=inputs, y=targets)"
+        raise InputError(f"is no readable npz file{problem}", file=path, mend=mend) from None
     if not (x.ndim == 2 and y.ndim in (1, 2) and len(x) == len(y)):
         raise InputError(
             f"`x` {x.shape} and `y` {y.shape} do not fit together",
@@ -94,7 +98,8 @@ def read_table(data: DataSettings, always_one_hot: bool) -> Arrays:
     """
     table = _frame(data)
     target = data.target or ""
-    names = list(data.columns or [name for name in table.columns if name != target])
+    every = [name for name in table.columns if name != target]
+    names = every if data.columns is None else list(data.columns)
     for name in (target, *names):
         if name not in table.columns:
             known = list(map(str, table.columns))
@@ -107,7 +112,7 @@ def read_table(data: DataSettings, always_one_hot: bool) -> Arrays:
                 mend=did_you_mean(name, known),
             )
     if not names:
-        raise InputError("has no input column beside the target", file=data.path)
+        raise InputError("has no input column beside the target", file=data.path, key="data.columns")
     columns = [encode(data, table[name], onehot=data.categorical == "onehot") for name in names]
     classes: tuple[str, ...] = ()
     if data.target_kind == "class":
@@ -122,6 +127,8 @@ def read_table(data: DataSettings, always_one_hot: bool) -> Arrays:
 
 def _existing(data: DataSettings) -> Path:
     path = Path(data.path or "")
+    if path.is_dir():
+        raise InputError("is a folder; a file is expected", file=path, key="data.path")
     if not path.is_file():
         near = did_you_mean(path.name, [other.name for other in path.parent.glob("*")])
         raise InputError("no such file", file=path, key="data.path", mend=near)
@@ -143,7 +150,8 @@ def _frame(data: DataSettings) -> "pd.DataFrame":
     except (ValueError, OSError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
         if data.kind == "csv":
             _refuse_long_rows(path)
-        raise InputError(f"cannot be read as {data.kind}: {str(error).strip()}", file=path) from None
+        problem = re.sub(r"^Could not open .* input source '.*?': ", "", str(error).strip())
+        raise InputError(f"cannot be read as {data.kind}: {problem}", file=path) from None
     names = _header(path) if data.kind == "csv" else list(map(str, table.columns))
     twice = next((name for name, count in Counter(names).items() if name and count > 1), None)
     if twice is not None:

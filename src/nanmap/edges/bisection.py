@@ -35,6 +35,10 @@ class Span:
         """The rates of the coarse scan."""
         return np.geomspace(self.low, self.high, self.scan)
 
+    def probes(self, ahead: int) -> float:
+        """Probes of a row that has an edge, with so many bisections per call."""
+        return self.scan + self.rounds * ((1 << ahead) - 1) / ahead + 1
+
 
 @dataclass(frozen=True)
 class Edges:

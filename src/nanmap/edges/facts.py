@@ -1,7 +1,5 @@
 """What is known of the rows of a block: their edges by search, the predictions beside them, the quantiles over seeds."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from nanmap.edges.bisection import Edges, Span, search
@@ -11,6 +9,7 @@ from nanmap.edges.rows import EdgeRows
 from nanmap.engine import Engine
 from nanmap.grid import Cells
 from nanmap.plan import Plan
+from nanmap.runs.observer import Observer
 from nanmap.theory import PREDICTIONS
 from nanmap.theory.facts import Forecaster, reasons
 
@@ -21,7 +20,7 @@ UNSETTLED = "slow modes still hide the growth at the longest horizon"
 
 
 def edge_facts(
-    plan: Plan, edges: EdgeRows, engine: Engine, rows: np.ndarray, span: Span, trained: Callable[[int], None]
+    plan: Plan, edges: EdgeRows, engine: Engine, rows: np.ndarray, span: Span, observer: Observer
 ) -> tuple[dict[str, np.ndarray], float]:
     """The facts of a block of rows, one array per name in `EDGE_COLUMNS`, and what they cost in columns of a map.
 
@@ -31,10 +30,12 @@ def edge_facts(
         engine: trains.
         rows: numbers of the rows of this block.
         span: where to search.
-        trained: told how many trainings were made.
+        observer: told how many trainings a row takes, and how many were made.
     """
-    probe = Prober(plan, edges, engine, rows, trained)
-    found = search(probe, len(rows), span, probe.by_tail, probe.ahead())
+    probe = Prober(plan, edges, engine, rows, observer.trained)
+    ahead = probe.ahead()
+    observer.expected(span.probes(ahead))
+    found = search(probe, len(rows), span, probe.by_tail, ahead)
     facts = {**_measured(found, probe, span), **_predicted(plan, probe.cells)}
     facts |= over_seeds(edges, rows, facts["edge_learning_rate"])
     return facts, probe.cost / max(probe.column_cost(), 1)

@@ -93,7 +93,7 @@ def _search(plan: Plan, rows: EdgeRows, span: Span, engine: Engine, resumed: Res
     for number, kept in enumerate(blocks):
         if number in resumed.finished or not len(kept):
             continue
-        facts, cost = edge_facts(plan, rows, engine, kept, span, observer.trained)
+        facts, cost = edge_facts(plan, rows, engine, kept, span, observer)
         shards.write(number, edge_table(rows.columns(kept), facts, shard_metadata(manifest["hash"], number)))
         observer.advanced(len(kept))
         manifest["columns_of_a_map"] = max(manifest["columns_of_a_map"], round(cost, 2))

@@ -1,5 +1,8 @@
 """What a sweep will cost, told before it starts: an estimate from counts, never from a timing."""
 
+import math
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,25 +13,39 @@ from nanmap.engine.widths import flops_per_update, groups_per_call, lane_bytes
 from nanmap.plan import Plan
 from nanmap.training.program import Program
 
-COMPILE_SECONDS = 1.2  # per program, one core, cold cache; measured 0.6 to 1.8 over the shipped sweeps
+# Of a core, per program: read from the cache; compiled anew, by what is in it. Measured over ten sweeps, docs/performance.md.
+CACHED_SECONDS = 0.1
+COMPILE_SECONDS = {"line": 2.0, "network": 5.0, "normalised": 11.0}
 # Updates of small programs are bounded by the loop around them, those of larger ones by arithmetic.
 # Fitted to the shipped sweeps on one core of an AMD EPYC (Zen 4), and to two networks on an NVIDIA H200.
 LOOP_SECONDS = {"cpu": 3e-6, "gpu": 5e-5}
 KERNEL_LOOP_SECONDS = 5e-7  # where the loop is one kernel
 FLOPS_PER_SECOND = {"cpu": 20e9, "gpu": 5e12}
+PRODUCT_FLOPS_PER_SECOND = 40e9  # of a core, in float32, where XLA hands products to a library
 NORM_SLOWDOWN = 5  # sums over the units of a row vectorise badly; measured 2 to 6 on relu_double
+VARIANT_SECONDS = (0.005, 0.03)  # of the host, for the predictions of a variant
+CELL_SECONDS = (1e-6, 4e-6)  # of the host, for a row
+TRAINING = (0.35, 2.0)  # of what is expected: cells die early, or the machine is slower than the one it was fitted to
 BYTES_PER_ROW = 30  # of a Parquet row, compressed; measured 17 to 33 over the shipped sweeps
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Counts and expectations of a sweep."""
+    """Counts and expectations of a sweep.
+
+    Attributes:
+        shortest, longest: seconds until all rows are written, with every program in the cache: where many cells die
+            early, and where none does.
+        compiling: seconds more, where no program is in the cache.
+    """
 
     cells: int
     excluded: int
     programs: int
     variants: int
-    seconds: float
+    shortest: float
+    longest: float
+    compiling: float
     memory_bytes: int
     disk_bytes: int
     widths: dict[Program, int]
@@ -36,7 +53,9 @@ class Estimate:
     def sentence(self) -> str:
         """One line."""
         without = f" ({self.excluded:,} excluded)" if self.excluded else ""
-        return f"{self.cells:,} trainings{without}, {self.programs} program{'s' * (self.programs != 1)}, about {_time(self.seconds)} if nothing dies early"
+        programs = f"{self.programs} program{'s' * (self.programs != 1)}"
+        time = f"about {_span(self.shortest, self.longest)}, and up to {_rounded(self.compiling)} to compile"
+        return f"{self.cells:,} trainings{without}, {programs}, {time}"
 
     def details(self) -> list[str]:
         """Memory, disk, and the programs."""
@@ -44,8 +63,10 @@ class Estimate:
             f"memory: about {self.memory_bytes / 2**20:,.0f} MiB on the devices, whatever the size of the grid",
             f"disk: about {max(self.disk_bytes / 2**20, 0.1):,.1f} MiB of Parquet",
         ]
-        for program, width in self.widths.items():
-            lines.append(f"program: {program.sentence()}; {width} cells side by side")
+        told = Counter((program.sentence(), width) for program, width in self.widths.items())
+        for (sentence, width), count in told.items():
+            many = f"{count} × " if count > 1 else ""
+            lines.append(f"program: {many}{sentence}; {width} cell{'s' * (width != 1)} side by side")
         return lines
 
 
@@ -54,17 +75,10 @@ def estimate(plan: Plan, engine: LocalEngine) -> Estimate:
     grid = plan.grid
     cells = sum(map(len, grid.chunks()))
     variants = list(plan.variants())
-    each = cells / max(1, len(variants))
     devices = len(engine.devices)
     widths = {variant.program: engine.width(variant.program) for variant in variants}
-    seconds = COMPILE_SECONDS * len(widths) / devices
-    for variant in variants:
-        program, width = variant.program, widths[variant.program]
-        slowdown = NORM_SLOWDOWN if program.model.normalised else 1
-        arithmetic = width * flops_per_update(program) * slowdown / FLOPS_PER_SECOND[engine.backend]
-        whole = is_one_kernel(program, engine.backend)
-        update = max(KERNEL_LOOP_SECONDS if whole else LOOP_SECONDS[engine.backend], arithmetic)
-        seconds += np.ceil(each / width) * variant.steps * update / devices
+    shortest, longest = _seconds(plan, engine, cells, widths)
+    compiling = sum(map(compile_seconds, widths)) / devices + max(map(compile_seconds, widths)) / 2
     # Every program that was compiled keeps the states of a call; one of them at a time has its activations beside.
     states = sum(
         groups_per_call(p, engine.backend, w) * w * (4 * p.model.parameters * 8 + 512) for p, w in widths.items()
@@ -75,14 +89,70 @@ def estimate(plan: Plan, engine: LocalEngine) -> Estimate:
         grid.size - cells,
         len(widths),
         len(variants),
-        float(seconds),
+        shortest,
+        longest,
+        compiling,
         memory,
         cells * BYTES_PER_ROW,
         widths,
     )
 
 
-def _time(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+def _seconds(plan: Plan, engine: LocalEngine, cells: int, widths: Mapping[Program, int]) -> tuple[float, float]:
+    """Until all rows are written: at best and at worst."""
+    variants, devices = list(plan.variants()), len(engine.devices)
+    each = cells / max(1, len(variants))
+    seeds = math.prod(len(values) for _, number, values in plan.number_values if number.whole)
+    training, host = np.zeros(2), np.array(VARIANT_SECONDS) * len(variants) + np.array(CELL_SECONDS) * cells
+    for variant in variants:
+        program, width = variant.program, widths[variant.program]
+        orders = 1 if program.order == "sequential" else seeds  # cells of one group see their rows in one order
+        groups = np.array([each / width, orders * np.ceil(each / orders / width)])
+        training += groups * variant.steps * update_seconds(program, width, engine.backend) / devices
+    cached = CACHED_SECONDS * len(widths) / devices
+    best, worst = training * TRAINING + host + cached
+    return float(best), float(worst)
+
+
+def compile_seconds(program: Program) -> float:
+    """What compiling a program takes a core."""
+    kind = "normalised" if program.model.normalised else "network" if program.model.hidden_units else "line"
+    return COMPILE_SECONDS[kind]
+
+
+def update_seconds(program: Program, width: int, backend: str) -> float:
+    """What an update of a full group takes a device."""
+    whole = is_one_kernel(program, backend)
+    products = backend == "cpu" and program.dtype == "float32" and not whole
+    speed = PRODUCT_FLOPS_PER_SECOND if products else FLOPS_PER_SECOND[backend]
+    slowdown = NORM_SLOWDOWN if program.model.normalised else 1
+    # The loss over all rows is a pass forward, a third of an update.
+    passes = 1 + program.rows / program.batch / 3 if program.full_loss and not program.full_batch else 1
+    arithmetic = width * flops_per_update(program) * passes * slowdown / speed
+    return max(KERNEL_LOOP_SECONDS if whole else LOOP_SECONDS[backend], arithmetic)
+
+
+def _span(low: float, high: float) -> str:
+    """A range of times in the unit of its longer end, which is rounded up.
+
+    >>> _span(0.4, 8.2), _span(50, 400), _span(3000, 9000)
+    ('1–9 s', '1–7 min', '0.8–2.5 h')
+    """
+    size, digits, name = _unit(high)
+    first, last = f"{max(low / size, 10**-digits):.{digits}f}", _rounded(high)
+    return last if last == f"{first} {name}" else f"{first}–{last}"
+
+
+def _rounded(seconds: float) -> str:
+    """A time, rounded up.
+
+    >>> _rounded(8.2), _rounded(5401)
+    ('9 s', '1.6 h')
+    """
+    size, digits, name = _unit(seconds)
+    return f"{math.ceil(seconds / size * 10**digits) / 10**digits:.{digits}f} {name}"
+
+
+def _unit(seconds: float) -> tuple[int, int, str]:
+    """Seconds of the unit to tell a time in, digits behind its point, and its name."""
+    return (1, 0, "s") if seconds < 90 else (60, 0, "min") if seconds < 5400 else (3600, 1, "h")

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from nanmap.config.base import Number, Settings, as_whole, require
+from nanmap.config.base import Number, Settings, Whole, as_whole, require
 from nanmap.config.keys import takes_whole_numbers
 from nanmap.errors import InputError, did_you_mean
 
 FORMS = ("values", "log", "linear", "range")
-Ends = Annotated[tuple[Number, Number], Field(strict=False)]
+Ends = Annotated[tuple[Number, ...], Field(strict=False)]
 
 
 class AxisSpec(Settings):
@@ -24,14 +24,14 @@ class AxisSpec(Settings):
     values: list[Any] | None = None
     log: Ends | None = None
     linear: Ends | None = None
-    range: Annotated[tuple[int, ...], Field(strict=False)] | None = None
-    num: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    range: Annotated[tuple[Whole, ...], Field(strict=False)] | None = None
+    num: Annotated[Whole, Field(ge=1, le=10_000_000)] | None = None
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
         forms = [form for form in (*FORMS, "choices") if getattr(self, form) is not None]
         one_of = f"give one of {', '.join(FORMS)} with a key, or choices with a name"
-        require(len(forms) == 1, "", f"{one_of}; this axis has {forms or 'none'}")
+        require(len(forms) == 1, "", f"{one_of}; this axis has {' and '.join(forms) or 'none'}")
         keyed, spaced = self.key is not None, forms[0] in ("log", "linear")
         require(
             (self.choices is None) == keyed, "key", "an axis has either a key and its values or a name and its choices"
@@ -41,6 +41,8 @@ class AxisSpec(Settings):
         if self.range is not None:
             require(len(self.range) in (2, 3), "range", "a range is [start, stop] or [start, stop, step]")
             require(len(self.range) == 2 or self.range[2] != 0, "range", "a step of 0 gives no range")
+        for form, ends in (("log", self.log), ("linear", self.linear)):
+            require(ends is None or len(ends) == 2, form, "expects its two ends, [low, high]")
         same_sign = self.log is None or min(self.log) > 0 or max(self.log) < 0
         require(same_sign, "log", "both ends of a log axis must be positive, or both negative")
         return self
@@ -168,7 +170,7 @@ def zipped(axes: Sequence[Axis], groups: Iterable[Sequence[str]]) -> tuple[tuple
                     "names no axis", key="zip", value=name, allowed=list(by_column), mend=did_you_mean(name, by_column)
                 )
             if name in grouped:
-                raise InputError("stands in two groups", key="zip", value=name)
+                raise InputError("is named twice", key="zip", value=name, mend="an axis stands in one group, once")
             grouped[name] = tuple(group)
         lengths = {name: len(by_column[name]) for name in group}
         if len(set(lengths.values())) > 1:

@@ -2,6 +2,7 @@
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import reduce
@@ -43,7 +44,8 @@ def parse_where(text: str, columns: Iterable[str], key: str = "where") -> Condit
         try:
             tree = ast.parse(text.strip(), mode="eval").body
         except SyntaxError as error:
-            raise _outside(text, f"not understood at column {error.offset}") from None
+            whole = not error.offset or error.offset > len(text.strip())
+            raise _outside(text, "breaks off" if whole else f"not understood at column {error.offset}") from None
         condition = _condition(tree, text, list(columns))
 
     def holds(values: Values) -> np.ndarray:
@@ -135,4 +137,6 @@ def _constant(node: ast.expr, text: str) -> Any:
 
 
 def _outside(text: str, problem: str) -> InputError:
-    return InputError(problem, key="where", value=text, allowed=GRAMMAR)
+    mends = {r"&|\|": "`and` and `or` join comparisons", r"(?<![=!<>])=(?!=)": "`==` compares"}
+    mend = next((mend for pattern, mend in mends.items() if re.search(pattern, text)), None)
+    return InputError(problem, key="where", value=text, allowed=GRAMMAR, mend=mend)

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from nanmap.config import build_config, parse_assignment, read_toml
-from nanmap.config.explain import explained_table
+from nanmap.config.explain import explained_table, place
 from nanmap.config.keys import check_key
 from nanmap.config.load import PATHS, anchored, with_settings
 from nanmap.errors import InputError, did_you_mean
@@ -50,18 +50,19 @@ def load_sweep(path: str | Path, overrides: Iterable[str] = ()) -> Sweep:
             if config_path.exists()
             else InputError("names no file", file=path, key="config", value=spec.config, mend=error.mend)
         ) from None
+    if "axes" in config or "config" in config:
+        raise InputError("names a sweep, not a config", file=path, key="config", value=spec.config)
     axes = _anchored_axes(copy.deepcopy(spec.axes), config_path.parent)
     for key, value in axis_settings.items():
         _override_axis(axes, key, value, path)
     for key, value in config_settings.items():
         _refuse_swept(axes, key, value, path)
+    settings = {f"record.{key}": value for key, value in spec.record.items()} | config_settings
     try:
-        settings = {f"record.{key}": value for key, value in spec.record.items()} | config_settings
         build_config(config, settings, file=config_path)
         config = with_settings(config, settings)
     except InputError as error:
-        recorded = error.key is not None and error.key.removeprefix("record.") in spec.record
-        error.file = path if recorded else error.file
+        error.file = path if any(map(error.is_about, settings)) else error.file
         raise error from None
     sweep = make_sweep(
         config,
@@ -83,12 +84,13 @@ def _refuse_swept(axes: list[dict[str, Any]], key: str, value: Any, file: Path) 
         if table.get("key") == key:
             column = table.get("name") or short_name(key)
             mend = f"change the axis: --set 'axes.{column}.values=[{value}]'"
-            raise InputError(f"the axis `{column}` goes over it", file=file, key=f"--set {key}", value=value, mend=mend)
+            problem = f"the axis `{column}` goes over it"
+            raise InputError(problem, file=file, key=key, value=value, mend=mend, option="--set")
         choices = table.get("choices")
         if isinstance(choices, dict) and any(isinstance(each, dict) and key in each for each in choices.values()):
             mend = "change the choices in the file"
             problem = f"choices of the axis `{table.get('name')}` set it"
-            raise InputError(problem, file=file, key=f"--set {key}", value=value, mend=mend)
+            raise InputError(problem, file=file, key=key, value=value, mend=mend, option="--set")
 
 
 def _split_overrides(tree: dict[str, Any], overrides: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -99,6 +101,9 @@ def _split_overrides(tree: dict[str, Any], overrides: Iterable[str]) -> tuple[di
             tree[key] = value
         elif key.startswith("axes."):
             axis_settings[key.removeprefix("axes.")] = value
+        elif key in SweepFile.model_fields:
+            mend = "one field of an axis can be set, as in axes.learning_rate.num=64" if key == "axes" else None
+            raise InputError("is changed in the file alone", key=key, value=value, mend=mend)
         else:
             check_key(key)
             config_settings[key] = value
@@ -110,7 +115,7 @@ def _check_maps(sweep: Sweep) -> None:
     columns = [axis.column for axis in sweep.grid.axes]
     values = [column.name for column in COLUMNS] + list(Outcome)
     for number, drawn in enumerate(sweep.maps, 1):
-        key = f"maps.{number}"
+        key = place(["maps", number - 1])
         for name in drawn.axes:
             if name not in columns:
                 raise InputError(
@@ -137,10 +142,10 @@ def _check_rows(drawn: MapSpec, sweep: Sweep, key: str) -> None:
     """The windows of a map, and the conditions on its rows."""
     chosen = drawn.select if isinstance(drawn.select, list) else [drawn.select]
     try:
-        checked_windows(drawn.zoom, sweep.grid.axes, f"{key}.zoom")
+        checked_windows(drawn.zoom, sweep.grid.axes, f"{key}, zoom")
         for text in chosen:
             if isinstance(text, str):
-                condition = parse_where(text, [axis.column for axis in sweep.grid.axes], f"{key}.select")
+                condition = parse_where(text, [axis.column for axis in sweep.grid.axes], f"{key}, select")
                 condition(sweep.grid.cells(np.zeros(1, int)).columns())  # a number compared with a text shows here
     except InputError as error:
         raise error.within(sweep.file) if sweep.file else error from None
@@ -150,9 +155,8 @@ def _override_axis(axes: list[dict[str, Any]], key: str, value: Any, file: Path)
     """Sets one field of an axis; giving its values in another form replaces the form it had."""
     name, _, field = key.rpartition(".")
     if not name:
-        raise InputError(
-            "expects axes.AXIS.FIELD", key=f"--set axes.{key}", value=value, mend=f"--set axes.{key}.num=64"
-        )
+        mend = f"name a field of it, as in axes.{key.strip('.') or 'learning_rate'}.num=64"
+        raise InputError("expects axes.AXIS.FIELD", key=f"axes.{key}", value=value, mend=mend, option="--set")
     table = _find_axis(name, axes, file)
     if field in FORMS:
         for other in (*FORMS, "choices"):

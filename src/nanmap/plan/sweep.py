@@ -1,6 +1,8 @@
 """A sweep: a config plus axes, as it stands in a TOML file."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import Path
@@ -10,7 +12,7 @@ from pydantic import ValidationError
 
 from nanmap.config import build_config, check_values
 from nanmap.config.choices import LAYER_RATES, LEARNING_RATE
-from nanmap.config.explain import explained_table
+from nanmap.config.explain import explained_table, place
 from nanmap.config.keys import check_key
 from nanmap.config.load import ALTERNATIVES
 from nanmap.errors import InputError
@@ -94,22 +96,45 @@ def _axes(tables: list[dict[str, Any]]) -> list[Axis]:
         raise InputError("expects [[axes]] tables", key="axes", value=tables)
     specs = []
     for number, table in enumerate(tables, 1):
-        label = f"axes.{table.get('name') or short_name(str(table.get('key') or '')) or number}"
+        label = _label(table, number)
         try:
             specs.append(AxisSpec.model_validate(table))
         except ValidationError as error:
             raise explained_table(error, label, AxisSpec) from None
         if specs[-1].key:
-            check_key(specs[-1].key)  # before the columns: an unknown key may have the name of a result
+            with _on(label):
+                check_key(specs[-1].key)  # before the columns: an unknown key may have the name of a result
     columns = column_names(specs)
+    for key, count in Counter(spec.key for spec in specs if spec.key).items():
+        if count > 1:
+            raise InputError("is set by two axes", key=f"axes: {key}", mend="leave it to one of them")
     for column in columns:
         if column in RESERVED or columns.count(column) > 1:
             raise InputError(
                 "two columns of the rows would have this name", key=f"axes.{column}", mend="give the axis another name"
             )
-    for key, values in (item for spec in specs for item in spec.by_key().items()):
-        check_values(key, values)
+    for column, spec in zip(columns, specs, strict=True):
+        for key, values in spec.by_key().items():
+            with _on(f"axes.{column}"):
+                check_values(key, values)
     return [Axis(spec, column) for spec, column in zip(specs, columns, strict=True)]
+
+
+def _label(table: Mapping[str, Any], number: int) -> str:
+    """What an axis is called in messages: by its column, or by its place where it has none yet."""
+    name, key = table.get("name"), table.get("key")
+    column = name if isinstance(name, str) else short_name(key) if isinstance(key, str) else ""
+    return f"axes.{column}" if column else place(["axes", number - 1])
+
+
+@contextmanager
+def _on(label: str) -> Iterator[None]:
+    """Names the axis in an error about a setting that it goes over."""
+    try:
+        yield
+    except InputError as error:
+        error.key = f"{label}: {error.key}"
+        raise
 
 
 def _check_overlap(axes: list[Axis], tree: Mapping[str, Any]) -> None:

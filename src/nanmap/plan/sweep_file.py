@@ -7,12 +7,13 @@ from pydantic import Field, model_validator
 from nanmap.config.base import Number, Settings, require
 
 Ends = Annotated[tuple[Number, Number], Field(strict=False)]
+PICTURES = (".png", ".svg", ".pdf")
 
 
 class MapSpec(Settings):
     """One `[[maps]]` table: the arguments of `nanmap map`."""
 
-    file: Annotated[str, Field(pattern=r"\.(png|svg|pdf)$")]
+    file: str
     kind: Literal["map", "lines"] = "map"
     x: str
     y: str | None = None
@@ -58,6 +59,11 @@ class MapSpec(Settings):
         chosen = self.select if isinstance(self.select, list) else [self.select]
         names = [name for each in chosen if isinstance(each, dict) for name in each]
         return tuple(each for each in (self.x, self.y, *self.facet, self.lines, *names, *self.zoom) if each)
+
+    @model_validator(mode="after")
+    def _picture(self) -> Self:
+        require(self.file.endswith(PICTURES), "file", f"`{self.file}` ends in none of {', '.join(PICTURES)}")
+        return self
 
 
 class SweepFile(Settings):

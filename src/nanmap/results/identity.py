@@ -27,13 +27,15 @@ def is_same(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """Which settings differ between two manifests, shortly."""
     before, after = (_identity(each) | {key: each.get(key) for key in UNHASHED} for each in (old, new))
-    changes = [_change(*each) for each in _differences("", before, after)]
+    changes = list(dict.fromkeys(_change(*each) for each in _differences("", before, after)))
     return "; ".join(changes[:4]) + (f" and {len(changes) - 4} more" if len(changes) > 4 else "")
 
 
 def _change(key: str, was: Any, now: Any) -> str:
     if key.startswith("data.") and isinstance(now, str):
         return f"the content of {now.rpartition(' ')[0]} changed"
+    if key.startswith("widths."):
+        return f"cells side by side in a program were {_short(was)}, now {_short(now)}"
     setting = key.removeprefix("sweep.").removeprefix("config.")
     return f"{setting} was {_short(was)}, now {_short(now)}"
 

@@ -46,6 +46,9 @@ class Shards:
         folder, name = self.manifest_file.parent, self.manifest_file.name
         try:
             manifest = json.loads(self.manifest_file.read_text(encoding="utf-8"))
+        except NotADirectoryError:
+            mend = "`nanmap sweep` writes run folders; give the folder it names"
+            raise RunFolderError("is no run folder, but a file", file=folder, mend=mend) from None
         except FileNotFoundError:
             problem = f"is no run folder: it has no {name}" if folder.is_dir() else "no such folder"
             mend = "`nanmap sweep` writes run folders; give the folder it names"
