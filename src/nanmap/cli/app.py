@@ -19,7 +19,7 @@ from nanmap.cli.lines import say
 from nanmap.errors import InputError, NanmapError, typed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from nanmap.plan import Plan
 
@@ -63,11 +63,23 @@ def planned(
 
     refuse_example(sweep)
     with typed("--set", overrides or []):
-        plan = Plan(zoomed(load_sweep(sweep, overrides or []), windows))
+        whole = load_sweep(sweep, overrides or [])
+        try:
+            plan = Plan(zoomed(whole, windows))
+        except InputError as error:
+            raise as_option(error, ["zoom"]) from None
         for sentence in notices(plan):
             say(f"note: {sentence}")
     set_up(device)
     return plan
+
+
+def as_option(error: InputError, given: "Collection[str]") -> InputError:
+    """The same error: what the library calls an argument is an option here, if it was given as one."""
+    argument, _, rest = (error.key or "").partition(".")
+    if argument in given:
+        error.option, error.key = f"--{argument.replace('_', '-')}", rest or None
+    return error
 
 
 def load_commands() -> typer.Typer:

@@ -1,13 +1,13 @@
 """`nanmap map`: one map as asked, or those that the sweep lists."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nanmap.cli.app import app
+from nanmap.cli.app import app, as_option
 from nanmap.cli.picture_name import file_name
 from nanmap.cli.windows import Zoom, parse_pair, parse_windows
 from nanmap.errors import InputError, typed
@@ -121,7 +121,7 @@ def map_(
         options = what | page | ({} if kind == "map" else {"kind": kind})
         result.map(x or "", y, **options, out=out)
     except InputError as error:
-        raise _as_option(
+        raise as_option(
             error, {*page, *what, *(() if x is None and y is None else ("x", "y")), "kind", "out"}
         ) from None
     print(out)
@@ -138,14 +138,6 @@ def _check_axes(result: "Result", x: str | None, y: str | None, kind: str) -> No
         missing = " and ".join(name for name, given in needed.items() if given is None)
         problem = "lines as asked need --x" if kind == "lines" else "a map as asked needs both --x and --y"
         raise InputError(problem, option=missing, allowed=_axes(result))
-
-
-def _as_option(error: InputError, given: Collection[str]) -> InputError:
-    """The same error: what the library calls an argument is an option here, if it was given as one."""
-    argument, _, rest = (error.key or "").partition(".")
-    if argument in given:
-        error.option, error.key = f"--{argument.replace('_', '-')}", rest or None
-    return error
 
 
 def check_listed(sweep: "Sweep") -> None:
