@@ -471,3 +471,18 @@ def test_a_bar_is_drawn_on_a_terminal_alone(terminal: bool, monkeypatch: pytest.
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: not terminal)
     assert bool(Progress("grid", "cells").bar) == terminal
+
+
+@pytest.mark.parametrize(
+    ("window", "told"),
+    [
+        ("learning_rat=1:2", "s.toml: --zoom: no such axis (got 'learning_rat')"),
+        ("learning_rate=1:2000", "s.toml: --zoom learning_rate: reaches beyond the axis (got '1:2000')"),
+    ],
+)
+def test_a_wrong_window_of_a_sweep_is_told_as_it_was_typed(window: str, told: str, tmp_path: Path, command) -> None:
+    text = '[data]\nkind = "line"\n[[axes]]\nkey = "optimizer.learning_rate"\nlog = [1, 100]\nnum = 3\n'
+    (tmp_path / "s.toml").write_text(text)
+    done = command("sweep", "s.toml", "--set", "data.n=5", "--zoom", window, "--dry-run", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"nanmap: {told}")

@@ -64,10 +64,12 @@ def planned(
     refuse_example(sweep)
     with typed("--set", overrides or []):
         whole = load_sweep(sweep, overrides or [])
-        try:
-            plan = Plan(zoomed(whole, windows))
-        except InputError as error:
-            raise as_option(error, ["zoom"]) from None
+    try:
+        asked = zoomed(whole, windows)
+    except InputError as error:
+        raise as_option(error, ["zoom"]) from None
+    with typed("--set", overrides or []):
+        plan = Plan(asked)
         for sentence in notices(plan):
             say(f"note: {sentence}")
     set_up(device)
