@@ -481,8 +481,9 @@ def test_a_bar_is_drawn_on_a_terminal_alone(terminal: bool, monkeypatch: pytest.
     ],
 )
 def test_a_wrong_window_of_a_sweep_is_told_as_it_was_typed(window: str, told: str, tmp_path: Path, command) -> None:
-    text = '[data]\nkind = "line"\n[[axes]]\nkey = "optimizer.learning_rate"\nlog = [1, 100]\nnum = 3\n'
-    (tmp_path / "s.toml").write_text(text)
+    (tmp_path / "c.toml").write_text('[data]\nkind = "line"\n')
+    axis = '[[axes]]\nkey = "optimizer.learning_rate"\nlog = [1, 100]\nnum = 3\n'
+    (tmp_path / "s.toml").write_text(f'config = "c.toml"\n{axis}')
     done = command("sweep", "s.toml", "--set", "data.n=5", "--zoom", window, "--dry-run", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith(f"nanmap: {told}")
