@@ -481,7 +481,7 @@ def test_a_bar_is_drawn_on_a_terminal_alone(terminal: bool, monkeypatch: pytest.
     ],
 )
 def test_a_wrong_window_of_a_sweep_is_told_as_it_was_typed(window: str, told: str, tmp_path: Path, command) -> None:
-    (tmp_path / "c.toml").write_text('[data]\nkind = "line"\n')
+    (tmp_path / "c.toml").write_text('[data]\nkind = "line"\n[training]\nepochs = 2\n')
     axis = '[[axes]]\nkey = "optimizer.learning_rate"\nlog = [1, 100]\nnum = 3\n'
     (tmp_path / "s.toml").write_text(f'config = "c.toml"\n{axis}')
     done = command("sweep", "s.toml", "--set", "data.n=5", "--zoom", window, "--dry-run", cwd=tmp_path)
