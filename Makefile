@@ -94,6 +94,7 @@ figures: .venv/installed
 	@$(BIN)/nanmap map $(OUT)/edges --x learning_rate --y batch_size --select init=normal --out docs/images/edges.png
 	@$(BIN)/nanmap map $(OUT)/square_sgd --x learning_rate --y batch_size --facet scale_inputs --select budget='1000 updates' --out docs/images/square_sgd.png
 	@$(BIN)/nanmap map $(OUT)/keras_line --x learning_rate --y n --facet scale_inputs --select batch_size=64 --out docs/images/keras_line.png
+	@$(BIN)/python docs/draw_outcomes.py
 
 # The pages on the four threads: every sweep in sweeps/threads, then the figures, maps and pages that follow from them.
 threads: .venv/installed

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import nanmap
+from nanmap.outcomes import Outcome
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(nanmap.__file__).parent
@@ -35,6 +36,13 @@ def is_there(path: str, document: Path) -> bool:
 def test_every_path_in_backticks_is_there(document: Path) -> None:
     paths = set(paths_in(document.read_text(encoding="utf-8"))) - {*MADE_BY_THE_USER, *IN_A_RUN}
     assert [path for path in sorted(paths) if not is_there(path, document)] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_picture_is_there(document: Path) -> None:
+    shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", document.read_text())
+    assert [name for name in shown if not (document.parent / name).is_file()] == []
+    assert document.read_text().count("](images/outcomes/") == (len(Outcome) if document.name == "outcomes.md" else 0)
 
 
 def test_the_reference_is_what_the_code_says() -> None:
