@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import nanmap
-from nanmap.cli.run import _as_json, _epoch_line, _plain
+from nanmap.cli.json_text import json_text
+from nanmap.cli.run import _as_json, _epoch_line
 from nanmap.config import build_config
 from nanmap.data import load_rows
 from nanmap.data.encoding import Source
@@ -139,13 +140,13 @@ def test_predictions_name_the_class_and_its_probability(npz, train) -> None:
 
 def test_json_and_lines_tell_accuracies_of_classes_only(npz, train) -> None:
     report = train(tree_of(npz))
-    told = json.loads(json.dumps(_plain(_as_json(report)), allow_nan=False))
+    told = json.loads(json_text(_as_json(report)))
     assert told["accuracy"] == report.row["accuracy"]
     assert told["epochs"][0]["mean_accuracy"] == report.epochs[0].mean_accuracy
     assert "  accuracy " in _epoch_line(1, 6, report.epochs[0])
     assert "  val_accuracy " in _epoch_line(1, 6, report.epochs[0])
     numbers = train({"data": {"kind": "line", "n": 5}, "training": {"epochs": 1}})
-    told = json.loads(json.dumps(_plain(_as_json(numbers)), allow_nan=False))
+    told = json.loads(json_text(_as_json(numbers)))
     assert (told["accuracy"], told["epochs"][0]["mean_accuracy"]) == (None, None)
     assert "accuracy" not in _epoch_line(1, 1, numbers.epochs[0])
 
