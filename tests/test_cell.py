@@ -114,20 +114,22 @@ def test_a_loss_that_is_assessed_is_an_event_of_a_cell_that_still_trains(
 
 
 @pytest.mark.parametrize(
-    ("before", "kernel", "expected"),
+    ("before", "kernel", "rate", "expected"),
     [
-        ({}, 1e30, (7, NEVER, 1)),
-        ({}, np.nan, (NEVER, 7, 1)),  # the loss that is itself a NaN is counted
-        ({"first_inf": 2}, np.nan, (2, 7, 1)),
-        ({"first_nan": 2}, 1e30, (NEVER, 2, 0)),
-        ({"first_nan": 2}, np.nan, (NEVER, 2, 0)),
+        ({}, 1e30, 0.0, (7, NEVER, 1)),
+        ({}, np.nan, 0.0, (NEVER, 7, 1)),  # the loss that is itself a NaN is counted
+        ({}, 2.0, np.inf, (7, NEVER, 1)),  # the loss is 1
+        ({}, 1.0, np.inf, (NEVER, 7, 1)),  # it is 0, and so is the gradient: 0 · ∞
+        ({"first_inf": 2}, np.nan, 0.0, (2, 7, 1)),
+        ({"first_nan": 2}, 1e30, 0.0, (NEVER, 2, 0)),
+        ({"first_nan": 2}, np.nan, 0.0, (NEVER, 2, 0)),
     ],
 )
 def test_an_update_tells_the_first_of_its_kind_and_nothing_after_a_nan(
-    before: dict[str, int], kernel: float, expected: tuple[int, int, int]
+    before: dict[str, int], kernel: float, rate: float, expected: tuple[int, int, int]
 ) -> None:
     program = program_of({})
-    lane = Lane({name: np.float32(1) for name in program.numbers}, np.zeros(1, np.float32))
+    lane = Lane({name: np.float32(1) for name in program.numbers}, np.full(1, rate, np.float32))
     state, task = state_of(program, kernel, lane, **before), float32_task()
     after = jitted(update, program)(lane, task, state, all_rows(program, task), np.int32(7))
     assert (after.events.first_inf, after.events.first_nan, after.events.counted) == expected

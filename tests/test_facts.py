@@ -129,6 +129,14 @@ def test_the_stop_is_told_by_what_was_asked_for_and_how_it_ended(
 
 
 @pytest.mark.parametrize(
+    ("events", "loss", "itself"),
+    [({"first_nan": 3}, np.nan, True), ({"first_nan": 3}, 2.0, False), ({}, np.nan, False)],
+)
+def test_a_loss_is_told_to_be_the_nan_that_ended_a_cell(events: dict[str, int], loss: float, itself: bool) -> None:
+    assert facts_for(records_of(events, {"batch": loss}))["nan_loss"] == itself
+
+
+@pytest.mark.parametrize(
     ("losses", "best", "least"),
     [
         ([3, 2, 4, 5, 6], np.inf, 2),
