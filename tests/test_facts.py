@@ -56,7 +56,7 @@ HEALTHY = {
     "r2": 1 - 43 / 5,
     "dead_fraction_initial": 4,
     "dead_fraction": 44,
-    "dead_at_init": True,
+    "dead_at_init": False,
     "dead_layer": True,
     "ends_infinite": True,
     "accuracy": 47,
@@ -75,7 +75,8 @@ HEALTHY = {
 
 
 def test_each_fact_is_the_record_of_its_name() -> None:
-    found = facts_for(records_of({}, {"inverse": 104, "inverse_rest": 109, "tail": 100, "best": 200}))
+    losses = {"inverse": 104, "inverse_rest": 109, "tail": 100, "best": 200}
+    found = facts_for(records_of({}, losses, dead_layer=[0, 0, 0, 0, 1]))
     assert {name: found[name] for name in HEALTHY} == pytest.approx(HEALTHY, rel=1e-12)
 
 
@@ -84,7 +85,8 @@ def test_a_nan_leaves_nothing_of_the_end_and_all_of_the_start() -> None:
     gone = ("loss_final", "loss_at_50", "loss_at_80", "loss_at_90", "skill", "val_loss_final", "accuracy")
     gone += ("val_accuracy", "dead_fraction", "output_spread", "gradient_ratio", "r2")
     assert {name: found[name] for name in gone} == pytest.approx(dict.fromkeys(gone, np.nan), nan_ok=True)
-    kept = ("loss_initial", "dead_fraction_initial", "dead_at_init", "gradient_ratio_initial", "loss_constant")
+    assert found["dead_at_init"]
+    kept = ("loss_initial", "dead_fraction_initial", "gradient_ratio_initial", "loss_constant")
     assert {name: found[name] for name in kept} == {name: pytest.approx(HEALTHY[name]) for name in kept}
     assert (found["steps_run"], found["first_nan_step"], found["first_inf_step"]) == (4, 3, 2)
     assert [bool(found[name]) for name in ("nan_loss", "dead_layer", "ends_infinite")] == [True, False, False]

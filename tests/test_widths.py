@@ -43,6 +43,7 @@ WIDTHS: dict[str, tuple[tuple[int, tuple[int, ...], int], dict[str, Any], tuple[
     "a line, row by row": ((1, (), 1), {}, (256, 64, 65536, 4)),
     "a line, 64 rows": ((1, (), 64), {}, (64, 256, 65536, 4)),
     "a line, all rows": ((1, (), 999), {}, (4, 885, 32768, 8)),
+    "a line, thousands of rows": ((1, (), 3000), {"n": 3000}, (1, 830, 8192, 32)),
     "a line in float16, which is no kernel": ((1, (), 16), FLOAT16, (128, 128, 65536, 4)),
     "a line in bfloat16": ((1, (), 16), BFLOAT16, (256, 64, 65536, 4)),
     "a thin network": ((1, (5,), 7), {}, (256, 64, 65536, 4)),
@@ -183,12 +184,13 @@ def test_widths_are_measured_on_whole_cells_of_a_short_budget(monkeypatch: pytes
             return iter(())
 
     now, trained = [0.0], []
+    monkeypatch.setattr(tune, "REPEATS", 1)
     monkeypatch.setattr(tune.time, "perf_counter", lambda: now[0])
     axes = [{"key": "training.steps", "values": [7, 10**9]}, {"key": "training.seed", "values": [3, 5]}]
     plan = Plan(make_sweep({"data": {"kind": "square", "n": 20}, "training": {"steps": 1}}, axes))
     (lanes,) = plan.lanes(plan.grid.cells(np.arange(4)))
     rates = tune.updates_per_second(lanes, lambda widths: Clock(next(iter(widths.values())) / 8), 3, [8, 16])
-    assert len(trained) == 2 * (1 + tune.REPEATS)
+    assert len(trained) == 2 * 2
     (sample, *others) = trained[0]
     assert len(others) == 2, "a batch for each device"
     assert len(sample) == 2 * 16, "two groups of the widest"
