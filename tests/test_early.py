@@ -6,11 +6,12 @@ import pyarrow as pa
 import pytest
 
 from nanmap.config import build_config
-from nanmap.engine import LocalEngine, compaction
+from nanmap.engine import LocalEngine, compaction, local
 from nanmap.errors import InputError
 from nanmap.plan import Plan, make_sweep, make_variant
 from nanmap.results.columns import COLUMNS
 from nanmap.training.cell import NEVER, Assessment, Events, Lane, Losses, State, _unless_stopped
+from nanmap.training.program import Program
 
 NET = {
     "data": {"kind": "gaussian", "n": 40, "features": 2, "validation_split": 0.1},
@@ -177,8 +178,6 @@ class Cramped:
 
 
 def test_without_room_fewer_groups_go_at_a_time_and_no_row_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nanmap.engine import local
-
     monkeypatch.setattr(local, "groups_per_call", lambda *shape: 4)
     whole = columns_with(NET, RATES, 16)
     monkeypatch.setattr(local, "_run", Cramped(40)(local._run))
@@ -192,8 +191,6 @@ def test_without_room_fewer_groups_go_at_a_time_and_no_row_changes(monkeypatch: 
 
 
 def test_the_width_gives_way_last_and_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nanmap.engine import local
-
     monkeypatch.setattr(local, "groups_per_call", lambda *shape: 4)
     narrow = columns_with(NET, RATES, 16)
     monkeypatch.setattr(local, "groups_per_call", lambda *shape: 2)
@@ -213,8 +210,6 @@ def test_the_width_gives_way_last_and_is_recorded(monkeypatch: pytest.MonkeyPatc
 
 
 def test_programs_that_are_done_leave_a_full_device_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nanmap.engine import local
-
     run, resident = local._run, []
 
     def call(compiled, made, states):
@@ -234,8 +229,6 @@ def test_programs_that_are_done_leave_a_full_device_first(monkeypatch: pytest.Mo
 
 
 def test_other_failures_are_not_taken_for_a_lack_of_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nanmap.engine import local
-
     def broken(*arguments: object) -> None:
         raise jax.errors.JaxRuntimeError("INTERNAL: something else")
 
@@ -253,3 +246,111 @@ def test_who_listens_to_a_run_hears_nothing_of_the_next() -> None:
     engine.begin({})
     engine._told("of the next")
     assert (heard, said) == (["of this run"], ["of the next"])
+
+
+@pytest.mark.parametrize(
+    ("error", "lacks"),
+    [
+        ("RESOURCE_EXHAUSTED: 1 byte", True),
+        ("Out of memory allocating 1 byte", True),
+        ("INTERNAL: CUDA_ERROR: out of memory", True),
+        ("INTERNAL: something else", False),
+    ],
+)
+def test_a_lack_of_room_is_known_by_what_devices_say(error: str, lacks: bool) -> None:
+    assert local.is_out_of_memory(RuntimeError(error)) == lacks
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> tuple[LocalEngine, Program, list[str]]:
+    """An engine of one device with eight groups of 16 cells per call, its program, and what it says."""
+    said: list[str] = []
+    monkeypatch.setattr(local, "groups_per_call", lambda *shape: 8)
+    program = make_variant(build_config(NET)).program
+    return LocalEngine(jax.devices()[:1], {program: 16}, notify=said.append), program, said
+
+
+def test_a_host_without_room_is_a_device_without_room(full, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, program, said = full
+    tried: list[tuple[int, int]] = []
+
+    def attempt(device: int, job: compaction.Job) -> str:
+        tried.append(engine._shape(program))
+        if len(tried) < 7:
+            raise MemoryError
+        return "done"
+
+    monkeypatch.setattr(engine, "_attempt", attempt)
+    (lanes,) = Plan(make_sweep(NET, [])).lanes(Plan(make_sweep(NET, [])).grid.cells(np.arange(1)))
+    job = compaction.Job(0, lanes, np.arange(1))
+    assert engine._work(0, job) == "done"
+    assert tried == [(16, 8), (16, 4), (16, 2), (16, 1), (8, 1), (4, 1), (2, 1)]
+    assert engine.narrowed == {program: (16, 2)}
+    assert said[0] == "out of memory: going on with 4 × 16 cells per call instead of 8 × 16"
+    narrower = "; the narrower groups change last digits"
+    assert said[3] == f"out of memory: going on with 1 × 8 cells per call instead of 1 × 16{narrower}"
+    engine.narrowed[program] = (16, 1)
+    monkeypatch.setattr(engine, "_attempt", lambda device, job: (_ for _ in ()).throw(MemoryError("a cell alone")))
+    with pytest.raises(MemoryError, match="a cell alone"):
+        engine._work(0, job)
+
+
+def test_what_another_device_gave_up_already_is_not_given_up_twice(full) -> None:
+    engine, program, said = full
+    for _ in range(2):
+        engine._take_less(0, program, (16, 8))
+    assert (engine._shape(program), len(said)) == ((16, 4), 1)
+
+
+def test_a_device_that_is_full_gives_up_programs_of_its_own_alone(full) -> None:
+    engine, program, said = full
+    other = make_variant(build_config(LINE)).program
+    engine._programs = dict.fromkeys([(program, 0), (other, 0), (other, 1)])
+    engine._take_less(0, program, (16, 8))
+    assert (list(engine._programs), said) == ([(program, 0), (other, 1)], [])
+
+
+def test_a_width_is_what_room_allowed_else_what_was_chosen_else_what_was_pinned() -> None:
+    program = make_variant(build_config(NET)).program
+    engine = LocalEngine()
+    usual = engine.width(program)
+    engine.begin({program: 3})
+    assert engine.width(program) == 3 != usual
+    engine.widths = {program: 5}
+    assert engine.width(program) == 5
+    engine.narrowed[program] = 5, 2
+    assert engine.width(program) == 2
+    engine.begin({})
+    assert engine.width(program) == 5
+    engine.widths = {}
+    assert engine.width(program) == usual
+
+
+@pytest.mark.parametrize(("steps", "jobs"), [(10, [12]), (10**8, [4, 4, 4])])
+def test_long_work_is_shared_among_the_devices(steps: int, jobs: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = LocalEngine([jax.devices()[0]] * 3, backend="cpu")
+    monkeypatch.setattr(local, "width_of", lambda program, backend: 2)
+    axes = [{"key": "training.steps", "values": [1, steps]}, {"key": "training.seed", "range": [0, 6]}]
+    plan = Plan(make_sweep(LINE | {"training": {"steps": 1}}, axes))
+    (lanes,) = plan.lanes(plan.grid.cells(np.arange(12)))
+    assert [len(job.cells) for job in engine._jobs(0, lanes)] == jobs
+
+
+PAUSED: dict[str, tuple[int, list[int], int]] = {  # width, budgets, how many stretches
+    "wide and long": (32, [10**6], 4),
+    "narrow": (16, [10**6], 1),
+    "short": (32, [2], 1),
+    "one of them is short": (32, [10**6, 2], 1),
+}
+
+
+@pytest.mark.parametrize("case", PAUSED)
+def test_wide_groups_of_long_trainings_pause(case: str) -> None:
+    width, budgets, count = PAUSED[case]
+    plan = Plan(make_sweep(NET, [{"key": "training.steps", "values": budgets}]))
+    (lanes,) = plan.lanes(plan.grid.cells(np.arange(len(budgets))))
+    job = compaction.Job(0, lanes, np.arange(len(budgets)))
+    stretches = list(compaction._stretches(lanes.program, width, job))
+    assert len(stretches) == count
+    assert (stretches[0][0], stretches[-1][1]) == (0, 1)
+    assert all(first < last for first, last in stretches)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -96,6 +97,14 @@ OTHERS: dict[str, dict] = {  # what the kernel does not know
     "clipped outputs": {"optimizer": {"clip_output_gradient": 1.0}},
     "float64": {"training": {"steps": 5, "batch_size": 40, "dtype": "float64"}},
     "batches of 12": {"training": {"steps": 5, "batch_size": 12}},
+    "batches of 24": {"training": {"steps": 5, "batch_size": 24}},
+    "units on the minor axis": {
+        "model": {"hidden": [20], "activation": "tanh"},
+        "training": {"steps": 5, "batch_size": 16},
+    },
+    "bfloat16": {"training": {"steps": 5, "batch_size": 40, "dtype": "bfloat16"}},
+    "gelu of the output": {"model": {"hidden": [6], "activation": "tanh", "output_activation": "gelu"}},
+    "33 inputs": {"data": {"kind": "gaussian", "n": 40, "features": 33}},
 }
 
 
@@ -106,6 +115,18 @@ def test_what_the_kernel_does_not_know_is_left_to_xla(name: str) -> None:
     assert is_on_chip(plain, "gpu")
     assert not is_on_chip(plain, "cpu")
     assert not is_on_chip(other, "gpu")
+
+
+@pytest.mark.parametrize("name", NARROW)
+@pytest.mark.parametrize("loss", ["mse", "half_mse", "mae"])
+def test_the_kernel_knows_losses_that_read_outputs_and_targets_alone(name: str, loss: str) -> None:
+    tree = NET | {"model": NARROW[name], "loss": {"kind": loss}, "training": {"steps": 5, "batch_size": 16}}
+    if name == "two layers":  # of which one lies better on the minor axis
+        tree["training"] |= {"batch_size": 32}
+    program = Plan(make_sweep(tree, [])).variant(0).program
+    assert is_on_chip(program, "gpu")
+    two = replace(program, model=replace(program.model, outputs=2))
+    assert not is_on_chip(two, "gpu")
 
 
 @pytest.mark.parametrize("name", NARROW)

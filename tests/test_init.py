@@ -1,6 +1,8 @@
 """Initial parameters: bounds, variances and streams of every initialiser, as Keras and PyTorch document them."""
 
 import hashlib
+import os
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -9,9 +11,12 @@ import pytest
 from nanmap.config import build_config
 from nanmap.config.choices import BiasInitKind, InitKind, names
 from nanmap.config.initialisers import INITIALISERS, Family
+from nanmap.config.settings import ModelSettings
 from nanmap.errors import InputError
 from nanmap.models.draw import FAMILIES, draw
+from nanmap.models.mlp import MLP
 from nanmap.plan import make_variant
+from nanmap.training.start import start
 from oracles import flat, random_layers
 
 IN, OUT = 200, 300
@@ -221,3 +226,71 @@ def test_a_missing_or_broken_file_is_refused(tmp_path, train) -> None:
     (tmp_path / "text.npz").write_text("no archive")
     with pytest.raises(InputError, match="npz"):
         train(file_tree(str(tmp_path / "text.npz")))
+
+
+def test_a_file_that_does_not_fit_is_told_with_what_it_holds_and_what_it_may_hold(npz, tmp_path: Path, train) -> None:
+    def refused(path: str) -> InputError:
+        with pytest.raises(InputError) as error:
+            train(file_tree(path))
+        return error.value
+
+    arrays = flat(random_layers([2, 3, 1], seed=8))
+    lacks = refused(path := npz(**{name: values for name, values in arrays.items() if name != "layers.1.kernel"}))
+    assert str(lacks.file) == path
+    assert list(lacks.allowed) == ["layers.0.bias", "layers.0.kernel", "layers.1.bias"]
+    shape = refused(npz(**arrays | {"layers.1.bias": np.ones(3)}))
+    assert "`layers.1.bias` has shape (3,), this model needs (1,)" in str(shape)
+    more = refused(npz(**arrays, other=np.ones(1), **{"layers.0.scale": np.ones(3)}))
+    assert "no place for: layers.0.scale, other" in str(more)
+    assert list(more.allowed) == ["layers.0.bias", "layers.0.kernel", "layers.1.bias", "layers.1.kernel"]
+    missing = refused(path := str(tmp_path / "none.npz"))
+    assert (missing.key, missing.value) == ("model.init_file", path)
+    for name, content in (("text.npz", b"no archive"), ("empty.npz", b"")):
+        (tmp_path / name).write_bytes(content)
+        broken = refused(path := str(tmp_path / name))
+        assert (broken.key, str(broken.file)) == ("model.init_file", path)
+    np.savez(tmp_path / "objects.npz", **arrays | {"layers.0.kernel": np.array([[1, None]], object)})
+    assert "is no readable npz file" in str(refused(str(tmp_path / "objects.npz")))  # pickles are never run
+
+
+def drawn(path: str) -> list[dict[str, np.ndarray]]:
+    settings = ModelSettings(init="file", init_file=path, hidden=(3,))
+    (parameters, _) = MLP.of(settings, 2, 1).draw(settings, 0)
+    return parameters
+
+
+def test_a_file_that_was_changed_is_read_anew(tmp_path: Path) -> None:
+    path, layers = tmp_path / "start.npz", random_layers([2, 3, 1], seed=8)
+    for stamp, factor in enumerate((1.0, 2.0), 1):
+        np.savez(path, **{name: factor * values for name, values in flat(layers).items()})
+        os.utime(path, ns=(stamp, stamp))
+        assert drawn(str(path))[0]["kernel"].tobytes() == (factor * layers[0]["kernel"]).tobytes()
+
+
+ALIKE: dict[str, dict[str, list[float]]] = {  # what the second of two cells has otherwise than the first
+    "a scale": {"init_scale": [1.0, 2.0]},
+    "an offset": {"init_offset": [0.0, 0.5]},
+    "a small offset": {"init_offset": [0.25, 0.75]},
+    "the sign of a zero": {"init_scale": [-0.0, -0.0], "init_offset": [0.0, -0.0]},
+    "a seed": {"seed": [3, 4]},
+    "an initialiser": {"which": [0, 1]},
+    "a seed and an initialiser": {"seed": [4, 3], "which": [0, 1]},
+}
+
+
+@pytest.mark.parametrize("case", ALIKE)
+def test_cells_that_start_side_by_side_start_as_each_does_alone(case: str) -> None:
+    settings = [ModelSettings(init=init) for init in ("normal", "uniform")]
+    if "zero" in case:
+        settings = [ModelSettings(init="ones")] * 2
+    given = {"which": [0, 0], "seed": [3, 3], "init_scale": [1.0, 1.0], "init_offset": [0.0, 0.0]} | ALIKE[case]
+    which, seeds, *numbers = (np.array(values) for values in given.values())
+    named = dict(zip(("init_scale", "init_offset"), numbers, strict=True))
+
+    def kernels(cells: list[int]) -> np.ndarray:
+        of = {name: values[cells] for name, values in named.items()}
+        return start(MLP(1, 1), settings, which[cells], seeds[cells], of, "float32")[0][0]["kernel"]
+
+    together, alone = kernels([0, 1, 0]), [kernels([0])[0], kernels([1])[0]]
+    assert [each.tobytes() for each in together] == [alone[cell].tobytes() for cell in (0, 1, 0)]
+    assert alone[0].tobytes() != alone[1].tobytes()

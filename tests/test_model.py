@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import erf
 
 from nanmap.config.choices import ActivationKind, NormKind, Parametrization, names
+from nanmap.models.base import Layout
+from nanmap.models.mlp import MLP
 from oracles import flat, random_layers
 
 rng = np.random.default_rng(31)
@@ -177,11 +181,12 @@ def test_a_model_with_running_statistics_goes_on_from_a_file_of_its_parameters(n
 
 
 def test_a_running_variance_that_overflows_is_an_event_though_loss_and_parameters_stay_finite(npz, train) -> None:
-    tree = batch_norm_tree(npz, init_scale=1e20)  # 10²⁰ squared is beyond float32
+    first = LAYERS[0] | {"kernel": 1e20 * LAYERS[0]["kernel"]}  # 10²⁰ squared is beyond float32
+    tree = batch_norm_tree(npz, init_file=npz(**flat([first, *LAYERS[1:]])))
     tree["training"] |= {"dtype": "float32", "steps": 2}
     tree["optimizer"]["learning_rate"] = 0.0
     report = train(tree)
-    assert np.isfinite(report.epochs[-1].mean_loss)
+    assert np.isfinite([report.row["loss_initial"], report.epochs[-1].mean_loss, report.row["loss_final"]]).all()
     assert (report.outcome, report.row["first_inf_step"]) == ("inf", 0)
     assert np.isinf(report.params["layers.0.running_variance"]).any()
 
@@ -193,3 +198,56 @@ def test_measure_under_batch_norm_follows_the_loss_over_all_rows(npz, plainly) -
     losses = np.array([rows[0]["loss_initial"], rows[0]["loss_final"], rows[1]["loss_final"]])  # before each update
     assert rows[2]["measure"] == pytest.approx(-np.sum(losses / losses[0]), rel=1e-12)
     assert rows[2]["loss_best"] == min(*losses, rows[2]["loss_final"])
+
+
+def passed(layout: Layout, norm: str, hidden: int, rows: int, features: int, training: bool) -> Any:
+    """Output, state and the gradient of a sum over the rows that count: two rows beside them hold NaN."""
+    model = MLP(features, 2, (hidden,), "tanh", norm=norm, parametrization="ntk")
+    draw = np.random.default_rng(7)
+    parameters, state = (
+        [{name: 1 + draw.random(shape) for name, shape in layer.items()} for layer in part] for part in model.shapes()
+    )
+    x = np.pad(draw.standard_normal((features, rows)), ((0, 0), (0, 2)), constant_values=np.nan)
+    factors, mask = draw.standard_normal((2, rows)), np.arange(rows + 2) < rows
+
+    def loss(parameters: Any) -> Any:
+        made = model.forward(parameters, state, x, mask, numbers={"gain": 1.3}, layout=layout, training=training)
+        return jnp.sum(factors * made.output[:, :rows]), (made.output[:, :rows], made.state, made.seen[0][:, :rows])
+
+    (_, told), slopes = jax.value_and_grad(loss, has_aux=True)(parameters)
+    return parameters, state, x[:, :rows], factors, told, slopes
+
+
+@pytest.mark.parametrize(
+    ("norm", "training", "rows", "features"),
+    [
+        ("none", True, 3, 1),
+        ("none", True, 40, 1),
+        *((norm, True, 40, 2) for norm in ("layer", "rms", "batch")),
+        ("batch", False, 40, 2),
+    ],
+)
+def test_a_pass_is_the_same_however_its_arrays_lie(norm: str, training: bool, rows: int, features: int) -> None:
+    with jax.enable_x64(True):
+        one, other = (
+            jax.jit(passed, static_argnums=range(6))(each, norm, 5, rows, features, training) for each in Layout
+        )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12), one, other)
+    (first, last), (state, _), x, factors, (output, after, seen), slopes = jax.tree.map(np.asarray, one)
+    z = x.T @ first["kernel"].T / features**0.5 + first["bias"]
+    if norm != "none":
+        mean, variance = (z.mean(axis=0), z.var(axis=0)) if training and norm == "batch" else (0, 0)
+        z = NORMS[norm](z) if training else (z - state["running_mean"]) / np.sqrt(state["running_variance"] + 1e-3)
+        z = z * first["scale"] + first.get("offset", 0)
+    np.testing.assert_allclose(seen.T, 1.3 * z, rtol=1e-10)
+    hidden = np.tanh(1.3 * z)
+    np.testing.assert_allclose(output.T, hidden @ last["kernel"].T / 5**0.5 + last["bias"], rtol=1e-10)
+    np.testing.assert_allclose(slopes[1]["bias"], factors.sum(axis=1), rtol=1e-10)
+    back = factors.T @ last["kernel"] / 5**0.5 * (1 - hidden**2) * 1.3
+    added = {"none": "bias", "rms": None}.get(norm, "offset")  # what is added to a unit last
+    if added:
+        np.testing.assert_allclose(slopes[0][added], back.sum(axis=0), rtol=1e-9)
+    if norm == "batch":
+        for name, moment in (("running_mean", mean), ("running_variance", variance)):
+            expected = 0.99 * state[name] + 0.01 * moment if training else state[name]
+            np.testing.assert_allclose(after[0][name], expected, rtol=1e-10)
