@@ -136,6 +136,9 @@ def test_predictions_name_the_class_and_its_probability(npz, train) -> None:
     yes = 1 / (1 + np.exp(-said(report.params, np.array(x)).item()))
     likelier = {"class": "yes" if yes > 0.5 else "no", "probability": pytest.approx(max(yes, 1 - yes), rel=1e-5)}
     assert report.predictions == [likelier]
+    right = (said(report.params, X)[:, 0] > 0) == (labels == "yes")
+    assert report.row["accuracy"] == pytest.approx(right[:KEPT].mean())
+    assert report.row["val_accuracy"] == pytest.approx(right[KEPT:].mean())
 
 
 def test_json_and_lines_tell_accuracies_of_classes_only(npz, train) -> None:

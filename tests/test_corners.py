@@ -50,11 +50,13 @@ def test_two_axes_never_set_the_same_thing(axes: list[dict[str, Any]], said: str
     assert str(error.value).startswith(said)
 
 
+@pytest.mark.parametrize("beside", [0, 2])  # rows that do not count
 @pytest.mark.parametrize("kind", ["relu", "relu6", "tanh"])
-def test_a_layer_is_dead_where_every_unit_is_flat_on_every_row(kind: str) -> None:
+def test_a_layer_is_dead_where_every_unit_is_flat_on_every_row(kind: str, beside: int) -> None:
     model = MLP.of(ModelSettings(hidden=(2, 2), activation=kind), 1, 1)
     layers = [[[-1.0, 0.0, -2.0], [-1.0, 1.0, -1.0]], [[-1.0, -1.0, 0.0], [-3.0, -1.0, -1.0]], [[-1.0, -1.0, -1.0]]]
-    share, dead = dead_units(model, [jnp.array(layer) for layer in layers], None)
+    seen = [jnp.pad(jnp.array(layer), ((0, 0), (0, beside)), constant_values=9) for layer in layers]
+    share, dead = dead_units(model, seen, jnp.arange(3 + beside) < 3 if beside else None)
     assert float(share) == pytest.approx(np.nan if kind == "tanh" else 3 / 4, nan_ok=True)
     assert bool(dead) == (kind != "tanh")
 

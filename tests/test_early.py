@@ -289,10 +289,11 @@ def test_a_host_without_room_is_a_device_without_room(full, monkeypatch: pytest.
     assert said[0] == "out of memory: going on with 4 × 16 cells per call instead of 8 × 16"
     narrower = "; the narrower groups change last digits"
     assert said[3] == f"out of memory: going on with 1 × 8 cells per call instead of 1 × 16{narrower}"
-    engine.narrowed[program] = (16, 1)
+    engine.narrowed[program], engine._groups[program] = (16, 1), 2
     monkeypatch.setattr(engine, "_attempt", lambda device, job: (_ for _ in ()).throw(MemoryError("a cell alone")))
     with pytest.raises(MemoryError, match="a cell alone"):
         engine._work(0, job)
+    assert said[-1] == "out of memory: going on with 1 × 1 cells per call instead of 2 × 1"
 
 
 def test_what_another_device_gave_up_already_is_not_given_up_twice(full) -> None:

@@ -83,6 +83,14 @@ def test_a_sweep_computes_the_sharpness_of_a_network_only_where_it_is_asked_for(
     assert np.isnan(found).tolist() == [True, False]
 
 
+@pytest.mark.parametrize(("asked", "at_the_end"), [(False, False), ("start", False), (True, True)])
+def test_parameters_at_the_end_are_kept_only_if_their_sharpness_is_asked_for(
+    asked: bool | str, at_the_end: bool
+) -> None:
+    (lanes,) = all_lanes(NETWORK | {"record": {"sharpness": asked}}, [])
+    assert lanes.program.final_layers == at_the_end
+
+
 SEEDS = {"key": "training.seed", "range": [0, 3]}
 RATES = {"key": "optimizer.learning_rate", "values": [0.001, 0.02, 0.5]}
 CROWDS: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {

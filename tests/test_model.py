@@ -251,3 +251,18 @@ def test_a_pass_is_the_same_however_its_arrays_lie(norm: str, training: bool, ro
         for name, moment in (("running_mean", mean), ("running_variance", variance)):
             expected = 0.99 * state[name] + 0.01 * moment if training else state[name]
             np.testing.assert_allclose(after[0][name], expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("norm", ["none", "layer", "rms", "batch"])
+def test_a_norm_adds_its_arrays_to_hidden_layers_alone(norm: str) -> None:
+    model = MLP(2, 3, (4, 5), "tanh", norm=norm)
+    trained = {"none": [], "rms": ["scale"]}.get(norm, ["scale", "offset"])
+    running = ["running_mean", "running_variance"] if norm == "batch" else []
+    parameters, state = model.shapes()
+    sides = [(4, 2), (5, 4)]
+    assert parameters == [
+        *({"kernel": (n, m), "bias": (n,)} | dict.fromkeys(trained, (n,)) for n, m in sides),
+        {"kernel": (3, 5), "bias": (3,)},
+    ]
+    assert state == [*(dict.fromkeys(running, (n,)) for n, _ in sides), {}]
+    assert model.parameters == sum(int(np.prod(shape)) for layer in parameters for shape in layer.values())
