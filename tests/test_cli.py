@@ -1,6 +1,7 @@
 """The command as a user meets it: exit codes, messages, JSON, nothing written on a mistake."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -454,8 +455,9 @@ def test_a_bar_fits_its_terminal_and_breaks_between_words(
         clock[0] += 600
         outcomes = ["nan", "inf", "converged", "dead", "diverged", "progressing", "stalled"]
         progress.advanced(70_000, np.repeat(outcomes, 10_000))
+        progress.bar.refresh()  # as it does by itself, at any time
         state = progress.state()
-    lines = capsys.readouterr().out.splitlines()
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", capsys.readouterr().out).splitlines()
     assert all(len(line) <= columns for line in lines)
     words = " ".join(lines).split()
     assert "133 min left" in state
