@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import rich
 import typer
 from typer.testing import CliRunner
 
@@ -449,6 +450,7 @@ def test_progress_on_a_terminal_shows_the_same_in_a_bar(capsys: pytest.CaptureFi
 def test_a_bar_fits_its_terminal_and_breaks_between_words(
     columns: int, clock: list[float], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert rich.get_console().width  # one that is there already has a width of its own
     monkeypatch.setenv("COLUMNS", str(columns))
     with Progress("tabular_mlp_rates", "cells", bar=True) as progress:
         progress.started(1_000_000, 0)

@@ -139,6 +139,7 @@ def _left(seconds: float, at_most: bool) -> str:
 
 def _make_bar() -> Any:
     """A bar with its count, and the state in lines of its own below, which wrap between words on a narrow terminal."""
+    from rich.console import Console
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
     from rich.text import Text
@@ -149,4 +150,6 @@ def _make_bar() -> Any:
             yield from (Text(task.fields["state"]) for task in self.tasks)
 
     count = TextColumn("{task.fields[done]}", markup=False)
-    return BarAndState(TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), count)
+    return BarAndState(
+        TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), count, console=Console()
+    )
