@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import rich
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 from nanmap import api
@@ -450,7 +451,7 @@ def test_progress_on_a_terminal_shows_the_same_in_a_bar(capsys: pytest.CaptureFi
 def test_a_bar_fits_its_terminal_and_breaks_between_words(
     columns: int, clock: list[float], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert rich.get_console().width  # one that is there already has a width of its own
+    monkeypatch.setattr(rich, "_console", Console(width=100))  # as somebody may have made it
     monkeypatch.setenv("COLUMNS", str(columns))
     with Progress("tabular_mlp_rates", "cells", bar=True) as progress:
         progress.started(1_000_000, 0)
