@@ -21,8 +21,6 @@ from nanmap.errors import InputError
 from nanmap.plan import load_sweep, make_sweep
 from oracles import critical_rates
 
-OPTIMISED = True  # one of its tests trains long
-
 ROOT = Path(__file__).parents[1]
 SPAN = plan_search(1e-6, 1e2, 1e-4, verified=True)
 
@@ -295,23 +293,6 @@ class TestRows:
             engine, tmp_path, TestByOutcome.TREE, axes, where="batch_size == 8 or seed == 0", tolerance=0.05
         )
         assert sorted(zip(table.batch_size, table.seed, strict=True)) == [(4, 0), (8, 0), (8, 1), (24, 0)]
-
-    def test_more_than_a_thousand_rows_at_the_cost_of_few_columns(self, engine, tmp_path: Path):
-        tree = {
-            "data": {"kind": "line", "n": 20, "slope": 0.5, "start": 1},
-            "training": {"epochs": 500, "batch_size": 64},
-        }
-        axes = [
-            {"key": "data.n", "range": [8, 40]},
-            {"key": "model.init_scale", "values": [0.5, 1.0, 2.0, 4.0]},
-            {"key": "training.seed", "range": [0, 8]},
-            {"key": "optimizer.learning_rate", "log": [1e-5, 10], "num": 73},
-        ]
-        result = nanmap.edge(make_sweep(tree, axes), out=tmp_path, engine=engine)
-        table = result.edge()
-        assert len(table) == 1024
-        np.testing.assert_allclose(table.edge_learning_rate / table.predicted_gd, 1, rtol=0, atol=1e-4)
-        assert result.folder.read_edges_manifest()["columns_of_a_map"] <= 25
 
     @pytest.mark.parametrize(
         ("axes", "options", "problem"),

@@ -44,7 +44,9 @@ def test_every_printed_figure_says_how_near_it_must_come() -> None:
         assert (CONFIGS / f"{figure['config']}.toml").exists()
 
 
-@pytest.mark.parametrize("name", THREADS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "keras_line" else pytest.mark.long) for name in THREADS]
+)
 def test_what_was_measured_is_measured_again(name: str) -> None:
     found = plain(THREADS[name].quick())
     assert_alike(found, plain(load_results()[name]["run"]), name)
