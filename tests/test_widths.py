@@ -8,7 +8,7 @@ import pytest
 
 from nanmap.config import build_config
 from nanmap.engine import tune
-from nanmap.engine.estimate import _time, estimate
+from nanmap.engine.estimate import estimate
 from nanmap.engine.widths import flops_per_update, groups_per_call, lane_bytes, width_of
 from nanmap.engine.xla_options import xla_options
 from nanmap.plan import Plan, make_sweep, make_variant
@@ -72,44 +72,6 @@ def test_a_program_has_the_width_that_it_had_in_earlier_versions(case: str) -> N
 
 SQUARE = {"data": {"kind": "square", "n": 20}, "training": {"steps": 10**8}}
 RATES = {"key": "optimizer.learning_rate", "log": [1e-4, 1.0], "num": 1000}
-NETWORK = {
-    "data": {"kind": "gaussian", "n": 100, "features": 100},
-    "model": {"hidden": [100], "activation": "tanh"},
-    "training": {"steps": 1000, "batch_size": 100},
-}
-# A tree, axes, `where`: how long it is said to take on two devices with eight cells side by side.
-COSTS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str | None, str]] = {
-    # 1.2 s to compile two programs on two devices; 125 groups each, half a microsecond per update
-    "loops that are one kernel": (
-        SQUARE | {"training": {"steps": 60_000}},
-        [{"key": "training.batch_size", "values": [1, 4]}, RATES],
-        None,
-        "2,000 trainings, 2 programs, about 5 s if nothing dies early",
-    ),
-    # one program: 0.6 s, and 63 groups of 10⁸ updates
-    "hours, and a condition": (
-        SQUARE,
-        [RATES],
-        "learning_rate < 0.01",
-        "500 trainings (500 excluded), 1 program, about 26 min if nothing dies early",
-    ),
-    # 112 rows, padded · (6 · 10,100 − 2 · 10,000 + 10 · 100 + 6) + 8 · 10,201: 4.7 million operations, 8 cells, 20 GFLOP/s
-    "arithmetic": (NETWORK, [RATES], None, "1,000 trainings, 1 program, about 2 min if nothing dies early"),
-    # the same with 200 numbers more to train, at a fifth of the speed
-    "arithmetic under a norm": (
-        NETWORK | {"model": {"hidden": [100], "activation": "tanh", "norm": "layer"}},
-        [RATES],
-        None,
-        "1,000 trainings, 1 program, about 10 min if nothing dies early",
-    ),
-    # rows share a program: compiled once
-    "rows of four sizes": (
-        SQUARE | {"training": {"steps": 10, "batch_size": 4}},
-        [{"key": "data.n", "values": [20, 24, 28, 32]}, RATES],
-        None,
-        "4,000 trainings, 1 program, about 1 s if nothing dies early",
-    ),
-}
 
 
 def cost_of(tree: dict[str, Any], axes: list[dict[str, Any]], where: str | None = None) -> Any:
@@ -117,10 +79,11 @@ def cost_of(tree: dict[str, Any], axes: list[dict[str, Any]], where: str | None 
     return estimate(Plan(make_sweep(tree, axes, where=where)), engine)
 
 
-@pytest.mark.parametrize("case", COSTS)
-def test_a_sweep_is_said_to_take_what_its_updates_take(case: str) -> None:
-    *asked, sentence = COSTS[case]
-    assert cost_of(*asked).sentence() == sentence
+def test_a_sweep_is_said_to_take_what_its_updates_take() -> None:
+    # 125 groups of 8 cells on two devices, 10⁸ updates of half a microsecond each; twice that at worst.
+    cost = cost_of(SQUARE, [RATES])
+    assert (cost.shortest, cost.longest) == pytest.approx((0.35 * 3125, 2 * 3125), rel=1e-3)
+    assert cost_of(SQUARE, [RATES | {"num": 1001}]).longest == pytest.approx(2 * 3150, rel=1e-3)
 
 
 def test_memory_and_disk_are_told_of_the_cells_that_stay() -> None:
@@ -134,14 +97,6 @@ def test_memory_and_disk_are_told_of_the_cells_that_stay() -> None:
         "program: 1–1, sgd, full batch, float32; 8 cells side by side",
     ]
     assert cost_of(SQUARE, [RATES]).details()[1] == "disk: about 0.1 MiB of Parquet"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h"), (86400, "24.0 h")],
-)
-def test_times_are_told_in_the_unit_that_fits(seconds: float, words: str) -> None:
-    assert _time(seconds) == words
 
 
 @pytest.mark.parametrize(
