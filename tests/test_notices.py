@@ -16,7 +16,7 @@ from nanmap.config.settings import ModelSettings
 from nanmap.models.mlp import MLP
 from nanmap.plan import Plan, make_sweep, notices
 from nanmap.plan.no_effect import ACTS
-from nanmap.plan.precision import FORMATS, rounds_to_one, rounds_to_zero
+from nanmap.plan.precision import FORMATS, resolves, rounds_to_one, rounds_to_zero
 
 LINE = {"kind": "line", "n": 40}
 NET = {"hidden": [3]}
@@ -329,3 +329,10 @@ def test_batches_of_one_row_under_batch_norm_are_told(batch: int, n: int, order:
     assert ("variance" in found) == told
     assert (f"{batch} leaves one of {n} rows for the last" in found) == (told and min(batch, n) > 1)
     assert "variance" not in said(model={"norm": "layer"} | NET, **tables)
+
+
+@pytest.mark.parametrize(("columns", "told_apart"), [((0, 1), True), ((0, 0), False), ((1, 1), True)])
+def test_targets_are_told_apart_where_one_output_s_are(columns: tuple[int, int], told_apart: bool) -> None:
+    spread = np.arange(5.0)[:, None]
+    kinds = (1e9 + spread, spread)  # float32 has steps of 64 at 10⁹
+    assert resolves(np.hstack([kinds[each] for each in columns]), "float32") is told_apart

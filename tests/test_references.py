@@ -164,3 +164,22 @@ def test_a_network_is_held_against_the_better_of_line_and_neighbours() -> None:
         == 0
         < network_floor(rows_of(bowl[:30], inputs[:30]), "mse")
     )
+
+
+@pytest.mark.parametrize("delta", [0.1, 10.0])
+def test_a_network_s_floor_is_judged_by_the_loss_s_own_delta(delta: float) -> None:
+    x = np.linspace(-3, 3, 60)
+    rows = rows_of(np.sin(3 * x)[:, None], x)
+    near = np.argsort(np.abs(x[:, None] - x) + np.diag(np.full(60, np.inf)), axis=1, kind="stable")[:, :5]
+    left = np.abs(np.median(np.sin(3 * x)[near], axis=1) - np.sin(3 * x))
+    answered = np.where(left <= delta, left**2 / 2, delta * (left - delta / 2)).mean()
+    assert answered < affine_floor(rows, "huber", delta)
+    assert network_floor(rows, "huber", delta) == pytest.approx(answered, rel=1e-12)
+
+
+@pytest.mark.parametrize("changed", range(4))
+def test_rows_are_equal_where_all_their_numbers_are(changed: int) -> None:
+    arrays = [np.ones((3, 1)), np.ones((3, 1)), np.ones((2, 1)), np.ones((2, 1))]
+    others = [each + (place == changed) for place, each in enumerate(arrays)]
+    assert Rows(*arrays) == Rows(*(each.copy() for each in arrays))
+    assert Rows(*arrays) != Rows(*others)
