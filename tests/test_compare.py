@@ -121,6 +121,12 @@ def test_steps_move_relatively_and_texts_are_only_counted(tmp_path: Path) -> Non
     assert shift(a, b, "cause") == Shift("cause", 2, None, None, None, None)
 
 
+def test_where_numbers_moved_most_is_told_by_the_cell_of_either_run(tmp_path: Path) -> None:
+    a = run(tmp_path / "a", [rates(1.0, 2.0)], {"loss_final": np.array([1.0, 3.0])})
+    b = run(tmp_path / "b", [rates(0.5, 0.7, 1.0, 2.0)], {"loss_final": np.array([9.0, 9.0, 1.0, 4.0])})
+    assert shift(a, b, "loss_final").cells == (1, 3)
+
+
 def test_what_differs_between_the_runs_is_told_first(tmp_path: Path) -> None:
     a = run(tmp_path / "a", [rates(0.1, 0.2)], data=["x.csv 11"], widths={"p": 8, "q": 1, "s": 3})
     config = {"data": LINE["data"], "training": LINE["training"] | {"dtype": "float64"}, "outcome": {"ratio": 0.5}}

@@ -319,9 +319,11 @@ class TestWords:
             "handmade: linear model on y = x (20 rows), SGD 10 epochs · float32 · each pixel: 4 seeds · 20 trainings"
         )
 
-    @pytest.mark.parametrize(("stop", "step", "rows"), [(10, 3, 4), (9, 3, 3), (-1, -0.5, 2)])
-    def test_the_rows_of_a_range_are_counted(self, tmp_path: Path, stop: float, step: float, rows: int):
-        data = {"kind": "line", "start": 0, "stop": stop, "step": step}
+    @pytest.mark.parametrize(
+        ("start", "stop", "step", "rows"), [(0, 10, 3, 4), (0, 9, 3, 3), (0, -1, -0.5, 2), (10, 31, 2, 11)]
+    )
+    def test_the_rows_of_a_range_are_counted(self, tmp_path: Path, start: float, stop: float, step: float, rows: int):
+        data = {"kind": "line", "start": start, "stop": stop, "step": step}
         folder = write_run(tmp_path, [ONE_BATCH, RATE], config=LINE | {"data": data})
         assert load_rows(build_config(LINE | {"data": data})).n == rows
         assert f"({rows} rows)" in head_of(draw(folder))

@@ -258,3 +258,12 @@ def test_so_are_those_whose_rows_a_window_leaves_out(tmp_path: Path) -> None:
     check_listed(sweep)
     with pytest.raises(InputError, match=r"maps, item 1, select.n: is not on the axis \(got 8\)[\s\S]*--no-maps"):
         check_listed(zoomed(sweep, {"n": (9, 11)}))
+
+
+def test_small_numbers_are_told_apart(tmp_path: Path) -> None:
+    eps = {"key": "optimizer.eps", "values": [1e-12, 3e-12]}
+    config = LINE | {"optimizer": {"kind": "adam", "learning_rate": 0.1}}
+    grid = load_grid(write_run(tmp_path, [eps, RATE], config=config).read_manifest())
+    assert make_view(grid, "learning_rate", select={"eps": 3.0000001e-12}).selection.positions(grid)[0].tolist() == [1]
+    with pytest.raises(InputError, match="not on the axis"):
+        make_view(grid, "learning_rate", select={"eps": 2e-12})
