@@ -2,6 +2,7 @@
 
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,13 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from handmade import BATCH, RATE, SEED, write_run
+from nanmap.analysis import Kind
 from nanmap.errors import InputError
 from nanmap.plot import draw
 from nanmap.plot.line_styles import DASHES, MARKERS, SHAPES
 from nanmap.plot.theme import THEMES
+from nanmap.plot.value_axis import ValueAxis
+from nanmap.results.columns import column_named
 from nanmap.results.folder import RunFolder
 from pictures import collide, head_of, legend_of, written
 
@@ -214,3 +218,15 @@ def test_mistakes_are_told_with_their_mend(tmp_path: Path, options: dict[str, An
         draw(folder, given.pop("kind"), **given)
     assert problem in str(caught.value)
     assert mend in str(caught.value)
+
+
+def test_a_band_reaches_to_the_good_end_where_an_event_never_came_and_to_the_bad_one_where_a_number_is_missing() -> (
+    None
+):
+    axis = ValueAxis("linear", 0.0, 10.0)  # a panel's height beyond either end
+    some = SimpleNamespace(kinds=np.array([Kind.NUMBER, Kind.NUMBER]), values=np.array([4.0, 6.0]))
+    none = SimpleNamespace(kinds=np.array([Kind.MISSING, Kind.NUMBER]), values=np.array([np.nan, 8.0]))
+    low, high = axis.band(none, some, column_named("first_nan_step"))
+    assert (low.tolist(), high.tolist()) == ([4.0, 6.0], [20.0, 8.0]), "late is good, never is best"
+    low, high = axis.band(some, none, column_named("skill"))
+    assert (low.tolist(), high.tolist()) == ([-10.0, 6.0], [4.0, 8.0])

@@ -628,3 +628,9 @@ class TestColours:
         marks = [lab(linear(each)) for each in (THEMES[theme].nan, THEMES[theme].inf)]
         numbers = [lab(linear(sequential(share))) for share in np.linspace(0, 1, 50)]
         assert min(np.linalg.norm(mark - number) for mark in marks for number in numbers) > 24
+
+
+def test_shares_of_numbers_are_of_the_trainings_there_are(tmp_path: Path) -> None:
+    losses = np.array([1.0, 2.0, np.nan, np.nan, 5.0])
+    folder = write_run(tmp_path, [ONE_BATCH, RATE], {"loss_final": losses}, shard_cells=1, lost=(0,))
+    assert "NaN: 2 trainings · 50 %" in legend_of(draw(folder, value="loss_final"))
