@@ -378,3 +378,11 @@ def test_a_run_folder_is_asked_for_before_its_rows(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"no manifest\.json"):
             read()
     assert run.read_edges_manifest() is None
+
+
+def test_a_column_that_a_run_does_not_have_is_told_with_the_one_that_is_meant(tmp_path: Path) -> None:
+    run = written(tmp_path)
+    with pytest.raises(
+        InputError, match=r"columns: no such column \(got 'loss_finl'\)(.|\n)*did you mean `loss_final`\?"
+    ):
+        Result(run.path).to_pandas(["cell", "loss_finl"])

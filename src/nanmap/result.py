@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nanmap.analysis import Comparison, JoinedFolder, compare_runs
-from nanmap.errors import InputError
+from nanmap.errors import InputError, did_you_mean
 from nanmap.results.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -52,9 +52,15 @@ class Result:
             columns: the columns to read; all of them if None.
 
         Raises:
-            InputError: this is no run folder, or holds no rows yet.
+            InputError: this is no run folder, holds no rows yet, or has no such column.
         """
-        return self.folder.dataset().to_table(columns=columns).to_pandas()
+        dataset = self.folder.dataset()
+        known = dataset.schema.names
+        for name in columns or ():
+            if name not in known:
+                mend = did_you_mean(name, known)
+                raise InputError("no such column", key="columns", value=name, allowed=known, mend=mend)
+        return dataset.to_table(columns=columns).to_pandas()
 
     def to_xarray(self) -> "xr.Dataset":
         """The rows as a grid over the axes; NaN (or an empty text) where a cell was excluded.
