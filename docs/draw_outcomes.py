@@ -66,15 +66,20 @@ def _panel(axes: Axes, each: Planted) -> None:
     marks = np.array([steps * tenth // 10 for tenth in TENTHS])
     losses = np.array([np.nan if row[name] is None else row[name] for name in MARKS], float)
     constant, target = row["loss_constant"], float(enough(row["loss_floor"], row["loss_constant"], 0.05))
-    seen = np.concatenate([curve, losses, [constant, target]])
-    seen = seen[np.isfinite(seen) & (seen > 0)]
-    low, high = seen.min() / 3, min(seen.max() * 3, seen.min() * 1e12)
-    axes.set(yscale="log", ylim=(low, high), xlim=(-0.04 * steps, 1.04 * steps))
+    levels = np.concatenate([curve, losses, [constant, target]])
+    levels = levels[np.isfinite(levels) & (levels > 0)]
+    low, high = levels.min() / 3, min(levels.max() * 3, levels.min() * 1e12)
+    last = (
+        steps if row["first_nan_step"] is None else min(steps, 8 + 2 * row["first_nan_step"])
+    )  # nothing comes after a NaN
+    axes.set(yscale="log", ylim=(low, high), xlim=(-0.04 * last, 1.04 * last))
     axes.axhline(constant, color=GREY, linewidth=0.8, linestyle=(0, (4, 2)))
     axes.axhline(target, color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)))
     axes.plot(at, np.maximum(curve, low * 1.3), color=CURVE, linewidth=1.2)
-    beyond = losses > high
-    axes.plot(marks[~beyond], np.maximum(losses[~beyond], low * 1.3), "o", color=INK, markersize=4, clip_on=False)
+    beyond, seen = losses > high, losses <= high
+    # Where there is no dot at all, the layout would count it as at 0, 0.
+    dots = {"color": INK, "markersize": 4, "clip_on": False, "in_layout": False}
+    axes.plot(marks[seen], np.maximum(losses[seen], low * 1.3), "o", **dots)
     axes.plot(marks[beyond], np.full(beyond.sum(), high / 1.6), "^", color=INK, markersize=5)
     for name, level in (("C", constant), ("E", target)):
         axes.annotate(

@@ -1,5 +1,6 @@
 """Planted trainings, labelled by what a teacher would say of them; docs/outcomes.md has the words, `make test-long` all of them."""
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from nanmap.config import build_config
 from nanmap.outcomes import Cause, Outcome
 from nanmap.runs.single import train_one
 from planted import LINEAR, PLANTED, Planted
+
+DEFINITIONS = Path(__file__).parents[1] / "docs" / "outcomes.md"
 
 
 def tree_of(each: Planted, folder: Path) -> dict[str, Any]:
@@ -45,6 +48,17 @@ def test_few_are_called_otherwise() -> None:
     assert len(PLANTED) >= 60
     agreed = sum(not each.differs for each in PLANTED)
     assert agreed >= len(PLANTED) * 55 / 60
+
+
+def test_every_line_of_the_table_of_causes_is_planted() -> None:
+    table = [line.split("|")[1:3] for line in DEFINITIONS.read_text().splitlines() if line.count("|") == 5][2:]
+    planted = {(each.outcome, each.cause) for each in PLANTED if not each.differs}
+    outcomes, missing = [], []
+    for column, cause in table:
+        outcomes = re.findall(r"`(\w+)`", column) or outcomes
+        name = "".join(re.findall(r"`(\w+)`", cause))
+        missing += [name] * planted.isdisjoint((each, name) for each in outcomes)
+    assert (len(table), missing) == (33, [])
 
 
 def test_every_outcome_and_every_cause_is_planted_thrice() -> None:

@@ -124,6 +124,22 @@ BROKEN: tuple[Planted, ...] = (
         "blown_up_at_once",
         "losses 124, 4.71e+35, inf, inf, inf; C 133; infinite at step 3",
     ),
+    arrays(
+        "targets of 1e20, whose squares float32 does not hold",
+        rows.huge(),
+        tree(1e-12, 100),
+        "inf",
+        "start_not_finite",
+        "errors of 1e20 square to 1e40; their gradient is finite, so no NaN follows; losses inf at each mark; C 5.34e+40",
+    ),
+    arrays(
+        "tanh, kernels 20 times too large, ten layers, rate 1, two updates after the overflow",
+        rows.waves(),
+        tree(1.0, 17, model_hidden=TEN, model_activation="tanh", model_init_scale=20.0),
+        "inf",
+        "exploding_gradient",
+        "losses 1.19e+03, 6.99e+17, 5.44e+31, inf, inf; C 0.782; gradients 1.04e+03 at the start; infinite at step 15",
+    ),
     built_in(
         "a line climbed until it overflows",
         tree(-0.01, 34, 32, LINE, model_init="ones"),

@@ -51,12 +51,28 @@ NETWORKS: tuple[Planted, ...] = (
         differs="converged, precision: it answers the rounded targets",
     ),
     arrays(
+        "climbing hardly at all",
+        rows.waves(),
+        tree(-1e-5, 100, model_hidden=[8], model_activation="tanh"),
+        "stalled",
+        "gradient_ascent",
+        "losses 0.8992, 0.9010, 0.9021, 0.9024, 0.9028; C 0.782",
+    ),
+    arrays(
         "targets far from 0 beside their spread, linear",
         rows.large(),
         tree(0.05, 500),
         "stalled",
         "precision",
         "float32 has steps of 0.0625 at 1e6, the targets spread by 0.01; losses 1e+12, 0.0923, 0.0942, 0.0934, 0.0934; C 9.48e-05",
+    ),
+    arrays(
+        "a line rounded to 14 numbers",
+        rows.coarse(),
+        tree(0.3, 500),
+        "converged",
+        "precision",
+        "it answers each rounded target exactly; float32 has steps of 0.0078 at 1e5; losses 1e+10, 0, 0, 0, 0; C 0.0009",
     ),
     arrays(
         "targets far from 0 beside their spread, batches of 8",

@@ -46,6 +46,18 @@ def large(centre: float = 1e6) -> Rows:
     return x, centre + 0.01 * x[:, 0]
 
 
+def huge() -> Rows:
+    """A line whose squares are beyond float32."""
+    x = inputs()
+    return x, 1e20 * (2 * x[:, 0] + x[:, 1])
+
+
+def coarse() -> Rows:
+    """A line that float32 rounds to 14 numbers, 0.0078 apart."""
+    x = inputs()
+    return x, 1e5 + 0.03 * x[:, 0] / x[:, 0].std()
+
+
 def gaps() -> Rows:
     """The curve, with three inputs missing."""
     x, y = waves()

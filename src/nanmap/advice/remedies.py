@@ -121,9 +121,9 @@ def _within_reach(case: Case) -> Settings:
 
 
 def _smaller_start(case: Case) -> Settings:
-    """Scaled data, or initial kernels as large as one is used to."""
+    """Scaled data, a line's targets too: it is their square that overflows; or initial kernels as large as one is used to."""
     if case.raw_inputs or case.raw_targets:
-        return _scaling(case)
+        return _scaling(case) | ({"data.scale_targets": "standard"} if case.raw_targets else {})
     model = case.config.model
     return {"model.init_scale": 1.0} if model.init_scale > 1 else {"model.init": "glorot_uniform"}
 

@@ -105,7 +105,7 @@ class Cause(Verdict):
     )
     PRECISION = (
         "precision",
-        "the number format cannot tell the targets apart: they differ by less than its spacing at their size; centre them",
+        "the number format hardly tells the targets apart: its spacing at their size is over a quarter of their spread; centre them",
         36,
         "#a8b06a",
     )
