@@ -93,14 +93,18 @@ def dead_units(model: MLP, pre_activations: list[Array], mask: Array | None) -> 
     """
     kinds = [model.activation] * len(model.hidden) + [model.output_activation]
     flat = [
-        jnp.all((z <= 0) if mask is None else (z <= 0) | ~mask, axis=1)
-        for kind, z in zip(kinds, pre_activations, strict=True)
-        if kind in FLAT_BELOW_ZERO
+        _count(~(z <= 0), mask) == 0 for kind, z in zip(kinds, pre_activations, strict=True) if kind in FLAT_BELOW_ZERO
     ]
     if not flat:
         return jnp.asarray(jnp.nan, jnp.float32), jnp.asarray(False)
     share = jnp.mean(jnp.concatenate(flat).astype(jnp.float32))
     return share, jnp.any(jnp.stack([jnp.all(layer) for layer in flat]))
+
+
+def _count(marked: Array, mask: Array | None) -> Array:
+    """How many of the rows that count are marked, `[units]`. A product: XLA takes 2 to 3 times as long over `any` of bools."""
+    counted = marked if mask is None else marked & mask
+    return counted.astype(jnp.float32) @ jnp.ones(marked.shape[1], jnp.float32)
 
 
 @jax.custom_jvp
