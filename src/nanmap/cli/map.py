@@ -9,6 +9,7 @@ import typer
 
 from nanmap.cli.app import app, as_option
 from nanmap.cli.picture_name import file_name
+from nanmap.cli.waiting import waiting
 from nanmap.cli.windows import Zoom, parse_pair, parse_windows
 from nanmap.errors import InputError, typed
 
@@ -119,7 +120,8 @@ def map_(
         _check_axes(result, x, y, kind)
         out = out or result.folder.maps / file_name(x or "", y, kind, what, thresholds)
         options = what | page | ({} if kind == "map" else {"kind": kind})
-        result.map(x or "", y, **options, out=out)
+        with waiting(f"drawing {out.name}"):
+            result.map(x or "", y, **options, out=out)
     except InputError as error:
         raise as_option(
             error, {*page, *what, *(() if x is None and y is None else ("x", "y")), "kind", "out"}
@@ -190,7 +192,8 @@ def _obvious(result: "Result") -> dict[str, Any]:
 def _draw_one(result: "Result", options: Mapping[str, Any]) -> Path:
     given = dict(options)
     out = result.folder.maps / given.pop("file")
-    result.map(given.pop("x"), given.pop("y"), facet=tuple(given.pop("facet", ())), out=out, **given)
+    with waiting(f"drawing {out.name}"):
+        result.map(given.pop("x"), given.pop("y"), facet=tuple(given.pop("facet", ())), out=out, **given)
     return out
 
 
