@@ -466,3 +466,10 @@ def test_a_bar_fits_its_terminal_and_breaks_between_words(
     assert "133 min left" in state
     assert " ".join(words[-len(state.split()) :]) == " ".join(state.split())  # whole, and last
     assert "70,000 of 1,000,000 cells" in " ".join(words)
+
+
+def test_a_budget_in_updates_is_told_in_epochs(folder: Path, command) -> None:
+    """Twenty rows, eight a batch: three updates an epoch, and two epochs and a third of the next."""
+    (folder / "line.toml").write_text(LINE.replace("epochs = 150", "steps = 7\nbatch_size = 8"))
+    told = command("run", "line.toml", cwd=folder).stdout
+    assert [line.split()[1] for line in told.splitlines() if line.startswith("epoch")] == ["1/3", "2/3", "3/3"]

@@ -146,20 +146,19 @@ def test_a_reader_of_a_pipe_may_leave(tmp_path: Path, command, monkeypatch: pyte
     assert command("examples", cwd=tmp_path).returncode == 0
 
 
-def shown(total: int | None, losses: list[EpochLoss], capsys: pytest.CaptureFixture[str]) -> list[int]:
+def shown(total: int, losses: list[EpochLoss], capsys: pytest.CaptureFixture[str]) -> list[int]:
     tell = _teller(total)
     for number, loss in enumerate(losses, 1):
         tell(number, loss)
     return [int(line.split()[1].partition("/")[0]) for line in capsys.readouterr().out.splitlines()]
 
 
-@pytest.mark.parametrize(("total", "every"), [(39, 1), (100, 2), (121, 3), (None, 1)])
+@pytest.mark.parametrize(("total", "every"), [(1, 1), (39, 1), (100, 2), (121, 3)])
 def test_long_trainings_show_their_first_epochs_then_every_so_many_and_the_last(
-    total: int | None, every: int, capsys: pytest.CaptureFixture[str]
+    total: int, every: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    last = total or 50
-    told = shown(total, [EpochLoss(1.0, 1.0)] * last, capsys)
-    assert told == [number for number in range(1, last + 1) if number <= 20 or number % every == 0 or number == last]
+    told = shown(total, [EpochLoss(1.0, 1.0)] * total, capsys)
+    assert told == [number for number in range(1, total + 1) if number <= 20 or number % every == 0 or number == total]
 
 
 def test_the_first_infinity_and_the_first_nan_are_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,9 +169,8 @@ def test_the_first_infinity_and_the_first_nan_are_shown_once(capsys: pytest.Capt
 
 
 def test_an_epoch_shows_whatever_is_known_of_it_with_nine_digits() -> None:
-    assert (
-        _epoch_line(3, None, EpochLoss(float(np.float32(0.1)), 2.5)) == "epoch 3  mean loss 0.100000001  last batch 2.5"
-    )
+    losses = EpochLoss(float(np.float32(0.1)), 2.5)
+    assert _epoch_line(3, 7, losses) == "epoch 3/7  mean loss 0.100000001  last batch 2.5"
     whole = EpochLoss(1.0, 2.0, 3.0, 0.25, 0.5)
     line = "epoch 3/9  mean loss 1  last batch 2  val_loss 3  accuracy 0.25  val_accuracy 0.5"
     assert _epoch_line(3, 9, whole) == line
@@ -196,6 +194,8 @@ def test_a_training_ends_in_words_with_what_is_known(capsys: pytest.CaptureFixtu
     outcome, loss = capsys.readouterr().out.splitlines()[1:]
     assert outcome == f"outcome: stalled — {Outcome.STALLED.sentence}"
     assert loss == "loss: 8 at the start, 0.5 at the end after 1,200 updates"
+    _print_end(report(steps_run=1), 4)
+    assert capsys.readouterr().out.splitlines()[2].endswith("at the end after 1 update")
     params = {"eight": np.arange(8.0), "nine": np.arange(9.0)}
     _print_end(report(params, ("as told",), stopped_step=0, first_inf_step=0, first_nan_step=7), 4)
     assert capsys.readouterr().out.splitlines()[3:] == [

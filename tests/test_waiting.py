@@ -40,7 +40,12 @@ def test_a_file_gets_no_moving_line(shown: Event, monkeypatch: pytest.MonkeyPatc
 def test_a_mistake_ends_the_line_and_comes_through(shown: Event, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = Event()
     monkeypatch.setattr(Status, "stop", lambda _: ended.set())
-    with pytest.raises(ZeroDivisionError), waiting("drawing [a].png", seconds=0):
-        shown.wait(60)
-        raise ZeroDivisionError
+
+    def draw() -> None:
+        with waiting("drawing [a].png", seconds=0):
+            shown.wait(60)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        draw()
     assert ended.is_set()

@@ -64,7 +64,9 @@ def run(
                 print(f"note: {sentence}", file=sys.stderr)
         if explain_data:
             print(*variant.rows.report, sep="\n", file=sys.stderr)
-        report = api.run(plan, predict=inputs, on_epoch=None if as_json else _teller(spec.training.epochs))
+        report = api.run(
+            plan, predict=inputs, on_epoch=None if as_json else _teller(-(-variant.steps // variant.steps_per_epoch))
+        )
     except InputError as error:
         raise error.within(source.file) from None
     same = None if given else source.compared(report.row)
@@ -131,7 +133,7 @@ class _Source:
         return None if stored is None else differences(stored, row)
 
 
-def _teller(total: int | None) -> "Callable[[int, EpochLoss], None]":
+def _teller(total: int) -> "Callable[[int, EpochLoss], None]":
     """Prints some epochs, and whatever was left out the first with an infinity and the first with a NaN."""
     seen: set[str] = set()
 
@@ -139,7 +141,7 @@ def _teller(total: int | None) -> "Callable[[int, EpochLoss], None]":
         values = [value for value in asdict(losses).values() if value is not None]
         first = {name for name, found in (("inf", math.isinf), ("nan", math.isnan)) if any(map(found, values))} - seen
         seen.update(first)
-        chosen = number <= ALL_EPOCHS // 2 or number % max(1, (total or 0) // ALL_EPOCHS) == 0 or number == total
+        chosen = number <= ALL_EPOCHS // 2 or number % max(1, total // ALL_EPOCHS) == 0 or number == total
         if chosen or first:
             print(_epoch_line(number, total, losses), flush=True)
 
@@ -164,12 +166,11 @@ def _number(text: str) -> float | str:
         return text
 
 
-def _epoch_line(number: int, total: int | None, losses: "EpochLoss") -> str:
-    of = f"/{total}" if total else ""
+def _epoch_line(number: int, total: int, losses: "EpochLoss") -> str:
     said = [("mean loss", losses.mean_loss), ("last batch", losses.last_loss), ("val_loss", losses.val_loss)]
     said += [("accuracy", losses.mean_accuracy), ("val_accuracy", losses.val_accuracy)]
     # Nine digits tell every float32 apart, and show what other programs print.
-    return f"epoch {number}{of}" + "".join(f"  {name} {value:.9g}" for name, value in said if value is not None)
+    return f"epoch {number}/{total}" + "".join(f"  {name} {value:.9g}" for name, value in said if value is not None)
 
 
 def _print_end(report: "TrainingReport", steps_per_epoch: int) -> None:
@@ -177,9 +178,8 @@ def _print_end(report: "TrainingReport", steps_per_epoch: int) -> None:
     cause = f"; {report.cause.sentence}" if report.cause else ""
     print()
     say(f"outcome: {report.outcome} — {report.outcome.sentence}{cause}")
-    say(
-        f"loss: {_show(row['loss_initial'])} at the start, {_show(row['loss_final'])} at the end after {row['steps_run']:,} updates"
-    )
+    made = f"{row['steps_run']:,} update{'s' * (row['steps_run'] != 1)}"
+    say(f"loss: {_show(row['loss_initial'])} at the start, {_show(row['loss_final'])} at the end after {made}")
     for sentence in report.evidence:
         say(sentence, indent="  ")
     if row["stopped_step"] is not None:
