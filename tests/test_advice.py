@@ -128,3 +128,60 @@ def test_rates_are_rounded_down_to_one_digit(value: float) -> None:
     rounded = rounded_down(value)
     assert value / 2.5 <= rounded <= value
     assert f"{rounded:.0e}"[0] in "125"
+
+
+SCALED = {"data.scale_inputs": "standard", "data.scale_targets": "standard"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "cause", "advised"),
+    {
+        # 20 points of y = x/2 in float16: the very first update overflows with targets of 1e5, later ones by their size alone.
+        "float16, huge targets": ({"data.slope": 1e4}, "float16_range", SCALED),
+        "float16, a large rate": (
+            {"optimizer.learning_rate": 0.5, "data.scale_inputs": "standard"}, "float16_range",
+            {"data.scale_targets": "standard", "optimizer.learning_rate": ...}),
+        "float16, scaled, a large rate": (
+            {"optimizer.learning_rate": 20.0, **SCALED}, "float16_range", {"optimizer.learning_rate": ...}),
+        "a relu at the end of a network, targets below zero": (
+            {"model.output_activation": "relu", "optimizer.learning_rate": 0.05, **SCALED}, "killed",
+            {"model.output_activation": "linear"}),
+        "a start far off": (
+            {"model.init_scale": 100.0, "optimizer.learning_rate": 10.0, **SCALED}, None, {"model.init_scale": 1.0}),
+    }.values(),
+)  # fmt: skip
+def test_the_first_thing_to_change_is_the_one_that_is_wrong(changed, cause, advised, engine) -> None:
+    tree = {
+        "data": LINE,
+        "model": {"hidden": [8], "activation": "tanh"},
+        "optimizer": {"learning_rate": 0.01},
+        "training": {"steps": 300, "dtype": "float16" if cause == "float16_range" else "float32"},
+    }
+    report = train_one(build_config(tree, changed), engine=engine)
+    assert cause in (None, report.cause), report.row
+    assert report.remedy == {key: report.remedy.get(key) if value is ... else value for key, value in advised.items()}
+
+
+def test_a_rate_that_is_too_large_for_one_column_and_too_small_for_another_asks_for_scaled_inputs(npz, engine) -> None:
+    x = np.random.default_rng(0).standard_normal((64, 2)) * [300.0, 0.01]
+    data = {"kind": "npz", "path": npz(x=x, y=x[:, 0] / 300 + 100 * x[:, 1])}
+    tree = {"data": data, "optimizer": {"learning_rate": 8e-6}, "training": {"steps": 100, "batch_size": 64}}
+    report = train_one(build_config(tree), engine=engine)
+    assert (report.outcome, report.cause) == ("stalled", "too_slow"), report.row
+    assert report.remedy == {"data.scale_inputs": "standard"}
+    assert any("inputs are not scaled" in each for each in report.evidence)
+
+
+def test_the_noise_of_small_batches_on_raw_inputs_asks_for_scaled_ones_and_on_scaled_ones_for_smaller_steps(
+    npz, engine
+) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((64, 1)) * 300
+    data = {"kind": "npz", "path": npz(x=x, y=x[:, 0] / 300 + rng.standard_normal(64))}
+    tree = {"data": data, "optimizer": {"learning_rate": 8e-6}, "training": {"steps": 301, "batch_size": 8}}
+    raw = train_one(build_config(tree), engine=engine)
+    scaled = {"data.scale_inputs": "standard", "optimizer.learning_rate": 0.8}
+    calm = train_one(build_config(tree, scaled), engine=engine)
+    assert (raw.cause, calm.cause) == ("bouncing", "bouncing"), (raw.row, calm.row)
+    assert raw.remedy == {"data.scale_inputs": "standard"}
+    assert calm.remedy["optimizer.learning_rate"] <= 0.2

@@ -4,16 +4,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 import pytest
 
-from nanmap.config.choices import DtypeKind, names
+from nanmap.config.choices import OUTPUT_RANGES, DtypeKind, names
 from nanmap.config.keys import known_keys
 from nanmap.config.losses import LOSSES, LossEntry
 from nanmap.config.optimizers import OPTIMIZERS, OptimizerEntry
 from nanmap.config.settings import ModelSettings
 from nanmap.models.mlp import MLP
+from nanmap.models.mlp.forward import ACTIVATIONS
 from nanmap.plan import Plan, make_sweep, notices
 from nanmap.plan.no_effect import ACTS
 from nanmap.plan.precision import FORMATS, resolves, rounds_to_one, rounds_to_zero
@@ -336,3 +338,36 @@ def test_targets_are_told_apart_where_one_output_s_are(columns: tuple[int, int],
     spread = np.arange(5.0)[:, None]
     kinds = (1e9 + spread, spread)  # float32 has steps of 64 at 10⁹
     assert resolves(np.hstack([kinds[each] for each in columns]), "float32") is told_apart
+
+
+@pytest.mark.parametrize(
+    ("activation", "targets", "told"),
+    [
+        ("relu", [0.0, 7.0], None), ("relu", [-1.5, 7.0], "from 0 on, and a target is -1.5"),
+        ("relu6", [0.0, 6.5], "from 0 to 6, and a target is 6.5"), ("tanh", [-1.0, 1.0], None),
+        ("tanh", [1.5, -3.0], "from -1 to 1, and a target is -3"), ("sigmoid", [0.5, np.nan], None),
+        ("softsign", [2.0, 0.0], "from -1 to 1, and a target is 2"), ("linear", [-1e9, 1e9], None),
+        ("leaky_relu", [-5.0, 1.0], None), ("elu", [-1.0, 5.0], None), ("elu", [-1.1, 5.0], "from -1 on"),
+    ],
+)  # fmt: skip
+def test_targets_that_no_output_reaches_are_told(activation: str, targets: list, told: str | None, npz) -> None:
+    data = {"kind": "npz", "path": npz(x=np.arange(2.0)[:, None], y=np.array(targets)), "missing": "keep"}
+    line = said(data=data, model={"output_activation": activation})
+    assert ("no output can reach it" in line) == (told is not None)
+    assert (told or "") in line
+
+
+def test_of_several_scalings_the_farthest_target_is_told(npz) -> None:
+    data = {"kind": "npz", "path": npz(x=np.arange(3.0)[:, None], y=np.array([0.0, -4.0, 1.0]))}
+    axes = [{"key": "data.scale_targets", "values": ["standard", "none", "minmax"]}]
+    assert said(axes, data=data, model={"output_activation": "relu"}).count("a target is -4: no output") == 1
+
+
+def test_what_activations_reach_is_what_they_give() -> None:
+    z = jnp.linspace(-60.0, 60.0, 100_001)
+    for name, activation in ACTIVATIONS.items():
+        low, high = OUTPUT_RANGES.get(name, (-np.inf, np.inf))
+        given = np.asarray(activation(z))
+        ends = [given.min(), given.max()]
+        open_ended = [-np.inf if ends[0] < -9 else ends[0], np.inf if ends[1] > 9 else ends[1]]
+        assert open_ended == pytest.approx([low, high], abs=0.02), name

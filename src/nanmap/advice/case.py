@@ -13,6 +13,7 @@ from nanmap.data import Rows
 from nanmap.errors import InputError
 from nanmap.outcomes import Cause, Trend
 from nanmap.plan import Lanes, Plan, Variant, make_sweep
+from nanmap.plan.reach import beyond_reach
 from nanmap.theory.closed_form import gradient_descent
 from nanmap.theory.facts import Forecaster, critical_rates
 from nanmap.theory.predict import why_not_descent
@@ -68,6 +69,16 @@ class Case:
     def edge(self) -> Edge | None:
         """The critical rate of its rule; of a network what the sharpness at the start makes of it, to first order."""
         return edge_of(self.lanes)
+
+    @cached_property
+    def large_steps(self) -> bool:
+        """Whether the rate is beyond half of its edge. What is slow there has steep and flat directions at once."""
+        return self.edge is not None and self.rate is not None and self.rate > self.edge.rate / 2
+
+    @property
+    def out_of_reach(self) -> bool:
+        """Whether some target is a number that the output's activation never gives."""
+        return beyond_reach(self.variant) is not None
 
     @property
     def trend(self) -> Trend:

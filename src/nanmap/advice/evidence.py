@@ -9,7 +9,14 @@ from nanmap.outcomes import Cause
 
 STEPS = {  # causes that the size of the steps has part in
     *(Cause.BLOWN_UP_AT_ONCE, Cause.OVERFLOW, Cause.RISING, Cause.BLOWN_UP_THEN_DEAD, Cause.KILLED),
-    *(Cause.REBOUNDED, Cause.STEPS_TOO_LARGE, Cause.BOUNCING, Cause.TOO_SLOW, Cause.BUDGET_TOO_SHORT),
+    *(
+        Cause.REBOUNDED,
+        Cause.STEPS_TOO_LARGE,
+        Cause.BOUNCING,
+        Cause.TOO_SLOW,
+        Cause.BUDGET_TOO_SHORT,
+        Cause.FLOAT16_RANGE,
+    ),
 }
 SCALE = STEPS - {Cause.TOO_SLOW, Cause.BUDGET_TOO_SHORT} | {
     *(Cause.START_NOT_FINITE, Cause.CONSTANT_ANSWER, Cause.VANISHING_GRADIENT, Cause.DEAD_AT_INIT, Cause.PRECISION),
@@ -28,12 +35,29 @@ def _learned(case: Case) -> Iterator[str]:
         yield f"accuracy {row['accuracy']:.1%}; answering the same to all rows reaches {_majority(case):.1%}"
     if skill is None or not constant:
         return
-    reference = "" if np.isnan(floor) else f", {1 - floor / constant:.3g} at the reference"
     told = "R²" if row["r2"] is not None and abs(row["r2"] - skill) < 1e-6 else "skill"
+    reference = _reference(case, 1 - floor / constant)
     yield f"{told} {skill:.3g}: 0 is the best constant answer (loss {constant:.4g}), 1 is perfect{reference}"
     linear = not case.lanes.program.model.hidden_units and isinstance(case.config.outcome.floor, str)
     if linear and case.cause in (Cause.NONE, Cause.GOOD_START) and skill < 1 / 2:
         yield "as good as a straight line gets on these data: what is left is noise to it, or asks for hidden layers"
+
+
+def _reference(case: Case, skill: float) -> str:
+    """What is enough, and who reaches it."""
+    if np.isnan(skill):
+        return ""
+    if skill == 1:
+        return ", and asked for"
+    stated, classes = case.config.outcome.floor, case.lanes.program.classifies
+    line = "the best linear classifier reaches" if classes else "the best line reaches"
+    if not isinstance(stated, str):
+        who = "outcome.floor asks for"
+    elif stated == "affine" or not case.lanes.program.model.hidden_units:
+        who = line
+    else:
+        who = f"{line.removesuffix(' reaches')} or the five nearest rows reach"
+    return f", {skill:.3g} is what {who}"
 
 
 def _majority(case: Case) -> float:
@@ -53,7 +77,7 @@ def _rate(case: Case) -> Iterator[str]:
 
 
 def _scales(case: Case) -> Iterator[str]:
-    if case.cause not in SCALE:
+    if case.cause not in SCALE and not (case.cause is Cause.TOO_SLOW and (case.edge is None or case.large_steps)):
         return
     for name, raw, columns in (
         ("inputs", case.raw_inputs, case.rows.inputs),

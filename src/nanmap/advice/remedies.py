@@ -11,6 +11,7 @@ from nanmap.outcomes import Cause
 
 Settings = dict[str, Any]  # key → value
 LONGEST = 100  # times the budget
+FAR_OFF = 100  # times the constant answer's loss: a start that is no start
 UNKNOWN = 8  # times the budget, where the last tenth has no pace
 
 
@@ -38,7 +39,12 @@ def rounded_down(value: float) -> float:
 
 
 def _smaller_steps(case: Case) -> Settings:
-    """Scaled data where they are the reason and the rate would do on them, else a rate below the edge, or a tenth."""
+    """A start of the usual size, or scaled data, where they are the reason; else a rate below the edge, or a tenth.
+
+    Scaled data come with the rate that they have, if it would do on them.
+    """
+    if case.config.model.init_scale > 1 and case.row["loss_initial"] > FAR_OFF * case.row["loss_constant"]:
+        return {"model.init_scale": 1.0}
     scaling = _scaling(case)
     if scaling and case.rate:
         lanes = case.with_settings(scaling)
@@ -52,7 +58,9 @@ def _smaller_steps(case: Case) -> Settings:
 
 
 def _revived(case: Case) -> Settings:
-    """Smaller steps if those that killed it were large, else units that cannot die."""
+    """Outputs that can be right; smaller steps if those that killed it were large, else units that cannot die."""
+    if case.out_of_reach:
+        return _within_reach(case)
     far_below = case.edge is not None and case.rate is not None and case.rate < case.edge.rate / 4
     return _livelier(case) if far_below else _smaller_steps(case)
 
@@ -70,8 +78,16 @@ def _downhill(case: Case) -> Settings:
 
 
 def _calmer(case: Case) -> Settings:
-    """A fifth of the rate: the loss that noise leaves is proportional to it."""
-    return _rate_by(case, 0.2)
+    """A fifth of the rate: the loss that noise leaves is proportional to it. Below the edge that is, too."""
+    found = _rate_by(case, 0.2)
+    if case.rate is None:
+        return found
+    return {"optimizer.learning_rate": min(found["optimizer.learning_rate"], rounded_down(case.rate * 0.2))}
+
+
+def _settled(case: Case) -> Settings:
+    """Scaled data, where a rate is too large for one column and too small for another; else a smaller one."""
+    return (_scaling(case) if case.raw_inputs else {}) or _calmer(case)
 
 
 def _rate_by(case: Case, factor: float) -> Settings:
@@ -86,9 +102,11 @@ def _rate_by(case: Case, factor: float) -> Settings:
 
 
 def _larger_steps(case: Case) -> Settings:
-    """Half of the edge where one is known, else ten times the rate; a longer training where the rate is there already."""
+    """Half of the edge where one is known, else ten times the rate; where the rate is there already scaled data, or longer."""
     if case.rate is None:
         return _longer(case)
+    if (case.edge is None or case.large_steps) and (scaling := _scaling(case)):
+        return scaling
     edge = case.edge
     most = rounded_down(edge.rate / 2) if edge is not None else rounded_down(10 * case.rate) or 0.01
     return {"optimizer.learning_rate": most} if most > case.rate else _longer(case)
@@ -128,6 +146,14 @@ def _smaller_start(case: Case) -> Settings:
     return {"model.init_scale": 1.0} if model.init_scale > 1 else {"model.init": "glorot_uniform"}
 
 
+def _within_float16(case: Case) -> Settings:
+    """Scaled data where the first update already was too large, smaller steps where they are, else a format that holds more."""
+    events = [case.row[name] for name in ("first_inf_step", "first_nan_step")]
+    if 0 in events and (case.raw_inputs or case.raw_targets):
+        return _smaller_start(case)
+    return _smaller_steps(case) if case.large_steps else {"training.dtype": "bfloat16"}
+
+
 def _steadier_gradient(case: Case) -> Settings:
     """A start that keeps the gradient's size from layer to layer, or a norm that does."""
     model = case.config.model
@@ -152,7 +178,9 @@ def _livelier(case: Case) -> Settings:
 
 
 def _stronger(case: Case) -> Settings:
-    """Adam, which gets over flat ground; more units where it is already there. A line has nothing but its steps."""
+    """Outputs that can be right; Adam, which gets over flat ground; more units. A line has nothing but its steps."""
+    if case.out_of_reach:
+        return _within_reach(case)
     model, optimizer = case.config.model, case.config.optimizer
     if not model.hidden:
         return _larger_steps(case) if case.lanes.program.full_batch else _calmer(case)
@@ -177,7 +205,7 @@ REMEDIES: dict[Cause, Callable[[Case], Settings]] = {
     Cause.DATA_NAN: lambda case: {"data.missing": "mean"},
     Cause.START_NOT_FINITE: _smaller_start,
     Cause.GRADIENT_ASCENT: _downhill,
-    Cause.FLOAT16_RANGE: lambda case: {"training.dtype": "bfloat16"},
+    Cause.FLOAT16_RANGE: _within_float16,
     Cause.PRECISION: lambda case: {"data.scale_targets": "standard"},
     Cause.NO_MOVEMENT: _unmoved,
     Cause.SINGLE_ROWS: lambda case: {"training.batch_size": min(32, case.rows.n)},
@@ -193,7 +221,7 @@ REMEDIES: dict[Cause, Callable[[Case], Settings]] = {
     Cause.STEPS_TOO_LARGE: _smaller_steps,
     Cause.VANISHING_GRADIENT: _steadier_gradient,
     Cause.CONSTANT_ANSWER: _livelier,
-    Cause.BOUNCING: _calmer,
+    Cause.BOUNCING: _settled,
     Cause.TOO_SLOW: _larger_steps,
     Cause.BUDGET_TOO_SHORT: _longer,
     Cause.PLATEAU: _stronger,

@@ -1,5 +1,6 @@
 """The closed lists of names a config may use. Every list is the one place where its names stand, or made from it."""
 
+from math import inf
 from typing import TYPE_CHECKING, Literal, get_args
 
 from nanmap.config.initialisers import INITIALISERS
@@ -37,6 +38,19 @@ else:
     OptimizerKind = Literal[tuple(OPTIMIZERS)]
 
 FLAT_BELOW_ZERO = ("relu", "relu6")  # activations whose gradient is exactly 0 wherever the pre-activation is <= 0
+# The numbers between which an activation stays; those that are left out give any.
+OUTPUT_RANGES = {
+    "relu": (0.0, inf),
+    "relu6": (0.0, 6.0),
+    "elu": (-1.0, inf),
+    "selu": (-1.7581, inf),
+    "gelu": (-0.17, inf),
+    "silu": (-0.2785, inf),
+    "softplus": (0.0, inf),
+    "sigmoid": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "softsign": (-1.0, 1.0),
+}
 FILE_KINDS = ("csv", "parquet", "npz")
 
 

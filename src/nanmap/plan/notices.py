@@ -4,9 +4,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from nanmap.config.choices import OUTPUT_RANGES
 from nanmap.plan.no_effect import without_effect
 from nanmap.plan.plan import Plan
 from nanmap.plan.precision import lost_in_rounding
+from nanmap.plan.reach import beyond_reach
 from nanmap.plan.variant import Variant
 
 
@@ -17,6 +19,7 @@ def notices(plan: Plan) -> list[str]:
         *_full_batch(variants),
         *_ascent(plan, variants),
         *_single_rows(variants),
+        *_out_of_reach(variants),
         *lost_in_rounding(plan, variants),
         *without_effect(plan, variants),
     ]
@@ -55,3 +58,18 @@ def _single_rows(variants: Iterable[Variant]) -> list[str]:
             said[f"training.batch_size = {batch} leaves one of {n} rows for the last batch: its variance is 0"] = None
     end = ", so every hidden unit says its offset and the network learns nothing from it; take larger batches"
     return [f"{sentence}{end}" for sentence in said]
+
+
+def _out_of_reach(variants: Iterable[Variant]) -> list[str]:
+    """An output's activation that does not give the targets; of several variants the farthest target."""
+    worst: dict[str, float] = {}
+    for each in variants:
+        target, name = beyond_reach(each), each.config.model.output_activation
+        if target is not None:
+            worst[name] = max(worst.get(name, target), target, key=abs)
+    return [
+        f'model.output_activation = "{name}" gives numbers from {low:g} {"on" if np.isinf(high) else f"to {high:g}"}, '
+        f'and a target is {worst[name]:.4g}: no output can reach it; take "linear"'
+        for name, (low, high) in OUTPUT_RANGES.items()
+        if name in worst
+    ]
