@@ -222,12 +222,16 @@ def cause_of(row: Mapping[str, Any], outcome: str) -> str:
     if outcome == "diverged":
         if handicap in ("gradient_ascent", "single_rows"):
             return str(handicap)
-        if row["gradient_ratio_initial"] >= 1e3:
+        if row["gradient_ratio_initial"] >= 1e3 and row["layers"] > 2:
             return "exploding_gradient"
+        before = [each for each in (half, eighty, ninety) if not np.isnan(each)]
+        if goes_up_and_down(row) and final < max(before) and final <= 100 * row["loss_constant"]:
+            return "bouncing"
         return "rebounded" if final <= first else "steps_too_large"
     with np.errstate(all="ignore"):
         after, before = np.float64(final - floor), np.float64(ninety - floor)
-        needed = 0.1 * np.log(after / (enough - floor)) / np.log(before / after)
+        tail = Fraction(int(row["steps_run"]) - int(row["steps_run"] * Fraction(9, 10)), max(int(row["steps_run"]), 1))
+        needed = float(tail) * np.log(after / (enough - floor)) / np.log(before / after)
         late, early = np.float64(ninety - final), np.float64(eighty - ninety)
         rest = 0 < late < 0.9 * early and final - late**2 / (early - late) > enough
     if outcome == "progressing":
@@ -238,19 +242,34 @@ def cause_of(row: Mapping[str, Any], outcome: str) -> str:
         return "no_movement"
     if handicap == "single_rows":
         return "single_rows"
-    if final > 1.1 * lowest and final - lowest > (first - lowest) / 2:
+    if min(first, final) > 1.1 * lowest and final - lowest > (first - lowest) / 2:
         return "rebounded"
     alike = row["output_spread"] < 0.01
     if row["layers"] > 2 and (row["gradient_ratio"] <= 1e-3 or (alike and row["gradient_ratio_initial"] <= 1e-3)):
         return "vanishing_gradient"
     if alike:
         return "constant_answer"
-    up, down = row["rising"], row["falling"]
-    if final > up * ninety or ninety > up * eighty or eighty > up * half or (ninety < down * eighty and final > ninety):
+    if goes_up_and_down(row):
         return "bouncing"
-    if first > half > eighty > ninety > final and half - final > 1e-6 * final and not rest:
+    if falls_at_each_mark(row) and half - final > 1e-6 * final and not rest:
         return "too_slow" if needed > 10 else "budget_too_short"
     return "plateau"
+
+
+def goes_up_and_down(row: Mapping[str, Any]) -> bool:
+    """Whether the loss went up in its last half."""
+    _, half, eighty, ninety, final = losses_of(row)
+    up, down = row["rising"], row["falling"]
+    return bool(
+        final > up * ninety or ninety > up * eighty or eighty > up * half or (ninety < down * eighty and final > ninety)
+    )
+
+
+def falls_at_each_mark(row: Mapping[str, Any]) -> bool:
+    """Whether each loss is below the one before; marks at one update count are one."""
+    counts = [int(row["steps_run"] * Fraction(part, 10)) for part in (0, 5, 8, 9, 10)]
+    distinct = list(dict(zip(counts, losses_of(row), strict=True)).values())
+    return all(later < earlier for earlier, later in pairwise(distinct))
 
 
 def losses_of(row: Mapping[str, Any]) -> list[float]:

@@ -138,7 +138,7 @@ def test_columns_are_classified_as_the_table_reads_for_each_cell(rows: list[dict
 
 WHOLE = {
     "first_inf_step": -1, "first_nan_step": -1, "loss_initial": 1.0, "data_nan": False, "float16": False,
-    "learning_rate": 0.1, "gradient_ratio_initial": 0.5, "nan_loss": False, "may_divide_by_zero": False,
+    "learning_rate": 0.1, "layers": 3, "gradient_ratio_initial": 0.5, "nan_loss": False, "may_divide_by_zero": False,
 }  # fmt: skip
 
 
@@ -156,6 +156,7 @@ WHOLE = {
         ({"first_nan_step": 5}, "overflow"),
         ({"first_nan_step": 5, "gradient_ratio_initial": 1e3}, "exploding_gradient"),
         ({"first_nan_step": 5, "gradient_ratio_initial": 999.0}, "overflow"),
+        ({"first_nan_step": 5, "gradient_ratio_initial": 1e3, "layers": 2}, "overflow"),
         ({"first_nan_step": 5, "first_inf_step": 4, "float16": True}, "float16_range"),
         ({"first_nan_step": 5, "float16": True, "may_divide_by_zero": True}, "nan_without_inf"),
         ({"first_nan_step": 1, "loss_initial": np.inf, "float16": True}, "float16_range"),
@@ -198,6 +199,19 @@ def test_what_broke_the_numbers_is_named(change: dict, cause: str) -> None:
         (dict(zip(MARKS, (0.09, 0.07, 0.0520, 0.0515, 0.0510), strict=True)), "budget_too_short"),
         (dict(zip(MARKS, (4.0, 2.0, 1.3, 1.2, 1.1), strict=True)), "budget_too_short"),
         (dict(zip(MARKS, (1.0, 0.99, 0.98, 0.97, 0.96), strict=True)), "too_slow"),
+        (dict(zip(MARKS, (1.0, 1.0, 1.0, 1.0, 0.999), strict=True)) | {"steps_run": 1}, "too_slow"),
+        (dict(zip(MARKS, (1.0, 0.999, 0.998, 0.998, 0.997), strict=True)) | {"steps_run": 4}, "too_slow"),
+        (dict(zip(MARKS, (1.0, 0.8, 0.62, 0.62, 0.5987), strict=True)) | {"steps_run": 5}, "too_slow"),
+        ({"gradient_ratio_initial": 1e3, "loss_final": 2.1}, "exploding_gradient"),
+        ({"gradient_ratio_initial": 1e3, "loss_final": 2.1, "layers": 2}, "steps_too_large"),
+        # From the constant answer, the noise of small batches goes up and down above it: nothing had fallen.
+        (dict(zip(MARKS, (1.0, 1.6, 1.2, 1.9, 1.5), strict=True)), "bouncing"),
+        (dict(zip(MARKS, (1.0, 2.6, 2.2, 2.9, 2.5), strict=True)), "bouncing"),
+        (dict(zip(MARKS, (1.0, 2.6, 2.2, 2.9, 3.5), strict=True)), "steps_too_large"),
+        (dict(zip(MARKS, (1.0, 9.0, 6.0, 4.0, 3.0), strict=True)), "steps_too_large"),
+        (dict(zip(MARKS, (1.0, 900.0, 60.0, 110.0, 100.0), strict=True)), "bouncing"),
+        (dict(zip(MARKS, (1.0, 900.0, 60.0, 110.0, 100.1), strict=True)), "steps_too_large"),
+        (dict(zip(MARKS, (9.0, 2.6, 2.2, 2.9, 2.5), strict=True)) | {"loss_floor": 0.0}, "bouncing"),
     ],
 )
 def test_the_nearest_cause_is_named(change: dict, cause: str) -> None:

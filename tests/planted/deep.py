@@ -36,22 +36,6 @@ DEEP: tuple[Planted, ...] = (
         "losses 0.692, 0.688, 0.688, 0.688, 0.688; C 0.688; spread 4.87e-07; gradients 4.39e-06, 1.85",
     ),
     arrays(
-        "large tanh kernels, saturated at once",
-        rows.waves(),
-        large(0.05, 200),
-        "stalled",
-        "vanishing_gradient",
-        "losses 1.19e+03, 0.384, 0.384, 0.384, 0.384; C 0.782; spread 0.713; gradients 1.03e+03, 2.01e-10",
-    ),
-    arrays(
-        "large tanh kernels, small steps",
-        rows.waves(),
-        large(0.003, 200),
-        "progressing",
-        "too_slow",
-        "saturated: at this pace far more than ten times as long; losses 1.19e+03, 56.5, 40.3, 37.4, 35.1; C 0.782",
-    ),
-    arrays(
         "large tanh kernels, rate 0.3",
         rows.waves(),
         large(0.3, 15),
@@ -74,14 +58,6 @@ DEEP: tuple[Planted, ...] = (
         "diverged",
         "exploding_gradient",
         "losses 1.25e+03, 1.39e+09, 7.1e+17, 5.64e+19, 3.55e+23; C 1; spread 2.2e+11; gradients 1.35e+03, 0",
-    ),
-    classes(
-        "large tanh kernels, two classes",
-        rows.halves(),
-        large(1.0, 200),
-        "stalled",
-        "vanishing_gradient",
-        "losses 15.5, 0.421, 0.41, 0.409, 0.409; C 0.688; spread 7.24; gradients 4.27e+03, 9.76e-06",
     ),
     arrays(
         "ten tanh layers by Adam",

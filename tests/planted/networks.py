@@ -294,6 +294,22 @@ NETWORKS: tuple[Planted, ...] = (
         "losses 7.29, 0.454, 0.762, 0.422, 0.434; C 1",
     ),
     arrays(
+        "single rows of ten columns, kernels 0, rate 0.06",
+        rows.crowded(),
+        tree(0.06, 2000, 1, model_init="zeros", training_order="shuffle"),
+        "diverged",
+        "bouncing",
+        "below the edge, so nothing grows; noise of single rows above the constant; losses 1.03, 5.09, 1.59, 6.09, 2.9; C 1.03",
+    ),
+    arrays(
+        "single rows of ten columns, kernels 0, rate 0.05",
+        rows.crowded(),
+        tree(0.05, 3000, 1, model_init="zeros", training_order="shuffle"),
+        "diverged",
+        "bouncing",
+        "below the edge, so nothing grows; noise of single rows above the constant; losses 1.03, 2.7, 1.47, 1.24, 2.22; C 1.03",
+    ),
+    arrays(
         "batches of 8, a network at the edge of its noise",
         rows.waves(),
         tree(0.3, 1000, 8, model_hidden=[8]),

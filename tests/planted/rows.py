@@ -58,6 +58,12 @@ def coarse() -> Rows:
     return x, 1e5 + 0.03 * x[:, 0] / x[:, 0].std()
 
 
+def crowded() -> Rows:
+    """Ten columns, of which one says half of the target and the rest nothing."""
+    x = np.random.default_rng(4).normal(size=(200, 10))
+    return x, 0.5 * x[:, 0] + np.random.default_rng(5).normal(size=200)
+
+
 def gaps() -> Rows:
     """The curve, with three inputs missing."""
     x, y = waves()

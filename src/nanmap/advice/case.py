@@ -18,6 +18,7 @@ from nanmap.theory.closed_form import gradient_descent
 from nanmap.theory.facts import Forecaster, critical_rates
 from nanmap.theory.predict import why_not_descent
 
+TINY = 0.03  # an input column that varies by less has not been scaled either: its kernel would have to be as large
 RAW = 3.0  # a column whose mean or standard deviation is beyond this has not been scaled
 
 
@@ -97,8 +98,9 @@ class Case:
 
     @cached_property
     def raw_inputs(self) -> bool:
-        """Whether some column of the inputs lies far from 0 or varies by much more than 1, and nothing scales them."""
-        return self.config.data.scale_inputs == "none" and _raw(self.rows.inputs)
+        """Whether some column of the inputs lies far from 0, or varies by much more or less than 1, and nothing scales them."""
+        columns = self.rows.inputs
+        return self.config.data.scale_inputs == "none" and (_raw(columns) or bool(varies_little(columns).any()))
 
     @cached_property
     def raw_targets(self) -> bool:
@@ -129,6 +131,12 @@ def edge_of(lanes: Lanes) -> Edge | None:
     name = "2/λ₀" if not momentum else "2(1 + β)/λ₀"
     rows = "" if full else ", of all rows"
     return Edge(gradient_descent(1.0) * (1 + momentum) / sharpness, f"{name}, λ₀ the sharpness at the start{rows}")
+
+
+def varies_little(columns: np.ndarray) -> np.ndarray:
+    """Which columns vary, but hardly, `[columns]`."""
+    spread = np.nanstd(columns, axis=0)
+    return np.asarray((spread < TINY) & (np.nanmax(columns, axis=0) > np.nanmin(columns, axis=0)))
 
 
 def _raw(columns: np.ndarray) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from nanmap.advice.case import Case
+from nanmap.advice.case import RAW, Case, varies_little
 from nanmap.outcomes import Cause
 
 STEPS = {  # causes that the size of the steps has part in
@@ -85,7 +85,8 @@ def _scales(case: Case) -> Iterator[str]:
     ):
         if raw:
             spread = np.nanstd(columns, axis=0)
-            worst = int(np.argmax(np.maximum(spread, np.abs(np.nanmean(columns, axis=0)))))
+            size = np.maximum(spread, np.abs(np.nanmean(columns, axis=0)))
+            worst = int(np.argmax(size)) if size.max() > RAW else int(np.argmax(varies_little(columns)))
             label = f" ({case.rows.features[worst]})" if name == "inputs" and len(case.rows.features) > 1 else ""
             low, high = np.nanmin(columns[:, worst]), np.nanmax(columns[:, worst])
             yield (

@@ -9,7 +9,9 @@ from nanmap.outcomes.verdicts import Cause, Outcome, Stop, Verdict
 
 AT_ONCE = 4  # the last step of which an overflow counts as coming at once: one of the first five updates
 EXPLODED, VANISHED = 1e3, 1e-3  # the first layer's gradient over the last one's
-DEEP = 3  # layers: in fewer it is units that saturate, no gradient that fades on its way
+DEEP = (
+    3  # layers: in fewer it is units that saturate or inputs that are large, no gradient that fades or grows on its way
+)
 CONSTANT = 0.01  # outputs' spread over that of the targets: below, all rows get one answer
 FAR = 10  # budgets
 
@@ -38,7 +40,7 @@ def broken_by(facts: Facts) -> np.ndarray:
 
     Args:
         facts: arrays `[cells]`: `first_inf_step` and `first_nan_step` (-1 = never), `loss_initial`, `data_nan`,
-            `learning_rate` (the smallest of any layer), `float16`, `gradient_ratio_initial`, `nan_loss` (whether the loss
+            `learning_rate` (the smallest of any layer), `float16`, `layers`, `gradient_ratio_initial`, `nan_loss` (whether the loss
             of the very update that made the NaN was itself a NaN) and `may_divide_by_zero` (the optimizer).
     """
     inf, nan = facts["first_inf_step"], facts["first_nan_step"]
@@ -54,7 +56,7 @@ def broken_by(facts: Facts) -> np.ndarray:
             Cause.START_NOT_FINITE: unfit & ~float16,
             Cause.GRADIENT_ASCENT: ~unfit & (facts["learning_rate"] < 0),
             Cause.FLOAT16_RANGE: float16 & (overflowed | unfit),
-            Cause.EXPLODING_GRADIENT: overflowed & (facts["gradient_ratio_initial"] >= EXPLODED),
+            Cause.EXPLODING_GRADIENT: overflowed & _explodes(facts),
             Cause.BLOWN_UP_AT_ONCE: overflowed & (step <= AT_ONCE),
             Cause.OVERFLOW: overflowed,
         },
@@ -86,6 +88,7 @@ def _causes(facts: Facts, trend: Trend, outcomes: np.ndarray) -> np.ndarray:
     handicap, alike = facts["handicap"], facts["output_spread"] < CONSTANT
     # At the constant answer the last layer's gradient is gone as well: there the start's tells how little gets through.
     faded = (facts["gradient_ratio"] <= VANISHED) | (alike & (facts["gradient_ratio_initial"] <= VANISHED))
+    leaves = diverged & ~trend.swings
     approaches = stalled & trend.moves & ~trend.comes_to_rest
     calm = _first_that_holds(
         Cause,
@@ -94,17 +97,17 @@ def _causes(facts: Facts, trend: Trend, outcomes: np.ndarray) -> np.ndarray:
             Cause.PRECISION: (converged | stalled) & (handicap == Cause.PRECISION),
             Cause.NO_MOVEMENT: stalled & trend.still,
             Cause.SINGLE_ROWS: (diverged | stalled) & (handicap == Cause.SINGLE_ROWS),
-            Cause.EXPLODING_GRADIENT: diverged & (facts["gradient_ratio_initial"] >= EXPLODED),
+            Cause.EXPLODING_GRADIENT: diverged & _explodes(facts),
             Cause.RISING: converged & trend.climbs_away,
             Cause.GOOD_START: converged & (trend.first <= trend.enough),
             Cause.DEAD_AT_INIT: dead & facts["dead_at_init"],
             Cause.BLOWN_UP_THEN_DEAD: dead & (trend.final > trend.first),
             Cause.KILLED: dead,
-            Cause.REBOUNDED: (diverged & (trend.final <= trend.first)) | (stalled & trend.fell_back),
-            Cause.STEPS_TOO_LARGE: diverged,
+            Cause.REBOUNDED: (leaves & (trend.final <= trend.first)) | (stalled & trend.fell_back),
+            Cause.STEPS_TOO_LARGE: leaves,
             Cause.VANISHING_GRADIENT: stalled & faded & (facts["layers"] >= DEEP),
             Cause.CONSTANT_ANSWER: stalled & alike,
-            Cause.BOUNCING: stalled & trend.bounces,
+            Cause.BOUNCING: diverged | (stalled & trend.bounces),
             Cause.TOO_SLOW: (progressing | approaches) & (trend.needed > FAR),
             Cause.BUDGET_TOO_SHORT: progressing | approaches,
             Cause.PLATEAU: stalled,
@@ -112,6 +115,11 @@ def _causes(facts: Facts, trend: Trend, outcomes: np.ndarray) -> np.ndarray:
         Cause.NONE,
     )
     return np.where(bad, facts["broken_by"], calm)
+
+
+def _explodes(facts: Facts) -> np.ndarray:
+    """Whether the gradient at the start grew from layer to layer on its way back."""
+    return (facts["gradient_ratio_initial"] >= EXPLODED) & (facts["layers"] >= DEEP)
 
 
 def _first_that_holds(members: type[Verdict], cases: Mapping[Verdict, np.ndarray], otherwise: Verdict) -> np.ndarray:

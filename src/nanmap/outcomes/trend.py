@@ -14,6 +14,7 @@ MARKS = ("loss_initial", "loss_at_50", "loss_at_80", "loss_at_90", "loss_final")
 
 STIRS = 1e-6  # of a loss: what float32 sums of rows tremble by is below
 SETTLES = 0.9  # of the last but one difference: a last one below is coming to rest
+AWAY = 100  # times the constant answer's loss: beyond, whatever bounces has left
 LOST = 1.1  # times the lowest loss: above, something may have been lost again
 
 
@@ -67,6 +68,11 @@ class Trend:
         return np.asarray(enough(self.floor, self.constant, self.ratio))
 
     @cached_property
+    def made(self) -> list[np.ndarray]:
+        """Updates at each mark. Those of short budgets may stand at one update count, with one loss."""
+        return [self.steps * tenth // 10 for tenth in TENTHS]
+
+    @cached_property
     def lowest(self) -> np.ndarray:
         """The least of the losses at the marks, NaN aside; infinite where there is none."""
         marks = (self.first, self.half, self.eighty, self.ninety, self.final)
@@ -79,7 +85,7 @@ class Trend:
         Marks of short budgets that stand at one update count once: then it is compared with the last two before the
         end that differ, or with the only one.
         """
-        made = [self.steps * tenth // 10 for tenth in TENTHS]
+        made = self.made
         before = np.where(made[2] < made[3], self.eighty, np.where(made[1] < made[3], self.half, self.first))
         rose = (self.ninety > self.up * before) | (made[3] == 0)
         return rose & (self.final > self.up * self.ninety)
@@ -111,9 +117,9 @@ class Trend:
 
     @property
     def fell_back(self) -> np.ndarray:
-        """Whether most of what was gained from the start to the lowest is lost again."""
+        """Whether most of what was gained from the start to the lowest is lost again, and something was gained at all."""
         lost = self.final - self.lowest > (self.first - self.lowest) / 2
-        return lost & (self.final > LOST * self.lowest)
+        return lost & (self.final > LOST * self.lowest) & (self.first > LOST * self.lowest)
 
     @property
     def bounces(self) -> np.ndarray:
@@ -123,10 +129,17 @@ class Trend:
         return up | ((self.ninety < self.down * self.eighty) & (self.final > self.ninety))
 
     @property
+    def swings(self) -> np.ndarray:
+        """Whether the loss bounces and ends below what it had been in its last half, of the size of a constant's: not away."""
+        below = self.final < np.fmax.reduce([self.half, self.eighty, self.ninety])
+        return self.bounces & below & (self.final <= AWAY * self.constant)
+
+    @property
     def moves(self) -> np.ndarray:
         """Whether each loss is below the one before, by more than rounding since half of the budget."""
-        way = (self.first, self.half, self.eighty, self.ninety, self.final)
-        ordered = np.logical_and.reduce([after < before for before, after in pairwise(way)])
+        way = zip((self.first, self.half, self.eighty, self.ninety, self.final), self.made, strict=True)
+        below = [(after < before) | (same == made) for (before, same), (after, made) in pairwise(way)]
+        ordered = np.logical_and.reduce(below)
         return ordered & (self.half - self.final > STIRS * self.final)
 
     @property
@@ -141,6 +154,7 @@ class Trend:
 
     @property
     def needed(self) -> np.ndarray:
-        """Budgets from here to the reference, if what is above the floor goes on shrinking as in the last tenth."""
+        """Budgets from here to the reference, if what is above the floor goes on shrinking as from the last mark but one."""
         left = np.log(self.final - self.floor) - np.log(self.enough - self.floor)
-        return 0.1 * left / (np.log(self.ninety - self.floor) - np.log(self.final - self.floor))
+        share = (self.made[4] - self.made[3]) / self.steps
+        return share * left / (np.log(self.ninety - self.floor) - np.log(self.final - self.floor))
