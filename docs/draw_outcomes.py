@@ -85,7 +85,8 @@ def _panel(axes: Axes, each: Planted) -> None:
         axes.annotate(
             name, (1, level), (3, 0), ("axes fraction", "data"), "offset points", color=GREY, fontsize=8, va="center"
         )
-    event = row["first_nan_step"] if row["first_nan_step"] is not None else row["first_inf_step"]
+    events = [row[name] for name in ("first_inf_step", "first_nan_step") if row[name] is not None]
+    event = min(events, default=None)
     if event is not None:
         axes.plot([event], [high / 1.6], "X", color=Outcome(each.outcome).colour, markersize=8, markeredgecolor="white")
     axes.set_title(f"{each.cause or '(no cause: all is well)'}", fontsize=9.5, fontweight="bold", loc="left", color=INK)

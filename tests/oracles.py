@@ -245,7 +245,11 @@ def cause_of(row: Mapping[str, Any], outcome: str) -> str:
     if min(first, final) > 1.1 * lowest and final - lowest > (first - lowest) / 2:
         return "rebounded"
     alike = row["output_spread"] < 0.01
-    if row["layers"] > 2 and (row["gradient_ratio"] <= 1e-3 or (alike and row["gradient_ratio_initial"] <= 1e-3)):
+    if (
+        row["layers"] > 2
+        and not row["output_spread"] > 100
+        and (row["gradient_ratio"] <= 1e-3 or (alike and row["gradient_ratio_initial"] <= 1e-3))
+    ):
         return "vanishing_gradient"
     if alike:
         return "constant_answer"

@@ -113,7 +113,7 @@ ROW = st.fixed_dictionaries(
         "broken_by": st.sampled_from(["overflow", "nan_without_inf"]),
         "handicap": st.sampled_from(["", "", "", "gradient_ascent", "precision", "single_rows"]),
         "layers": st.sampled_from([1, 2, 3, 11]),
-        "output_spread": st.sampled_from([0.5, 0.5, 0.01, 0.0099, np.nan]),
+        "output_spread": st.sampled_from([0.5, 0.5, 0.01, 0.0099, 100.0, 101.0, np.nan]),
         "gradient_ratio": st.sampled_from([0.5, 0.5, 1e-3, 1.001e-3, 0.0, np.nan]),
         "gradient_ratio_initial": st.sampled_from([0.5, 0.5, 1e-3, 1.001e-3, 999.0, 1e3, np.inf, np.nan]),
     }
@@ -190,6 +190,8 @@ def test_what_broke_the_numbers_is_named(change: dict, cause: str) -> None:
         ({"loss_initial": 9.0, "gradient_ratio": 2e-3, "output_spread": 0.0}, "constant_answer"),
         ({"loss_initial": 9.0, "gradient_ratio_initial": 1e-3, "output_spread": 0.0}, "vanishing_gradient"),
         ({"loss_initial": 9.0, "gradient_ratio_initial": 1e-3}, "plateau"),
+        ({"loss_initial": 9.0, "gradient_ratio": 0.0, "output_spread": 100.0}, "vanishing_gradient"),
+        ({"loss_initial": 9.0, "gradient_ratio": 0.0, "output_spread": 101.0}, "plateau"),
         ({"loss_initial": 9.0, "gradient_ratio": 0.0, "output_spread": 0.0, "layers": 2}, "constant_answer"),
         ({"loss_initial": 9.0, "loss_at_50": 0.9, "loss_at_90": 0.999, "loss_final": 0.998}, "bouncing"),
         ({"loss_final": 0.01, "loss_initial": 0.05, "handicap": "precision"}, "precision"),

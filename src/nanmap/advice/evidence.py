@@ -18,8 +18,15 @@ STEPS = {  # causes that the size of the steps has part in
         Cause.FLOAT16_RANGE,
     ),
 }
-SCALE = STEPS - {Cause.TOO_SLOW, Cause.BUDGET_TOO_SHORT} | {
-    *(Cause.START_NOT_FINITE, Cause.CONSTANT_ANSWER, Cause.VANISHING_GRADIENT, Cause.DEAD_AT_INIT, Cause.PRECISION),
+SCALE = STEPS - {Cause.BUDGET_TOO_SHORT, Cause.TOO_SLOW} | {
+    *(
+        Cause.START_NOT_FINITE,
+        Cause.PLATEAU,
+        Cause.CONSTANT_ANSWER,
+        Cause.VANISHING_GRADIENT,
+        Cause.DEAD_AT_INIT,
+        Cause.PRECISION,
+    ),
 }
 
 
@@ -34,6 +41,9 @@ def _learned(case: Case) -> Iterator[str]:
     if row["accuracy"] is not None:
         yield f"accuracy {row['accuracy']:.1%}; answering the same to all rows reaches {_majority(case):.1%}"
     if skill is None or not constant:
+        return
+    if np.ptp(case.rows.targets) == 0 and not case.lanes.program.classifies:
+        yield f"all targets are {case.rows.targets.flat[0]:.4g}, which a constant answers; skill {skill:.3g} is held against a loss of {constant:.4g}"
         return
     told = "R²" if row["r2"] is not None and abs(row["r2"] - skill) < 1e-6 else "skill"
     reference = _reference(case, 1 - floor / constant)

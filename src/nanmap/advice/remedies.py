@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from nanmap.advice.case import Case, edge_of
+from nanmap.config.choices import LAYER_RATES
 from nanmap.outcomes import Cause
 
 Settings = dict[str, Any]  # key → value
@@ -46,6 +47,8 @@ def _smaller_steps(case: Case) -> Settings:
     if case.config.model.init_scale > 1 and case.row["loss_initial"] > FAR_OFF * case.row["loss_constant"]:
         return {"model.init_scale": 1.0}
     scaling = _scaling(case)
+    if scaling and case.rate is None:
+        return scaling
     if scaling and case.rate:
         lanes = case.with_settings(scaling)
         edge = edge_of(lanes) if lanes is not None else None
@@ -69,7 +72,7 @@ def _downhill(case: Case) -> Settings:
     """The rate with its sign turned, and what that rate then asks for."""
     if not case.rate:
         rates = case.config.optimizer.layer_learning_rates or ()
-        return {"optimizer.layer_learning_rates": [abs(rate) for rate in rates]}
+        return {LAYER_RATES: [abs(rate) for rate in rates]}
     turned: Settings = {"optimizer.learning_rate": -case.rate}
     lanes = case.with_settings(turned)
     after = Case(lanes, case.row) if lanes is not None else case
@@ -86,15 +89,16 @@ def _calmer(case: Case) -> Settings:
 
 
 def _settled(case: Case) -> Settings:
-    """Scaled data, where a rate is too large for one column and too small for another; else a smaller one."""
-    return (_scaling(case) if case.raw_inputs else {}) or _calmer(case)
+    """Scaled data, where a rate is too large for one column and too small for another and no norm evens them; else a smaller one."""
+    uneven = case.raw_inputs and case.config.model.norm == "none"
+    return (_scaling(case) if uneven else {}) or _calmer(case)
 
 
 def _rate_by(case: Case, factor: float) -> Settings:
     """The rate by a factor; where an edge is known at most half of it."""
     if case.rate is None:
         rates = case.config.optimizer.layer_learning_rates or ()
-        return {"optimizer.layer_learning_rates": [float(f"{rate * factor:.3g}") for rate in rates]}
+        return {LAYER_RATES: [float(f"{rate * factor:.3g}") for rate in rates]}
     edge = case.edge
     if edge is not None and case.rate > edge.rate / 2:
         return {"optimizer.learning_rate": rounded_down(edge.rate / 2)}
@@ -104,7 +108,8 @@ def _rate_by(case: Case, factor: float) -> Settings:
 def _larger_steps(case: Case) -> Settings:
     """Half of the edge where one is known, else ten times the rate; where the rate is there already scaled data, or longer."""
     if case.rate is None:
-        return _longer(case)
+        rates = case.config.optimizer.layer_learning_rates or ()
+        return _longer(case) if any(rates) else {LAYER_RATES: [0.01 for _ in rates]}
     if (case.edge is None or case.large_steps) and (scaling := _scaling(case)):
         return scaling
     edge = case.edge
@@ -123,11 +128,17 @@ def _longer(case: Case) -> Settings:
     return {"training.steps": (training.steps or 1) * factor}
 
 
+def _on_its_way(case: Case) -> Settings:
+    """Larger steps where the edge leaves much room for them, else longer."""
+    far_below = case.edge is not None and case.rate and case.rate <= rounded_down(case.edge.rate / 2) / 5
+    return _larger_steps(case) if far_below else _longer(case)
+
+
 def _scaling(case: Case) -> Settings:
-    """Standardised data, where they are raw; the targets of a line only shift its bias and stretch its loss."""
-    network = bool(case.lanes.program.model.hidden_units)
+    """Standardised data, where they are raw; under SGD the targets of a line only shift its bias and stretch its loss."""
+    targets = case.lanes.program.model.hidden_units or case.config.optimizer.kind != "sgd"
     found: Settings = {"data.scale_inputs": "standard"} if case.raw_inputs else {}
-    if not (case.raw_targets and network):
+    if not (case.raw_targets and targets):
         return found
     return found | {"data.scale_targets": "standard"} | _within_reach(case)
 
@@ -155,8 +166,10 @@ def _within_float16(case: Case) -> Settings:
 
 
 def _steadier_gradient(case: Case) -> Settings:
-    """A start that keeps the gradient's size from layer to layer, or a norm that does."""
+    """Scaled data, a start that keeps the gradient's size from layer to layer, or a norm that does."""
     model = case.config.model
+    if model.init_scale <= 1 and (scaling := _scaling(case)):
+        return scaling
     if model.init_scale != 1:
         return {"model.init_scale": 1.0}
     if model.activation in ("sigmoid", "softplus"):
@@ -178,12 +191,21 @@ def _livelier(case: Case) -> Settings:
 
 
 def _stronger(case: Case) -> Settings:
-    """Outputs that can be right; Adam, which gets over flat ground; more units. A line has nothing but its steps."""
+    """Whatever holds it: outputs, rounding, a schedule, raw data; else Adam, or more units. A line has nothing but its steps."""
     if case.out_of_reach:
         return _within_reach(case)
     model, optimizer = case.config.model, case.config.optimizer
+    if case.config.training.dtype in ("bfloat16", "float16") and case.row["loss_at_90"] == case.row["loss_final"]:
+        return {"training.dtype": "float32"}  # steps that are lost in rounding
+    if optimizer.schedule != "constant":
+        return {"optimizer.schedule": "constant"}
+    if scaling := _scaling(case):
+        return scaling
+    if case.jumps_to_and_fro:
+        return _calmer(case)
     if not model.hidden:
-        return _larger_steps(case) if case.lanes.program.full_batch else _calmer(case)
+        plain = case.lanes.program.full_batch and optimizer.kind == "sgd"
+        return _larger_steps(case) if plain else _calmer(case)
     if optimizer.kind == "sgd" and not optimizer.nesterov and optimizer.momentum is None:
         rate = {"optimizer.learning_rate": 0.01} if case.rate else {}
         return {"optimizer.kind": "adam"} | rate
@@ -191,7 +213,9 @@ def _stronger(case: Case) -> Settings:
 
 
 def _unmoved(case: Case) -> Settings:
-    """What may have kept every gradient at 0: the rate, the start, or flat units."""
+    """What may have kept the loss where it was: steps at the edge, from one side to the other; no rate, the start, or flat units."""
+    if case.large_steps or case.jumps_to_and_fro:
+        return _smaller_steps(case)
     return _larger_steps(case) if not case.rate else _livelier(case)
 
 
@@ -223,6 +247,6 @@ REMEDIES: dict[Cause, Callable[[Case], Settings]] = {
     Cause.CONSTANT_ANSWER: _livelier,
     Cause.BOUNCING: _settled,
     Cause.TOO_SLOW: _larger_steps,
-    Cause.BUDGET_TOO_SHORT: _longer,
+    Cause.BUDGET_TOO_SHORT: _on_its_way,
     Cause.PLATEAU: _stronger,
 }

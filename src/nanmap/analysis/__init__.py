@@ -19,7 +19,7 @@ from nanmap.analysis.pixels import (
 from nanmap.analysis.selection import Select
 from nanmap.analysis.shown_axes import Shown
 from nanmap.analysis.view import View, load_grid, make_view
-from nanmap.analysis.working import Working, what_works
+from nanmap.analysis.working import Working, best_cell, what_works
 
 __all__ = [
     "Comparison",
@@ -31,6 +31,7 @@ __all__ = [
     "Shown",
     "View",
     "Working",
+    "best_cell",
     "compare_runs",
     "config_of_cell",
     "count_names",

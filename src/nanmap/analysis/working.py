@@ -71,6 +71,21 @@ def what_works(folder: RunFolder) -> tuple[list[Working], list[str]]:
     return found[:MOST], _never(grid, others, ended)
 
 
+def best_cell(folder: RunFolder) -> int | None:
+    """The cell with the largest skill, of equal ones the first; None where no skill is a number.
+
+    Skill, since losses of rows in different units, or of other losses, cannot be compared.
+    """
+    best, cell = -np.inf, None
+    for table in folder.tables(["cell", "skill"]):
+        cells, skill = table["cell"].to_numpy(), table["skill"].to_pandas().to_numpy(float)
+        skill = np.where(np.isfinite(skill), skill, -np.inf)
+        first = np.lexsort((cells, -skill))[0]
+        if (-skill[first], cells[first]) < (-best, np.inf if cell is None else cell) and skill[first] > -np.inf:
+            best, cell = float(skill[first]), int(cells[first])
+    return cell
+
+
 def _foremost(groups: np.ndarray, ended: np.ndarray) -> list[int]:
     """The settings worth looking at: by the largest share of starts that any rate reaches, then by how many rates do.
 

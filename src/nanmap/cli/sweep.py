@@ -71,17 +71,22 @@ def _tell_what_works(result: "Result") -> None:
     """The settings that converge, those that never do, and the command of the best training."""
     import shlex
 
-    from nanmap.analysis import what_works
+    from nanmap.analysis import best_cell, what_works
 
     working, never = what_works(result.folder)
+    of = f"--of {shlex.quote(str(result.path))}"
     if not working:
-        print(f"nothing converged; why, and what to try:  nanmap run --cell 0 --of {shlex.quote(str(result.path))}")
+        best = best_cell(result.folder)
+        say("nothing converged" if best is None else "nothing converged; the best there is, why, and what to try:")
+        print(f"{'why' if best is None else 'best'}:  nanmap run --cell {best or 0} {of}")
         return
     for each in working:
         say(f"works: {each.sentence()}")
-    if never:
-        say(f"never: {', '.join(never[:MOST])}{' …' if len(never) > MOST else ''}")
-    print(f"best:  nanmap run --cell {working[0].cell} --of {shlex.quote(str(result.path))}")
+    for value in never[:MOST]:
+        say(f"never: {value}")
+    if len(never) > MOST:
+        say(f"  and {len(never) - MOST} more")
+    print(f"best:  nanmap run --cell {working[0].cell} {of}")
 
 
 def _show_maps(sweep: "Sweep", result: "Result", wanted: bool) -> None:

@@ -13,6 +13,7 @@ DEEP = (
     3  # layers: in fewer it is units that saturate or inputs that are large, no gradient that fades or grows on its way
 )
 CONSTANT = 0.01  # outputs' spread over that of the targets: below, all rows get one answer
+BLOWN = 100  # the same: above, the outputs were blown up, whatever is left of the gradients
 FAR = 10  # budgets
 
 
@@ -105,7 +106,7 @@ def _causes(facts: Facts, trend: Trend, outcomes: np.ndarray) -> np.ndarray:
             Cause.KILLED: dead,
             Cause.REBOUNDED: (leaves & (trend.final <= trend.first)) | (stalled & trend.fell_back),
             Cause.STEPS_TOO_LARGE: leaves,
-            Cause.VANISHING_GRADIENT: stalled & faded & (facts["layers"] >= DEEP),
+            Cause.VANISHING_GRADIENT: stalled & faded & (facts["layers"] >= DEEP) & ~(facts["output_spread"] > BLOWN),
             Cause.CONSTANT_ANSWER: stalled & alike,
             Cause.BOUNCING: diverged | (stalled & trend.bounces),
             Cause.TOO_SLOW: (progressing | approaches) & (trend.needed > FAR),

@@ -111,7 +111,7 @@ class Cause(Verdict):
     )
     NO_MOVEMENT = (
         "no_movement",
-        "the loss did not change at all: no gradient reached the parameters, or the steps were too small",
+        "the loss did not change at all: no gradient reached the parameters, the steps were too small, or just as large as the edge",
         30,
         "#d8cfa8",
     )
@@ -170,7 +170,7 @@ class Cause(Verdict):
     )
     CONSTANT_ANSWER = (
         "constant_answer",
-        "it answers every row alike: its units are saturated, dead, or were never moved apart",
+        "it answers every row alike: units that are saturated or dead, or kernels that never left 0",
         32,
         "#e3d27c",
     )
