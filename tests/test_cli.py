@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -265,8 +266,14 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("options", "expected"),
     [
         ("--x learning_rate", ["--y: ", "learning_rate, batch_size, optimizer"]),
-        ("--value converged", ["--x and --y"]),
-        ("--select batch_size=1", ["--x and --y"]),
+        ("--y batch_size", ["--x: ", "learning_rate, batch_size, optimizer"]),
+        ("--value a", ["nanmap: --value: cannot be drawn"]),
+        ("--value R2", ["mend: did you mean `r2`?"]),
+        ("--limits 0", ["--limits: not of the form LOW:HIGH (got '0')", "0:1"]),
+        ("--width 3.4", ["--width: has no unit"]),
+        ("--kind line", ["--kind: no such kind", "did you mean `lines`?"]),
+        ("--facet optimizer,batch_size", ["--facet: one axis an option", "mend: --facet optimizer --facet batch_size"]),
+        ("--zoom optimizer=sgd:adam", ["--zoom optimizer: not of the form", "--select optimizer=[…]"]),
         ("--x learning_rate --y batch_size --select batch_size", ["--select", "AXIS=VALUE", "'batch_size'"]),
         ("--x learning_rate --y batch_size --select =1", ["--select", "AXIS=VALUE", "'=1'"]),
         ("--x learning_rate --y batchsize", ["batchsize", "did you mean `batch_size`"]),
@@ -280,7 +287,10 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "--x learning_rate --y batch_size --set outcome.floor=nan",
             ["nanmap: --set outcome.floor: expects a number, "],
         ),
-        ("--x learning_rate --y batch_size --set ratio=1", ["nanmap: --set ratio: no such threshold", "outcome.ratio"]),
+        (
+            "--x learning_rate --y batch_size --set ratio=1",
+            ["nanmap: --set ratio: no such threshold", "did you mean `outcome.ratio`?"],
+        ),
     ],
 )
 def test_a_map_that_cannot_be_drawn_is_told(options: str, expected: list[str], run_folder: Path, command) -> None:
@@ -288,6 +298,21 @@ def test_a_map_that_cannot_be_drawn_is_told(options: str, expected: list[str], r
     assert done.returncode == 2
     assert all(part in done.stderr for part in expected), done.stderr
     assert not (run_folder / "maps").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "file"),
+    [
+        ("--value skill", "skill_learning_rate_batch_size.png"),
+        ("--set outcome.ratio=0.1", "outcome_learning_rate_batch_size_ratio=0.1.png"),
+        ("--kind lines", "lines_loss_final_learning_rate.png"),
+    ],
+)
+def test_what_is_asked_of_a_map_without_axes_is_drawn_over_the_obvious_pair(
+    options: str, file: str, tmp_path: Path, run_folder: Path, command
+) -> None:
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    assert command("map", folder, *options.split(), cwd=tmp_path).stdout == f"{folder / 'maps' / file}\n"
 
 
 @pytest.mark.parametrize("manifest", [b"{}", b"[3]", b'{"sweep": 3}', b"\xff\xfe", b"{", None])

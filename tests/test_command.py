@@ -249,7 +249,7 @@ def test_edges_are_described_in_a_few_lines() -> None:
         "  1 rows: never unstable",
         "  1 rows are reentrant: stable again above the edge",
         "measured / the full-batch bound: 2 in the median of 3 rows, 1 to 4",
-        "measured / the edge of a typical run: 1 in the median of 1 rows, 1 to 1",
+        "measured / the edge of a typical run: 1",
     ]
     none = edges.iloc[[2]]
     assert describe(none) == ["edges: 0 of 1 rows", "  1 rows: never unstable"]
@@ -286,16 +286,21 @@ def test_listed_maps_are_drawn_where_nothing_else_is_asked(
     monkeypatch.setattr("nanmap.cli.map._axes", lambda result: ["a", "b"])
     assert command("map", ".", cwd=tmp_path).stdout == "listed light\n"
     assert command("map", ".", "--theme", "dark", cwd=tmp_path).stdout == "listed dark\n"
-    for options, missing in (
-        *(
-            (asked, "--x and --y")
-            for asked in ("--out m.png", "--facet a", "--select a=1", "--value nan", "--zoom a=1:2")
-        ),
-        ("--x a", "--y"),
-        ("--y a", "--x"),
-    ):
+    for options, missing in (("--x a", "--y"), ("--y a", "--x")):
         told = command("map", ".", *options.split(), cwd=tmp_path).stderr
         assert told == f"nanmap: {missing}: a map as asked needs both --x and --y\n  allowed: a, b\n"
+
+
+def test_the_first_listed_map_has_the_axes_of_what_is_asked_without_any(
+    tmp_path: Path, command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = Drawn(asked=[])
+    maps = [{"kind": "lines", "x": "c", "file": "c.png"}, {"x": "a", "y": "b", "value": "cause", "file": "a.png"}]
+    monkeypatch.setattr(Result, "map", lambda self, x, y, **options: drawn.map(x, y, **options))
+    monkeypatch.setattr(Result, "folder", SimpleNamespace(maps=Path("maps")), raising=False)
+    monkeypatch.setattr(Result, "manifest", {"maps": maps}, raising=False)
+    command("map", ".", "--value", "skill", cwd=tmp_path)
+    assert drawn.asked == [("a", "b", {"theme": "light", "value": "skill", "out": Path("maps/skill_a_b.png")})]
 
 
 def test_every_map_that_a_sweep_lists_is_drawn_with_its_options(capsys: pytest.CaptureFixture[str]) -> None:

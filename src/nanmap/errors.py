@@ -54,7 +54,7 @@ class InputError(NanmapError, ValueError):
         head = f"{place}: {self.problem}" if place else self.problem
         lines = [head if self.value is ... else f"{head} (got {self.value!r})"]
         if self.allowed:
-            allowed = self.allowed if isinstance(self.allowed, str) else ", ".join(map(str, self.allowed))
+            allowed = self.allowed if isinstance(self.allowed, str) else ", ".join(map(_listed, self.allowed))
             lines.append(f"  allowed: {allowed}")
         if self.mend:
             lines.append(f"  mend: {self.mend}")
@@ -104,6 +104,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that a misspelt one is closest to, or None when nothing is near."""
-    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
-    return close[0] if close else None
+    """The known word that a misspelt one is closest to, in any case of its letters; None when nothing is near.
+
+    >>> nearest("R2", ["loss_final", "r2"])
+    'r2'
+    """
+    plain = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(str(word).lower(), list(plain), n=1, cutoff=0.6)
+    return plain[close[0]] if close else None
+
+
+def _listed(value: Any) -> str:
+    """One of several that are allowed; a name that holds a comma stands in quotes."""
+    return repr(value) if isinstance(value, str) and "," in value else str(value)

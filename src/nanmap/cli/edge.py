@@ -57,5 +57,6 @@ def describe(edges: "pd.DataFrame") -> list[str]:
         if len(ratio):
             low, middle, high = ratio.quantile([0, 0.5, 1])
             spread = f"{low:.6g} to {high:.6g}"
-            lines.append(f"measured / {words}: {middle:.6g} in the median of {len(ratio):,} rows, {spread}")
+            several = f" in the median of {len(ratio):,} rows, {spread}" if len(ratio) > 1 else ""
+            lines.append(f"measured / {words}: {middle:.6g}{several}")
     return lines

@@ -109,6 +109,10 @@ def map_(
             "limits": None if limits is None else parse_pair(limits, "--limits"),
         }
     )
+    for names in facet or []:
+        if "," in names:
+            mend = " ".join(f"--facet {name.strip()}" for name in names.split(","))
+            raise InputError("one axis an option", key="--facet", value=names, mend=mend)
     result = Result(run)
     if thresholds:
         with typed("--set", set_ or []):
@@ -117,6 +121,10 @@ def map_(
         if x is None and y is None and kind == "map" and not (what or thresholds or out):
             draw_listed(result, page)
             return
+        if x is None and y is None:
+            listed = [each for each in result.manifest.get("maps", []) if each.get("kind", "map") == "map"]
+            obvious = (listed or [_obvious(result)])[0]
+            x, y = obvious["x"], None if kind == "lines" else obvious["y"]
         _check_axes(result, x, y, kind)
         out = out or result.folder.maps / file_name(x or "", y, kind, what, thresholds)
         options = what | page | ({} if kind == "map" else {"kind": kind})
@@ -168,7 +176,7 @@ def draw_listed(result: "Result", page: Mapping[str, Any] | None = None) -> None
         try:
             print(_draw_one(result, {**options, **(page or {})}))
         except InputError as error:
-            if error.key is not None:
+            if error.key is not None and error.key not in (page or {}):
                 error.key = f"the map {options['file']}, {error.key}"
             raise error.within(result.path) from None
 
@@ -223,6 +231,7 @@ def _thresholds(texts: list[str]) -> dict[str, Any]:
         if not key.startswith("outcome."):
             mend = "`nanmap sweep --set` trains with other settings; a map can only judge anew"
             allowed = [f"outcome.{name}" for name in OutcomeSettings.model_fields]
+            mend = f"did you mean `outcome.{key}`?" if f"outcome.{key}" in allowed else mend
             problem = "changes what was trained" if "." in key else "no such threshold"
             raise InputError(problem, key=key, value=value, allowed=allowed, mend=mend, option="--set")
     return {key.removeprefix("outcome."): value for key, value in given.items()}

@@ -12,8 +12,8 @@ Zoom = Annotated[
 ]
 
 
-def parse_pair(text: str, key: str) -> tuple[float, float]:
-    """The two numbers of `LOW:HIGH`.
+def parse_pair(text: str, key: str, mend: str = "for example 0:1") -> tuple[float, float]:
+    """The two numbers of `LOW:HIGH`; `mend` goes with an error.
 
     Raises:
         InputError: the text is something else.
@@ -24,7 +24,7 @@ def parse_pair(text: str, key: str) -> tuple[float, float]:
             return _number(low), _number(high)
     except ValueError:
         pass
-    raise InputError("not of the form LOW:HIGH", key=key, value=text, mend="for example 1e-3:1e-2")
+    raise InputError("not of the form LOW:HIGH", key=key, value=text, mend=mend)
 
 
 def parse_windows(texts: list[str] | None) -> dict[str, tuple[float, float]]:
@@ -41,7 +41,8 @@ def parse_windows(texts: list[str] | None) -> dict[str, tuple[float, float]]:
             raise InputError("not of the form AXIS=LOW:HIGH", key="--zoom", value=text, mend=mend)
         if axis in found:
             raise InputError("two windows on one axis", key=f"--zoom {axis}", value=window, mend="give one of them")
-        found[axis] = parse_pair(window, f"--zoom {axis}")
+        mend = f"for example --zoom {axis}=1e-3:1e-2; of an axis of names --select {axis}=[…] keeps some"
+        found[axis] = parse_pair(window, f"--zoom {axis}", mend)
     return found
 
 

@@ -32,7 +32,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         mend = f"did you mean `{stems[close]}`?" if close else "`nanmap examples` lists configs to start from"
         raise InputError("no such file", file=path, mend=mend) from None
     except IsADirectoryError:
-        raise InputError("this is a folder; a TOML file is expected", file=path) from None
+        run = f"nanmap.Result({str(path)!r}) opens a run" if (path / "manifest.json").exists() else None
+        raise InputError("this is a folder; a TOML file is expected", file=path, mend=run) from None
     except UnicodeDecodeError:
         raise InputError("is not written in UTF-8", file=path, mend="save it as UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:

@@ -177,7 +177,8 @@ def draw_bar(figure: Figure, panels: list[Axes], bar: Bar, inches: tuple[float, 
         aspect=max(5, height / BAR_WIDTH),
         pad=0.015,
     )
-    drawn.set_label(wrapped(bar.label, max(1.0, height), 9.5 * scale))
+    label = wrapped(bar.label, max(1.0, height), 9.5 * scale)
+    drawn.set_label(label if label.count("\n") < 2 else bar.short)
     drawn.outline.set_linewidth(0.5)
     low, high = bar.norm.vmin or 0, bar.norm.vmax or 0
     if isinstance(bar.norm, LogNorm) and high < FEW_DECADES * low:

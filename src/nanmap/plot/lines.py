@@ -171,7 +171,10 @@ def _fill(
         style = style_of(number, look)
         along = centres(view.x) + (0 if joined else ASIDE * (number - (count - 1) / 2))
         if view.depth > 1:
-            style.draw_band(axes, along, *up.band(best[number], worst[number], column), joined)
+            # Beside a median that is no number, a band would look like numbers that most runs do not have.
+            there = median[number].kinds == Kind.NUMBER
+            low, high = (np.where(there, end, np.nan) for end in up.band(best[number], worst[number], column))
+            style.draw_band(axes, along, low, high, joined)
         style.draw_line(axes, along, up.inside(median[number]), joined, (number * every // count, every))
         mark = marks_of("below", look)
         mark.draw(axes, along[below[number]], rows_below[number] - 0.5, style.colour, scale, inside=True)

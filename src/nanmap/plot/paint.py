@@ -135,4 +135,4 @@ def _paint_share(counts: np.ndarray, outcome: Outcome, colouring: Colouring) -> 
     image[rows == 0] = 0
     extend = extension(bool((share < low).any()), bool((share > high).any()))
     ticks = percent_ticks() if colouring.limits is None else (None, None)
-    return Painting(image, rows, bar=Bar(colormap, norm, f"share of runs: {outcome}", extend, *ticks))
+    return Painting(image, rows, bar=Bar(colormap, norm, f"share of runs: {outcome}", outcome, extend, *ticks))

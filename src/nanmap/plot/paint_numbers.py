@@ -66,7 +66,7 @@ def _by_value(medians: Numbers, column: Column, colouring: Colouring, norm: Norm
     elif below and column.better == "high":
         past, colormap = medians.every < norm.vmin, colormap.with_extremes(under=colour)
     ticks = percent_ticks() if column.unit is Unit.SHARE and colouring.limits is None else (None, None)
-    bar = Bar(colormap, norm, bar_label(column), extension(bool(below), bool(above)), *ticks)
+    bar = Bar(colormap, norm, bar_label(column), column.name, extension(bool(below), bool(above)), *ticks)
 
     def places(numbers: np.ndarray) -> np.ndarray:
         # Beyond the ends as matplotlib has it: negative and above 1; a log norm masks what it cannot take.
@@ -103,7 +103,7 @@ def _by_rank(numbers: np.ndarray, column: Column, colouring: Colouring) -> tuple
     spots = {label_of(float(f"{spot:.3g}")): float(spot) for spot in np.concatenate([*quarters, []])}
     ticks = places(np.array(list(spots.values()))).tolist()
     colormap = colouring.colormap or DIVERGING
-    return places, Bar(colormap, Normalize(0, 1), column.label, "neither", ticks, list(spots))
+    return places, Bar(colormap, Normalize(0, 1), column.label, column.name, "neither", ticks, list(spots))
 
 
 def _buffered(share: np.ndarray) -> np.ndarray:

@@ -8,11 +8,17 @@ from matplotlib.colors import Colormap, Normalize
 
 @dataclass(frozen=True)
 class Bar:
-    """A colour bar."""
+    """A colour bar.
+
+    Attributes:
+        label: what it shows.
+        short: the same where there is no room for more than two lines of it.
+    """
 
     colormap: Colormap
     norm: Normalize
     label: str
+    short: str
     extend: str = "neither"
     ticks: list[float] | None = None
     tick_labels: list[str] | None = None

@@ -103,12 +103,27 @@ def _set_log(axes: Axes, which: str, shown: Shown, labels: Labels) -> None:
         majors = np.outer(10 ** np.arange(np.floor(low), np.ceil(high)), (1, 2, 5)).ravel()
     majors, minors = (each[(each > 10**low) & (each < 10**high)] for each in (majors, minors))
     short = bool((majors != 10 ** np.round(np.log10(majors))).any())
+    if short:
+        majors = _apart(majors, which, inches / (high - low))
     axis.set_major_locator(FixedLocator((sign * majors).tolist()))
     axis.set_minor_locator(FixedLocator((sign * np.setdiff1d(minors, majors)).tolist()))
     axis.set_major_formatter(
         FixedFormatter([label_of(float(f"{sign * v:.3g}")) if short else _power(sign, v) for v in majors])
     )
     axis.set_minor_formatter(NullFormatter())
+
+
+def _apart(values: np.ndarray, which: str, decade: float) -> np.ndarray:
+    """Of ascending values on a log axis those whose labels do not touch the one before; a power of ten is so many inches long."""
+    kept: list[float] = []
+    end = -np.inf
+    for value in values.tolist():
+        size = text_width(label_of(float(f"{value:.3g}")), SIZE) if which == "x" else LINE
+        place = decade * np.log10(value)
+        if place - size / 2 >= end:
+            kept.append(value)
+            end = place + size / 2 + GAP
+    return np.array(kept)
 
 
 def _power(sign: int, value: float) -> str:

@@ -137,13 +137,14 @@ def describe_judgement(settings: ShownSettings) -> list[str]:
 def panel_title(facet: Shown, position: int, settings: ShownSettings, inches: float) -> str:
     """`init = zeros`, and the budget where it comes with that value; broken into lines where it must be."""
     label = label_of(facet.labels.tolist()[position])
-    parts = [f"{facet.column} = {label}"]
+    parts = [f"{facet.column} =\u00a0{label}"]  # the sign stays beside the value
     axis, budgets = settings.budgets()
     if axis is facet.axis and axis.key is None and len(set(budgets)) > 1:
         budget = budgets[facet.positions[position]]
         parts += [budget] * (budget.replace(",", "") != label.replace(",", ""))
     whole = " · ".join(parts)
-    return whole if wrapped(whole, inches) == whole else "\n".join(wrapped(part, inches) for part in parts)
+    broken = whole if wrapped(whole, inches) == whole else "\n".join(wrapped(part, inches) for part in parts)
+    return broken.replace("\u00a0", " ")
 
 
 def percent(part: int, whole: int) -> str:
