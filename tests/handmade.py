@@ -16,7 +16,7 @@ from nanmap.results.shards import shard_metadata
 
 LINE = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 10, "batch_size": 32}}
 AT_REST = {  # facts of a cell whose loss is that of the constant answer, and stays there
-    **dict.fromkeys(MARKS, 1.0), "loss_floor": 0.0, "loss_constant": 1.0, "first_nan_step": -1, "first_inf_step": -1,
+    **dict.fromkeys(MARKS, 1.0), "loss_floor": 0.0, "loss_constant": 1.0, "loss_best": np.nan, "first_nan_step": -1, "first_inf_step": -1,
     "steps_run": 10, "stopped_by": "", "ratio": 0.05, "rising": 1.01, "falling": 0.99, "rebound": 2.0,
     "ends_infinite": False, "dead_layer": False, "dead_at_init": False, "broken_by": "overflow", "handicap": "",
     "layers": 3, "output_spread": 0.5, "gradient_ratio": 0.5, "gradient_ratio_initial": 0.5,

@@ -238,13 +238,13 @@ def cause_of(row: Mapping[str, Any], outcome: str) -> str:
         return "too_slow" if needed > 10 else "budget_too_short"
     if handicap in ("gradient_ascent", "precision"):
         return str(handicap)
-    if len(set(losses)) == 1:
+    if len(set(losses)) == 1 and not was_lower_between(row):
         return "no_movement"
     if handicap == "single_rows":
         return "single_rows"
     if min(first, final) > 1.1 * lowest and final - lowest > (first - lowest) / 2:
         return "rebounded"
-    alike = row["output_spread"] < 0.01
+    alike = row["output_spread"] < 0.01 and final > 0.97 * row["loss_constant"]
     if (
         row["layers"] > 2
         and not row["output_spread"] > 100
@@ -264,9 +264,15 @@ def goes_up_and_down(row: Mapping[str, Any]) -> bool:
     """Whether the loss went up in its last half."""
     _, half, eighty, ninety, final = losses_of(row)
     up, down = row["rising"], row["falling"]
-    return bool(
+    return was_lower_between(row) or bool(
         final > up * ninety or ninety > up * eighty or eighty > up * half or (ninety < down * eighty and final > ninety)
     )
+
+
+def was_lower_between(row: Mapping[str, Any]) -> bool:
+    """Whether some loss between the marks was below all of them."""
+    lowest = min((each for each in losses_of(row) if not np.isnan(each)), default=np.inf)
+    return bool(row["loss_best"] < row["falling"] * lowest)
 
 
 def falls_at_each_mark(row: Mapping[str, Any]) -> bool:

@@ -185,3 +185,60 @@ def test_the_noise_of_small_batches_on_raw_inputs_asks_for_scaled_ones_and_on_sc
     assert (raw.cause, calm.cause) == ("bouncing", "bouncing"), (raw.row, calm.row)
     assert raw.remedy == {"data.scale_inputs": "standard"}
     assert calm.remedy["optimizer.learning_rate"] <= 0.2
+
+
+SLOW = {"training.steps": 60}
+
+
+@pytest.mark.parametrize(
+    ("changed", "cause", "advised"),
+    {
+        # Standardised, y = x/2 has two curvatures of 2: its edge is 1, where the loss stays as it is to the last bit.
+        "steps exactly at the edge": (
+            {**SCALED, "optimizer.learning_rate": 1.0}, None, {"optimizer.learning_rate": 0.5}),
+        "far below the edge": ({**SCALED, "optimizer.learning_rate": 0.005, **SLOW}, "budget_too_short", {"optimizer.learning_rate": 0.5}),
+        "half of the edge is near": ({**SCALED, "optimizer.learning_rate": 0.11, "training.steps": 6}, "budget_too_short", {"training.steps": ...}),
+        "no layer has a rate": (
+            {"optimizer.layer_learning_rates": [0.0]}, "no_movement", {"optimizer.layer_learning_rates": [0.01]}),
+        "layers' rates on raw data": (
+            {"optimizer.layer_learning_rates": [0.5]}, "overflow", {"data.scale_inputs": "standard"}),
+        "a line by Adam, huge targets": (
+            {"data.slope": 1e6, "data.scale_inputs": "standard", "optimizer.kind": "adam", **SLOW}, None,
+            {"data.scale_targets": "standard"}),
+        "a schedule that has ended": (
+            {**SCALED, "optimizer.schedule": "exponential", "optimizer.decay": 0.5, **SLOW}, "plateau", {"optimizer.schedule": "constant"}),
+        "steps lost in rounding": (
+            {**SCALED, "training.dtype": "bfloat16", "optimizer.learning_rate": 1e-3, "training.steps": 3000}, None,
+            {"training.dtype": "float32"}),
+    }.values(),
+)  # fmt: skip
+def test_a_line_is_told_what_holds_it(changed: dict, cause: str | None, advised: dict, engine) -> None:
+    tree = {"data": LINE, "optimizer": {"learning_rate": 0.01}, "training": {"steps": 300}}
+    report = train_one(build_config(tree, changed), engine=engine)
+    assert cause in (None, report.cause), report.row
+    assert report.remedy == {key: report.remedy.get(key) if value is ... else value for key, value in advised.items()}
+
+
+def test_equal_targets_are_not_said_to_have_a_best_constant_answer_that_is_wrong(npz, engine) -> None:
+    data = {"kind": "npz", "path": npz(x=np.arange(4.0)[:, None], y=np.full(4, 2.0))}
+    report = train_one(build_config({"data": data, "training": {"steps": 50}}), engine=engine)
+    assert any(
+        "all targets are 2, which a constant answers" in each and "a loss of 4" in each for each in report.evidence
+    )
+    assert not any("0 is the best constant" in each for each in report.evidence)
+
+
+@pytest.mark.parametrize(
+    ("floor", "model", "told"),
+    [
+        ("auto", {}, "is what the best line reaches"), ("auto", {"hidden": [2]}, "the best line or the five nearest rows reach"),
+        ("affine", {"hidden": [2]}, "is what the best line reaches"), (0.5, {}, "is what outcome.floor asks for"),
+        (0.0, {}, "1 is perfect, and asked for"),
+    ],
+)  # fmt: skip
+def test_the_reference_is_named(floor: float | str, model: dict, told: str, npz, engine) -> None:
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((60, 1))
+    data = {"kind": "npz", "path": npz(x=x, y=x[:, 0] + rng.standard_normal(60))}
+    tree = {"data": data, "model": model, "outcome": {"floor": floor}, "training": {"steps": 20, "batch_size": 60}}
+    assert told in train_one(build_config(tree), engine=engine).evidence[0]

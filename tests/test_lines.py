@@ -52,6 +52,16 @@ def losses(rows: int = 3 * 5 * 9) -> np.ndarray:
 
 
 class TestNumbers:
+    def test_no_band_stands_where_the_median_run_is_no_number(self, tmp_path: Path):
+        """Nine runs a rate: five of them NaN at the first two rates, four at the others."""
+        values = losses(5 * 9).reshape(5, 9)
+        values[:2, :5], values[2:, :4] = NAN, NAN
+        folder = write_run(tmp_path, [{**BATCH, "values": [1]}, RATE, NINE], {"loss_final": values.ravel()})
+        (axes,) = drawn(folder).axes
+        (band,) = [each for each in axes.collections if not isinstance(each, LineCollection)]
+        places = {float(x) for path in band.get_paths() for x, _ in path.vertices}
+        assert {float(f"{x:.4g}") for x in places} == {float(f"{x:.4g}") for x in RATES[2:]}
+
     def test_a_line_goes_through_the_medians_and_the_band_from_10_to_90_percent(self, tmp_path: Path):
         values = losses()
         figure = drawn(write_run(tmp_path, [BATCH, RATE, NINE], {"loss_final": values}), lines="batch_size")

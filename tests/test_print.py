@@ -56,7 +56,13 @@ class TestPaper:
         else:
             assert make_paper(width=length).width == pytest.approx(inches)
 
-    @pytest.mark.parametrize("options", [{}, {"value": "loss_final"}, {"facet": "init"}, {"title": ""}])
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {}, {"value": "loss_final"}, {"facet": "init"}, {"title": ""},
+            {"value": "skill", "facet": "init", "zoom": {"learning_rate": (3e-3, 3e-2)}},
+        ],
+    )  # fmt: skip
     def test_a_picture_is_as_wide_as_a_column_and_all_of_it_can_be_read(self, tmp_path: Path, options: dict[str, Any]):
         figure = draw(mixed(tmp_path), **COLUMN, **options)
         assert figure.get_size_inches()[0] == 3.4
@@ -65,6 +71,14 @@ class TestPaper:
         assert not [text for text, box in boxes if min(box.x0, box.y0, width - box.x1, height - box.y1) < 0]
         assert not [(a[0].get_text(), b[0].get_text()) for a, b in combinations(boxes, 2) if collide(a, b)]
         assert {8, 8 * 8.5 / 9} <= {text.get_fontsize() for text, _ in boxes}
+
+    def test_where_a_bar_is_low_it_is_named_by_its_column_alone(self, tmp_path: Path):
+        folder = mixed(tmp_path)
+        narrow, wide = (
+            draw(folder, value="skill", **size).axes[-1].get_ylabel() for size in (COLUMN, {"height": "7in"})
+        )
+        assert narrow == "skill"
+        assert "share of the constant answer's loss" in wide.replace("\n", " ")
 
     def test_the_files_have_that_width_too(self, tmp_path: Path):
         folder = mixed(tmp_path / "run")

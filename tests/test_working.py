@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import nanmap
 from handmade import write_run
-from nanmap.analysis import what_works
+from nanmap.analysis import best_cell, what_works
 
 RATE = {"key": "optimizer.learning_rate", "values": [0.001, 0.01, 0.1, 1.0, 10.0]}
 SEED = {"key": "training.seed", "range": [0, 3]}
@@ -97,4 +98,23 @@ def test_the_command_ends_with_it(command, tmp_path: Path) -> None:
         "sweep", "sweep.toml", "--out", "bad", "--set", "axes.learning_rate.values=[50.0, 100.0]", cwd=tmp_path
     )
     assert "nothing converged" in only.stdout
+    assert "why:  nanmap run --cell 0 --of bad\n" in only.stdout
     assert nanmap.Outcome.NAN in only.stdout
+
+
+def test_where_nothing_converges_the_largest_skill_is_named(command, tmp_path: Path) -> None:
+    (tmp_path / "line.toml").write_text('[data]\nkind = "line"\nn = 5\n[training]\nepochs = 9\n')
+    axis = '[[axes]]\nkey = "optimizer.learning_rate"\nvalues = [100.0, 1e-7, 1e-4, 1e-6]\n'
+    (tmp_path / "sweep.toml").write_text(f'config = "line.toml"\n{axis}')
+    told = command("sweep", "sweep.toml", "--out", "out", cwd=tmp_path).stdout
+    assert "nothing converged" in told
+    assert "best:  nanmap run --cell 2 --of out\n" in told
+
+
+@pytest.mark.parametrize("shard_cells", [4, 12])
+def test_the_best_cell_is_that_of_the_largest_skill_and_the_first_of_equals(shard_cells: int, tmp_path: Path) -> None:
+    skill = np.array([np.nan, -np.inf, -3.0, -1.0, -0.5, -0.5, np.nan, -2.0, np.inf, -0.5, -9.0, -0.6])
+    axes = [{"key": "training.batch_size", "values": [1, 2, 3, 4]}, {"key": "training.seed", "range": [0, 3]}]
+    assert best_cell(write_run(tmp_path, axes, {"skill": skill}, shard_cells=shard_cells)) == 4
+    nothing = write_run(tmp_path / "none", axes, {"skill": np.full(12, np.nan)}, shard_cells=shard_cells)
+    assert best_cell(nothing) is None

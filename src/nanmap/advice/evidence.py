@@ -18,7 +18,8 @@ STEPS = {  # causes that the size of the steps has part in
         Cause.FLOAT16_RANGE,
     ),
 }
-SCALE = STEPS - {Cause.BUDGET_TOO_SHORT, Cause.TOO_SLOW} | {
+WAYS = {Cause.BUDGET_TOO_SHORT, Cause.TOO_SLOW}  # of trainings that are on their way
+SCALE = STEPS - WAYS | {
     *(
         Cause.START_NOT_FINITE,
         Cause.PLATEAU,
@@ -87,7 +88,8 @@ def _rate(case: Case) -> Iterator[str]:
 
 
 def _scales(case: Case) -> Iterator[str]:
-    if case.cause not in SCALE and not (case.cause is Cause.TOO_SLOW and (case.edge is None or case.large_steps)):
+    slow = case.cause is Cause.TOO_SLOW and case.edge is None
+    if not (case.cause in SCALE or slow or (case.cause in WAYS and case.large_steps)):
         return
     for name, raw, columns in (
         ("inputs", case.raw_inputs, case.rows.inputs),

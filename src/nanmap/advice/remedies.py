@@ -129,7 +129,9 @@ def _longer(case: Case) -> Settings:
 
 
 def _on_its_way(case: Case) -> Settings:
-    """Larger steps where the edge leaves much room for them, else longer."""
+    """Scaled data where the steps are large already, larger steps where the edge leaves much room for them, else longer."""
+    if case.large_steps and (scaling := _scaling(case)):
+        return scaling
     far_below = case.edge is not None and case.rate and case.rate <= rounded_down(case.edge.rate / 2) / 5
     return _larger_steps(case) if far_below else _longer(case)
 
@@ -203,6 +205,8 @@ def _stronger(case: Case) -> Settings:
         return scaling
     if case.jumps_to_and_fro:
         return _calmer(case)
+    if not model.hidden and case.large_steps:
+        return _smaller_steps(case)
     if not model.hidden:
         plain = case.lanes.program.full_batch and optimizer.kind == "sgd"
         return _larger_steps(case) if plain else _calmer(case)

@@ -20,7 +20,16 @@ from nanmap.results.folder import RunFolder
 from nanmap.results.schema import TEXT
 
 TABLE = "outcome"  # of a config
-NUMBERS = (*MARKS, "loss_constant", "steps_run", "layers", "output_spread", "gradient_ratio", "gradient_ratio_initial")
+NUMBERS = (
+    *MARKS,
+    "loss_constant",
+    "loss_best",
+    "steps_run",
+    "layers",
+    "output_spread",
+    "gradient_ratio",
+    "gradient_ratio_initial",
+)
 FLAGS = ("ends_infinite", "dead_layer", "dead_at_init")
 TEXTS = ("stopped_by", "handicap")
 READ = ("cell", "cause", "first_nan_step", "loss_floor", *NUMBERS, *FLAGS, *TEXTS)

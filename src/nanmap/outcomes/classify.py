@@ -14,6 +14,7 @@ DEEP = (
 )
 CONSTANT = 0.01  # outputs' spread over that of the targets: below, all rows get one answer
 BLOWN = 100  # the same: above, the outputs were blown up, whatever is left of the gradients
+NO_BETTER = 0.97  # times the constant answer's loss: less is no constant answer, whatever rounding says of the outputs
 FAR = 10  # budgets
 
 
@@ -21,7 +22,7 @@ def classify(facts: Facts) -> tuple[np.ndarray, np.ndarray]:
     """Outcome and cause of each cell.
 
     Args:
-        facts: arrays `[cells]`: the losses of `MARKS`, `loss_floor`, `loss_constant`, `first_nan_step` (-1 = never),
+        facts: arrays `[cells]`: the losses of `MARKS`, `loss_floor`, `loss_constant`, `loss_best`, `first_nan_step` (-1 = never),
             `steps_run`, `stopped_by` (text), `ends_infinite`, `dead_layer`, `dead_at_init`, `broken_by` (cause of a NaN
             or an infinite end), `handicap` (cause that its settings alone are, or the empty text), `layers`,
             `output_spread`, `gradient_ratio`, `gradient_ratio_initial`, and the thresholds `ratio`, `rising`, `falling`,
@@ -86,7 +87,10 @@ def _causes(facts: Facts, trend: Trend, outcomes: np.ndarray) -> np.ndarray:
         outcomes == each
         for each in (Outcome.CONVERGED, Outcome.DEAD, Outcome.DIVERGED, Outcome.PROGRESSING, Outcome.STALLED)
     )
-    handicap, alike = facts["handicap"], facts["output_spread"] < CONSTANT
+    handicap, alike = (
+        facts["handicap"],
+        (facts["output_spread"] < CONSTANT) & (trend.final > NO_BETTER * trend.constant),
+    )
     # At the constant answer the last layer's gradient is gone as well: there the start's tells how little gets through.
     faded = (facts["gradient_ratio"] <= VANISHED) | (alike & (facts["gradient_ratio_initial"] <= VANISHED))
     leaves = diverged & ~trend.swings

@@ -39,6 +39,7 @@ class Trend:
     Attributes:
         first, half, eighty, ninety, final: of `MARKS`.
         floor, constant: `loss_floor` and `loss_constant`.
+        best: the least of all losses over all rows that were taken: of full batch at every update.
         steps: updates made.
         ratio, up, down, rebound: the thresholds `ratio`, `rising`, `falling` and `rebound`.
     """
@@ -50,6 +51,7 @@ class Trend:
     final: np.ndarray
     floor: np.ndarray
     constant: np.ndarray
+    best: np.ndarray
     steps: np.ndarray
     ratio: np.ndarray
     up: np.ndarray
@@ -59,7 +61,17 @@ class Trend:
     @classmethod
     def of(cls, facts: Facts) -> Self:
         """From the facts of cells."""
-        names = (*MARKS, "loss_floor", "loss_constant", "steps_run", "ratio", "rising", "falling", "rebound")
+        names = (
+            *MARKS,
+            "loss_floor",
+            "loss_constant",
+            "loss_best",
+            "steps_run",
+            "ratio",
+            "rising",
+            "falling",
+            "rebound",
+        )
         return cls(*(np.asarray(facts[name], float) for name in names))
 
     @cached_property
@@ -111,9 +123,15 @@ class Trend:
         return self.rising & (self.final > self.rebound * self.lowest) & (self.final > STIRS * self.constant)
 
     @property
+    def dips(self) -> np.ndarray:
+        """Whether it was below all marks between them, as a loss is that jumps to and fro at every update."""
+        return self.best < self.down * self.lowest
+
+    @property
     def still(self) -> np.ndarray:
         """Whether all losses are the same."""
-        return np.logical_and.reduce([each == self.final for each in (self.first, self.half, self.eighty, self.ninety)])
+        same = [each == self.final for each in (self.first, self.half, self.eighty, self.ninety)]
+        return np.logical_and.reduce([*same, ~self.dips])
 
     @property
     def fell_back(self) -> np.ndarray:
@@ -123,10 +141,10 @@ class Trend:
 
     @property
     def bounces(self) -> np.ndarray:
-        """Whether the loss went up in its last half."""
+        """Whether the loss went up in its last half, or was lower between the marks."""
         last = (self.half, self.eighty, self.ninety, self.final)
         up = np.logical_or.reduce([after > self.up * before for before, after in pairwise(last)])
-        return up | ((self.ninety < self.down * self.eighty) & (self.final > self.ninety))
+        return up | ((self.ninety < self.down * self.eighty) & (self.final > self.ninety)) | self.dips
 
     @property
     def swings(self) -> np.ndarray:

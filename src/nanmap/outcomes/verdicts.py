@@ -182,7 +182,7 @@ class Cause(Verdict):
     )
     TOO_SLOW = (
         "too_slow",
-        "it moves towards the reference, with more than ten times the budget still to go",
+        "it moves towards the reference, at its last pace with more than ten times the budget still to go",
         15,
         "#c4e3ee",
     )
