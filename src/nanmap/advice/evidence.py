@@ -7,28 +7,15 @@ import numpy as np
 from nanmap.advice.case import RAW, Case, varies_little
 from nanmap.outcomes import Cause
 
-STEPS = {  # causes that the size of the steps has part in
-    *(Cause.BLOWN_UP_AT_ONCE, Cause.OVERFLOW, Cause.RISING, Cause.BLOWN_UP_THEN_DEAD, Cause.KILLED),
-    *(
-        Cause.REBOUNDED,
-        Cause.STEPS_TOO_LARGE,
-        Cause.BOUNCING,
-        Cause.TOO_SLOW,
-        Cause.BUDGET_TOO_SHORT,
-        Cause.FLOAT16_RANGE,
-    ),
-}
 WAYS = {Cause.BUDGET_TOO_SHORT, Cause.TOO_SLOW}  # of trainings that are on their way
-SCALE = STEPS - WAYS | {
-    *(
-        Cause.START_NOT_FINITE,
-        Cause.PLATEAU,
-        Cause.CONSTANT_ANSWER,
-        Cause.VANISHING_GRADIENT,
-        Cause.DEAD_AT_INIT,
-        Cause.PRECISION,
-    ),
-}
+STEPS = WAYS | {  # causes that the size of the steps has part in
+    Cause.BLOWN_UP_AT_ONCE, Cause.OVERFLOW, Cause.FLOAT16_RANGE, Cause.RISING, Cause.BLOWN_UP_THEN_DEAD, Cause.KILLED,
+    Cause.REBOUNDED, Cause.STEPS_TOO_LARGE, Cause.BOUNCING, Cause.NO_MOVEMENT,
+}  # fmt: skip
+SCALE = STEPS - WAYS - {Cause.NO_MOVEMENT} | {
+    Cause.START_NOT_FINITE, Cause.PLATEAU, Cause.CONSTANT_ANSWER, Cause.VANISHING_GRADIENT, Cause.DEAD_AT_INIT,
+    Cause.PRECISION,
+}  # fmt: skip
 
 
 def evidence(case: Case) -> list[str]:

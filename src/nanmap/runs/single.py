@@ -19,9 +19,18 @@ from nanmap.outcomes import Cause, Outcome
 from nanmap.plan import Lanes, Plan, Variant, make_sweep
 from nanmap.results.columns import make_table
 from nanmap.runs.complete import ENDS, complete_rows
+from nanmap.runs.replay import origin_of_nan
 from nanmap.theory.facts import Forecaster
 from nanmap.training.cell import Assessment, State
 
+# Causes of a NaN that is not in the data and not there from the start.
+REPLAYED = (
+    Cause.NAN_WITHOUT_INF,
+    Cause.OVERFLOW,
+    Cause.BLOWN_UP_AT_ONCE,
+    Cause.EXPLODING_GRADIENT,
+    Cause.FLOAT16_RANGE,
+)
 FEW_PARAMETERS = 1000  # parameters are reported below this number
 
 
@@ -57,6 +66,7 @@ class TrainingReport:
             `{"class": name, "probability": p}`.
         report: what was done to the columns of a file.
         case: what `evidence` and `remedy` look at.
+        before: the state before its last epoch.
 
     >>> import nanmap
     >>> config = {"data": {"kind": "line", "start": 1, "n": 20}, "training": {"epochs": 150}}
@@ -76,11 +86,20 @@ class TrainingReport:
     predictions: list[Any] = field(default_factory=list)
     report: tuple[str, ...] = ()
     case: Case | None = field(default=None, repr=False, compare=False)
+    before: Epoch | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def evidence(self) -> list[str]:
-        """The figures that speak for the outcome and the cause, in sentences; a network's sharpness is computed for them."""
-        return evidence(self.case) if self.case else []
+        """The figures that speak for the outcome and the cause, in sentences.
+
+        For them a network's sharpness is computed, and the update that made a NaN is repeated.
+        """
+        if self.case is None:
+            return []
+        origin = None
+        if self.before and self.cause in REPLAYED and self.row["first_nan_step"] is not None:
+            origin = origin_of_nan(self.case.lanes, self.before.state, self.before.stop, self.row["first_nan_step"])
+        return [*evidence(self.case), *([origin] if origin else [])]
 
     @cached_property
     def remedy(self) -> dict[str, Any]:
@@ -113,7 +132,7 @@ def train_one(
     (lanes,) = plan.lanes(plan.grid.cells(np.arange(1)))
     (variant,) = lanes.variants
     inputs = [_encoded(values, variant) for values in predict]
-    losses, state = _followed(engine or LocalEngine(), lanes, on_epoch)
+    losses, state, before = _followed(engine or LocalEngine(), lanes, on_epoch)
     row = _row(lanes, state)
     return TrainingReport(
         variant.config,
@@ -125,6 +144,7 @@ def train_one(
         [_predict(lanes, variant, state, values) for values in inputs],
         variant.rows.report,
         Case(lanes, row),
+        before,
     )
 
 
@@ -135,16 +155,19 @@ def plan_one(config: Config) -> Plan:
 
 def _followed(
     engine: Engine, lanes: Lanes, on_epoch: Callable[[int, EpochLoss], None] | None
-) -> tuple[list[EpochLoss], State]:
-    """The losses of every epoch, each told as it ends, and the state after the last update."""
+) -> tuple[list[EpochLoss], State, Epoch | None]:
+    """The losses of every epoch, each told as it ends; the state after the last update, and that before the last epoch."""
     losses: list[EpochLoss] = []
+    before: Epoch | None = None
+    last: Epoch | None = None
     for epoch in engine.follow(lanes):
+        before, last = last, epoch
         stopped = epoch.state.events.stopped
         if epoch.number and stopped != epoch.start:  # an epoch without an update is none
             losses.append(_epoch_loss(lanes.variants[0], epoch))
             if on_epoch:
                 on_epoch(epoch.number, losses[-1])
-    return losses, epoch.state
+    return losses, epoch.state, before
 
 
 def _row(lanes: Lanes, state: State) -> dict[str, Any]:

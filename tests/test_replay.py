@@ -1,0 +1,78 @@
+"""The update that made a NaN, repeated: which operation did, in which part, and whether the parameters were infinite before."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from nanmap.config import build_config
+from nanmap.runs.replay import _watched
+from nanmap.runs.single import train_one
+
+INF, NAN = np.inf, np.nan
+LINE = {"kind": "line", "start": 1, "n": 20, "slope": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("function", "numbers", "told"),
+    [
+        (lambda a, b: a * b, (0.0, INF), "0 · ∞"),
+        (lambda a, b: a - b, (INF, INF), "∞ − ∞"),
+        (lambda a, b: a + b, (INF, -INF), "∞ − ∞"),
+        (lambda a, b: a / b, (0.0, 0.0), "0 / 0"),
+        (lambda a, b: a / b, (INF, -INF), "∞ / ∞"),
+        (lambda a, b: jnp.sqrt(a) + b, (-1.0, 0.0), "a root or a logarithm of a negative number"),
+        (lambda a, b: jnp.sum(jnp.stack([a, b])), (INF, -INF), "∞ − ∞"),
+        (lambda a, b: jnp.stack([a, 1.0]) @ jnp.stack([b, 1.0]), (0.0, INF), "0 · ∞ in a product of matrices"),
+        (lambda a, b: jnp.stack([a, b]) @ jnp.ones(2), (INF, -INF), "∞ − ∞ in a product of matrices"),
+        (lambda a, b: jax.jit(lambda c: c * b)(a) - 1, (0.0, INF), "0 · ∞"),
+        (lambda a, b: jnp.where(a > 0, a / b, a), (0.0, 0.0), None),  # made, but not taken
+        (lambda a, b: jnp.sin(a * b), (1e30, 1e30), "`sin`"),
+        (lambda a, b: a * b, (1e30, 1e30), None),  # an infinity is none
+        (lambda a, b: a * b, (2.0, NAN), None),  # was one before
+        (lambda a, b: ((a - a) / b, a / b), (1.0, 0.0), "0 / 0"),
+    ],
+)
+def test_the_operation_that_made_a_nan_is_named(function: Callable[..., Any], numbers: tuple, told: str | None) -> None:
+    arguments = [jnp.float32(number) for number in numbers]
+    found, made = _watched(function, *arguments)
+    assert found == told
+    jax.tree.map(np.testing.assert_array_equal, made, function(*arguments))
+
+
+@pytest.mark.parametrize(
+    ("tree", "told"),
+    {
+        "grown until it overflowed": (
+            {"data": LINE, "optimizer": {"learning_rate": 0.1}, "training": {"steps": 300}},
+            r"step \d+ made the first NaN where the step was added to the parameters: ∞ − ∞; parameters were infinite before it",
+        ),
+        "single rows, in the second epoch": (
+            {"data": LINE, "optimizer": {"learning_rate": 0.1}, "training": {"steps": 300, "batch_size": 1}},
+            r"step \d+ made the first NaN where the step was added to the parameters: ∞ − ∞; parameters were infinite before it",
+        ),
+        "no eps": (
+            {
+                "data": LINE, "model": {"hidden": [2], "init": "zeros"}, "training": {"steps": 3},
+                "optimizer": {"kind": "adam", "eps": 0.0},
+            },
+            r"step 0 made the first NaN in the optimizer's step: 0 / 0",
+        ),
+    }.values(),
+)  # fmt: skip
+def test_a_report_tells_where_its_nan_came_from(tree: dict, told: str, engine) -> None:
+    report = train_one(build_config(tree), engine=engine)
+    (sentence,) = [each for each in report.evidence if "first NaN" in each]
+    assert re.fullmatch(told, sentence), sentence
+    assert f"step {report.row['first_nan_step']} made" in sentence
+
+
+@pytest.mark.parametrize("tree", [{"data": LINE, "training": {"steps": 3}}, {"data": LINE, "training": {"steps": 70}}])
+def test_without_a_nan_nothing_is_repeated(tree: dict, engine) -> None:
+    report = train_one(build_config(tree), engine=engine)
+    assert report.row["first_nan_step"] is None
+    assert not any("first NaN" in each for each in report.evidence)
