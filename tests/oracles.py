@@ -244,7 +244,7 @@ def cause_of(row: Mapping[str, Any], outcome: str) -> str:
         return "single_rows"
     if min(first, final) > 1.1 * lowest and final - lowest > (first - lowest) / 2:
         return "rebounded"
-    alike = row["output_spread"] < 0.01 and final > 0.97 * row["loss_constant"]
+    alike = row["output_spread"] < 0.01 and final > 0.97 * row["loss_constant"] and not was_lower_between(row)
     if (
         row["layers"] > 2
         and not row["output_spread"] > 100

@@ -1,6 +1,7 @@
 """The command as a user meets it: exit codes, messages, JSON, nothing written on a mistake."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -498,3 +499,11 @@ def test_a_budget_in_updates_is_told_in_epochs(folder: Path, command) -> None:
     (folder / "line.toml").write_text(LINE.replace("epochs = 150", "steps = 7\nbatch_size = 8"))
     told = command("run", "line.toml", cwd=folder).stdout
     assert [line.split()[1] for line in told.splitlines() if line.startswith("epoch")] == ["1/3", "2/3", "3/3"]
+
+
+def test_each_command_is_told_in_a_line_of_80_columns() -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "nanmap", "--help"], env={**os.environ, "COLUMNS": "80"}, capture_output=True, text=True
+    ).stdout
+    assert "compare" in told
+    assert "..." not in told

@@ -208,6 +208,7 @@ def test_what_broke_the_numbers_is_named(change: dict, cause: str) -> None:
         ({"gradient_ratio_initial": 1e3, "loss_final": 2.1}, "exploding_gradient"),
         ({"gradient_ratio_initial": 1e3, "loss_final": 2.1, "layers": 2}, "steps_too_large"),
         ({"loss_best": 0.98}, "bouncing"),
+        ({"loss_best": 0.98, "output_spread": 0.0}, "bouncing"),
         ({"loss_best": 0.995}, "no_movement"),
         ({"loss_best": 0.98, "loss_initial": 2.0}, "bouncing"),
         ({"loss_best": 0.995, "loss_initial": 2.0}, "plateau"),

@@ -14,7 +14,7 @@ def compare(
     b: Annotated[Path, typer.Argument(help="Another one.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
-    """Compare two runs cell by cell: which cells changed their outcome, and how far the numbers moved.
+    """Compare two runs cell by cell: what changed, and by how much.
 
     Cells are matched by the settings that an axis of either run goes over, whatever their numbers. What else differs
     between the runs (versions, device, settings, thresholds) is told first.

@@ -25,7 +25,7 @@ def edge(
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Search again, replacing the edges that are there.")] = False,
 ) -> None:
-    """Measure the critical learning rate along every other axis of a sweep, beside what theory predicts.
+    """Measure the critical learning rate along every other axis.
 
     Each combination of the other axes is a row of RUN/edges: the rate at which training turns unstable, found by
     bisection between the ends of the sweep's axis of learning rates. Maps of RUN show the edges from then on.

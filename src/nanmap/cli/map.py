@@ -32,7 +32,7 @@ def map_(
     x: Annotated[str | None, typer.Option(help="Axis along the bottom.", show_default=False)] = None,
     y: Annotated[str | None, typer.Option(help="Axis up the side.", show_default=False)] = None,
     facet: Annotated[
-        list[str] | None, typer.Option(help="Axis with a panel per value; at most two.", show_default=False)
+        list[str] | None, typer.Option(help="Axis with a panel per value; may be given twice.", show_default=False)
     ] = None,
     value: Annotated[
         str | None,
@@ -92,7 +92,7 @@ def map_(
         typer.Option(help="Picture to write: .png, .svg or .pdf; RUN/maps/… unless given.", show_default=False),
     ] = None,
 ) -> None:
-    """Draw a stability map of any two axes, or lines along one. Without --x and --y: the maps that the sweep lists."""
+    """Draw a stability map of any two axes, or lines along one. Without --x and --y: the maps that the sweep lists, or the obvious pair."""
     from nanmap.result import Result
 
     thresholds, chosen, windows = _thresholds(set_ or []), _selected(select or []), parse_windows(zoom)

@@ -39,7 +39,7 @@ def run(
     device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
-    """Train one config: a line per epoch, then the outcome, why, and what to try next.
+    """Train one config: what became of it, why, and what to try next.
 
     With --cell and --of: the training behind one row of a run; says whether the row came out bit for bit.
     """

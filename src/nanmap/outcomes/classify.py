@@ -87,10 +87,9 @@ def _causes(facts: Facts, trend: Trend, outcomes: np.ndarray) -> np.ndarray:
         outcomes == each
         for each in (Outcome.CONVERGED, Outcome.DEAD, Outcome.DIVERGED, Outcome.PROGRESSING, Outcome.STALLED)
     )
-    handicap, alike = (
-        facts["handicap"],
-        (facts["output_spread"] < CONSTANT) & (trend.final > NO_BETTER * trend.constant),
-    )
+    handicap = facts["handicap"]
+    no_better = (trend.final > NO_BETTER * trend.constant) & ~trend.dips
+    alike = (facts["output_spread"] < CONSTANT) & no_better
     # At the constant answer the last layer's gradient is gone as well: there the start's tells how little gets through.
     faded = (facts["gradient_ratio"] <= VANISHED) | (alike & (facts["gradient_ratio_initial"] <= VANISHED))
     leaves = diverged & ~trend.swings

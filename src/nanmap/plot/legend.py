@@ -27,6 +27,7 @@ BAR_WIDTH, BAR_ROOM = 0.17, 0.25  # inches
 BAR_LABEL = 0.2  # inches from one label to the next
 BESIDE = 2.6  # inches for a label beside the panels
 HANDLE, GAP = 0.55, 0.2  # inches for a handle, and between two columns
+MOST_LINES = 3  # of a bar's label
 MOST_COLUMNS = 4
 FEW_DECADES = 1000  # below, powers of ten alone would be too few ticks
 
@@ -178,7 +179,7 @@ def draw_bar(figure: Figure, panels: list[Axes], bar: Bar, inches: tuple[float, 
         pad=0.015,
     )
     label = wrapped(bar.label, max(1.0, height), 9.5 * scale)
-    drawn.set_label(label if label.count("\n") < 2 else bar.short)
+    drawn.set_label(label if label.count("\n") < MOST_LINES else bar.short)
     drawn.outline.set_linewidth(0.5)
     low, high = bar.norm.vmin or 0, bar.norm.vmax or 0
     if isinstance(bar.norm, LogNorm) and high < FEW_DECADES * low:

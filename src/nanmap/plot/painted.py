@@ -12,7 +12,7 @@ class Bar:
 
     Attributes:
         label: what it shows.
-        short: the same where there is no room for more than two lines of it.
+        short: the same where there is no room for more than three lines of it.
     """
 
     colormap: Colormap
