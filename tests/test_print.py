@@ -74,9 +74,8 @@ class TestPaper:
 
     def test_where_a_bar_is_low_it_is_named_by_its_column_alone(self, tmp_path: Path):
         folder = mixed(tmp_path)
-        narrow, wide = (
-            draw(folder, value="skill", **size).axes[-1].get_ylabel() for size in (COLUMN, {"height": "7in"})
-        )
+        sizes: tuple[dict[str, Any], ...] = ({**COLUMN, "height": "3in", "title": ""}, {"height": "7in"})
+        narrow, wide = (draw(folder, value="skill", **size).axes[-1].get_ylabel() for size in sizes)
         assert narrow == "skill"
         assert "share of the constant answer's loss" in wide.replace("\n", " ")
 

@@ -18,7 +18,7 @@ def examples(
     ] = None,
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder to copy into.")] = Path("."),
 ) -> None:
-    """List the shipped configs and sweeps, or copy one out to start from."""
+    """List the shipped configs and sweeps, or copy one out."""
     if name is None:
         _list_all()
     else:

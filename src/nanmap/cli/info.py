@@ -10,7 +10,7 @@ PACKAGES = ("nanmap", "jax", "jaxlib", "optax", "numpy", "pandas", "pyarrow")
 
 @app.command(epilog="Example:  nanmap info")
 def info() -> None:
-    """Versions, devices, caches, and the measured peak of a matrix product."""
+    """Versions, devices, caches, and the machine's measured peak."""
     from importlib.metadata import version
 
     from nanmap.engine.compilation_cache import cache_folder
