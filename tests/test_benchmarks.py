@@ -161,7 +161,7 @@ def test_everything_of_a_gpu_can_be_rehearsed_in_pieces(tmp_path: Path) -> None:
     assert list(pieces) == [first, *others]
     assert pieces[first] == begun[first], "what stands there is not measured again"
     assert pieces["tests"]["passed"] > 10
-    assert pieces["map 512 float32"]["outcomes"].keys() >= {"nan"}
+    assert pieces["map 512 float32"]["outcomes"].keys() & {"nan", "inf"}
 
 
 def test_no_gpu_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
