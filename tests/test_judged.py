@@ -31,7 +31,10 @@ def run(engine, tmp_path_factory: pytest.TempPathFactory) -> Result:
 @pytest.mark.parametrize("thresholds", OTHER, ids=str)
 def test_rows_are_judged_as_if_trained_with_the_thresholds(thresholds: dict, run, engine, tmp_path: Path) -> None:
     trained = nanmap.sweep(LINE | {"outcome": thresholds}, [RATES], out=tmp_path, engine=engine)
-    assert words(run.judged(**thresholds)) == words(trained)
+    judged = run.judged(**thresholds)
+    assert words(judged) == words(trained)
+    assert judged.to_pandas().equals(trained.to_pandas())
+    assert judged.to_pandas(["loss_floor"]).equals(trained.to_pandas(["loss_floor"]))
 
 
 def test_with_no_other_threshold_every_value_stays(run) -> None:

@@ -86,16 +86,20 @@ class JudgedFolder(RunFolder):
 
     def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The rows shard by shard, judged."""
-        if columns and not {"outcome", "cause"} & set(columns):
+        if columns and not {"outcome", "cause", "loss_floor"} & set(columns):
             yield from self.run.tables(columns)
             return
         wanted = list(dict.fromkeys([*columns, *READ])) if columns else None
         for table in self.run.tables(wanted):
-            outcome, cause = classify(self._facts(table))
-            for name, values in (("outcome", outcome), ("cause", cause)):
+            facts = self._facts(table)
+            made = [pa.array(values.astype(str)).cast(TEXT) for values in classify(facts)]
+            for name, values in (
+                *zip(("outcome", "cause"), made, strict=True),
+                ("loss_floor", pa.array(facts["loss_floor"])),
+            ):
                 if name in table.column_names:
                     there = table.column_names.index(name)
-                    table = table.set_column(there, name, pa.array(values.astype(str)).cast(TEXT))
+                    table = table.set_column(there, name, values)
             yield table.select(columns) if columns else table
 
     def _facts(self, table: pa.Table) -> dict[str, np.ndarray]:
