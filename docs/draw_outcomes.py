@@ -69,9 +69,8 @@ def _panel(axes: Axes, each: Planted) -> None:
     levels = np.concatenate([curve, losses, [constant, target]])
     levels = levels[np.isfinite(levels) & (levels > 0)]
     low, high = levels.min() / 3, min(levels.max() * 3, levels.min() * 1e12)
-    last = (
-        steps if row["first_nan_step"] is None else min(steps, 8 + 2 * row["first_nan_step"])
-    )  # nothing comes after a NaN
+    # Nothing comes after a NaN.
+    last = steps if row["first_nan_step"] is None else min(steps, 8 + 2 * row["first_nan_step"])
     axes.set(yscale="log", ylim=(low, high), xlim=(-0.04 * last, 1.04 * last))
     axes.axhline(constant, color=GREY, linewidth=0.8, linestyle=(0, (4, 2)))
     axes.axhline(target, color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)))

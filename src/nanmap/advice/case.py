@@ -77,12 +77,6 @@ class Case:
         return self.edge is not None and self.rate is not None and self.rate > self.edge.rate / 2
 
     @property
-    def jumps_to_and_fro(self) -> bool:
-        """Whether full batch took it below the loss that all marks show: from one side of the valley to the other."""
-        best = self.row["loss_best"]
-        return self.lanes.program.full_batch and best is not None and bool(best < 0.99 * self.row["loss_final"])
-
-    @property
     def out_of_reach(self) -> bool:
         """Whether some target is a number that the output's activation never gives."""
         return beyond_reach(self.variant) is not None

@@ -203,8 +203,6 @@ def _stronger(case: Case) -> Settings:
         return {"optimizer.schedule": "constant"}
     if scaling := _scaling(case):
         return scaling
-    if case.jumps_to_and_fro:
-        return _calmer(case)
     if not model.hidden and case.large_steps:
         return _smaller_steps(case)
     if not model.hidden:
@@ -218,7 +216,7 @@ def _stronger(case: Case) -> Settings:
 
 def _unmoved(case: Case) -> Settings:
     """What may have kept the loss where it was: steps at the edge, from one side to the other; no rate, the start, or flat units."""
-    if case.large_steps or case.jumps_to_and_fro:
+    if case.large_steps:
         return _smaller_steps(case)
     return _larger_steps(case) if not case.rate else _livelier(case)
 

@@ -102,7 +102,7 @@ def dead_units(model: MLP, pre_activations: list[Array], mask: Array | None) -> 
 
 
 def _count(marked: Array, mask: Array | None) -> Array:
-    """How many of the rows that count are marked, `[units]`. A product: XLA takes 2 to 3 times as long over `any` of bools."""
+    """How many of the rows that count are marked, `[units]`. A product: XLA is slower at `any` of bools."""
     counted = marked if mask is None else marked & mask
     return counted.astype(jnp.float32) @ jnp.ones(marked.shape[1], jnp.float32)
 
