@@ -199,7 +199,7 @@ def test_of_two_stops_either_ends_a_cell_that_still_trains(
     lane = Lane({"stop_above": np.float32(100), "enough": np.float32(1)}, np.ones(1))
     plain = begin(program_of({}), Lane({}, np.zeros(1, np.float32)), [{"kernel": jnp.ones(1)}], [{}])
     before = plain._replace(
-        events=Events(*map(np.int32, Events(NEVER, NEVER, NEVER, 0)._replace(**events))),
+        events=Events(*map(np.int32, Events(NEVER, NEVER, NEVER, NEVER, 0)._replace(**events))),
         marks=np.ones((MARKS, len(Assessment._fields)), np.float32),
     )
     ended = _unless_stopped(program, lane, before, before, np.float32(np.inf), np.float32(watched), np.int32(7))

@@ -14,7 +14,7 @@ from nanmap.config import build_config
 from nanmap.config.choices import OptimizerKind, names
 from nanmap.engine.vmapped import build, group_shapes
 from nanmap.engine.xla_options import xla_options
-from nanmap.plan import make_variant
+from nanmap.plan import Plan, make_sweep, make_variant
 from nanmap.results.columns import COLUMNS
 from nanmap.training.optimizers import make_optimizer
 from oracles import flat, random_layers, sliced
@@ -176,6 +176,28 @@ def test_an_epsilon_that_rounds_to_zero_is_a_nan_where_a_gradient_is_zero(dtype,
     report = train(line(dtype, 0.01, data={"start": 0}, optimizer={"kind": "adam", "eps": eps}))
     assert (report.outcome == "nan") == (ends == "nan")
     assert ends == "" or (report.cause, report.row["first_nan_step"]) == ("nan_without_inf", 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype", "divides"),
+    [
+        ("adam", "float32", [False, True, True]),
+        ("rmsprop", "float16", [True, True, True]),
+        ("adam", "float64", [False, False, True]),
+        ("lion", "float32", [False, False, False]),
+    ],
+)
+def test_an_epsilon_that_acts_as_zero_is_another_program(kind: str, dtype: str, divides: list[bool]) -> None:
+    tree = {"data": {"kind": "line", "n": 9}, "optimizer": {"kind": kind}, "training": {"steps": 1, "dtype": dtype}}
+    for axes in ([("optimizer.eps", EPSILONS)], [("training.dtype", ["bfloat16", dtype]), ("optimizer.eps", EPSILONS)]):
+        plan = Plan(make_sweep(tree, [{"key": key, "values": values} for key, values in axes]))
+        lanes = plan.lanes(plan.grid.cells(np.arange(plan.grid.size)[-len(EPSILONS) :]))
+        told = np.concatenate([np.full(len(each), each.program.may_divide_by_zero) for each in lanes])
+        eps = np.concatenate([each.numbers["eps"] for each in lanes])
+        assert dict(zip(eps, told, strict=True)) == dict(zip(EPSILONS, divides, strict=True))
+
+
+EPSILONS = [1e-8, 1e-39, 0.0]
 
 
 def test_steps_below_half_a_unit_in_the_last_place_are_lost(train) -> None:

@@ -121,7 +121,7 @@ def test_a_stop_is_judged_by_the_loss_of_all_rows(case: str) -> None:
         parameters=[{"kernel": np.float32(1)}],
         model_state=[{}],
         optimizer=(),
-        events=Events(*map(np.int32, (NEVER, NEVER, NEVER, 0))),
+        events=Events(*map(np.int32, (NEVER, NEVER, NEVER, NEVER, 0))),
         losses=Losses(*np.zeros(len(Losses._fields), np.float32)),
         marks=np.full((1, len(Assessment._fields)), initial, np.float32),
     )

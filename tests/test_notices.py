@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nanmap.config.choices import OUTPUT_RANGES, DtypeKind, names
+from nanmap.config.formats import FORMATS, rounds_to_one, rounds_to_zero
 from nanmap.config.keys import known_keys
 from nanmap.config.losses import LOSSES, LossEntry
 from nanmap.config.optimizers import OPTIMIZERS, OptimizerEntry
@@ -18,7 +19,7 @@ from nanmap.models.mlp import MLP
 from nanmap.models.mlp.forward import ACTIVATIONS
 from nanmap.plan import Plan, make_sweep, notices
 from nanmap.plan.no_effect import ACTS
-from nanmap.plan.precision import FORMATS, resolves, rounds_to_one, rounds_to_zero
+from nanmap.plan.precision import resolves
 
 LINE = {"kind": "line", "n": 40}
 NET = {"hidden": [3]}

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import nanmap
 from nanmap.config import build_config
 from nanmap.runs.replay import _watched
 from nanmap.runs.single import train_one
@@ -69,6 +70,26 @@ def test_a_report_tells_where_its_nan_came_from(tree: dict, told: str, engine) -
     (sentence,) = [each for each in report.evidence if "first NaN" in each]
     assert re.fullmatch(told, sentence), sentence
     assert f"step {report.row['first_nan_step']} made" in sentence
+
+
+@pytest.mark.parametrize("kind", ["adam", "rmsprop"])
+def test_without_an_epsilon_a_row_tells_an_overflow_from_nothing_over_nothing(kind: str, npz, tmp_path, engine) -> None:
+    """Four kernels of 3e13 in a row: outputs stay small, as inputs are, and the gradient of the first overflows."""
+    inputs = np.linspace(1, 2, 8)[:, None]
+    paths = {npz(x=scale * inputs, y=[1.0] * 8): scale for scale in (0.0, 1e-20)}
+    tree = {
+        "data": {"kind": "npz", "path": next(iter(paths))},
+        "model": {"hidden": [1, 1, 1], "activation": "linear"},
+        "loss": {"kind": "mae"},
+        "optimizer": {"kind": kind},
+        "training": {"steps": 3},
+    }
+    axes = {"data.path": list(paths), "model.init_scale": [1.0, 3e13], "optimizer.eps": [0.0, 1e-7]}
+    rows = nanmap.sweep(tree, axes, out=tmp_path, engine=engine).to_pandas().itertuples()
+    told = {(paths[row.path], row.init_scale, row.eps): (row.first_nan_step, row.cause) for row in rows}
+    assert told[0.0, 1.0, 0.0] == (0, "nan_without_inf")  # inputs of 0: the kernels have no gradient
+    assert told[1e-20, 3e13, 0.0] == told[1e-20, 3e13, 1e-7] == (0, "blown_up_at_once")
+    assert np.isnan(told[0.0, 1.0, 1e-7][0])
 
 
 @pytest.mark.parametrize("tree", [{"data": LINE, "training": {"steps": 3}}, {"data": LINE, "training": {"steps": 70}}])

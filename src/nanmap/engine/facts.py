@@ -18,7 +18,7 @@ class Records(NamedTuple):
     """The parts of final states that rows are made from, NumPy arrays with the cells in front.
 
     Attributes:
-        events: `Events` of each cell, `[cells, 4]`.
+        events: `Events` of each cell, `[cells, 5]`.
         losses: `Losses`, `[cells, 11]`.
         marks: `[cells, MARKS, 11]`.
     """
@@ -75,7 +75,7 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
         "dead_at_init": marks.dead_layer[:, INITIAL] > 0,
         "dead_layer": ~finished & (marks.dead_layer[:, FINAL] > 0),
         "ends_infinite": ~finished & (marks.infinite[:, FINAL] > 0),
-        "nan_loss": finished & np.isnan(losses.batch),
+        "overflowed_inside": finished & _overflowed_inside(lanes, events, losses),
         "stopped_by": _stopped_by(lanes, cells, stopped, initial, final),
         "ratio": lanes.numbers["ratio"][cells],
         **{
@@ -86,6 +86,16 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
         **circumstances(lanes, cells),
     }
     return facts | {"broken_by": broken_by(facts)}
+
+
+def _overflowed_inside(lanes: Lanes, events: Events, losses: Losses) -> np.ndarray:
+    """Whether a NaN came of an overflow within its update, bool `[cells]`.
+
+    Rows and parameters were finite, and nothing but the optimizer may divide by 0: a loss that is a NaN, or a gradient that
+    is none, can only come of an overflow between.
+    """
+    bad_gradient = (events.bad_gradient >= 0) & (events.bad_gradient <= events.first_nan)
+    return np.isnan(losses.batch) | bad_gradient | (not lanes.program.may_divide_by_zero)
 
 
 def _ratios(lanes: Lanes, variant: np.ndarray, marks: Assessment, finished: np.ndarray) -> dict[str, np.ndarray]:

@@ -58,7 +58,7 @@ class Group(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """A `State` whose records are one array each: `events` `[…, 4]`, `losses` `[…, 11]`, `marks` `[…, MARKS, 11]`."""
+    """A `State` whose records are one array each: `events` `[…, 5]`, `losses` `[…, 11]`, `marks` `[…, MARKS, 11]`."""
 
     parameters: Layers
     model_state: Layers

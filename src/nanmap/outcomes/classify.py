@@ -42,13 +42,11 @@ def broken_by(facts: Facts) -> np.ndarray:
 
     Args:
         facts: arrays `[cells]`: `first_inf_step` and `first_nan_step` (-1 = never), `loss_initial`, `data_nan`,
-            `learning_rate` (the smallest of any layer), `float16`, `layers`, `gradient_ratio_initial`, `nan_loss` (whether the loss
-            of the very update that made the NaN was itself a NaN) and `may_divide_by_zero` (the optimizer).
+            `learning_rate` (the smallest of any layer), `float16`, `layers`, `gradient_ratio_initial` and `overflowed_inside`
+            (whether the NaN came of an overflow within its update).
     """
     inf, nan = facts["first_inf_step"], facts["first_nan_step"]
-    # Rows and parameters were finite: a loss that is a NaN then, or steps that are, can only come of an overflow between.
-    inside = facts["nan_loss"] | ~facts["may_divide_by_zero"]
-    overflowed = np.where(nan < 0, inf >= 0, ((inf >= 0) & (inf <= nan)) | inside)
+    overflowed = np.where(nan < 0, inf >= 0, ((inf >= 0) & (inf <= nan)) | facts["overflowed_inside"])
     step = np.where(nan < 0, inf, np.where(inf >= 0, np.minimum(inf, nan), nan))
     unfit, float16 = ~np.isfinite(facts["loss_initial"]), facts["float16"]
     return _first_that_holds(

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from nanmap.config import build_config
+from nanmap.config.settings import TrainingSettings
 from nanmap.errors import InputError
 from nanmap.grid import Cells
 from nanmap.outcomes import enough
 from nanmap.plan.sweep import Sweep
 from nanmap.plan.variant import Variant, make_variant
 from nanmap.training.lane_numbers import LaneNumber, lane_number
-from nanmap.training.program import Program
+from nanmap.training.program import Program, no_eps
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,14 +77,29 @@ class Plan:
         self.variant_shape = tuple(self.grid.shape[index] for index in self.variant_dims)
         self._variants: dict[int, Variant] = {}
 
-    @staticmethod
-    def _is_numbers(dimension: tuple) -> bool:
-        """Whether every position of these axes sets the same lane numbers to numbers, and nothing else."""
+    def _is_numbers(self, dimension: tuple) -> bool:
+        """Whether every position of these axes sets the same lane numbers to numbers that no program asks for, and nothing else."""
         return all(
-            set(settings) == set(axis.keys) and all(map(lane_number, settings)) and None not in settings.values()
+            set(settings) == set(axis.keys)
+            and all(map(lane_number, settings))
+            and None not in settings.values()
+            and not self._may_divide_by_zero(settings)
             for axis in dimension
             for settings in axis.settings
         )
+
+    def _may_divide_by_zero(self, settings: dict[str, Any]) -> bool:
+        """Whether an axis sets an epsilon that is none in one of the sweep's formats: that is another program."""
+        return "optimizer.eps" in settings and any(no_eps(settings["optimizer.eps"], each) for each in self._formats)
+
+    @cached_property
+    def _formats(self) -> set[str]:
+        axes = [axis for dimension in self.grid.dimensions for axis in dimension]
+        along = {
+            settings["training.dtype"] for axis in axes if "training.dtype" in axis.keys for settings in axis.settings
+        }
+        training = self.sweep.tree.get("training") or {}
+        return along or {training.get("dtype", TrainingSettings.model_fields["dtype"].default)}
 
     @cached_property
     def number_values(self) -> list[tuple[int, LaneNumber, np.ndarray]]:

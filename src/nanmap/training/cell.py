@@ -102,12 +102,14 @@ class Events(NamedTuple):
 
     Attributes:
         stopped: the step before whose update one of the stops that were asked for ended the training.
+        bad_gradient: the update whose gradient was no number, where the program watches it.
         counted: how many full-batch losses `Losses` sums.
     """
 
     first_inf: Array
     first_nan: Array
     stopped: Array
+    bad_gradient: Array
     counted: Array
 
 
@@ -164,7 +166,7 @@ def begin(program: Program, lane: Lane, parameters: Layers, model_state: Layers)
         parameters=parameters,
         model_state=model_state,
         optimizer=make_optimizer(program, lane.numbers, lane.learning_rates).init(parameters),
-        events=Events(*(jnp.int32(start) for start in (NEVER, NEVER, NEVER, 0))),
+        events=Events(*(jnp.int32(start) for start in (NEVER, NEVER, NEVER, NEVER, 0))),
         losses=Losses(
             *(jnp.asarray(start, program.wide) for start in (jnp.nan, 0, 0, jnp.nan, 0, 0, 0, jnp.inf, 0, 0, 0))
         ),
@@ -210,6 +212,8 @@ def update(
         first_nan=_latched(events.first_nan, _any(jnp.isnan, loss, parameters, model_state), step),
         counted=events.counted + alive if program.full_loss else events.counted,
     )
+    if program.may_divide_by_zero:
+        events = events._replace(bad_gradient=_latched(events.bad_gradient, _no_number(program, grads), step))
     losses = jax.tree.map(partial(jnp.where, alive), recorded, losses)
     made = State(parameters, model_state, optimizer_state, events, losses, state.marks)
     return _unless_stopped(program, lane, state, made, loss, watched, step) if program.stops else made
@@ -419,6 +423,12 @@ def _added(total: Array, rest: Array, term: Array) -> tuple[Array, Array]:
 
 def _latched(first: Array, happens: Array, step: Array) -> Array:
     return jnp.where((first < 0) & happens, step, first)
+
+
+def _no_number(program: Program, grads: Layers) -> Array:
+    """Whether a gradient reaches the optimizer as a NaN or an infinity; one that is clipped does not stay infinite."""
+    test = jnp.isnan if program.clip_value else lambda leaf: ~jnp.isfinite(leaf)
+    return jnp.any(jnp.stack([jnp.any(test(leaf)) for leaf in jax.tree.leaves(grads)]))
 
 
 def _any(test: Callable[[Array], Array], loss: Array, *layers: Layers) -> Array:

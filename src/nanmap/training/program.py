@@ -7,12 +7,14 @@ import hashlib
 from dataclasses import dataclass, fields
 
 from nanmap.config import Config
+from nanmap.config.formats import acts_as_zero
 from nanmap.config.losses import LOSSES
 from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.data import Rows
 from nanmap.models import Model, model_of
 from nanmap.models.base import Layout
 
+LATER = ("may_divide_by_zero",)  # fields that came after run folders held keys
 ROW_BLOCK = 16  # rows are padded to a multiple of this, so that neighbouring row counts share a program
 
 
@@ -28,6 +30,8 @@ class Program:
         masked: some update sees fewer than `batch` rows.
         momentum … clip_output_gradient: whether the setting is used; its value belongs to the lane.
         final_layers: whether the parameters at the end are handed out, for the sharpness there.
+        may_divide_by_zero: whether nothing keeps the root that the optimizer divides by from 0. A NaN may come out of
+            nowhere then, and the gradient is watched, to tell.
     """
 
     model: Model
@@ -52,15 +56,17 @@ class Program:
     stop_above: bool = False
     stop_converged: bool = False
     final_layers: bool = False
+    may_divide_by_zero: bool = False
 
     @property
     def key(self) -> str:
         """A short name of these settings, the same in every process and in later versions.
 
         A run folder pins widths by it: what is hashed is the text of the fields, the model's first, as they stood when
-        a program held them all itself.
+        a program held them all itself; of later ones only those that are set.
         """
-        own = ", ".join(f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.name != "model")
+        told = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "model"}
+        own = ", ".join(f"{name}={value!r}" for name, value in told.items() if value or name not in LATER)
         return hashlib.sha256(f"Program({self.model.identity}, {own})".encode()).hexdigest()[:12]
 
     def sentence(self) -> str:
@@ -144,7 +150,13 @@ def program_of(config: Config, rows: Rows) -> Program:
         stop_above=training.stop_above is not None,
         stop_converged=training.stop_converged,
         final_layers=config.record.sharpness is True,
+        may_divide_by_zero="eps" in OPTIMIZERS[optimizer.kind].reads and no_eps(optimizer.eps, training.dtype),
     )
+
+
+def no_eps(eps: float, dtype: str) -> bool:
+    """Whether `optimizer.eps` keeps nothing from 0."""
+    return eps == 0 or acts_as_zero(eps, dtype)
 
 
 def _up(count: int, block: int) -> int:
