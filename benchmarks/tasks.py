@@ -118,11 +118,11 @@ class Task:
     def weights(self) -> list[np.ndarray]:
         """Initial parameters of every cell, `[cells, …]` each: the first kernel, its bias if any, the second kernel."""
         lanes, model = self.lanes, self.variant.config.model
-        drawn = {int(seed): lanes.program.model.draw(model, int(seed))[0] for seed in np.unique(lanes.seed)}
+        seeds, of_seed = np.unique(lanes.seed, return_inverse=True)
         found = []
-        for index in range(lanes.program.model.layers):
-            for name in drawn[int(lanes.seed[0])][index]:
-                values = np.stack([drawn[int(seed)][index][name] for seed in lanes.seed]).astype(np.float64)
+        for layer in lanes.program.model.draw(model, seeds)[0]:
+            for name, drawn in layer.items():
+                values = drawn[of_seed].astype(np.float64)
                 if name == "kernel":
                     values *= lanes.numbers["init_scale"][:, None, None]
                 found.append(values.astype(self.dtype))

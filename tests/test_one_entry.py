@@ -55,8 +55,9 @@ class Shift(Model):
     def shapes(self):
         return [{"b": ()}, {"c": ()}], [{}, {}]
 
-    def draw(self, settings, seed):
-        return [{"b": np.float32(0.5)}, {"c": np.float32(0.0)}], [{}, {}]
+    def draw(self, settings, seeds):
+        zeros = np.zeros(len(seeds), np.float32)
+        return [{"b": zeros + np.float32(0.5)}, {"c": zeros}], [{}, {}]
 
     def forward(self, parameters, state, x, mask, *, numbers, layout, training=False):
         return Pass(x + parameters[0]["b"] + parameters[1]["c"], state)

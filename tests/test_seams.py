@@ -43,8 +43,9 @@ class Bilinear(Model):
     def shapes(self):
         return [{"a": (self.features,), "b": (self.features,)}], [{}]
 
-    def draw(self, settings, seed):
-        a, b = np.random.default_rng(seed).standard_normal((2, self.features)).astype(np.float32)
+    def draw(self, settings, seeds):
+        drawn = [np.random.default_rng(seed).standard_normal((2, self.features)) for seed in seeds]
+        a, b = np.stack(drawn, axis=1).astype(np.float32)
         return [{"a": a, "b": b}], [{}]
 
     def forward(self, parameters, state, x, mask, *, numbers, layout, training=False):
@@ -59,8 +60,8 @@ class Linear(Model):
     def shapes(self):
         return [{"w": (self.outputs, self.features)}], [{}]
 
-    def draw(self, settings, seed):
-        return [{"w": np.ones((self.outputs, self.features), np.float32)}], [{}]
+    def draw(self, settings, seeds):
+        return [{"w": np.ones((len(seeds), self.outputs, self.features), np.float32)}], [{}]
 
     def forward(self, parameters, state, x, mask, *, numbers, layout, training=False):
         return Pass(parameters[0]["w"] @ x, state)
@@ -93,11 +94,11 @@ class Gated(Model):
             [],
         ]
 
-    def draw(self, settings, seed):
-        DRAWN.append(seed)
-        one = np.ones(self.outputs, np.float32)
-        return [{"in": {"a": one[0] * np.ones(self.features)}, "shift": (one[0],)}, [one, one]], [
-            {"n": {"all": 0 * one[0]}},
+    def draw(self, settings, seeds):
+        DRAWN.extend(seeds)
+        one = np.ones((len(seeds), self.outputs), np.float32)
+        return [{"in": {"a": np.ones((len(seeds), self.features))}, "shift": (one[:, 0],)}, [one, one]], [
+            {"n": {"all": 0 * one[:, 0]}},
             [],
         ]
 

@@ -112,7 +112,10 @@ class TestSharpness:
         with jax.enable_x64(True):
             from nanmap.training.program import program_of
 
-            layers = program_of(config, rows).model.draw(config.model, 0)[0]
+            layers = [
+                {name: each[0] for name, each in layer.items()}
+                for layer in program_of(config, rows).model.draw(config.model, np.array([0]))[0]
+            ]
             flat, rebuild = jax.flatten_util.ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, float), layers))
 
             def loss(vector: jax.Array) -> jax.Array:
@@ -171,7 +174,10 @@ class TestSharpness:
             from nanmap.models.norm import EPSILON
             from nanmap.training.program import program_of
 
-            layers = program_of(config, rows).model.draw(config.model, 0)[0]
+            layers = [
+                {name: each[0] for name, each in layer.items()}
+                for layer in program_of(config, rows).model.draw(config.model, np.array([0]))[0]
+            ]
             flat, rebuild = jax.flatten_util.ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, float), layers))
 
             def loss(vector: jax.Array) -> jax.Array:

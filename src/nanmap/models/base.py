@@ -89,11 +89,11 @@ class Model(ABC):
         """
 
     @abstractmethod
-    def draw(self, settings: ModelSettings, seed: int) -> tuple[Layers, Layers]:
-        """Initial parameters and state of a seed on the host, float32, before the numbers of a cell act on them.
+    def draw(self, settings: ModelSettings, seeds: np.ndarray) -> tuple[Layers, Layers]:
+        """Initial parameters and state of each seed on the host, float32 `[seeds, …]`, before the numbers of a cell act on them.
 
-        A function of its arguments alone: never of the grid, the dtype or the backend. What it reads of the settings,
-        `reads` names.
+        Each a function of the settings and its seed alone: never of the other seeds, the grid, the dtype or the backend.
+        What it reads of the settings, `reads` names.
 
         Raises:
             InputError: a file that they are read from does not fit.

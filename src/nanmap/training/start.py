@@ -9,6 +9,8 @@ import numpy as np
 from nanmap.config.settings import ModelSettings
 from nanmap.models.base import Layers, Model
 
+KEPT_DRAWS, KEPT_NUMBERS = 64, 1 << 20  # at most 256 MiB of float32
+
 
 def start(
     model: Model,
@@ -37,8 +39,9 @@ def start(
     draws = which * len(different) + seed.reshape(seeds.shape)
     firsts, place = _alike(draws, *numbers.values())  # neighbours on a map mostly start from the same numbers
     pairs, inverse = np.unique(draws.reshape(-1)[firsts], return_inverse=True)
-    drawn = [_draw(model, settings[pair // len(different)], int(different[pair % len(different)])) for pair in pairs]
-    parameters, state = jax.tree.map(lambda *each: np.stack(each).astype(np.float64)[inverse], *drawn)
+    whose, of_seed = np.divmod(pairs, len(different))
+    drawn = [_draw(model, settings[each], different[of_seed[whose == each]]) for each in np.unique(whose)]
+    parameters, state = jax.tree.map(lambda *each: np.concatenate(each).astype(np.float64)[inverse], *drawn)
     with np.errstate(over="ignore"):
         placed = model.place(parameters, {name: each.reshape(-1)[firsts] for name, each in numbers.items()})
         return jax.tree.map(lambda leaf: leaf.astype(np.dtype(dtype))[place], (placed, state))
@@ -56,11 +59,13 @@ def _alike(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return firsts, kinds.reshape(columns[0].shape)
 
 
-def _draw(model: Model, settings: ModelSettings, seed: int) -> tuple[Layers, Layers]:
-    return _kept_draw(model, settings, seed) if model.may_keep(settings) else model.draw(settings, seed)
+def _draw(model: Model, settings: ModelSettings, seeds: np.ndarray) -> tuple[Layers, Layers]:
+    if model.may_keep(settings) and len(seeds) * model.parameters <= KEPT_NUMBERS:
+        return _kept_draw(model, settings, seeds.astype(np.int64).tobytes())
+    return model.draw(settings, seeds)
 
 
-@lru_cache(maxsize=1 << 16)
-def _kept_draw(model: Model, settings: ModelSettings, seed: int) -> tuple[Layers, Layers]:
+@lru_cache(maxsize=KEPT_DRAWS)
+def _kept_draw(model: Model, settings: ModelSettings, seeds: bytes) -> tuple[Layers, Layers]:
     """`Model.draw`, kept: shards and calls ask for the same draws again."""
-    return model.draw(settings, seed)
+    return model.draw(settings, np.frombuffer(seeds, np.int64))

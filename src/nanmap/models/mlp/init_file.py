@@ -10,13 +10,16 @@ from nanmap.config.load import file_stamp
 from nanmap.errors import InputError
 
 
-def read_layers(path: str, layers: list[dict[str, Any]], sides: list[tuple[int, int]]) -> list[dict[str, Any]]:
-    """The file's kernels, and its biases and norms where it has them; values in the file's own precision.
+def read_layers(
+    path: str, layers: list[dict[str, Any]], sides: list[tuple[int, int]], seeds: int
+) -> list[dict[str, Any]]:
+    """The file's kernels, and its biases and norms where it has them, once per seed; values in the file's own precision.
 
     Args:
         path: the file, with `layers.0.kernel` `[inputs, units]`, `layers.0.bias`, …
-        layers: what each layer holds beside its kernel, taken where the file lacks it.
+        layers: what each layer holds beside its kernel, `[seeds, …]`, taken where the file lacks it.
         sides: inputs and units of each layer.
+        seeds: how many.
 
     Raises:
         InputError: the file cannot be read, or its arrays do not fit.
@@ -28,8 +31,9 @@ def read_layers(path: str, layers: list[dict[str, Any]], sides: list[tuple[int, 
         for name in ("kernel", *layer)
     }
     _check(path, arrays, wanted)
+    read = {key: np.broadcast_to(values, (seeds, *values.shape)) for key, values in arrays.items()}
     return [
-        {name: arrays.get(f"layers.{index}.{name}", layer.get(name)) for name in ("kernel", *layer)}
+        {name: read.get(f"layers.{index}.{name}", layer.get(name)) for name in ("kernel", *layer)}
         for index, layer in enumerate(layers)
     ]
 

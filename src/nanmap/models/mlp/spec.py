@@ -69,9 +69,9 @@ class MLP(Model):
             state.append(dict.fromkeys(running, (units,)))
         return parameters, state
 
-    def draw(self, settings: ModelSettings, seed: int) -> tuple[Layers, Layers]:
+    def draw(self, settings: ModelSettings, seeds: np.ndarray) -> tuple[Layers, Layers]:
         """See `start.draw_layers`."""
-        return draw_layers(self, settings, seed)
+        return draw_layers(self, settings, seeds)
 
     def place(self, parameters: Layers, numbers: Mapping[str, np.ndarray]) -> Layers:
         """See `start.place_layers`."""

@@ -23,34 +23,35 @@ TRAINED: dict[str, dict[str, float]] = {
 RUNNING = {"running_mean": 0.0, "running_variance": 1.0}
 
 
-def draw_layers(mlp: "MLP", settings: ModelSettings, seed: int) -> tuple[Layers, Layers]:
-    """Kernels `[inputs, units]`. Each layer has its own stream of random numbers, so a change of one layer leaves the others' draws alone.
+def draw_layers(mlp: "MLP", settings: ModelSettings, seeds: np.ndarray) -> tuple[Layers, Layers]:
+    """Kernels `[seeds, inputs, units]`. Each layer has its own stream of random numbers, so a change of one layer leaves the others' draws alone.
 
     `init_scale` and `init_offset` are not applied here: they are numbers of a cell.
 
     Raises:
         InputError: `init_file` does not fit the model.
     """
-    drawn = [_draw_layer(mlp, settings, seed, index) for index in range(mlp.layers)]
+    drawn = [_draw_layer(mlp, settings, seeds, index) for index in range(mlp.layers)]
     if settings.init == "file":
-        drawn = read_layers(settings.init_file or "", drawn, mlp.sides)
+        drawn = read_layers(settings.init_file or "", drawn, mlp.sides, len(seeds))
     return (
         [{name: values for name, values in layer.items() if name not in RUNNING} for layer in drawn],
         [{name: values for name, values in layer.items() if name in RUNNING} for layer in drawn],
     )
 
 
-def _draw_layer(mlp: "MLP", settings: ModelSettings, seed: int, index: int) -> dict[str, np.ndarray]:
-    shape = mlp.sides[index]
-    kernel_rng, bias_rng = (np.random.Generator(np.random.Philox(key=[seed, 2 * index + k])) for k in (0, 1))
+def _draw_layer(mlp: "MLP", settings: ModelSettings, seeds: np.ndarray, index: int) -> dict[str, np.ndarray]:
+    shape, kernel_stream, bias_stream = mlp.sides[index], 2 * index, 2 * index + 1
     layer = {}
     if settings.init != "file":
-        layer["kernel"] = draw(settings.init, shape, kernel_rng)
+        layer["kernel"] = draw(settings.init, shape, seeds, kernel_stream)
     if mlp.bias:
         kind = settings.bias_init or ("torch_linear" if settings.init == "torch_linear" else "zeros")
-        layer["bias"] = draw(kind, shape, bias_rng)[0]
+        layer["bias"] = draw(kind, shape, seeds, bias_stream)[:, 0]
     trained, running = norm_arrays(mlp, index)
-    return layer | {name: np.full(shape[1], value, np.float32) for name, value in (trained | running).items()}
+    return layer | {
+        name: np.full((len(seeds), shape[1]), value, np.float32) for name, value in (trained | running).items()
+    }
 
 
 def norm_arrays(mlp: "MLP", index: int) -> tuple[dict[str, float], dict[str, float]]:
