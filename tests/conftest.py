@@ -14,12 +14,14 @@ import pytest
 from nanmap.cli import main
 from nanmap.config import build_config
 from nanmap.engine import LocalEngine, local
+from nanmap.engine.compilation_cache import share_between_devices
 from nanmap.plan import Plan, make_sweep
 from nanmap.runs.single import TrainingReport, train_one
 from nanmap.runs.sweep import train_sweep
 from plain_engine import PlainEngine
 
 jax.config.update("jax_num_cpu_devices", 2)  # before the first array: afterwards JAX refuses
+share_between_devices()
 
 # derandomize: the same examples in every run; no deadline, because a first example may compile.
 hypothesis.settings.register_profile(

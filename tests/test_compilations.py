@@ -1,15 +1,20 @@
 """One compilation per program and none afterwards: what is swept as a number is traced, never baked in."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
+from jax.experimental import serialize_executable
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
 import nanmap
 from nanmap.engine import LocalEngine
+from nanmap.engine.vmapped import group_shapes
 from nanmap.plan import Plan, make_sweep
+from nanmap.training.program import Program
 
 pytestmark = pytest.mark.filterwarnings("ignore:optax.global_norm is deprecated")
 BACKEND_COMPILE = "/jax/core/compile/backend_compile_duration"
@@ -129,3 +134,77 @@ def test_a_training_alone_uses_the_program_of_the_sweep(train, engine: LocalEngi
         tree | {"optimizer": {"kind": "adamw", "learning_rate": 0.3, "b1": 0.5}}, on_epoch=lambda number, losses: None
     )
     assert (engine.compilations, compiled) == (before, [])
+
+
+@pytest.fixture
+def uncached() -> Iterator[None]:
+    """Nothing is read from disk."""
+    jax.config.update("jax_enable_compilation_cache", False)
+    reset_cache()
+    yield
+    jax.config.update("jax_enable_compilation_cache", True)
+    reset_cache()
+
+
+@pytest.fixture
+def cached(tmp_path: Path) -> Iterator[Path]:
+    """A folder of its own that JAX keeps compiled programs in."""
+    before = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    reset_cache()
+    yield tmp_path
+    jax.config.update("jax_compilation_cache_dir", before)
+    reset_cache()
+
+
+def ends_on(engine: LocalEngine, program: Program) -> list[Any]:
+    """What the executables of two devices make of the same groups, and where."""
+    devices = [engine.compiled(program, place) for place in (0, 1)]
+    with jax.enable_x64(program.dtype == "float64"):
+        groups, _ = jax.tree.map(
+            lambda leaf: np.zeros(leaf.shape, leaf.dtype),
+            group_shapes(program, devices[0].width, devices[0].capacity, devices[0].sharding),
+        )
+        ends = [each.call(*jax.device_put((np.int32(1), groups), each.sharding), each.blank) for each in devices]
+    for place, end in enumerate(ends):
+        assert all(leaf.devices() == {engine.devices[place]} for leaf in jax.tree.leaves(end))
+    return ends
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kept"), [("float32", False), ("float64", False), ("float32", True), ("float64", True)]
+)
+def test_a_program_is_compiled_for_one_device_and_copied_to_the_others(
+    dtype: str, kept: bool, compiled: list[str], request: pytest.FixtureRequest
+) -> None:
+    """Another JAX may have another way: then this fails, and every device compiles for itself."""
+    folder = request.getfixturevalue("cached" if kept else "uncached")
+    tree = TREE | {"training": {"steps": 6, "batch_size": 4, "dtype": dtype}}
+    program = Plan(make_sweep(tree, [])).variant(0).program
+    engine = LocalEngine(jax.devices()[:2])
+    for first, second in zip(*map(jax.tree.leaves, ends_on(engine, program)), strict=True):
+        assert np.asarray(first).tobytes() == np.asarray(second).tobytes()
+        assert first.dtype == second.dtype
+    files = 1 if kept else 0
+    assert (engine.compilations, len(list(folder.iterdir()) if folder else [])) == (1 + files, files)
+    if kept:  # another process finds it, whichever of its devices is the first to ask
+        again = LocalEngine(jax.devices()[:2])
+        again.compiled(program, 1)
+        ends_on(again, program)
+        assert len(list(folder.iterdir())) == 1
+
+
+def test_what_cannot_be_copied_is_compiled_once_more(monkeypatch: pytest.MonkeyPatch, uncached: None) -> None:
+    monkeypatch.setattr(serialize_executable, "serialize", lambda compiled: 1 / 0)
+    engine = LocalEngine(jax.devices()[:2])
+    ends_on(engine, Plan(make_sweep(TREE, [])).variant(0).program)
+    assert engine.compilations == 2
+
+
+def test_a_program_of_another_width_is_no_original(uncached: None) -> None:
+    engine = LocalEngine(jax.devices()[:2])
+    program = Plan(make_sweep(TREE, [])).variant(0).program
+    engine.compiled(program, 0)
+    engine.widths[program] = 3
+    assert engine.compiled(program, 1).width == 3
+    assert engine.compilations == 2

@@ -200,6 +200,15 @@ def test_an_epsilon_that_acts_as_zero_is_another_program(kind: str, dtype: str, 
 EPSILONS = [1e-8, 1e-39, 0.0]
 
 
+def test_a_program_that_may_divide_by_zero_has_a_key_of_its_own() -> None:
+    tree = {"data": {"kind": "line", "n": 9}, "optimizer": {"kind": "adam"}, "training": {"steps": 1}}
+    programs = [
+        make_variant(build_config(tree | {"optimizer": {"kind": "adam", "eps": eps}})).program for eps in (1e-7, 0.0)
+    ]
+    assert [program.may_divide_by_zero for program in programs] == [False, True]
+    assert programs[0].key != programs[1].key
+
+
 def test_steps_below_half_a_unit_in_the_last_place_are_lost(train) -> None:
     # 256 − 0.5: the next bfloat16 below 256 is 255, a float16 has room for 255.5.
     moved = {dtype: train(line(dtype, 0.5 / 256, 256.0, training={"steps": 1})).params for dtype in DTYPES}

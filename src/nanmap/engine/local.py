@@ -1,7 +1,7 @@
 """The engine of this process: compiles each program once per device, keeps every device busy, gives back facts. No disk."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Lock
 from typing import Any
@@ -12,8 +12,10 @@ from jax.sharding import SingleDeviceSharding
 
 from nanmap.engine.base import Epoch, Trained
 from nanmap.engine.compaction import Job, train_job
+from nanmap.engine.compilation_cache import is_kept
 from nanmap.engine.crew import Crew
 from nanmap.engine.devices import use_all_cores
+from nanmap.engine.executables import copied_to
 from nanmap.engine.facts import Records, facts_of
 from nanmap.engine.groups import Advance, Call, assemble, chunks, form_groups
 from nanmap.engine.on_chip import is_on_chip, loss_and_gradient
@@ -27,7 +29,9 @@ from nanmap.training.cell import EPOCH_SUMS, Events, Losses, State, running
 from nanmap.training.program import Program
 from nanmap.training.start import start
 
-SHARED_WORK = 4e10  # operations of a batch, some seconds on a core, that are worth an executable on every device
+SHARED_WORK = (
+    8e9  # operations of a batch, some tenths of a second on a core, that are worth an executable on every device
+)
 SEATS = {"cpu": 1, "gpu": 2}  # jobs under way per device: a GPU trains one while the host prepares or reads another
 
 
@@ -108,6 +112,8 @@ class LocalEngine:
         self._groups: dict[Program, int] = {}  # per call, where memory allowed only so many
         self._lock = Lock()
         self._compiling = [Lock() for _ in self.devices]
+        self._turns: dict[Program, Lock] = {}
+        self._functions: dict[Program, Any] = {}
         self._seats = SEATS[self.backend] * len(self.devices)
         self._crew = Crew(self._seats, self._work, lambda job: job.lanes.program)
 
@@ -172,9 +178,28 @@ class LocalEngine:
             if made is None or (made.width, made.capacity) != self._shape(program):
                 del made
                 self._programs.pop(key, None)  # frees its memory before the next one takes some
-                self._programs[key] = made = self._compile(program, SingleDeviceSharding(self.devices[device]))
-                self._compiled += 1
+                with self._turn(program):  # one compilation at a time of each: the others copy it
+                    self._programs[key] = made = self._copied(program, device) or self._compile(program, device)
             return made
+
+    def _turn(self, program: Program) -> Lock:
+        with self._lock:
+            return self._turns.setdefault(program, Lock())
+
+    def _copied(self, program: Program, device: int) -> Compiled | None:
+        """The executable of another device, copied; None if there is none, or on a backend where that was not tried.
+
+        What JAX read from its cache on disk cannot be copied (it fails as it runs), but can be read for this device as well.
+        """
+        shape, sharding = self._shape(program), SingleDeviceSharding(self.devices[device])
+        others = (self._programs.get((program, other)) for other in range(len(self.devices)) if other != device)
+        original = next((each for each in others if each and (each.width, each.capacity) == shape), None)
+        if original is None or self.backend != "cpu" or is_kept():
+            return None
+        call = copied_to(self.devices[device], original.call)
+        with jax.enable_x64(program.dtype == "float64"):
+            blank = jax.device_put(original.blank, sharding)
+        return None if call is None else replace(original, call=call, blank=blank, sharding=sharding)
 
     def _shape(self, program: Program) -> tuple[int, int]:
         """Cells per group, and groups per call."""
@@ -234,15 +259,21 @@ class LocalEngine:
             + ("; the narrower groups change last digits" if now[0] != width else "")
         )
 
-    def _compile(self, program: Program, sharding: SingleDeviceSharding) -> Compiled:
-        width, capacity = self._shape(program)
+    def _function(self, program: Program) -> Any:
+        """What is compiled, one for all devices: JAX traces it once then."""
+        if program not in self._functions:
+            run_loop = as_one_kernel if is_one_kernel(program, self.backend) else in_kernels
+            gradient = loss_and_gradient if is_on_chip(program, self.backend) else None
+            self._functions[program] = build(program, self.stop_early, run_loop, gradient)
+        return self._functions[program]
+
+    def _compile(self, program: Program, device: int) -> Compiled:
+        (width, capacity), sharding = self._shape(program), SingleDeviceSharding(self.devices[device])
+        self._compiled += 1
         with jax.enable_x64(program.dtype == "float64"), jax.default_matmul_precision("highest"):
             groups, states = group_shapes(program, width, capacity, sharding)
             count = jax.ShapeDtypeStruct((), np.int32, sharding=sharding)
-            whole = is_one_kernel(program, self.backend)
-            run_loop = as_one_kernel if whole else in_kernels
-            gradient = loss_and_gradient if is_on_chip(program, self.backend) else None
-            lowered = build(program, self.stop_early, run_loop, gradient).lower(count, groups, states)
+            lowered = self._function(program).lower(count, groups, states)
             call = lowered.compile(compiler_options=xla_options(program, self.backend) or None)
             blank = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), states)
             return Compiled(program, call, jax.device_put(blank, sharding), width, capacity, sharding)
