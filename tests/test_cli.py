@@ -327,6 +327,7 @@ def test_a_folder_that_is_no_run_is_told(manifest: bytes | None, tmp_path: Path,
 
 def test_every_value_that_is_selected_is_kept() -> None:
     assert _selected(["batch_size=1", "batch_size=5", "init=zeros"]) == [{"batch_size": [1, 5], "init": ["zeros"]}]
+    assert _selected(["my fix=a", "n in [1, 2] and seed == 1"]) == [{"my fix": ["a"]}, "n in [1, 2] and seed == 1"]
     assert _selected(["n >= 4", "seed=1", "init == 'a=b'"]) == [{"seed": [1]}, "n >= 4", "init == 'a=b'"]
 
 

@@ -213,6 +213,7 @@ class TestLook:
         ({"value": "loss"}, "value: cannot be drawn (got 'loss')", "loss_final"),
         ({"y": "batch_size"}, "y: the value goes up the side of lines (got 'batch_size')", "lines=batch_size"),
         ({"facet": "seed"}, "facet: is for the other kind of picture (got 'seed')", "choose rows with select"),
+        ({"facet": 3}, "facet: is for the other kind of picture (got 3)", "choose rows with select"),
         ({"cmap": "viridis"}, "cmap: is for the other kind of picture", "colours of their own"),
         ({"limits": (0, 1)}, "limits: `loss_final` goes by its logarithm", ""),
         ({"kind": "line"}, "kind: no such kind of picture (got 'line')", "did you mean `lines`?"),
@@ -240,3 +241,23 @@ def test_a_band_reaches_to_the_good_end_where_an_event_never_came_and_to_the_bad
     assert (low.tolist(), high.tolist()) == ([4.0, 6.0], [20.0, 8.0]), "late is good, never is best"
     low, high = axis.band(some, none, column_named("skill"))
     assert (low.tolist(), high.tolist()) == ([-10.0, 6.0], [4.0, 8.0])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1e-6, 1.0, 1e10, 1e100, 1e280], [1e100, 1e150, 1e200, 1e250, 1e300], [1e-300, 1e-290, 1.0, 1e290, 1.7e308]],
+)
+@pytest.mark.parametrize("column", ["loss_final", "sharpness"])
+@pytest.mark.parametrize("kind", ["map", "lines"])
+def test_numbers_at_the_ends_of_what_floats_hold_are_drawn(kind: str, column: str, values: list[float], tmp_path: Path):
+    axes = [{**BATCH, "values": [1]}, {**RATE, "num": 5}]
+    folder = write_run(tmp_path, axes, {column: np.array(values), "outcome": np.full(5, "diverged")})
+    figure = draw(folder, kind, x="learning_rate", y="batch_size" if kind == "map" else None, value=column)
+    figure.savefig(tmp_path / "picture.png")
+
+
+@pytest.mark.parametrize("limits", [(1e-6, 1e300), (1e-290, 1.0)])
+def test_limits_that_cannot_be_drawn_are_refused(limits: tuple[float, float], tmp_path: Path):
+    folder = write_run(tmp_path, [BATCH, RATE], {"loss_final": losses()[: 3 * 5]})
+    with pytest.raises(InputError, match="from 1e-100 to 1e"):
+        draw(folder, "map", x="learning_rate", y="batch_size", value="loss_final", limits=limits)

@@ -85,6 +85,8 @@ def test_what_is_no_comparison_is_refused_and_never_run(text: str) -> None:
 def test_what_is_not_understood_is_told_by_its_column() -> None:
     with pytest.raises(InputError, match=r"not understood at column 5 \(got 'n > > 1'\)"):
         parse_where("n > > 1", COLUMNS)
+    with pytest.raises(InputError, match=r"not understood at column 7 \(got '  n > > 1'\)"):
+        parse_where("  n > > 1", COLUMNS)
 
 
 @pytest.mark.parametrize("text", ["n in [1, 'a']", "init in ['a', 1]", "n not in ['a']", "1 < n < 'a'"])

@@ -21,7 +21,7 @@ Length = Annotated[
     str | None, typer.Option(metavar="LENGTH", help="Such as 3.4in, 86mm, 8.6cm or 245pt.", show_default=False)
 ]
 LOOKS = {"width", "height", "font_size", "cmap", "limits"}
-ASSIGNED = re.compile(r"\s*\w+\s*=(?!=)")
+ASSIGNED = re.compile(r"[^<>=!]+=(?!=)")  # a name may hold blanks
 
 
 @app.command(

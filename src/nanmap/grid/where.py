@@ -45,7 +45,8 @@ def parse_where(text: str, columns: Iterable[str], key: str = "where") -> Condit
             tree = ast.parse(text.strip(), mode="eval").body
         except SyntaxError as error:
             whole = not error.offset or error.offset > len(text.strip())
-            raise _outside(text, "breaks off" if whole else f"not understood at column {error.offset}") from None
+            column = (error.offset or 0) + len(text) - len(text.lstrip())
+            raise _outside(text, "breaks off" if whole else f"not understood at column {column}") from None
         condition = _condition(tree, text, list(columns))
 
     def holds(values: Values) -> np.ndarray:

@@ -60,5 +60,5 @@ def check_look(kind: str, options: Mapping[str, Any], theme: str = "light") -> N
 
 def _refuse(given: dict[str, Any], name: str, mend: str) -> None:
     if name in given:
-        value = given[name] if isinstance(given[name], str) else ", ".join(given[name])
+        value = ", ".join(given[name]) if isinstance(given[name], list | tuple) else given[name]
         raise InputError("is for the other kind of picture", key=name, value=value, mend=mend)

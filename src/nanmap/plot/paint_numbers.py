@@ -18,7 +18,7 @@ from nanmap.results.schema import Column, Missing, Reason, Scale, Unit
 # Percentiles of the losses that are alive, between which losses are coloured; of few losses it is all of them.
 SPREAD: tuple[tuple[float, Literal["lower", "higher"]], ...] = ((2, "lower"), (98, "higher"))
 NEAR = 10  # unless the least and the greatest are within this factor of them
-DRAWABLE = (1e-280, 1e300)  # matplotlib takes less for 0, and half and twice must be floats too
+DRAWABLE = (1e-100, 1e100)  # matplotlib looks for ticks and colours as far again beyond both ends
 BUFFER = 0.2  # the palest of both signs stay apart
 
 Places = Callable[[np.ndarray], np.ndarray]
@@ -161,6 +161,10 @@ def _norm(column: Column, numbers: np.ndarray, limits: tuple[float, float] | Non
         start, end = limits or (start, end)
         return LogNorm(start, end) if 1 <= start < end else SymLogNorm(1, vmin=start if limits else 0, vmax=end)
     if limits is not None:
+        if limits[1] > DRAWABLE[1] or 0 < limits[0] < DRAWABLE[0]:
+            raise InputError(
+                "cannot be drawn", key="limits", value=limits, allowed="from {:g} to {:g}".format(*DRAWABLE)
+            )
         if limits[0] <= 0:
             problem = f"`{column.name}` is coloured by its logarithm, so both must be positive"
             raise InputError(problem, key="limits", value=limits, mend=f"1e-6:{limits[1]:g}" if limits[1] > 0 else None)
