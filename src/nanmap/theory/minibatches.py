@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, eigsh
+import scipy  # its parts are loaded where they are first used
 
 from nanmap.theory.linear import LinearProblem
 
@@ -53,9 +53,11 @@ def mean_square_edge(problem: LinearProblem, batch: int, replacement: bool) -> f
     if size <= DENSE:
         matrix = np.stack([apply(unit) for unit in np.eye(size * size)])
         return float(2 / np.linalg.eigvalsh((matrix + matrix.T) / 2)[-1])
-    operator = LinearOperator((size * size, size * size), matvec=apply, dtype=np.float64)
+    operator = scipy.sparse.linalg.LinearOperator((size * size, size * size), matvec=apply, dtype=np.float64)
     start = np.eye(size).ravel()  # the leading eigenvector is a positive matrix: never orthogonal to this one
-    return float(2 / eigsh(operator, k=1, which="LA", v0=start, tol=1e-8, return_eigenvectors=False)[0])
+    return float(
+        2 / scipy.sparse.linalg.eigsh(operator, k=1, which="LA", v0=start, tol=1e-8, return_eigenvectors=False)[0]
+    )
 
 
 def sufficient_rate(problem: LinearProblem, batch: int) -> float:

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import expit, softmax
+import scipy  # its parts are loaded where they are first used
 
 from nanmap.data.references.values import mean_loss
 from nanmap.data.rows import Rows
@@ -40,7 +39,7 @@ def _fitted(columns: np.ndarray, target: np.ndarray, loss: str) -> float:
         logits = columns @ flat.reshape(shape)
         return mean_loss(loss, logits, target, 1.0), (columns.T @ of_logits(logits, target) / len(columns)).ravel()
 
-    found = minimize(
+    found = scipy.optimize.minimize(
         value,
         np.zeros(shape).ravel(),
         jac=True,
@@ -63,7 +62,7 @@ def _parted(logits: np.ndarray, target: np.ndarray) -> bool:
 
 GRADIENTS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "softmax_cross_entropy": lambda logits, target: (
-        softmax(logits, axis=1) * target.sum(axis=1, keepdims=True) - target
+        scipy.special.softmax(logits, axis=1) * target.sum(axis=1, keepdims=True) - target
     ),
-    "sigmoid_cross_entropy": lambda logits, target: expit(logits) - target,
+    "sigmoid_cross_entropy": lambda logits, target: scipy.special.expit(logits) - target,
 }

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 
 import numpy as np
-from scipy.optimize import brentq, minimize_scalar
-from scipy.special import xlogy
+import scipy  # its parts are loaded where they are first used
 
 from nanmap.config.losses import LOSSES
 from nanmap.data.references.values import mean_loss
@@ -36,8 +35,8 @@ def loss_constant(rows: Rows, loss: str, delta: float = 1.0) -> float:
         return mean_loss(loss, np.broadcast_to(answer, target.shape), target, delta)
     share = target.mean(axis=0)
     if loss == "softmax_cross_entropy":
-        return float(-xlogy(share, share / share.sum()).sum())
-    return float(-(xlogy(share, share) + xlogy(1 - share, 1 - share)).mean())
+        return float(-scipy.special.xlogy(share, share / share.sum()).sum())
+    return float(-(scipy.special.xlogy(share, share) + scipy.special.xlogy(1 - share, 1 - share)).mean())
 
 
 def all_equal(rows: Rows) -> bool:
@@ -52,13 +51,15 @@ def _huber_centre(column: np.ndarray, delta: float) -> float:
         return float(np.clip(centre - column, -delta, delta).sum())
 
     low, high = float(column.min()), float(column.max())
-    return low if low == high else float(brentq(slope, low, high, xtol=1e-300, rtol=1e-15))
+    return low if low == high else float(scipy.optimize.brentq(slope, low, high, xtol=1e-300, rtol=1e-15))
 
 
 def _centre(loss: str, column: np.ndarray, delta: float) -> float:
     """Where a loss without a closed form is least, between the ends of the targets."""
     within = (float(column.min()), float(column.max()))
-    return float(minimize_scalar(lambda x: mean_loss(loss, np.full_like(column, x), column, delta), within).x)
+    return float(
+        scipy.optimize.minimize_scalar(lambda x: mean_loss(loss, np.full_like(column, x), column, delta), within).x
+    )
 
 
 CENTRES: dict[str, Callable[[np.ndarray, float], float]] = {

@@ -1,7 +1,7 @@
 """The answer of the five nearest other rows: what is to be learned without a straight line."""
 
 import numpy as np
-from scipy.spatial.distance import cdist
+import scipy  # its parts are loaded where they are first used
 
 from nanmap.config.losses import LOSSES
 from nanmap.data.references.values import mean_loss
@@ -26,7 +26,7 @@ def neighbours_loss(rows: Rows, loss: str, delta: float = 1.0) -> float:
     # Subtracted before they are divided, and scaled by powers of two: what is equally far stays so.
     columns = np.ldexp(inputs, -np.frexp(np.abs(inputs).max(axis=0))[1])
     variance = columns.var(axis=0)
-    apart = cdist(columns, columns, "seuclidean", V=np.where(variance > 0, variance, 1))
+    apart = scipy.spatial.distance.cdist(columns, columns, "seuclidean", V=np.where(variance > 0, variance, 1))
     np.fill_diagonal(apart, np.inf)
     near = targets[np.argsort(apart, axis=1, kind="stable")[:, :NEAREST]]
     if LOSSES[loss].of_classes:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import log_softmax
+import scipy  # its parts are loaded where they are first used
 
 Value = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
 
@@ -18,7 +18,9 @@ VALUES: dict[str, Value] = {
     "half_mse": lambda output, target, delta: (output - target) ** 2 / 2,
     "mae": lambda output, target, delta: np.abs(output - target),
     "huber": _huber,
-    "softmax_cross_entropy": lambda output, target, delta: -(target * log_softmax(output, axis=1)).sum(axis=1),
+    "softmax_cross_entropy": lambda output, target, delta: (
+        -(target * scipy.special.log_softmax(output, axis=1)).sum(axis=1)
+    ),
     "sigmoid_cross_entropy": lambda output, target, delta: np.logaddexp(0, output) - target * output,
 }
 
