@@ -12,6 +12,7 @@ from nanmap.analysis import count_outcomes, load_grid, make_view
 from nanmap.cli.map import check_listed
 from nanmap.cli.picture_name import file_name
 from nanmap.errors import InputError
+from nanmap.grid.windows import checked_windows, inside
 from nanmap.outcomes import Outcome
 from nanmap.plan import load_sweep, make_sweep, zoomed
 from nanmap.plot import draw_map
@@ -80,6 +81,8 @@ def test_a_window_crops_the_axis(folder: RunFolder) -> None:
         (None, {"seed": 1}, "zoom.seed: expects two numbers", ""),
         (None, {"seed": (2, 1)}, "zoom.seed: its low end must be below its high end (got '2:1')", "seed=1:2"),
         (None, {"seed": (float("nan"), 1)}, "zoom.seed: its low end must be below", ""),
+        (None, {"seed": (1, 1)}, "zoom.seed: its low end must be below its high end (got '1:1')", "give a low and a"),
+        (None, {"seed": (False, True)}, "zoom.seed: expects two numbers", ""),
         (None, {"learning_rate": (1e-4, 1)}, "zoom.learning_rate: reaches beyond the axis", "0.001 to 10"),
         (None, {"batch_size": (5, 30)}, "zoom.batch_size: holds no value of the axis", "are 4 and 32"),
         (None, "seed", "zoom: expects a window per axis", "learning_rate"),
@@ -90,6 +93,57 @@ def test_mistakes_are_told_with_their_mend(folder: RunFolder, select: Any, zoom:
         make_view(load_grid(folder.read_manifest()), "learning_rate", "batch_size", (), select, zoom)
     assert problem in str(caught.value)
     assert mend in str(caught.value)
+
+
+def axes_of(*values: float) -> list[Any]:
+    return make_sweep(LINE, [{"key": "optimizer.learning_rate", "values": list(values)}]).grid.axes
+
+
+@pytest.mark.parametrize(
+    ("values", "window", "kept"),
+    [
+        ((0.1, 0.2, 0.3), (0.1, 0.2), [0.1, 0.2]),
+        ((0.1, 0.1 + 0.2), (0.2, 0.3), [0.1 + 0.2]),  # which is more than 0.3
+        ((0.1 + 0.2, 0.5), (0.3, 0.4), [0.1 + 0.2]),
+        ((0.299999999999, 0.5), (0.3, 0.5), [0.299999999999, 0.5]),
+        ((-0.1 - 0.2, -0.1), (-0.3, -0.2), [-0.1 - 0.2]),
+        ((-0.5, -0.1 - 0.2), (-0.4, -0.3), [-0.1 - 0.2]),
+        ((-0.5, -0.299999999999), (-0.4, -0.3), [-0.299999999999]),
+        ((0.5, 0.1, 0.3), (0.1, 0.4), [0.1, 0.3]),
+    ],
+)
+def test_ends_of_a_window_are_in_it_as_they_are_written(
+    values: tuple[float, ...], window: tuple[float, float], kept: list[float]
+) -> None:
+    axes = axes_of(*values)
+    checked = checked_windows({"learning_rate": window}, axes)
+    assert axes[0].labels[inside(axes[0], checked["learning_rate"])].tolist() == kept
+
+
+def test_a_window_may_be_an_array_and_becomes_plain_numbers() -> None:
+    window = checked_windows({"learning_rate": np.array([0.1, 0.5])}, axes_of(0.1, 0.3, 0.5))["learning_rate"]
+    assert window == (0.1, 0.5)
+    assert [type(end) for end in window] == [float, float]
+
+
+@pytest.mark.parametrize(
+    ("values", "window", "problem", "allowed"),
+    [
+        ((0.5, 0.1, 0.9), (0.05, 0.5), "zoom.learning_rate: reaches beyond", "0.1 to 0.9"),
+        ((0.5, 0.1, 0.9), (0.5, 0.95), "zoom.learning_rate: reaches beyond", "0.1 to 0.9"),
+        ((0.123456789, 0.9), (0.123456, 0.5), "zoom.learning_rate: reaches beyond", "0.123456789 to 0.9"),
+        ((0.9, 0.1, 0.5, 0.3), (0.35, 0.45), "zoom.learning_rate: holds no value", "next to it are 0.3 and 0.5"),
+        ((0.9, 0.1, 0.5, 0.3), (0.6, 0.61), "zoom.learning_rate: holds no value", "next to it are 0.5 and 0.9"),
+    ],
+)
+def test_a_window_without_a_value_or_past_the_ends_is_told_what_there_is(
+    values: tuple[float, ...], window: tuple[float, float], problem: str, allowed: str
+) -> None:
+    axes = axes_of(*values)
+    with pytest.raises(InputError) as caught:
+        inside(axes[0], checked_windows({"learning_rate": window}, axes)["learning_rate"])
+    assert str(caught.value).startswith(problem)
+    assert str(caught.value).endswith(allowed)
 
 
 def test_pictures_of_other_rows_have_other_names() -> None:

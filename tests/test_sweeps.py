@@ -101,6 +101,11 @@ def test_an_axis_may_have_a_name_of_its_own_and_its_key_where_two_collide() -> N
     assert made.labels.tolist() == ["true", "start", "false"]
 
 
+def test_what_an_axis_gives_to_each_key_is_all_of_it() -> None:
+    choices = {"a": {RATE: 0.5, "data.n": 3}, "b": {}, "c": {RATE: 0.1}}
+    assert AxisSpec(name="fix", choices=choices).by_key() == {RATE: [0.5, 0.1], "data.n": [3]}
+
+
 @pytest.mark.parametrize(
     ("table", "scale"),
     [
@@ -156,6 +161,7 @@ def test_choices_set_several_things_at_once() -> None:
         ([axis(RATE, 0.1, "fast")], {}, ["learning_rate", "'fast'"]),
         ([axis("optimizer.layer_learning_rates.0", "fast")], {}, ["layer_learning_rates.0", "'fast'"]),
         ([axis(RATE, 1, 1.0)], {}, ["twice", "got [1.0, 1.0]"]),
+        ([axis("training.seed", *range(20), 0)], {}, ["axes.seed", f"twice (got {list(range(20))})"]),
         ([{"values": [1]}], {}, ["axes, item 1"]),
         ([{"name": "rate", "values": [1]}], {}, ["axes.rate", "either a key and its values"]),
         ([{"key": RATE, "name": "rate", "choices": {"a": {}}}], {}, ["axes.rate", "either a key and its values"]),
