@@ -407,7 +407,7 @@ def test_a_wrong_override_is_refused(override: str, words: list[str], sweep_file
         (SWEEP.replace('config = "../configs/c.toml"\n', ""), ["config", "is missing"]),
         (CONFIG, ["this is a config", "nanmap run"]),
         (SWEEP.replace("num = 4", 'num = "4"'), ["num"]),
-        (SWEEP + MAP + MAP.replace('x = "learning_rate"', ""), ["maps, item 2, x", "is missing"]),
+        (SWEEP + MAP + MAP.replace('x = "learning_rate"', ""), ["maps, item 2, x: is missing", "add `x = …`"]),
         (
             SWEEP + MAP + 'facets = ["n"]',
             ["maps, item 1, facets", "did you mean `facet`?", "allowed: file, kind, x, y, facet"],
