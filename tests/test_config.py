@@ -551,7 +551,7 @@ def test_settings_by_the_names_of_other_libraries_are_known(key: str, near: str)
         ("batch_size", ["bs", "Batch Size", "batchsize"]),
         ("mse", ["l2", "MSELoss"]),
         ("mae", ["l1", "L1Loss", "mean_absolute_error"]),
-        ("huber", ["SmoothL1Loss"]),
+        ("huber", ["SmoothL1Loss", "Smooth L1"]),
         ("sigmoid_cross_entropy", ["BCELoss", "log_loss", "BinaryCrossentropy"]),
         ("softmax_cross_entropy", ["NLLLoss", "sparse_categorical_crossentropy"]),
         ("he_normal", ["he", "kaiming_normal"]),

@@ -175,11 +175,14 @@ TABLES = {  # of an axis and of its window, what becomes of it
     "log": ({"log": [1e-4, 1.0], "num": 9}, (1e-3, 1e-2), {"log": [1e-3, 1e-2], "num": 9}),
     "falling log": ({"log": [-1e-4, -1.0], "num": 5}, (-0.1, -0.01), {"log": [-0.01, -0.1], "num": 5}),
     "linear": ({"linear": [0.0, 1.0], "num": 5}, (0.1, 0.3), {"linear": [0.1, 0.3], "num": 5}),
+    "range of what need not be whole": ({"range": [1, 10]}, (2.5, 4.0), {"linear": [2.5, 4.0], "num": 9}),
     "values": ({"values": [0.1, 0.5, 0.3, 0.9]}, (0.1, 0.5), {"values": [0.1, 0.5, 0.3]}),
 }
 WHOLE = {
     "range": ({"range": [8, 41]}, (10, 20), list(range(10, 21))),
     "falling range": ({"range": [40, 7, -2]}, (9.5, 13), [13, 12, 11, 10]),
+    "as many apart as there were values": ({"range": [8, 41, 8]}, (8, 13), [8, 9, 10, 12, 13]),
+    "one": ({"range": [8, 41]}, (8.5, 9.5), [9]),
     "wide steps": ({"range": [8, 41, 8]}, (8, 24), [8, 12, 16, 20, 24]),
     "log": ({"log": [1, 1000], "num": 7}, (10, 13), [10, 11, 12, 13]),
     "linear": ({"linear": [1, 101], "num": 6}, (1.5, 12), [2, 4, 6, 8, 10, 12]),
@@ -208,7 +211,7 @@ def test_of_whole_numbers_each_comes_once(
 @pytest.mark.parametrize(
     ("window", "problem"),
     [
-        ({"n": (8.2, 8.7)}, "s.toml: zoom.n: holds no whole number (got '8.2:8.7')"),
+        ({"n": (8.2, 8.7)}, "s.toml: zoom.n: holds no whole number (got '8.2:8.7')\n  mend: 8:9"),
         ({"n": (1, 9)}, "s.toml: zoom.n: reaches beyond the axis (got '1:9')\n  allowed: 8 to 12"),
         ({"init": (1, 2)}, "s.toml: zoom.init: its values are no numbers"),
         ({"batch_size": (2, 3)}, "s.toml: zoom.batch_size: holds no value of the axis"),
@@ -223,6 +226,26 @@ def test_what_cannot_be_swept_closer_is_told(window: dict[str, tuple[float, floa
     with pytest.raises(InputError) as caught:
         zoomed(sweep, window)
     assert str(caught.value).startswith(problem)
+
+
+def test_a_window_leaves_everything_else_as_it_is() -> None:
+    momentum = {"key": "optimizer.momentum", "values": [0.1, 0.2, 0.3]}
+    seeds = {"key": "training.seed", "range": [0, 3]}
+    whole = make_sweep(
+        LINE,
+        [RATE, momentum, seeds],
+        name="whole",
+        title="A title",
+        file=Path("s.toml"),
+        zip=[["momentum", "seed"]],
+        where="seed > 0",
+    )
+    close = zoomed(whole, {"learning_rate": (0.01, 0.012345678)})
+    assert close.name == "whole_learning_rate_0.01_to_0.012345678"
+    assert (close.title, close.file, close.zip, close.where) == (whole.title, whole.file, whole.zip, whole.where)
+    assert close.grid.shape == (5, 3)
+    assert len(close.grid.kept(0, 15)) == 10
+    assert zoomed(whole, {}) is zoomed(whole, None) is whole
 
 
 def test_a_window_has_a_folder_of_its_own_and_never_joins_the_rows_of_the_whole(
