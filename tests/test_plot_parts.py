@@ -1,0 +1,242 @@
+"""The parts of a picture, each by itself: where pixels end, what ticks are called, which colours numbers have."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from nanmap.analysis import Shown
+from nanmap.errors import InputError
+from nanmap.plot.colormaps import checked_limits, find_colormap
+from nanmap.plot.coordinates import borders, centres, coordinate, from_scale, to_scale
+from nanmap.plot.labels import text_width, wrapped
+from nanmap.plot.names import name_axis
+from nanmap.plot.painted import Painting, extension
+from nanmap.plot.paper import make_paper
+from nanmap.plot.runner_up import expand
+from nanmap.plot.theme import THEMES, to_bytes
+from nanmap.plot.ticks import GAP, LINE, SIZE, fit_labels, set_up
+
+NAN, INF = np.nan, np.inf
+
+
+def shown(scale: str, *labels: Any) -> Shown:
+    """An axis that shows these labels."""
+    kind = object if isinstance(labels[0], str) else None
+    axis: Any = SimpleNamespace(labels=np.array(labels, kind), column="x")
+    return Shown(axis, np.arange(len(labels)), scale)
+
+
+class TestCoordinates:
+    @pytest.mark.parametrize(
+        ("axis", "ends"),
+        [
+            (shown("values", "a", "b", "c"), [-0.5, 0.5, 1.5, 2.5]),
+            (shown("values", 7, 1), [-0.5, 0.5, 1.5]),
+            (shown("linear", 1, 2, 3), [0.5, 1.5, 2.5, 3.5]),
+            (shown("linear", 0.0, 1.0, 3.0), [-0.5, 0.5, 2.0, 4.0]),
+            (shown("log", 1.0, 100.0), [0.1, 10.0, 1000.0]),
+            (shown("log", -100.0, -1.0), [-1000.0, -10.0, -0.1]),
+        ],
+    )
+    def test_pixels_end_halfway_and_as_far_outside(self, axis: Shown, ends: list[float]):
+        np.testing.assert_allclose(borders(axis), ends)
+        assert len(centres(axis)) == len(axis)
+        assert ((borders(axis)[:-1] < centres(axis)) & (centres(axis) < borders(axis)[1:])).all()
+        np.testing.assert_allclose(from_scale(axis, to_scale(axis, borders(axis))), ends)
+
+    @pytest.mark.parametrize(
+        ("axis", "values", "places"),
+        [
+            (shown("log", 1.0, 100.0), [0.11, 999.0, 0.09, 1001.0], [0.11, 999.0, NAN, NAN]),
+            (shown("linear", 1, 2), [0.6, 2.4, 0.4, 2.6], [0.6, 2.4, NAN, NAN]),
+            (shown("values", 1, 100), [1, 10, 100, 0.9, 101], [0, 0.5, 1, NAN, NAN]),
+            (shown("values", 100.0, 1.0), [1, 10, 100, 0.9, 101], [1, 0.5, 0, NAN, NAN]),
+            (shown("values", 1.0, 100.0, 10.0), [1, 10], [NAN, NAN]),  # between which two would it be
+            (shown("values", 0.0, 1.0), [0.5, 1], [NAN, NAN]),
+            (shown("values", "a", "b"), [0, 1], [NAN, NAN]),
+        ],
+    )
+    def test_a_value_stands_where_the_axis_has_it_or_nowhere(
+        self, axis: Shown, values: list[float], places: list[float]
+    ):
+        np.testing.assert_allclose(coordinate(axis, np.array(values)), places)
+
+
+def axis_of(shown_axis: Shown, inches: float, which: str = "x", scale: float = 1.0) -> Axes:
+    """A panel with this axis, so long."""
+    axes = Figure().subplots()
+    set_up(axes, which, shown_axis, fit_labels(shown_axis, which, inches, scale))
+    return axes
+
+
+def told(axis: Shown, inches: float, which: str = "x") -> tuple[list[float], list[str], list[float]]:
+    """Places and labels of its ticks, and the places of those that have none."""
+    drawn = getattr(axis_of(axis, inches, which), f"{which}axis")
+    major = drawn.get_majorticklocs()
+    labels = [drawn.get_major_formatter()(place, number) for number, place in enumerate(major)]
+    return list(major), labels, list(drawn.get_minorticklocs())
+
+
+class TestTicks:
+    def test_labels_of_numbers_that_do_not_fit_are_left_out_and_keep_their_ticks(self):
+        axis = shown("values", *range(100, 112))
+        each = text_width("100", SIZE) + GAP
+        assert told(axis, 12.1 * each)[:2] == ([*range(12)], [str(100 + n) for n in range(12)])
+        major, labels, minor = told(axis, 11.9 * each)
+        assert (major, labels) == ([*range(0, 12, 2)], [str(100 + n) for n in range(0, 12, 2)])
+        assert sorted([*major, *minor]) == [*range(12)]
+        assert told(axis, 12.1 * LINE, "y")[0] == [*range(12)]
+        assert told(axis, 11.9 * LINE, "y")[0] == [*range(0, 12, 2)]
+
+    @pytest.mark.parametrize(("inches", "angle"), [(3.1, 0), (1.2, 35), (0.6, 90)])
+    def test_names_that_do_not_fit_are_turned(self, inches: float, angle: int):
+        axis = shown("values", "glorot_uniform", "he_normal", "zeros")
+        labels = fit_labels(axis, "x", inches)
+        wide = text_width("glorot_uniform", SIZE)
+        up = {0: LINE, 35: wide * 0.5736 + LINE * 0.8192, 90: wide}[angle]
+        assert (labels.step, labels.angle) == (1, angle)
+        assert labels.room == pytest.approx(up + GAP, abs=1e-3)
+        assert axis_of(axis, inches).get_xticklabels()[0].get_rotation() == angle
+        assert fit_labels(axis, "x", 2 * inches, 2.0).angle == angle
+
+    @pytest.mark.parametrize(
+        ("ends", "inches", "powers"), [((-4, 4), 4.0, range(-4, 5)), ((-4, 4), 2.0, range(-4, 5, 2))]
+    )
+    def test_powers_of_ten_every_so_many_that_their_labels_fit(self, ends: tuple[int, int], inches: float, powers):
+        axis = shown("log", *np.logspace(*ends, 9))
+        major, labels, minor = told(axis, inches)
+        np.testing.assert_allclose(major, [10.0**power for power in powers])
+        assert labels == [f"$\\mathdefault{{10^{{{power}}}}}$" for power in powers]
+        assert not set(major) & set(minor)
+        fine = 1 + 8 * (inches == 4.0)  # between powers that are far enough apart
+        assert sum(1 < place < 10 for place in minor) == fine - 1
+
+    def test_negative_rates_have_their_sign(self):
+        major, labels, _ = told(shown("log", *-np.logspace(2, 0, 5)), 4.0)
+        np.testing.assert_allclose(sorted(major), [-100, -10, -1])
+        assert labels[0] == "$\\mathdefault{−10^{0}}$"
+
+    @pytest.mark.parametrize(
+        ("labels", "inches", "which", "expected"),
+        [
+            ((2.0, 3.0, 4.5), 4.0, "x", ["2", "5"]),
+            ((0.03, 0.06), 4.0, "x", ["0.05"]),
+            ((20.0, 40.0, 80.0), 4.0, "y", ["20", "50", "100"]),
+        ],
+    )
+    def test_an_axis_with_one_power_of_ten_or_none_has_numbers_between(
+        self, labels: tuple[float, ...], inches: float, which: str, expected: list[str]
+    ):
+        assert told(shown("log", *labels), inches, which)[1] == expected
+
+    def test_whole_numbers_have_whole_ticks(self):
+        assert all(place == round(place) for place in told(shown("linear", 1, 2, 3), 4.0)[0])
+        assert any(place != round(place) for place in told(shown("linear", 1.0, 2.0, 3.0), 4.0)[0])
+
+
+class TestLabels:
+    def test_lines_are_as_full_as_they_fit_and_a_long_word_has_one_of_its_own(self):
+        text = "one two three a_word_that_is_far_too_long_for_any_line four"
+        lines = wrapped(text, 0.9).split("\n")
+        assert " ".join(lines) == text
+        assert lines == ["one two three", "a_word_that_is_far_too_long_for_any_line", "four"]
+        assert max(text_width(line, 9) for line in (lines[0], lines[2])) <= 0.9
+        just = text_width("one two three", 9) + 1e-6
+        assert wrapped("one two three", just) == "one two three"
+        assert wrapped("one two three", just, 9, "bold") == "one two\nthree"
+
+    @pytest.mark.parametrize(
+        ("column", "name"),
+        [
+            ("learning_rate", "learning rate (learning_rate)"),
+            ("learning_rate_1", "learning rate of layer 1 (learning_rate_1)"),
+            ("learning_rate_decay", "learning_rate_decay"),
+            ("advice", "advice"),
+        ],
+    )
+    def test_axes_are_named_in_words_with_their_column(self, column: str, name: str):
+        assert name_axis(column) == name
+
+
+class TestColours:
+    @pytest.mark.parametrize("limits", [(1, 1), (2, 1), (False, True), (1, INF), (1,), (1, 2, 3), 3, "12", ("1", "2")])
+    def test_limits_that_are_no_two_ascending_numbers_are_refused(self, limits: Any):
+        with pytest.raises(InputError, match="limits: "):
+            checked_limits(limits)
+
+    @pytest.mark.parametrize("limits", [(0, 1), [0, 1], np.array([0, 1])])
+    def test_limits_are_two_numbers_in_whatever_holds_them(self, limits: Any):
+        assert checked_limits(limits) == (0, 1)
+
+    def test_a_colormap_is_known_by_any_name_that_matplotlib_has(self):
+        with pytest.raises(InputError, match=r"viridis, cividis[\s\S]*did you mean `twilight`"):
+            find_colormap("twiligt", THEMES["light"])
+
+    def test_arrows_point_to_the_ends_beyond_which_there_are_numbers(self):
+        cases = [(True, True), (True, False), (False, True), (False, False)]
+        assert [extension(*case) for case in cases] == ["both", "min", "max", "neither"]
+
+    def test_colours_are_rounded_to_bytes(self):
+        assert to_bytes("#0b5fa5").tolist() == [0x0B, 0x5F, 0xA5, 255]
+        assert to_bytes("0.5").tolist() == [128, 128, 128, 255]
+
+
+class TestRunnerUp:
+    def painted(self, *shares: float) -> Painting:
+        """Two rows of white pixels with black runners-up."""
+        share = np.reshape(shares, (2, -1))
+        white = np.full((*share.shape, 4), 255, np.uint8)
+        black = np.zeros_like(white) + np.array([0, 0, 0, 255], np.uint8)
+        return Painting(white, np.ones(share.shape), core=black, core_share=share)
+
+    def test_a_core_is_square_in_the_middle_and_as_large_as_its_share(self):
+        shares = (0, 0.25, 4 / 9, 0, 0, 1 / 36)
+        image = expand(self.painted(*shares), (), 12)
+        assert image.shape == (2 * 12, 3 * 12, 4)
+        for (row, column), share in zip(np.ndindex(2, 3), shares, strict=True):
+            black = image[row * 12 :, column * 12 :][:12, :12, 0] == 0
+            assert black.mean() == pytest.approx(share)
+            np.testing.assert_array_equal(black, black[::-1, ::-1])
+            np.testing.assert_array_equal(black, black.T)
+            assert black.sum() == black.any(axis=0).sum() ** 2
+
+    def test_without_room_colours_are_mixed_by_the_share(self):
+        image = expand(self.painted(0, 0.25, 0.4, 0, 0, 0.5), (), 1)
+        assert image[..., 0].tolist() == [[255, 191, 153], [255, 255, 127]]
+
+
+class TestPaper:
+    @pytest.mark.parametrize(
+        ("length", "inches"), [(1, 1.0), ("60in", 60.0), ("3.4 IN", 3.4), ("72.5pt", 72.5 / 72), (".1e2", None)]
+    )
+    def test_a_sheet_is_from_1_to_60_inches(self, length: str | float, inches: float | None):
+        if inches is None:
+            with pytest.raises(InputError, match="height: no length"):
+                make_paper(height=length)
+        else:
+            assert make_paper(height=length).height == pytest.approx(inches, rel=1e-12)
+
+    @pytest.mark.parametrize(
+        ("length", "mend"),
+        [("0.9in", "1in"), ("61in", "60in"), ("500", "500mm"), ("30", "30in"), ("20mm", "1in"), (True, "1 to 60")],
+    )
+    def test_a_length_that_no_sheet_has_is_told_with_the_nearest(self, length: Any, mend: str):
+        with pytest.raises(InputError, match="height: ") as caught:
+            make_paper(height=length)
+        assert mend in str(caught.value)
+
+    @pytest.mark.parametrize("length", ["wide", "-3in", "1e2mm", NAN])
+    def test_what_is_no_number_has_no_nearest(self, length: Any):
+        with pytest.raises(InputError, match="height: no length of a sheet") as caught:
+            make_paper(height=length)
+        assert caught.value.mend is None
+
+    @pytest.mark.parametrize("size", [3.9, 40.1, True, "9", NAN])
+    def test_text_is_from_4_to_40_points(self, size: Any):
+        assert [make_paper(font_size=each).scale for each in (4, 40)] == pytest.approx([4 / 9, 40 / 9])
+        with pytest.raises(InputError, match="font_size: no size of a text"):
+            make_paper(font_size=size)
