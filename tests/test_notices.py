@@ -119,6 +119,10 @@ ACTING: dict[str, dict[str, Any]] = {
         "model": {"init": "ones"},
         "training": {"epochs": 1, "batch_size": 8, "seed": 1},
     },
+    "training.seed draws the rows of each batch": {
+        "model": {"init": "ones"},
+        "training": {"epochs": 1, "batch_size": 8, "seed": 1, "order": "replacement"},
+    },
     "training.seed draws the start": {"model": {"init": "normal"}, "training": FULL},
     "optimizer.decay of the exponential": {"optimizer": {"decay": 0.1, "schedule": "exponential"}},
     "data.start of linspace": {"data": LINE | {"inputs": "linspace", "start": 1.0, "stop": 9.0}},
@@ -169,6 +173,55 @@ def test_values_of_an_axis_are_told_once_each_and_at_most_four() -> None:
     assert told(0.5, 0.9, 0.5) == "optimizer.b1 = 0.5, 0.9"
     assert told(0.1, 0.2, 0.3, 0.4) == "optimizer.b1 = 0.1, 0.2, 0.3, 0.4"
     assert told(0.1, 0.2, 0.3, 0.4, 0.5) == "optimizer.b1 = 0.1, 0.2, 0.3, 0.4, …"
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "tables", "why"),
+    [
+        ("optimizer.kind", ["sgd", "rmsprop"], {"optimizer": {"b1": 0.5}}, "`sgd, rmsprop` has no such number"),
+        ("loss.kind", ["mse", "mae"], {"loss": {"delta": 2.0}}, "`mse, mae` has no threshold"),
+        ("data.kind", ["line", "square"], {"data": LINE | {"features": 2}}, "`line, square` data has no such"),
+        ("data.inputs", ["normal", "range"], {"data": LINE | {"path": "x.csv"}}, "`line` data has no such"),
+        (
+            "optimizer.schedule",
+            ["constant", "cosine"],
+            {"optimizer": {"decay": 0.1}},
+            "schedule `constant, cosine` has",
+        ),
+        (
+            "data.inputs",
+            ["normal", "linspace"],
+            {"data": LINE | {"stop": 9.0, "step": 2.0}},
+            "`normal, linspace` inputs",
+        ),
+    ],
+)
+def test_of_several_that_have_no_such_setting_each_is_named_once(
+    key: str, values: list, tables: dict, why: str
+) -> None:
+    scalings = {"key": "data.scale_inputs", "values": ["none", "standard"]}
+    (line,) = said([{"key": key, "values": values}, scalings], **tables).splitlines()
+    assert f" has no effect: {'the ' * (key == 'optimizer.schedule')}{why}" in line
+
+
+def test_a_reason_of_several_networks_is_told_once() -> None:
+    scalings = {"key": "data.scale_inputs", "values": ["none", "standard"]}
+    assert said([scalings], model={"activation": "tanh"}).count("no hidden layer") == 1
+
+
+def test_an_axis_of_one_value_is_told_too() -> None:
+    assert said([{"key": "optimizer.b1", "values": [0.5]}]).startswith("optimizer.b1 = 0.5 has no effect")
+
+
+def test_rows_that_are_spaced_are_not_drawn() -> None:
+    spaced = LINE | {"inputs": "linspace", "stop": 9.0, "seed": 1}
+    assert said(data=spaced).startswith("data.seed = 1 has no effect: no row is drawn at random")
+
+
+def test_negative_numbers_that_are_no_rates_are_no_ascent() -> None:
+    momenta = {"key": "optimizer.momentum", "values": [-0.5, 0.5]}
+    assert said([momenta], optimizer={"learning_rate": 0.1}) == ""
+    assert "ascent" in said([momenta], optimizer={"learning_rate": -0.1})
 
 
 def test_a_setting_of_networks_that_one_of_them_reads_is_not_told() -> None:
