@@ -306,9 +306,11 @@ ADAM = {"kind": "adam"}
         ("float16", ADAM, ["optimizer.eps = 1e-07 is below 6.1e-05", "steps become huge", "eps = 1e-04"]),
         ("float16", {"kind": "rmsprop", "eps": 1e-9}, ["optimizer.eps = 1e-09 is 0"]),
         ("float16", ADAM | {"eps": 1e-4}, []),
+        ("float16", ADAM | {"eps": 2.0**-14}, []),  # the smallest that is held with all digits
         ("bfloat16", ADAM | {"b2": 0.99}, []),
         ("bfloat16", ADAM, ["optimizer.b2 = 0.999 is 1 in bfloat16", "0.9961", "never forgets"]),
         ("bfloat16", {"momentum": 0.999}, ["optimizer.momentum = 0.999 is 1"]),
+        ("bfloat16", {"momentum": 0.99999}, ["optimizer.momentum = 0.99999 is 1 in bfloat16"]),
         ("bfloat16", ADAM | {"b1": 0.999, "b2": 0.9}, ["optimizer.b1 = 0.999 is 1 in bfloat16", "b1 = 0.9961 or less"]),
         ("bfloat16", {"kind": "rmsprop", "rho": 0.999}, ["optimizer.rho = 0.999 is 1 in bfloat16"]),
         ("bfloat16", ADAM | {"b2": 0.9, "eps": 1e-39}, ["optimizer.eps = 1e-39 is 0 in bfloat16", "down to 1.2e-38"]),
@@ -331,6 +333,8 @@ def test_numbers_along_an_axis_are_looked_at_too() -> None:
     training = {"epochs": 1, "batch_size": 8, "dtype": "float16"}
     axis = {"key": "optimizer.eps", "log": [1e-9, 1e-2], "num": 4}
     assert "optimizer.eps = 1e-09 is 0 in float16" in said([axis], optimizer=ADAM, training=training)
+    axis = {"key": "optimizer.eps", "values": [1e-2, 1e-6, 1e-3]}
+    assert "optimizer.eps = 1e-06 is below 6.1e-05" in said([axis], optimizer=ADAM, training=training)
     dtypes = {"key": "training.dtype", "values": ["float32", "float16"]}
     assert "steps become huge" in said([dtypes], optimizer=ADAM)
 
@@ -373,6 +377,7 @@ def test_rows_beyond_a_format_are_told() -> None:
         (1, 40, "shuffle", True),
         (3, 40, "shuffle", True),
         (3, 40, "replacement", False),
+        (3, 40, "sequential", True),
         (8, 40, "shuffle", False),
         (64, 1, "shuffle", True),
         (40, 40, "shuffle", False),
@@ -385,6 +390,34 @@ def test_batches_of_one_row_under_batch_norm_are_told(batch: int, n: int, order:
     assert ("variance" in found) == told
     assert (f"{batch} leaves one of {n} rows for the last" in found) == (told and min(batch, n) > 1)
     assert "variance" not in said(model={"norm": "layer"} | NET, **tables)
+
+
+def test_every_batch_size_along_an_axis_is_looked_at() -> None:
+    batches = {"key": "training.batch_size", "values": [8, 3]}
+    assert "training.batch_size = 3 leaves one of 40 rows" in said([batches], model={"norm": "batch"} | NET)
+
+
+@pytest.mark.parametrize(
+    ("targets", "dtype", "told_apart"),
+    [
+        ([1024, 1032], "float16", True),  # 1 apart there, and a standard deviation of 4
+        ([1024, 1031], "float16", False),
+        ([-1024, -1032], "float16", True),
+        ([-1024, -1031], "float16", False),
+        ([1016, 1023], "float16", True),  # half as far apart below 1024
+        ([2.0**24, 2.0**24 + 16], "float32", True),
+        ([2.0**24, 2.0**24 + 14], "float32", False),
+        ([7, 7], "float16", True),
+        ([1024, 1025, np.nan], "float16", True),
+        ([[2048, 1024], [2051, 1027]], "float16", False),  # far apart as outputs, not as rows
+    ],
+)
+def test_targets_are_told_apart_by_four_steps_of_their_format(targets: list, dtype: str, told_apart: bool) -> None:
+    given = np.array(targets, float).reshape(len(targets), -1)
+    assert resolves(given, dtype) is told_apart
+    if np.isfinite(given).all() and np.ptp(given) > 0:
+        steps = given.std(axis=0) / np.spacing(np.abs(given).max(axis=0).astype(dtype)).astype(float)
+        assert (steps >= 4).any() == told_apart
 
 
 @pytest.mark.parametrize(("columns", "told_apart"), [((0, 1), True), ((0, 0), False), ((1, 1), True)])
@@ -415,6 +448,11 @@ def test_of_several_scalings_the_farthest_target_is_told(npz) -> None:
     data = {"kind": "npz", "path": npz(x=np.arange(3.0)[:, None], y=np.array([0.0, -4.0, 1.0]))}
     axes = [{"key": "data.scale_targets", "values": ["standard", "none", "minmax"]}]
     assert said(axes, data=data, model={"output_activation": "relu"}).count("a target is -4: no output") == 1
+
+
+def test_of_several_targets_out_of_reach_the_farthest_is_told_with_four_digits() -> None:
+    slopes = {"key": "data.slope", "values": [-1.0, -1.23, -1.1]}  # of inputs up to 39
+    assert "a target is -47.97: no output" in said([slopes], model={"output_activation": "relu"})
 
 
 def test_what_activations_reach_is_what_they_give() -> None:
