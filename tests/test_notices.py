@@ -346,6 +346,9 @@ def test_the_largest_average_and_the_first_lost_rate_of_an_axis_are_told() -> No
     rates = {"key": "optimizer.learning_rate", "values": [0.1, 1e-9, 1e-8]}
     half = training | {"dtype": "float16"}
     assert said([rates], training=half).startswith("optimizer.learning_rate = 1e-09 is 0 in float16")
+    both = [{"key": f"optimizer.layer_learning_rates.{layer}", "values": [0.1, 1e-8][: layer + 1]} for layer in (0, 1)]
+    told = said(both, optimizer={"layer_learning_rates": [0.1, 0.1]}, model=NET, training=half)
+    assert "optimizer.learning_rate = 1e-08 is 0" in told
     layers = {"layer_learning_rates": [0.1, 1e-8]}
     assert "optimizer.learning_rate = 1e-08 is 0" in said(optimizer=layers, model=NET, training=half)
 

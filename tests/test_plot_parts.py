@@ -13,10 +13,12 @@ from matplotlib.figure import Figure
 from handmade import BATCH, LINE, RATE, SEED, write_run
 from nanmap.analysis import Shown, load_grid, make_view
 from nanmap.errors import InputError
+from nanmap.plot import kinds
 from nanmap.plot.colormaps import checked_limits, find_colormap
 from nanmap.plot.coordinates import borders, centres, coordinate, from_scale, to_scale
 from nanmap.plot.curves import Curve, find_curves
-from nanmap.plot.labels import text_width, wrapped
+from nanmap.plot.files import checked, write
+from nanmap.plot.labels import label_of, text_width, wrapped
 from nanmap.plot.names import name_axis
 from nanmap.plot.painted import Painting, extension
 from nanmap.plot.paper import make_paper
@@ -152,6 +154,7 @@ class TestLabels:
         assert " ".join(lines) == text
         assert lines == ["one two three", "a_word_that_is_far_too_long_for_any_line", "four"]
         assert max(text_width(line, 9) for line in (lines[0], lines[2])) <= 0.9
+        assert wrapped("far_too_long for", 0.1) == "far_too_long\nfor"
         just = text_width("one two three", 9) + 1e-6
         assert wrapped("one two three", just) == "one two three"
         assert wrapped("one two three", just, 9, "bold") == "one two\nthree"
@@ -167,6 +170,66 @@ class TestLabels:
     )
     def test_axes_are_named_in_words_with_their_column(self, column: str, name: str):
         assert name_axis(column) == name
+
+    def test_whole_numbers_have_all_their_digits_and_others_six(self):
+        values = (1234567, -12, 0.123456789, 1234567.0, -1e-7, True, np.float64(0.5))
+        assert [label_of(each) for each in values] == [
+            "1234567",
+            "−12",
+            "0.123457",
+            "1.23457e6",
+            "−1e−7",
+            "true",
+            "0.5",
+        ]
+
+
+class TestFiles:
+    @pytest.mark.parametrize(
+        ("name", "date"), [("a.SVG", b"<dc:date>"), ("a.svg", b"<dc:date>"), ("a.PDF", b"/CreationDate")]
+    )
+    def test_a_picture_holds_no_date_whatever_its_suffix_is_spelled_like(self, tmp_path: Path, name: str, date: bytes):
+        path = tmp_path / "some" / "new" / "folder" / name
+        write(Figure(figsize=(1, 1)), checked(path))
+        assert path.stat().st_size > 100
+        assert date not in path.read_bytes()
+
+
+class TestKinds:
+    def test_an_option_is_passed_on_where_it_was_given_and_a_title_may_be_empty(self, monkeypatch: pytest.MonkeyPatch):
+        passed: list[Any] = []
+        for name in ("draw_map", "draw_lines"):
+            monkeypatch.setattr(kinds, name, lambda *given, **options: passed.append((given[1:], options)))
+        folder: Any = None
+        kinds.draw(folder, "map", x="a", y="b", facet=(), title="", value=None, select=[], limits=(0, 1))
+        kinds.draw(folder, "lines", x="a", y=None, facet=(), cmap=None, lines="c", title=None)
+        assert passed == [(("a", "b"), {"title": "", "select": [], "limits": (0, 1)}), (("a",), {"lines": "c"})]
+        with pytest.raises(InputError, match=r"facet: is for the other kind of picture \(got 'c, d'\)"):
+            kinds.draw(folder, "lines", x="a", y=None, facet=("c", "d"))
+
+    @pytest.mark.parametrize(
+        ("kind", "options", "said"),
+        [
+            ("lines", {"limits": (0, 1)}, None),  # of loss_final, which is a number
+            ("map", {"limits": (0, 1)}, "limits: is for numbers; `outcome`"),
+            ("map", {"limits": (0, 1), "value": "cause"}, "limits: is for numbers; `cause`"),
+            ("map", {"limits": (0, 1), "value": "converged"}, None),
+            ("map", {"limits": (1, 0), "value": "r2"}, "limits: the first must be below"),
+            ("map", {"cmap": "viridis"}, r"cmap: is for numbers; `outcome` .* \(got 'viridis'\)"),
+            ("map", {"cmap": "viridis", "value": "r2", "facet": "x"}, None),
+            ("map", {"width": "1mm"}, "width: "),
+            ("lines", {"height": "1mm"}, "height: "),
+            ("lines", {"font_size": 1}, "font_size: "),
+        ],
+    )
+    def test_looks_that_cannot_be_had_are_told_before_there_is_anything(
+        self, kind: str, options: dict[str, Any], said: str | None
+    ):
+        if said is None:
+            kinds.check_look(kind, options)
+        else:
+            with pytest.raises(InputError, match=said):
+                kinds.check_look(kind, options)
 
 
 class TestColours:

@@ -372,7 +372,8 @@ def test_overrides_change_axes_and_settings(sweep_file: Path) -> None:
         ("data.m=3", ["data.m"]),
         ("training.batch_size=0", ["s.toml: training.batch_size"]),
         ("axes.num=3", ["--set axes.num", "expects axes.AXIS.FIELD", "got 3"]),
-        ("axes=[]", ["axes", "in the file alone"]),
+        ("axes=[]", ["axes", "in the file alone", "as in axes.learning_rate.num=64"]),
+        ("axes.learnin_rate.num=3", ["axes.learnin_rate", "did you mean `learning_rate`?"]),
         ("maps=[]", ["maps", "in the file alone"]),
     ],
 )
@@ -466,14 +467,26 @@ def test_files_that_a_config_or_an_axis_names_are_found_beside_the_config(sweep_
     assert starts.settings[0]["model.init_file"] == str(configs / "w.npz")
     with pytest.raises(InputError, match=r"data\.path: expects a text \(got 3\)"):
         load_sweep(sweep_file, ["axes.data.path.values=[3]"])
+    sweep_file.write_text('config = "../configs/c.toml"\n[[axes]]\nkey = "model.init_file"\nvalues = ["w.npz"]\n')
+    assert load_sweep(sweep_file).axes[0]["values"] == [str(configs / "w.npz")]
+    sweep_file.write_text('config = "../configs/c.toml"\n[[axes]]\nkey = "data.path"\nvalues = 3\n')
+    with pytest.raises(InputError, match=r"values: expects a list \(got 3\)"):
+        load_sweep(sweep_file)
     sweep_file.write_text('config = "../configs/c.toml"\n' + axes.replace('"b.csv"', "4"))
     with pytest.raises(InputError, match=r"data\.path: expects a text \(got 4\)"):
         load_sweep(sweep_file)
 
 
 def test_a_config_that_cannot_be_read_is_named_and_not_the_sweep(sweep_file: Path) -> None:
-    (sweep_file.parents[1] / "configs" / "c.toml").write_text("[data\n")
+    config = sweep_file.parents[1] / "configs" / "c.toml"
+    config.write_text("[data\n")
     with pytest.raises(InputError, match=r"c\.toml: not valid TOML"):
+        load_sweep(sweep_file)
+    config.write_text(CONFIG.replace("20", '"x"'))
+    with pytest.raises(InputError, match=r"c\.toml: data\.n: expects a whole number"):
+        load_sweep(sweep_file, ["training.epochs=4"])
+    config.write_text('config = "d.toml"\n')
+    with pytest.raises(InputError, match=r"s\.toml: config: names a sweep, not a config"):
         load_sweep(sweep_file)
 
 
@@ -532,11 +545,15 @@ def test_axes_of_whole_numbers_hold_whole_numbers_once_each() -> None:
 def test_a_swept_setting_is_not_set(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text('[data]\nkind = "line"\nn = 5\n[training]\nepochs = 3\n')
     axes = '[[axes]]\nkey = "training.batch_size"\nvalues = [1, 2]\n'
-    axes += '[[axes]]\nname = "scaling"\n[axes.choices]\nraw = {"data.scale_inputs" = "none"}\n'
+    axes += '[[axes]]\nname = "scaling"\n[axes.choices]\nas_it_is = {}\nraw = {"data.scale_inputs" = "none"}\n'
     (tmp_path / "s.toml").write_text(f'config = "c.toml"\n{axes}')
     with pytest.raises(InputError, match="the axis `batch_size` goes over it") as told:
         load_sweep(tmp_path / "s.toml", ["training.batch_size=4"])
     assert told.value.mend == "change the axis: --set 'axes.batch_size.values=[4]'"
     with pytest.raises(InputError, match="choices of the axis `scaling` set it"):
         load_sweep(tmp_path / "s.toml", ["data.scale_inputs=standard"])
-    assert load_sweep(tmp_path / "s.toml", ["axes.batch_size.values=[4]"]).grid.size == 1
+    assert load_sweep(tmp_path / "s.toml", ["axes.batch_size.values=[4]"]).grid.size == 2
+    (tmp_path / "s.toml").write_text(f'config = "c.toml"\n{axes}'.replace("values", 'name = "batch"\nvalues'))
+    with pytest.raises(InputError, match="the axis `batch` goes over it") as told:
+        load_sweep(tmp_path / "s.toml", ["training.batch_size=4"])
+    assert told.value.mend == "change the axis: --set 'axes.batch.values=[4]'"
