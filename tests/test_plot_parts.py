@@ -1,5 +1,6 @@
 """The parts of a picture, each by itself: where pixels end, what ticks are called, which colours numbers have."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,25 +9,30 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, SymLogNorm, to_hex
 from matplotlib.figure import Figure
 
 from handmade import BATCH, LINE, RATE, SEED, write_run
-from nanmap.analysis import Shown, load_grid, make_view
+from nanmap.analysis import Kind, Numbers, Shown, load_grid, make_view
 from nanmap.errors import InputError
 from nanmap.plot import kinds
-from nanmap.plot.colormaps import checked_limits, find_colormap
+from nanmap.plot.colormaps import checked_limits, find_colormap, make_colouring
 from nanmap.plot.coordinates import borders, centres, coordinate, from_scale, to_scale
 from nanmap.plot.curves import Curve, find_curves
 from nanmap.plot.files import checked, write
 from nanmap.plot.labels import label_of, text_width, wrapped
 from nanmap.plot.names import name_axis
+from nanmap.plot.paint import alive_pixels, checked_column, paint
+from nanmap.plot.paint_numbers import describe_kinds, describe_rank, paint_numbers
 from nanmap.plot.painted import Painting, extension
 from nanmap.plot.paper import make_paper
 from nanmap.plot.runner_up import expand
 from nanmap.plot.shown_settings import ShownSettings
-from nanmap.plot.theme import THEMES, to_bytes
+from nanmap.plot.theme import SEQUENTIAL, THEMES, to_bytes
 from nanmap.plot.ticks import GAP, SIZE, fit_labels, set_up
 from nanmap.plot.ticks import LINE as LINE_HEIGHT
+from nanmap.plot.value_axis import ValueAxis, make_value_axis
+from nanmap.results.columns import column_named
 from nanmap.results.folder import RunFolder
 
 NAN, INF = np.nan, np.inf
@@ -433,3 +439,240 @@ class TestPaper:
         assert [make_paper(font_size=each).scale for each in (4, 40)] == pytest.approx([4 / 9, 40 / 9])
         with pytest.raises(InputError, match="font_size: no size of a text"):
             make_paper(font_size=size)
+
+
+def settings_of(folder: RunFolder, facet: tuple[str, ...] = (), y: str = "batch_size", **chosen: Any) -> ShownSettings:
+    manifest = folder.read_manifest()
+    view = make_view(load_grid(manifest), "learning_rate", y, facet, chosen.get("select"), chosen.get("zoom"))
+    return ShownSettings(manifest, view)
+
+
+def numbers(values: list[float], kinds: list[Kind] | None = None, every: list[float] | None = None) -> Numbers:
+    """Pixels of one run each."""
+    given = np.array(values, float)
+    kind = np.array(kinds or [Kind.NUMBER] * len(values))
+    tally = {each: int((kind == each).sum()) for each in Kind}
+    return Numbers(given, kind, np.ones(len(given), int), tally, np.array(values if every is None else every, float))
+
+
+def colours(painting: Painting) -> list[str]:
+    return [to_hex(each[:3] / 255) if each[3] else "" for each in painting.image.reshape(-1, 4)]
+
+
+class TestPaint:
+    def test_pixels_are_alive_in_which_half_of_the_runs_are(self, tmp_path: Path):
+        ends = [["converged", "nan"], ["stalled", "dead"], ["dead", "dead"], ["inf", "nan"], ["progressing"] * 2]
+        two = {"key": "training.seed", "range": [0, 2]}
+        folder = write_run(
+            tmp_path, [BATCH, RATE, two], {"outcome": np.tile(np.ravel(ends), 3)}, shard_cells=10, lost=(2,)
+        )
+        alive = alive_pixels(folder, settings_of(folder).view)
+        assert alive.tolist() == [[True, True, False, False, True]] * 2 + [[False] * 5]
+
+    def test_limits_of_losses_alone_come_from_what_is_alive(self, tmp_path: Path):
+        facts = {"outcome": np.tile(["converged", "converged", "diverged", "nan", "inf"], 3).astype(object)}
+        for name, ends in (("loss_final", (1.0, 10.0)), ("sharpness", (1.0, 1e9))):
+            folder = write_run(tmp_path / name, [BATCH, RATE], facts | {name: np.tile([1.0, 10.0, 1e9, NAN, NAN], 3)})
+            bar = paint(folder, settings_of(folder), name, make_colouring(THEMES["light"])).bar
+            assert (bar.norm.vmin, bar.norm.vmax) == pytest.approx(ends)
+
+    @pytest.mark.parametrize(
+        ("limits", "extend"),
+        [(None, "neither"), ((0.25, 0.9), "both"), ((0.0, 0.75), "max"), ((0.25, 1.0), "min"), ((0.0, 1.0), "neither")],
+    )
+    def test_a_share_past_the_limits_has_the_colour_of_the_end_and_an_arrow(
+        self, tmp_path: Path, limits: tuple[float, float] | None, extend: str
+    ):
+        outcomes = np.where(np.arange(5)[:, None] > np.arange(4), "converged", "nan").ravel().astype(object)
+        folder = write_run(tmp_path, [RATE, SEED, BATCH], {"outcome": np.repeat(outcomes, 3)}, where="batch_size != 4")
+        found = paint(folder, settings_of(folder), "converged", make_colouring(THEMES["light"], None, limits))
+        low, high = limits or (0, 1)
+        shares = np.clip((np.arange(5) / 4 - low) / (high - low), 0, 1)
+        wanted = [to_hex(np.array(SEQUENTIAL(share, bytes=True)[:3]) / 255) for share in shares]
+        assert colours(found) == [*wanted, *[""] * 5, *wanted]
+        assert found.bar.extend == extend
+        assert (found.bar.ticks is None) == (limits is not None)
+
+    def test_names_are_counted_among_the_trainings_there_are(self, tmp_path: Path):
+        outcomes = np.tile(["converged", "converged", "dead", "nan", "nan"], 3).astype(object)
+        folder = write_run(tmp_path, [BATCH, RATE], {"outcome": outcomes}, where="batch_size != 4")
+        found = paint(folder, settings_of(folder), "outcome", make_colouring(THEMES["light"]))
+        assert [text for _, text in found.legend] == ["converged  4 · 40 %", "dead  2 · 20 %", "nan  4 · 40 %"]
+        assert (found.note, found.core) == ("", None)
+
+    def test_the_share_of_the_runner_up_is_its_own(self, tmp_path: Path):
+        outcomes = np.tile(["nan", "nan", "dead", "inf"], 15).astype(object)
+        folder = write_run(tmp_path, [BATCH, RATE, SEED], {"outcome": outcomes}, where="batch_size != 4 or seed == 0")
+        found = paint(folder, settings_of(folder), "outcome", make_colouring(THEMES["light"]))
+        assert found.core_share.tolist() == [[0.25] * 5, [0.0] * 5, [0.25] * 5]
+        assert found.note == "colour: the most common outcome (of equal ones the worse)"
+
+    def test_the_accuracy_of_some_networks_is_drawn_among_others_without(self, tmp_path: Path):
+        losses = {"key": "loss.kind", "values": ["mse", "sigmoid_cross_entropy"]}
+        folder = write_run(tmp_path, [losses, BATCH, RATE], {"accuracy": 0.5})
+        assert checked_column("accuracy", settings_of(folder)).name == "accuracy"
+        with pytest.raises(InputError, match="exact equalities"):
+            checked_column("accuracy", settings_of(folder, select={"loss": "mse"}))
+
+
+LOSS, SKILL, STEP = column_named("loss_final"), column_named("skill"), column_named("first_nan_step")
+PLAIN = make_colouring(THEMES["light"])
+
+
+class TestPaintNumbers:
+    def ends(self, *values: float, column: Any = LOSS, **options: Any) -> tuple[float, float]:
+        norm = paint_numbers(numbers([*values]), column, make_colouring(THEMES["light"], **options)).bar.norm
+        return norm.vmin, norm.vmax
+
+    def test_dark_is_good(self):
+        dark, light = (to_hex(np.array(SEQUENTIAL(end, bytes=True)[:3]) / 255) for end in (1.0, 0.0))
+        assert colours(paint_numbers(numbers([1, 100]), LOSS, PLAIN)) == [dark, light]
+        assert colours(paint_numbers(numbers([0, 1]), SKILL, PLAIN)) == [light, dark]
+        assert colours(paint_numbers(numbers([3, 100]), STEP, PLAIN)) == [light, dark]
+
+    def test_what_is_past_the_bad_end_is_counted_over_all_runs_and_past_the_good_one_as_good_as_the_end(self):
+        at = make_colouring(THEMES["light"], None, (1.0, 100.0))
+        found = paint_numbers(numbers([0.5, 1, 100, 101], every=[0.5, 1, 100, 101, 1234, 5000]), LOSS, at)
+        least, end, most, beyond = colours(found)
+        assert least == end != most != beyond
+        assert found.bar.extend == "both"
+        assert found.legend == [(beyond, "above 100: 3 trainings · 75 %")]
+        at = make_colouring(THEMES["light"], None, (0.25, 0.75))
+        found = paint_numbers(numbers([0.2, 0.25, 0.75, 0.8]), SKILL, at)
+        beyond, end, most, over = colours(found)
+        assert beyond != end != most == over
+        assert found.legend == [(beyond, "below 0.25: 1 training · 25 %")]
+        assert found.bar.ticks is None
+
+    @pytest.mark.parametrize(
+        ("values", "extend", "told"),
+        [
+            ([0, 1], "neither", []),
+            ([-0.1, 1], "min", ["below 0, worse than a constant answer: 1 training · 50 %"]),
+            ([-INF, 0.5], "neither", ["infinite: 1 training · 50 %"]),
+        ],
+    )
+    def test_a_skill_is_coloured_from_0_to_1(self, values: list[float], extend: str, told: list[str]):
+        kinds = [Kind.NUMBER if np.isfinite(value) else Kind.INF for value in values]
+        found = paint_numbers(numbers(values, kinds), SKILL, PLAIN)
+        assert found.bar.extend == extend
+        assert [text for _, text in found.legend] == told
+
+    def test_ends_of_losses(self):
+        assert self.ends(1, 5, 20) == (1, 20)
+        assert self.ends(3, 3) == (1.5, 6)
+        assert self.ends(0, -2, 3, 30) == (3, 30)
+        assert self.ends(0, 0) == (0, 1)
+        many = [*np.geomspace(1, 9, 200)]
+        assert self.ends(0.2, *many, 50) == (0.2, 50)  # within ten times of most: nothing is cut off for little
+        low, high = self.ends(*[1e-9] * 2, *many, *[1e9] * 2)
+        assert (low, high) == pytest.approx((many[2], many[-3]), rel=0.05)
+        assert self.ends(1e-9, *many, 1e9, column=column_named("sharpness")) == (1e-9, 1e9)
+
+    @pytest.mark.parametrize(
+        ("values", "kind", "ends"),
+        [
+            ([1, 50], LogNorm, (1, 50)),
+            ([0, 50], SymLogNorm, (0, 50)),
+            ([1], LogNorm, (1, 2)),
+            ([0], SymLogNorm, (0, 2)),
+        ],
+    )
+    def test_ends_of_steps(self, values: list[float], kind: type, ends: tuple[float, float]):
+        norm = paint_numbers(numbers(values), STEP, PLAIN).bar.norm
+        assert type(norm) is kind
+        assert (norm.vmin, norm.vmax) == ends
+        assert self.ends(*values, column=STEP, limits=(5, 20)) == (5, 20)
+
+    @pytest.mark.parametrize(("limits", "mend"), [((0, 1), "1e-6:1"), ((-2, 0), None), ((-2, -1), None)])
+    def test_limits_of_a_logarithm_are_positive(self, limits: tuple[float, float], mend: str | None):
+        with pytest.raises(InputError, match="so both must be positive") as caught:
+            self.ends(1, 2, limits=limits)
+        assert caught.value.mend == mend
+
+    def test_what_is_alive_sets_the_ends_where_anything_is(self):
+        given = numbers([1, 10, 1e6])
+        for alive, most in (([True, True, False], 10), ([False] * 3, 1e6)):
+            assert paint_numbers(given, LOSS, PLAIN, np.array(alive)).bar.norm.vmax == most
+
+    def test_ranks_part_good_from_bad_and_are_deepest_at_the_edge(self):
+        given = numbers([-100, -3, -2, 0, 1, 50])
+        bar = paint_numbers(given, column_named("measure"), PLAIN).bar
+        places = dict(zip(bar.tick_labels, bar.ticks, strict=True))
+        assert places == pytest.approx({"−100": 0, "−3": 0.2, "−2": 0.4, "0": 0.6, "1": 0.8, "50": 1})
+        one = paint_numbers(numbers([-5]), column_named("measure"), PLAIN).bar
+        assert (one.ticks, one.tick_labels) == (pytest.approx([0.4]), ["−5"])
+
+    def test_kinds_are_told_with_their_rank_where_runs_share_a_pixel(self):
+        kinds = [Kind.NUMBER, Kind.NAN, Kind.MISSING, Kind.EMPTY]
+        given = numbers([1, NAN, NAN, NAN], kinds)
+        assert describe_rank(given, STEP) == ", with “never” ranked first and “NaN” ranked last"
+        assert describe_rank(given, SKILL).startswith(", with “NaN”, “")
+        assert describe_rank(numbers([1]), STEP) == ""
+        assert describe_kinds(given, STEP)[Kind.MISSING] == "never: 1 training · 33 %"
+        assert paint_numbers(given, STEP, PLAIN).note == ""  # one run each
+        assert paint_numbers(replace(given, rows=np.array([1, 2, 1, 0])), STEP, PLAIN).note.startswith(
+            "colour: the med"
+        )
+
+
+class TestValueAxis:
+    def axis(self, *values: float, column: Any = LOSS, alive: Any = True, best: Any = None) -> ValueAxis:
+        middle = numbers([*values])
+        far = numbers([1e30] * len(values))  # the worst runs may leave the picture
+        first = middle if best is None else numbers(best)
+        return make_value_axis([first, middle, far], column, np.broadcast_to(alive, len(values)), None)
+
+    def test_a_logarithm_has_a_margin_of_6_percent_and_a_tenth_of_a_decade_at_least(self):
+        axis = self.axis(1, 1e4, 1e5)
+        assert (axis.scale, axis.low, axis.high) == ("log", pytest.approx(10**-0.3), pytest.approx(10**5.3))
+        axis = self.axis(2, 2)
+        assert (axis.low, axis.high) == pytest.approx((2 * 10**-0.1, 2 * 10**0.1))
+        assert self.axis(10, 10, best=[1e-3, 10]).low < 1e-3
+        assert (self.axis(0, 0).low, self.axis(0, 0).high) == (0.1, 10)
+
+    def test_what_diverged_sets_no_end_unless_all_did(self):
+        for column, value in ((LOSS, 1e9), (SKILL, -50.0)):
+            near = self.axis(0.5, value, column=column, alive=[True, False])
+            far = self.axis(0.5, value, column=column, alive=[False, False])
+            assert -1.2 < near.low < near.high < 1.2
+            assert far.low < near.low or far.high > 1e9
+        assert self.axis(0.5, 1e9, column=column_named("sharpness"), alive=[True, False]).high > 1e9
+
+    def test_most_losses_set_the_upper_end_and_the_best_the_lower(self):
+        axis = self.axis(1e-9, *np.geomspace(1, 9, 200), *[1e9] * 2)
+        assert axis.low < 1e-9
+        assert axis.high < 100
+
+    def test_a_share_shows_0_and_1_and_no_less_than_minus_1(self):
+        assert (self.axis(0.5, column=SKILL).low, self.axis(0.5, column=SKILL).high) == pytest.approx((-0.06, 1.06))
+        axis = self.axis(-70, 0.5, column=SKILL)
+        assert (axis.scale, axis.low, axis.high) == ("linear", pytest.approx(-1.12), pytest.approx(1.12))
+
+    @pytest.mark.parametrize(
+        ("values", "scale", "low"), [([0, 5], "symlog", 0), ([1, 5], "log", 10**-0.1), ([1, 1], "log", 10**-0.1)]
+    )
+    def test_steps_start_at_0_where_it_occurs(self, values: list[float], scale: str, low: float):
+        axis = self.axis(*values, column=STEP, best=values)
+        assert axis.scale == scale
+        assert axis.low == pytest.approx(low, rel=0.01)
+
+    def test_what_is_at_an_end_is_inside_and_what_is_past_it_is_drawn_past_it(self):
+        axis = ValueAxis("log", 1.0, 100.0)
+        given = numbers([0.5, 1, 100, 101, NAN, 1e9], [*[Kind.NUMBER] * 4, Kind.NAN, Kind.NUMBER])
+        assert axis.past(given, 1).tolist() == [False, False, False, True, False, True]
+        assert axis.past(given, -1).tolist() == [True, False, False, False, False, False]
+        np.testing.assert_allclose(axis.inside(given), [0.5, 1, 100, 101, NAN, 1000])
+        assert [str(getattr(kind, "name", kind)) for kind in axis.marks(given)] == ["NAN", "above"]
+        assert [axis.label(end) for end in (0, 1)] == ["1", "100"]
+        np.testing.assert_allclose(ValueAxis("linear", 0, 2).inside(numbers([-9, 9])), [-2, 4])
+
+    @pytest.mark.parametrize(("limits", "fits"), [((1, 2), True), ((0, 2), False), ((-1, 2), False)])
+    def test_limits_of_a_logarithm_are_positive(self, limits: tuple[float, float], fits: bool):
+        given = [numbers([1, 2])] * 3
+        if fits:
+            assert make_value_axis(given, LOSS, np.ones(2, bool), limits) == ValueAxis("log", *limits)
+        else:
+            with pytest.raises(InputError, match="both must be positive"):
+                make_value_axis(given, LOSS, np.ones(2, bool), limits)
+        assert make_value_axis(given, SKILL, np.ones(2, bool), limits).scale == "linear"
