@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from handmade import BATCH, RATE, SEED, write_run
 from nanmap import api
 from nanmap.cli import examples, interrupt
 from nanmap.cli.edge import describe
 from nanmap.cli.json_text import plain
 from nanmap.cli.lines import say
-from nanmap.cli.map import draw_listed
+from nanmap.cli.map import _obvious, _selected, _thresholds, draw_listed
 from nanmap.cli.progress import Progress
 from nanmap.cli.run import _as_json, _epoch_line, _print_end, _show, _teller, _values
 from nanmap.cli.sweep import _show_maps
@@ -279,6 +280,36 @@ def test_a_map_is_drawn_as_it_is_asked_for(tmp_path: Path, command, monkeypatch:
     ]
 
 
+def test_every_option_of_a_picture_is_passed_on(tmp_path: Path, command, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = Drawn(asked=[])
+    monkeypatch.setattr(Result, "map", lambda self, x, y, **options: drawn.map(x, y, **options))
+    look = (
+        "--title",
+        "",
+        "--width",
+        "3in",
+        "--height",
+        "86mm",
+        "--font-size",
+        "8",
+        "--cmap",
+        "Blues",
+        "--limits",
+        "0:1",
+    )
+    command("map", ".", "--x", "a", "--y", "b", *look, "--zoom", "a=1:2", "--out", "m.png", cwd=tmp_path)
+    command("map", ".", "--x", "a", "--kind", "lines", "--lines", "c", "--out", "m.png", cwd=tmp_path)
+    plain = {"theme": "light", "out": Path("m.png")}
+    asked = {"title": "", "width": "3in", "height": "86mm", "font_size": 8.0, "cmap": "Blues", "limits": (0, 1)}
+    assert drawn.asked == [
+        ("a", "b", plain | asked | {"zoom": {"a": (1, 2)}}),
+        ("a", None, plain | {"kind": "lines", "lines": "c"}),
+    ]
+    assert "--limits: not of the form" in command("map", ".", "--limits", "", cwd=tmp_path).stderr
+    several = command("map", ".", "--facet", "a, b", cwd=tmp_path).stderr
+    assert several.endswith("mend: --facet a --facet b\n")
+
+
 def test_listed_maps_are_drawn_where_nothing_else_is_asked(
     tmp_path: Path, command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -296,11 +327,16 @@ def test_the_first_listed_map_has_the_axes_of_what_is_asked_without_any(
 ) -> None:
     drawn = Drawn(asked=[])
     maps = [{"kind": "lines", "x": "c", "file": "c.png"}, {"x": "a", "y": "b", "value": "cause", "file": "a.png"}]
+    maps += [{"x": "b", "y": "c", "file": "b.png"}]
     monkeypatch.setattr(Result, "map", lambda self, x, y, **options: drawn.map(x, y, **options))
     monkeypatch.setattr(Result, "folder", SimpleNamespace(maps=Path("maps")), raising=False)
     monkeypatch.setattr(Result, "manifest", {"maps": maps}, raising=False)
     command("map", ".", "--value", "skill", cwd=tmp_path)
-    assert drawn.asked == [("a", "b", {"theme": "light", "value": "skill", "out": Path("maps/skill_a_b.png")})]
+    command("map", ".", "--out", "m.svg", cwd=tmp_path)
+    assert drawn.asked == [
+        ("a", "b", {"theme": "light", "value": "skill", "out": Path("maps/skill_a_b.png")}),
+        ("a", "b", {"theme": "light", "out": Path("m.svg")}),
+    ]
 
 
 def test_every_map_that_a_sweep_lists_is_drawn_with_its_options(capsys: pytest.CaptureFixture[str]) -> None:
@@ -320,6 +356,81 @@ def test_every_map_that_a_sweep_lists_is_drawn_with_its_options(capsys: pytest.C
     ]
     assert capsys.readouterr().out.splitlines() == [str(Path("maps/one.png")), str(Path("maps/two.svg"))]
     assert maps[0]["file"] == "one.png"
+
+
+def test_what_is_asked_of_the_page_goes_before_what_a_listed_map_says() -> None:
+    maps = [{"file": "one.png", "x": "a", "y": "b", "width": 4, "height": 3}]
+    drawn: Any = Drawn(asked=[], manifest={"maps": maps}, folder=SimpleNamespace(maps=Path("maps")))
+    draw_listed(drawn, {"width": "5in"})
+    assert drawn.asked == [("a", "b", {"facet": (), "width": "5in", "height": 3, "out": Path("maps/one.png")})]
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("select.n", "run: the map one.png, select.n: is wrong"),
+        ("width", "run: width: is wrong"),  # asked for, and not in the file
+        (None, "run: is wrong"),
+    ],
+)
+def test_what_is_wrong_with_a_listed_map_is_told_with_its_file(key: str | None, said: str) -> None:
+    def fail(*given: Any, **options: Any) -> None:
+        raise InputError("is wrong", key=key)
+
+    maps = [{"file": "one.png", "x": "a", "y": "b"}]
+    run: Any = SimpleNamespace(manifest={"maps": maps}, folder=SimpleNamespace(maps=Path("maps")), path="run", map=fail)
+    with pytest.raises(InputError) as caught:
+        draw_listed(run, {"width": "5in"})
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    ("axes", "zip", "pair"),
+    [
+        ([SEED, BATCH, RATE], [], ("learning_rate", "seed")),
+        ([RATE, BATCH, SEED], [], ("learning_rate", "batch_size")),
+        ([BATCH, RATE, SEED], [], ("learning_rate", "batch_size")),
+        ([SEED, BATCH], [], ("batch_size", "seed")),
+        ([{**SEED, "range": [0, 5]}, RATE, BATCH], [["seed", "learning_rate"]], ("seed", "batch_size")),
+        ([RATE], [], None),
+    ],
+)
+def test_the_obvious_pair_has_the_learning_rates_along_the_bottom(
+    axes: list, zip: list, pair: tuple[str, str] | None, tmp_path: Path
+) -> None:
+    folder = write_run(tmp_path, axes, zip=zip)
+    result: Any = SimpleNamespace(manifest=folder.read_manifest(), path=tmp_path)
+    if pair is None:
+        with pytest.raises(InputError, match="has no plane to draw"):
+            _obvious(result)
+    else:
+        x, y = pair
+        assert _obvious(result) == {"x": x, "y": y, "file": f"outcome_{x}_{y}.png"}
+
+
+def test_values_and_conditions_are_told_apart_as_they_are_typed() -> None:
+    assert _selected([" n = [1, 2]", "n=3", "seed != 1", "init in ['a']"]) == [
+        {"n": [1, 2, 3]},
+        "seed != 1",
+        "init in ['a']",
+    ]
+    assert _selected(["n > 1"]) == ["n > 1"]
+    for text in ("main", "n", "n ! 3"):
+        with pytest.raises(InputError, match="neither AXIS=VALUE nor a condition"):
+            _selected([text])
+
+
+def test_a_map_judges_by_thresholds_alone() -> None:
+    assert _thresholds(["outcome.ratio=0.1", "outcome.floor=affine"]) == {"ratio": 0.1, "floor": "affine"}
+    for text, problem, mend in (
+        ("training.epochs=3", "changes what was trained", "`nanmap sweep --set` trains with other settings"),
+        ("ratio=3", "no such threshold", "did you mean `outcome.ratio`?"),
+        ("zzz=3", "no such threshold", "`nanmap sweep --set` trains with other settings"),
+    ):
+        with pytest.raises(InputError) as caught:
+            _thresholds([text])
+        assert (caught.value.problem, caught.value.option) == (problem, "--set")
+        assert str(caught.value.mend).startswith(mend)
 
 
 @pytest.mark.parametrize(

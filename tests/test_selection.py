@@ -318,6 +318,9 @@ def test_a_sweep_lists_lines_and_windows(tmp_path: Path) -> None:
         ('cmap = "viridi"\nvalue = "r2"', "s.toml: maps, item 1, cmap: no such colormap (got 'viridi')"),
         ("limits = [0, 1]", "s.toml: maps, item 1, limits: is for numbers; `outcome` has a colour for each name"),
         ("select = { n = 7 }", "s.toml: maps, item 1, select.n: is not on the axis (got 7)"),
+        ('height = "3"', "s.toml: maps, item 1, height: has no unit (got '3')"),
+        ("font_size = 1", "s.toml: maps, item 1, font_size: no size of a text (got 1.0)"),
+        ("zoom = { n = [8.2, 8.7] }", "s.toml: maps, item 1, zoom.n: holds no value of the axis"),
     ],
 )
 def test_listed_maps_are_looked_at_before_training(tmp_path: Path, table: str, problem: str) -> None:
@@ -326,6 +329,26 @@ def test_listed_maps_are_looked_at_before_training(tmp_path: Path, table: str, p
     with pytest.raises(InputError) as caught:
         check_listed(load_sweep(tmp_path / "s.toml"))
     assert problem in str(caught.value)
+
+
+def test_so_are_listed_lines_which_have_limits_of_numbers(tmp_path: Path) -> None:
+    (tmp_path / "line.toml").write_text('[data]\nkind = "line"\nn = 9\n[training]\nepochs = 2\n')
+    for table in ('lines = "n"\nlimits = [0.1, 1]', 'lines = "learning_rate"'):
+        (tmp_path / "s.toml").write_text(f'{MAPS}kind = "lines"\n{table}')
+        if "limits" in table:
+            check_listed(load_sweep(tmp_path / "s.toml"))
+        else:
+            with pytest.raises(InputError, match="maps, item 1, lines: is x already"):
+                check_listed(load_sweep(tmp_path / "s.toml"))
+
+
+def test_what_is_wrong_with_a_listed_map_has_its_own_mend_where_there_is_one(tmp_path: Path) -> None:
+    (tmp_path / "line.toml").write_text('[data]\nkind = "line"\nn = 9\n[training]\nepochs = 2\n')
+    for table, mend in (('width = "3"', "3in"), ("select = { n = 7 }", "mend the map in the file")):
+        (tmp_path / "s.toml").write_text(f'{MAPS}y = "n"\n{table}')
+        with pytest.raises(InputError) as caught:
+            check_listed(load_sweep(tmp_path / "s.toml"))
+        assert str(caught.value.mend).startswith(mend)
 
 
 def test_so_are_those_whose_rows_a_window_leaves_out(tmp_path: Path) -> None:
