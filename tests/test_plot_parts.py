@@ -32,6 +32,15 @@ from nanmap.plot.theme import SEQUENTIAL, THEMES, to_bytes
 from nanmap.plot.ticks import GAP, SIZE, fit_labels, set_up
 from nanmap.plot.ticks import LINE as LINE_HEIGHT
 from nanmap.plot.value_axis import ValueAxis, make_value_axis
+from nanmap.plot.words import (
+    describe_budget,
+    describe_excluded,
+    describe_fixed,
+    describe_map,
+    describe_shared,
+    describe_training,
+    panel_title,
+)
 from nanmap.results.columns import column_named
 from nanmap.results.folder import RunFolder
 
@@ -596,12 +605,19 @@ class TestPaintNumbers:
             assert paint_numbers(given, LOSS, PLAIN, np.array(alive)).bar.norm.vmax == most
 
     def test_ranks_part_good_from_bad_and_are_deepest_at_the_edge(self):
-        given = numbers([-100, -3, -2, 0, 1, 50])
+        given = numbers([-100, -50, -4, -3, -2, 0, 1, 2, 7, 50])
         bar = paint_numbers(given, column_named("measure"), PLAIN).bar
-        places = dict(zip(bar.tick_labels, bar.ticks, strict=True))
-        assert places == pytest.approx({"−100": 0, "−3": 0.2, "−2": 0.4, "0": 0.6, "1": 0.8, "50": 1})
+        spots = ["−100", "−50", "−4", "−3", "−2", "0", "1", "2", "7", "50"]
+        assert bar.tick_labels == spots
+        assert bar.ticks == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9, 1])
         one = paint_numbers(numbers([-5]), column_named("measure"), PLAIN).bar
         assert (one.ticks, one.tick_labels) == (pytest.approx([0.4]), ["−5"])
+
+    def test_shares_are_told_in_percent_unless_limits_are_asked_for(self):
+        accuracy = column_named("accuracy")
+        assert paint_numbers(numbers([0.2, 0.5]), accuracy, PLAIN).bar.tick_labels[1] == "25 %"
+        asked = make_colouring(THEMES["light"], None, (0.2, 0.6))
+        assert paint_numbers(numbers([0.2, 0.5]), accuracy, asked).bar.ticks is None
 
     def test_kinds_are_told_with_their_rank_where_runs_share_a_pixel(self):
         kinds = [Kind.NUMBER, Kind.NAN, Kind.MISSING, Kind.EMPTY]
@@ -676,3 +692,146 @@ class TestValueAxis:
             with pytest.raises(InputError, match="both must be positive"):
                 make_value_axis(given, LOSS, np.ones(2, bool), limits)
         assert make_value_axis(given, SKILL, np.ones(2, bool), limits).scale == "linear"
+
+
+BUDGETS = {"none": {}, "patience": {"training.epochs": 5000}, "5000 epochs": {"training.epochs": 5000}}
+FIXES = {"key": "training.epochs", "values": [1, 10, 100, 1000]}
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("axes", "chosen", "said"),
+        [
+            ([BATCH, RATE], {}, "10 epochs, so smaller batches make more updates"),
+            ([BATCH, RATE], {"select": {"batch_size": 4}, "y": "seed"}, "10 epochs"),
+            ([BATCH, RATE, FIXES], {}, "budget by epochs: 1 epoch … 1,000 epochs"),
+            (
+                [BATCH, RATE, FIXES],
+                {"select": {"epochs": [1, 10, 100]}},
+                "budget by epochs: 1 epoch or 10 epochs or 100 epochs",
+            ),
+            ([BATCH, RATE, FIXES], {"select": {"epochs": 100}}, "100 epochs, so smaller batches make more updates"),
+            (
+                [BATCH, RATE, {"name": "advice", "choices": BUDGETS}],
+                {},
+                "budget by advice: 10 epochs (none) or 5,000 epochs (patience, 5000 epochs)",
+            ),
+            (
+                [BATCH, RATE, {"name": "advice", "choices": BUDGETS}],
+                {"select": {"advice": ["none", "5000 epochs"]}},
+                "budget by advice: 10 epochs (none) or 5,000 epochs",  # which says it itself
+            ),
+            (
+                [BATCH, RATE, {"name": "budget", "choices": BUDGETS}],
+                {"facet": ("budget",)},
+                "budget: 10 epochs or 5,000 epochs",
+            ),
+            ([BATCH, RATE, {"key": "training.steps", "values": [7]}], {}, "7 updates"),
+        ],
+    )
+    def test_the_budget(self, tmp_path: Path, axes: list[dict[str, Any]], chosen: dict[str, Any], said: str):
+        assert describe_budget(settings_of(write_run(tmp_path, [*axes, SEED], shard_cells=999), **chosen)) == said
+
+    @pytest.mark.parametrize(
+        ("rows", "said"),
+        [
+            ([[4, 4], [4, 4]], "each pixel: 4 seeds"),
+            ([[4, 0], [4, 4]], "each pixel: 4 seeds"),  # excluded ones are no runs
+            ([[4, 1], [4, 4]], "each pixel: up to 4 seeds"),
+            ([[1, 1], [0, 1]], "each pixel: up to 4 seeds"),
+        ],
+    )
+    def test_what_shares_a_pixel(self, tmp_path: Path, rows: list[list[int]], said: str):
+        settings = settings_of(write_run(tmp_path, [BATCH, RATE, SEED]))
+        assert describe_shared(settings, np.array(rows), "pixel") == said
+
+    @pytest.mark.parametrize(
+        ("chosen", "said"),
+        [
+            ({"select": {"seed": 2}}, ["seed = 2"]),
+            ({"select": {"seed": [1, 2]}}, ["seed = 1 or 2"]),
+            ({"zoom": {"seed": (1, 2)}}, ["seed from 1 to 2"]),
+            ({"select": "seed > 1"}, ["only seed > 1"]),
+            ({"select": [{"seed": 2}, "batch_size > 1"]}, ["seed = 2", "only batch_size > 1"]),
+            ({"select": "seed == 2"}, ["only seed == 2"]),  # not told twice
+            ({}, []),
+        ],
+    )
+    def test_what_was_selected(self, tmp_path: Path, chosen: dict[str, Any], said: list[str]):
+        alone = {"key": "model.init", "values": ["zeros"]}  # was never a choice
+        assert describe_fixed(settings_of(write_run(tmp_path, [alone, BATCH, RATE, SEED]), **chosen)) == said
+
+    @pytest.mark.parametrize(
+        ("where", "select", "said"),
+        [
+            ("batch_size != 4", None, "excluded by `where`"),
+            (None, "seed > 0 or batch_size > 1", "excluded by the selection"),
+            ("batch_size != 4", "seed > 0 or batch_size > 1", "excluded by `where` or the selection"),
+        ],
+    )
+    def test_what_left_cells_out(self, tmp_path: Path, where: str | None, select: str | None, said: str):
+        folder = write_run(tmp_path, [BATCH, RATE, SEED], where=where)
+        assert describe_excluded(settings_of(folder, select=select).view) == said
+
+    @pytest.mark.parametrize(
+        ("config", "axes", "said"),
+        [
+            ({}, [], "linear model on y = x (20 rows), SGD"),
+            ({"data": {"kind": "line", "n": 20, "slope": 1.0}}, [], "linear model on y = x (20 rows), SGD"),
+            ({"data": {"kind": "line", "n": 2000, "slope": 0.5}}, [], "linear model on y = 0.5x (2,000 rows), SGD"),
+            ({"model": {"hidden": [8]}}, [], "network of 8 relu units on y = x (20 rows), SGD"),
+            ({"model": {"hidden": [8, 4]}}, [], "network of 8–4 relu units on y = x (20 rows), SGD"),
+            ({"model": {"output_activation": "tanh"}}, [], "linear model, tanh output on y = x (20 rows), SGD"),
+            ({}, [{"key": "model.hidden", "values": [[], [3]]}], "networks of several sizes on y = x (20 rows), SGD"),
+            ({}, [{"key": "data.n", "values": [5, 9]}], "linear model on y = x, SGD"),
+            ({}, [{"key": "data.n", "values": [9]}], "linear model on y = x (9 rows), SGD"),
+            ({"optimizer": {"momentum": 0.9}}, [], "linear model on y = x (20 rows), SGD, momentum 0.9"),
+            ({"optimizer": {"momentum": 0.0}}, [], "linear model on y = x (20 rows), SGD"),
+            ({}, [{"key": "data.kind", "values": ["line", "square"]}], "linear model on several data sets"),
+            (
+                {},
+                [{"key": "optimizer.kind", "values": ["sgd", "adam", "lion"]}],
+                "linear model on y = x (20 rows), SGD or Adam or Lion",
+            ),
+            (
+                {},
+                [{"key": "optimizer.kind", "values": ["sgd", "adam", "lion", "rmsprop"]}],
+                "linear model on y = x (20 rows), several optimizers",
+            ),
+        ],
+    )
+    def test_what_was_trained(self, tmp_path: Path, config: dict[str, Any], axes: list[dict[str, Any]], said: str):
+        folder = write_run(tmp_path, [*axes, BATCH, RATE], config=LINE | config, shard_cells=999)
+        assert describe_training(settings_of(folder)).startswith(said)
+        assert " at rate" not in describe_training(settings_of(folder))
+
+    def test_a_rate_that_no_axis_changes_is_told(self, tmp_path: Path):
+        folder = write_run(tmp_path, [BATCH, SEED], config=LINE | {"optimizer": {"learning_rate": 0.25}})
+        manifest = folder.read_manifest()
+        settings = ShownSettings(manifest, make_view(load_grid(manifest), "seed", "batch_size"))
+        assert describe_training(settings) == "linear model on y = x (20 rows), SGD at rate 0.25"
+
+    def test_a_title_goes_before_the_sweeps_and_an_empty_one_leaves_all_out(self, tmp_path: Path):
+        folder = write_run(tmp_path, [BATCH, RATE])
+        settings = settings_of(folder)
+        rows = np.ones((3, 5), int)
+        trained = "handmade: linear model on y = x (20 rows), SGD"
+        last = "10 epochs, so smaller batches make more updates · float32 · 1 training per pixel · 15 trainings"
+        words = "outcomes in the words of before: measured from each training's own start"
+        assert describe_map(settings, rows, rows, None, "") == [trained, last, words]
+        assert describe_map(settings, rows, rows, "", "") == []
+        settings.manifest["sweep"]["title"] = "Its own"
+        assert describe_map(settings, rows, rows, None, "a note") == ["Its own", trained, last, f"{words}; a note"]
+        assert describe_map(settings, rows, rows, "Mine", "")[:2] == ["Mine", trained]
+        told = describe_map(settings, np.eye(3, 5, dtype=int), rows, None, "")[2]
+        assert told.endswith(" · 3 trainings · 20 % of cells trained")
+
+    def test_panels_are_told_with_their_budget_where_it_comes_with_them(self, tmp_path: Path):
+        choices = {"name": "advice", "choices": BUDGETS}
+        folder = write_run(tmp_path, [choices, BATCH, RATE], shard_cells=999)
+        settings = settings_of(folder, ("advice",), select={"advice": ["patience", "5000 epochs"]})
+        titles = [panel_title(settings.view.facets[0], number, settings, 9.0) for number in (0, 1)]
+        assert titles == ["advice = patience · 5,000 epochs", "advice = 5000 epochs"]
+        folder = write_run(tmp_path / "b", [FIXES, BATCH, RATE], shard_cells=999)
+        settings = settings_of(folder, ("epochs",))
+        assert panel_title(settings.view.facets[0], 1, settings, 9.0) == "epochs = 10"
