@@ -575,6 +575,33 @@ def test_speed_counts_from_the_start_of_the_work_and_the_summary_from_the_first_
     assert progress.summary() == "grid: 60 cells by 90 trainings in 30.0 s (3 per second)"
 
 
+def test_a_search_that_goes_on_counts_what_was_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("nanmap.cli.progress.time.monotonic", lambda: now[0])
+    progress = Progress("grid", "edges", bar=False)
+    progress.started(8, 4)
+    progress.expected(50.0)
+    now[0] += 10
+    progress.trained(100)
+    assert capsys.readouterr().out.splitlines() == [
+        "grid: 4 of 8 edges are done already",
+        "grid: 4 of 8 edges · 100 trainings · 10 trainings/s · up to 10 s left",
+    ]
+    progress.advanced(4, np.array(["converged", "nan", "nan", "converged"]))
+    assert progress.summary() == "grid: 4 edges by 100 trainings in 10.0 s (10 per second): 2 nan, 2 converged"
+
+
+def test_a_row_is_a_training_at_least() -> None:
+    progress = Progress("grid", "edges", bar=False)
+    progress.trained(5)
+    progress.advanced(20)
+    assert progress.trainings == 20
+    progress.trained(30)
+    assert progress.trainings == 35
+
+
 def test_a_bar_goes_on_from_what_is_done(capsys: pytest.CaptureFixture[str]) -> None:
     with Progress("grid", "cells", bar=True) as progress:
         progress.started(2_000, 500)

@@ -1,26 +1,48 @@
 """The parts of a picture, each by itself: where pixels end, what ticks are called, which colours numbers have."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pyarrow as pa
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, SymLogNorm, to_hex
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.transforms import IdentityTransform
 
 from handmade import BATCH, LINE, RATE, SEED, write_run
-from nanmap.analysis import Kind, Numbers, Shown, load_grid, make_view
+from nanmap.analysis import Kind, Numbers, Shown, View, load_grid, make_view
 from nanmap.errors import InputError
+from nanmap.plan import make_sweep
 from nanmap.plot import kinds
 from nanmap.plot.colormaps import checked_limits, find_colormap, make_colouring
 from nanmap.plot.coordinates import borders, centres, coordinate, from_scale, to_scale
 from nanmap.plot.curves import Curve, find_curves
+from nanmap.plot.figure import _panels
 from nanmap.plot.files import checked, write
 from nanmap.plot.labels import label_of, text_width, wrapped
+from nanmap.plot.layout import panel_height
+from nanmap.plot.legend import (
+    CORE,
+    HANDLE,
+    TINT,
+    CoreHandler,
+    CorePatch,
+    _columns,
+    line_of,
+    make_legend,
+    place_handles,
+    points_of,
+    tell_tint,
+)
+from nanmap.plot.legend import GAP as COLUMN_GAP
+from nanmap.plot.line_styles import marks_of, style_of
 from nanmap.plot.names import name_axis
 from nanmap.plot.paint import alive_pixels, checked_column, paint
 from nanmap.plot.paint_numbers import describe_kinds, describe_rank, paint_numbers
@@ -785,6 +807,16 @@ class TestWords:
             ({}, [{"key": "model.hidden", "values": [[], [3]]}], "networks of several sizes on y = x (20 rows), SGD"),
             ({}, [{"key": "data.n", "values": [5, 9]}], "linear model on y = x, SGD"),
             ({}, [{"key": "data.n", "values": [9]}], "linear model on y = x (9 rows), SGD"),
+            (
+                {"data": {"kind": "line", "stop": 9}},
+                [{"key": "data.start", "values": [0, 5]}],
+                "linear model on y = x, SGD",
+            ),
+            (
+                {"data": {"kind": "line", "stop": 9}},
+                [{"key": "data.start", "values": [5]}],
+                "linear model on y = x (4 rows)",
+            ),
             ({"optimizer": {"momentum": 0.9}}, [], "linear model on y = x (20 rows), SGD, momentum 0.9"),
             ({"optimizer": {"momentum": 0.0}}, [], "linear model on y = x (20 rows), SGD"),
             ({}, [{"key": "data.kind", "values": ["line", "square"]}], "linear model on several data sets"),
@@ -835,3 +867,147 @@ class TestWords:
         folder = write_run(tmp_path / "b", [FIXES, BATCH, RATE], shard_cells=999)
         settings = settings_of(folder, ("epochs",))
         assert panel_title(settings.view.facets[0], 1, settings, 9.0) == "epochs = 10"
+
+
+def view_of(
+    *axes: dict[str, Any], facet: tuple[str, ...] = (), x: str = "learning_rate", y: str = "batch_size"
+) -> View:
+    return make_view(make_sweep(LINE, [*axes]).grid, x, y, facet)
+
+
+def seeds(count: int) -> dict[str, Any]:
+    return {"key": "training.seed", "range": [0, count]}
+
+
+class TestPanels:
+    @pytest.mark.parametrize(
+        ("count", "shape"),
+        [
+            (1, (1, 1)),
+            (2, (1, 2)),
+            (3, (1, 3)),
+            (4, (2, 2)),
+            (5, (2, 3)),
+            (6, (2, 3)),
+            (7, (2, 4)),
+            (8, (2, 4)),
+            (9, (3, 3)),
+            (30, (8, 4)),
+        ],
+    )
+    def test_panels_of_one_facet_stand_near_a_square(self, count: int, shape: tuple[int, int]):
+        panels = _panels(view_of(seeds(count), BATCH, RATE, facet=("seed",)))
+        assert (panels.count, panels.shape, panels.free) == (count, shape, True)
+        assert panels.names == ("learning rate (learning_rate)", "batch size: rows per update (batch_size)")
+        assert panels.with_columns(2).shape == (-(-count // 2), 2)
+
+    def test_two_facets_are_rows_and_columns_to_a_limit(self):
+        rows = {"key": "data.n", "range": [8, 13]}
+        panels = _panels(view_of(seeds(6), rows, BATCH, RATE, facet=("n", "seed")))
+        assert (panels.count, panels.shape, panels.free) == (30, (5, 6), False)
+        for axes, facet in (([seeds(7), rows], ("n", "seed")), ([seeds(31)], ("seed",))):
+            with pytest.raises(InputError, match="panels are too many to read"):
+                _panels(view_of(*axes, BATCH, RATE, facet=facet))
+
+    def test_a_panel_is_square_where_both_axes_are_alike_and_low_where_it_has_few_rows(self):
+        rates = {"key": "optimizer.learning_rate", "log": [1e-3, 1], "num": 64}
+        scales = {"key": "model.init_scale", "log": [1e-3, 1], "num": 64}
+        assert panel_height(view_of(rates, scales, y="init_scale"), (1, 1), 4.9) == 4.9
+        few = {**scales, "num": 63}
+        assert panel_height(view_of(rates, few, y="init_scale"), (1, 1), 4.9) == pytest.approx(3.9)
+        assert panel_height(view_of(rates, few, y="init_scale"), (1, 1), 9.8) == pytest.approx(
+            6.6
+        )  # no higher than a screen
+        assert panel_height(view_of(rates, few, y="init_scale"), (3, 1), 9.8) == pytest.approx(2.2)
+        assert panel_height(view_of(rates, few, y="init_scale"), (9, 1), 9.8) == pytest.approx(1.4)
+        assert panel_height(view_of(rates, BATCH), (1, 1), 4.9) == pytest.approx(3 * 0.42 + 0.3)
+        one = {**BATCH, "values": [8]}
+        assert panel_height(view_of(rates, one), (1, 1), 4.9) == pytest.approx(0.9)
+        fixes = {"name": "fix", "choices": {f"fix {number}": {"training.seed": number} for number in range(40)}}
+        assert panel_height(view_of(rates, fixes, y="fix"), (1, 1), 4.9) == pytest.approx(8.0)  # each has its label
+
+
+class TestLegend:
+    @pytest.fixture(autouse=True)
+    def _in_a_theme(self) -> Iterator[None]:
+        with matplotlib.rc_context(THEMES["light"].rc(9.0)):
+            yield
+
+    def made(self, rows: list[int], expected: list[int], **options: Any) -> list[str]:
+        painting = Painting(np.zeros((*np.shape(rows), 4), np.uint8), np.array(rows), "a heading", **options)
+        figure = Figure()
+        curves = [Curve("a prediction", np.ones(1)), Curve("an edge", np.ones(1), measured=True)]
+        legend = make_legend(figure, painting, np.array(expected), curves, THEMES["light"], "excluded by `where`", None)
+        assert legend.get_title().get_text() == "a heading"
+        assert legend.get_title().get_fontweight() == "bold"
+        lines = legend.get_lines()
+        assert [line.get_marker() for line in lines] == ["None", "o"]
+        return [text.get_text() for text in legend.get_texts()][:-2]
+
+    def test_holes_are_told_apart(self):
+        assert self.made([4, 2, 0, 0], [4, 4, 4, 4]) == ["not trained"]
+        assert self.made([4, 2], [4, 4]) == []  # some runs are there
+        assert self.made([4, 0], [4, 0]) == ["excluded by `where`"]
+        assert self.made([4, 0, 0], [4, 0, 4]) == ["not trained", "excluded by `where`"]
+
+    def test_colours_come_first_and_a_core_is_explained_until_there_is_no_room(self):
+        core = np.zeros((1, 4), np.uint8)
+        assert self.made([4], [4], legend=[("#ff0000", "one"), ("#00ff00", "two")], core=core) == ["one", "two", CORE]
+        figure = Figure()
+        legend = place_handles(figure, [Patch(label="one"), CorePatch(label=CORE)], None)
+        tell_tint(legend)
+        assert [text.get_text() for text in legend.get_texts()] == ["one", TINT]
+        assert place_handles(figure, [], None) is None
+
+    def test_beneath_the_panels_it_has_as_many_columns_as_fit(self):
+        one = text_width("wide enough", 9.0) + HANDLE + COLUMN_GAP
+        for columns in (1, 2, 3, 4):
+            room = columns * one - COLUMN_GAP + 0.01
+            assert _columns(["wide enough"] * 9, room, 9.0) == columns
+            assert _columns(["wide enough", "x"] * 9, room, 9.0) == columns
+        assert _columns(["wide enough"] * 9, 99, 9.0) == 4
+        assert _columns(["a"] * 2, 99, 9.0) == 2
+        assert _columns(["wide enough"], 0.1, 9.0) == 1
+
+    def test_points_are_as_large_as_the_distance_of_two_lines_allows(self):
+        assert [points_of(pitch)["markersize"] for pitch in (1, 6, 20)] == [1.6, 3.0, 4.2]
+        assert line_of(Curve("", np.ones(1), (4, 1.6)))["linestyle"] == (0, (4, 1.6))
+        assert line_of(Curve("", np.ones(1)))["linestyle"] == "solid"
+
+    def test_the_core_of_the_legend_is_a_quarter_of_its_pixel(self):
+        legend: Any = None
+        artists = CoreHandler().create_artists(legend, legend, 0.0, 0.0, 8.0, 4.0, 9.0, IdentityTransform())
+        outer, inner = (each.get_bbox().bounds for each in artists)
+        assert (outer, inner) == ((0, 0, 8, 4), (2, 1, 4, 2))
+
+
+class TestLineStyles:
+    def test_a_number_between_two_holes_is_alone(self):
+        axes = Figure().subplots()
+        values = np.array([1.0, NAN, 2.0, NAN, 3.0, 4.0, NAN])
+        for joined, every in ((True, 2), (True, 1), (False, 2)):
+            axes.clear()
+            style_of(1, THEMES["light"]).draw_line(axes, np.arange(7.0), values, joined, (0, every))
+            found = [(line.get_linestyle(), np.asarray(line.get_ydata()).tolist()) for line in axes.lines]
+            assert len(found) == (2 if joined and every > 1 else 1)
+            assert found[0][0] == ("--" if joined else "None")
+            if len(found) == 2:
+                assert found[1] == ("None", [1.0, 2.0])
+
+    def test_marks_stand_in_the_lines_colour_above_the_panel_or_inside_of_its_foot(self):
+        figure = Figure(dpi=72)
+        axes = figure.subplots()
+        box = axes.get_window_extent()
+        for inside, row, height in ((False, 2, box.y1 + 14), (True, 1, box.y0 + 7)):
+            marks_of(Kind.NAN, THEMES["light"]).draw(axes, np.array([0.5]), row, "#ff0000", inside=inside)
+            line = axes.lines[-1]
+            assert line.get_transform().transform(line.get_xydata())[0, 1] == pytest.approx(height)
+            assert (line.get_color(), line.get_marker(), line.get_clip_on()) == ("#ff0000", "x", False)
+        marks_of(Kind.NAN, THEMES["light"]).draw(axes, np.array([0.5]), 1, "#ff0000", scale=2)
+        line = axes.lines[-1]
+        assert line.get_transform().transform(line.get_xydata())[0, 1] == pytest.approx(box.y1 + 14)
+        assert marks_of("above", THEMES["light"]).shape == r"$\uparrow$"
+        assert marks_of("below", THEMES["light"]).shape == r"$\downarrow$"
+        count = len(axes.lines)
+        marks_of(Kind.NAN, THEMES["light"]).draw(axes, np.array([]), 1, "#ff0000")
+        assert len(axes.lines) == count
