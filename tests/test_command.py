@@ -20,7 +20,7 @@ from nanmap.cli.edge import describe
 from nanmap.cli.json_text import plain
 from nanmap.cli.lines import say
 from nanmap.cli.map import _obvious, _selected, _thresholds, draw_listed
-from nanmap.cli.progress import Progress
+from nanmap.cli.progress import Progress, _left
 from nanmap.cli.run import _as_json, _epoch_line, _print_end, _show, _teller, _values
 from nanmap.cli.sweep import _show_maps
 from nanmap.errors import InputError, NanmapError
@@ -591,6 +591,44 @@ def test_a_search_that_goes_on_counts_what_was_left(
     ]
     progress.advanced(4, np.array(["converged", "nan", "nan", "converged"]))
     assert progress.summary() == "grid: 4 edges by 100 trainings in 10.0 s (10 per second): 2 nan, 2 converged"
+
+
+def test_lines_come_after_two_seconds_and_then_every_ten(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("nanmap.cli.progress.time.monotonic", lambda: now[0])
+    progress = Progress("grid", "cells", bar=False)
+    progress.started(1000, 0)
+    told = []
+    for seconds in (1.9, 2.0, 6.0, 11.9, 12.0, 21.9, 22.0):
+        now[0] = 100 + seconds
+        progress.advanced(1)
+        told += [seconds] * len(capsys.readouterr().out.splitlines())
+    assert told == [2.0, 12.0, 22.0]
+
+
+def test_no_time_is_left_where_more_was_trained_than_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    progress = Progress("grid", "edges", bar=False)
+    assert progress.bar is None  # though on a terminal
+    progress.started(2, 0)
+    progress.expected(10.0)
+    progress.trained(30)
+    assert "up to 0 s left" in progress.state()
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.2, "0 s"), (89, "89 s"), (91, "2 min"), (89.9 * 60, "90 min")])
+def test_time_left_is_told_in_seconds_up_to_ninety(seconds: float, told: str) -> None:
+    assert [_left(seconds, at_most) for at_most in (False, True)] == [f"{told} left", f"up to {told} left"]
+
+
+def test_a_bar_stands_where_the_rows_of_before_and_of_now_do() -> None:
+    with Progress("grid", "cells", bar=True) as progress:
+        progress.started(2_000, 500)
+        progress.advanced(750)
+        (task,) = progress.bar.tasks
+        assert (task.completed, task.total) == (1250, 2000)
 
 
 def test_a_row_is_a_training_at_least() -> None:

@@ -179,6 +179,16 @@ class TestTicks:
     ):
         assert told(shown("log", *labels), inches, which)[1] == expected
 
+    @pytest.mark.parametrize(("which", "inches"), [("x", 0.5), ("x", 0.8), ("y", 0.3), ("y", 0.5)])
+    def test_numbers_between_powers_do_not_touch(self, which: str, inches: float):
+        axis = shown("log", 3.0, 9.0, 27.0)
+        places, labels, _ = told(axis, inches, which)
+        assert labels[0] == "2"
+        assert set(labels) < {"2", "5", "10", "20"}
+        decade = inches / np.log10(borders(axis)[-1] / borders(axis)[0])
+        sizes = np.array([text_width(label, SIZE) if which == "x" else LINE_HEIGHT for label in labels])
+        assert (np.diff(decade * np.log10(places)) >= (sizes[1:] + sizes[:-1]) / 2 + GAP - 1e-9).all()
+
     def test_whole_numbers_have_whole_ticks(self):
         assert all(place == round(place) for place in told(shown("linear", 1, 2, 3), 4.0)[0])
         assert any(place != round(place) for place in told(shown("linear", 1.0, 2.0, 3.0), 4.0)[0])
@@ -704,6 +714,29 @@ class TestValueAxis:
         assert [str(getattr(kind, "name", kind)) for kind in axis.marks(given)] == ["NAN", "above"]
         assert [axis.label(end) for end in (0, 1)] == ["1", "100"]
         np.testing.assert_allclose(ValueAxis("linear", 0, 2).inside(numbers([-9, 9])), [-2, 4])
+
+    @pytest.mark.parametrize(
+        ("high", "inches", "labels", "small"),
+        [(100, 3.0, ["1", "2", "5", "10", "20", "50", "100"], True), (5000, 3.0, None, True), (1e5, 3.0, None, False)],
+    )
+    def test_ticks_are_numbers_in_few_decades_and_small_ones_in_some(
+        self, high: float, inches: float, labels: list[str] | None, small: bool
+    ):
+        axes = Figure(figsize=(6, 6)).subplots()
+        ValueAxis("log", 1.0, high).set_up(axes, inches)
+        ticks = [each for each in axes.yaxis.get_majorticklocs() if 1 <= each <= high]
+        said = [axes.yaxis.get_major_formatter()(each, 0) for each in ticks]
+        assert labels is None or said == labels
+        assert any(1 < each < high for each in axes.yaxis.get_minorticklocs()) is small
+        assert not any(axes.yaxis.get_minor_formatter()(each, 0) for each in axes.yaxis.get_minorticklocs())
+
+    def test_there_are_as_many_powers_of_ten_as_have_room(self):
+        counts = []
+        for inches in (0.9, 6.0):
+            axes = Figure(figsize=(6, 6)).subplots()
+            ValueAxis("log", 1e-8, 1e8).set_up(axes, inches)
+            counts.append(sum(1e-8 <= each <= 1e8 for each in axes.yaxis.get_majorticklocs()))
+        assert counts[0] <= 4 < 8 < counts[1]
 
     @pytest.mark.parametrize(("limits", "fits"), [((1, 2), True), ((0, 2), False), ((-1, 2), False)])
     def test_limits_of_a_logarithm_are_positive(self, limits: tuple[float, float], fits: bool):
