@@ -1,6 +1,7 @@
 """The parts of the command, each by itself: what it passes on, what it prints line by line, how it ends."""
 
 import io
+import json
 import signal
 import sys
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from nanmap.cli.json_text import plain
 from nanmap.cli.lines import say
 from nanmap.cli.map import _obvious, _selected, _thresholds, draw_listed
 from nanmap.cli.progress import Progress, _left
-from nanmap.cli.run import _as_json, _epoch_line, _print_end, _show, _teller, _values
+from nanmap.cli.run import _as_json, _as_toml, _epoch_line, _print_end, _show, _Source, _teller, _values
 from nanmap.cli.sweep import _show_maps
 from nanmap.errors import InputError, NanmapError
 from nanmap.outcomes import Cause, Outcome
@@ -233,6 +234,53 @@ def test_what_was_done_to_the_data_and_notes_stand_apart_from_the_json(folder: P
     assert passed["on_epoch"] is None
     assert "20 rows" not in command("run", "line.toml", cwd=folder).stderr
     assert passed["on_epoch"] is not None
+
+
+def test_a_training_again_says_whether_its_row_came_out_and_what_to_try(
+    folder: Path, command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "run", lambda plan, **options: report())
+    differing: dict[str, tuple[Any, Any]] = {}
+    monkeypatch.setattr(_Source, "compared", lambda source, row: differing)
+    asked = ("run", "line.toml", "--predict", "7")
+    *_, row, advice, predicted = command(*asked, cwd=folder).stdout.splitlines()
+    assert row == "the stored row came out again, bit for bit"
+    assert advice == "try: nanmap run line.toml --set data.n=3"
+    assert predicted == "prediction at 7: nan"
+    assert json.loads(command(*asked, "--json", cwd=folder).stdout)["same_row"] is True
+    differing |= {f"c{number}": (1.0, 2.0) for number in range(4)}
+    told = "the stored row is another one: " + "; ".join(f"c{number} was 1, is 2" for number in range(4))
+    assert command(*asked, cwd=folder).stdout.splitlines()[-3] == told
+    differing["c4"] = (1.0, 2.0)
+    assert command(*asked, cwd=folder).stdout.splitlines()[-3] == f"{told} …"
+    assert json.loads(command(*asked, "--json", cwd=folder).stdout)["same_row"] is False
+    changed = ("--set", "data.n = 9", "--set", "training.epochs=4")
+    told = command(*asked, *changed, cwd=folder).stdout
+    assert "row" not in told  # with other settings it is another training
+    assert "try: nanmap run line.toml --set training.epochs=4 --set data.n=3\n" in told
+    assert "same_row" not in json.loads(command(*asked, *changed, "--json", cwd=folder).stdout)
+
+
+def test_a_training_is_a_config_or_a_cell_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config, run = Path("c.toml"), Path("results/my run")
+    assert (_Source.of(config, None, None).file, _Source.of(config, None, None).words) == (config, ["c.toml"])
+    cell = _Source.of(None, 0, run)
+    assert (cell.file, cell.cell, cell.words) == (run, 0, ["--cell", "0", "--of", str(run)])
+    for given, said in (
+        ((None, 3, None), "--of: --cell needs it"),
+        ((None, None, run), "--cell: --of needs it"),
+        ((None, None, None), "CONFIG: is missing"),
+        ((config, 3, run), "CONFIG: is given beside --cell"),
+    ):
+        with pytest.raises(InputError) as caught:
+            _Source.of(*given)
+        assert str(caught.value).startswith(said)
+
+
+def test_what_to_try_is_written_as_set_reads_it() -> None:
+    values = [[8, 4], [0.5], 0.001, 1e-7, 3, "adam"]
+    assert [_as_toml(value) for value in values] == ["[8, 4]", "[0.5]", "0.001", "1e-07", "3", "adam"]
 
 
 def test_edges_are_described_in_a_few_lines() -> None:
