@@ -24,6 +24,7 @@ from nanmap.cli.map import _obvious, _selected, _thresholds, draw_listed
 from nanmap.cli.progress import Progress, _left
 from nanmap.cli.run import _as_json, _as_toml, _epoch_line, _print_end, _show, _Source, _teller, _values
 from nanmap.cli.sweep import _show_maps
+from nanmap.config import build_config
 from nanmap.errors import InputError, NanmapError
 from nanmap.outcomes import Cause, Outcome
 from nanmap.result import Result
@@ -276,6 +277,17 @@ def test_a_training_is_a_config_or_a_cell_of_a_run(tmp_path: Path, monkeypatch: 
         with pytest.raises(InputError) as caught:
             _Source.of(*given)
         assert str(caught.value).startswith(said)
+
+
+def test_a_cell_trained_with_other_settings_has_no_more_settings_than_it_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 3}}
+    monkeypatch.setattr("nanmap.analysis.config_of_cell", lambda folder, cell: build_config(tree))
+    source = _Source.of(None, 5, tmp_path)
+    assert source.config([]) == build_config(tree)
+    changed = source.config(["data.n=9", "optimizer.kind=adam"]).model_dump(exclude_unset=True)
+    assert changed == {"data": {"kind": "line", "n": 9}, "training": {"epochs": 3}, "optimizer": {"kind": "adam"}}
 
 
 def test_what_to_try_is_written_as_set_reads_it() -> None:

@@ -24,7 +24,7 @@ from nanmap.plot import kinds
 from nanmap.plot.colormaps import checked_limits, find_colormap, make_colouring
 from nanmap.plot.coordinates import borders, centres, coordinate, from_scale, to_scale
 from nanmap.plot.curves import Curve, find_curves
-from nanmap.plot.figure import _panels
+from nanmap.plot.figure import _draw_curve, _panels, _room, draw_map
 from nanmap.plot.files import checked, write
 from nanmap.plot.labels import label_of, text_width, wrapped
 from nanmap.plot.layout import panel_height
@@ -958,6 +958,49 @@ class TestPanels:
         assert panel_height(view_of(rates, one), (1, 1), 4.9) == pytest.approx(0.9)
         fixes = {"name": "fix", "choices": {f"fix {number}": {"training.seed": number} for number in range(40)}}
         assert panel_height(view_of(rates, fixes, y="fix"), (1, 1), 4.9) == pytest.approx(8.0)  # each has its label
+
+    def test_room_is_that_of_a_pixels_shorter_side(self):
+        axes = Figure(figsize=(10, 2), dpi=200).subplots()
+        box = axes.get_window_extent()
+        batches = {**BATCH, "values": [*range(1, 41)]}
+        assert _room(axes, view_of(BATCH, RATE)) == pytest.approx(min(box.width / 5, box.height / 3))
+        assert _room(axes, view_of(batches, RATE)) == pytest.approx(box.height / 40)
+        rates = {**RATE, "num": 400}
+        assert _room(axes, view_of(BATCH, rates)) == pytest.approx(box.width / 400)
+
+    @pytest.mark.parametrize("across", [True, False])
+    def test_measured_edges_are_points_in_the_middle_of_their_lines(self, across: bool):
+        axes = Figure(figsize=(10, 2), dpi=200).subplots()
+        box = axes.get_window_extent()
+        batches = {**BATCH, "values": [*range(1, 16)]}
+        x, y = ("learning_rate", "batch_size") if across else ("batch_size", "learning_rate")
+        view = view_of(batches, RATE, x=x, y=y)
+        rates = np.array([1e-9, *np.geomspace(0.01, 1, 14)])  # the first is not on the axis
+        _draw_curve(axes, view, Curve("", rates, measured=True), ())
+        (points,) = axes.lines
+        rate, batch = (points.get_xdata(), points.get_ydata()) if across else (points.get_ydata(), points.get_xdata())
+        np.testing.assert_allclose(rate, [NAN, *rates[1:]])
+        np.testing.assert_allclose(batch, centres(view.y if across else view.x))
+        pitch = (box.height if across else box.width) / 15 * 72 / 200  # points
+        assert points.get_markersize() == pytest.approx(np.clip(pitch / 2, 1.6, 4.2))
+
+    def test_a_prediction_is_a_staircase(self):
+        axes = Figure().subplots()
+        _draw_curve(axes, view_of(BATCH, RATE), Curve("", np.array([0.1, NAN, 1.0])), ())
+        (line,) = axes.lines
+        np.testing.assert_allclose(line.get_xdata(), [0.1, 0.1, NAN, NAN, 1.0, 1.0])
+        np.testing.assert_allclose(line.get_ydata(), [-0.5, 0.5, 0.5, 1.5, 1.5, 2.5])
+
+    def test_places_that_no_panel_needs_are_empty(self, tmp_path: Path):
+        folder = write_run(tmp_path, [seeds(5), ONE_BATCH, RATE])
+        figure = draw_map(folder, "learning_rate", "batch_size", facet="seed", theme="dark")
+        assert [axes.get_title() for axes in figure.axes] == [f"seed = {seed}" for seed in range(5)]
+        assert to_hex(figure.get_facecolor()) == THEMES["dark"].background
+        labelled = [axes.xaxis.get_tick_params()["labelbottom"] for axes in figure.axes]
+        assert labelled == [False, False, True, True, True]  # nothing stands under the third
+
+
+ONE_BATCH = {**BATCH, "values": [32]}
 
 
 class TestLegend:
