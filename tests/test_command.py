@@ -21,9 +21,11 @@ from nanmap.cli.edge import describe
 from nanmap.cli.json_text import plain
 from nanmap.cli.lines import say
 from nanmap.cli.map import _obvious, _selected, _thresholds, draw_listed
+from nanmap.cli.picture_name import file_name
 from nanmap.cli.progress import Progress, _left
 from nanmap.cli.run import _as_json, _as_toml, _epoch_line, _print_end, _show, _Source, _teller, _values
-from nanmap.cli.sweep import _show_maps
+from nanmap.cli.sweep import _show_maps, _tell_what_works
+from nanmap.cli.windows import parse_pair, parse_windows
 from nanmap.config import build_config
 from nanmap.errors import InputError, NanmapError
 from nanmap.outcomes import Cause, Outcome
@@ -174,6 +176,8 @@ def test_the_first_infinity_and_the_first_nan_are_shown_once(capsys: pytest.Capt
 def test_an_epoch_shows_whatever_is_known_of_it_with_nine_digits() -> None:
     losses = EpochLoss(float(np.float32(0.1)), 2.5)
     assert _epoch_line(3, 7, losses) == "epoch 3/7  mean loss 0.100000001  last batch 2.5"
+    nothing = "epoch 1/1  mean loss 0  last batch 0  val_loss 0  accuracy 0  val_accuracy 0"
+    assert _epoch_line(1, 1, EpochLoss(0.0, 0.0, 0.0, 0.0, 0.0)) == nothing
     whole = EpochLoss(1.0, 2.0, 3.0, 0.25, 0.5)
     line = "epoch 3/9  mean loss 1  last batch 2  val_loss 3  accuracy 0.25  val_accuracy 0.5"
     assert _epoch_line(3, 9, whole) == line
@@ -199,6 +203,8 @@ def test_a_training_ends_in_words_with_what_is_known(capsys: pytest.CaptureFixtu
     assert loss == "loss: 8 at the start, 0.5 at the end after 1,200 updates"
     _print_end(report(steps_run=1), 4)
     assert capsys.readouterr().out.splitlines()[2].endswith("at the end after 1 update")
+    _print_end(report(steps_run=0), 4)
+    assert capsys.readouterr().out.splitlines()[2].endswith("at the end after 0 updates")
     params = {"eight": np.arange(8.0), "nine": np.arange(9.0)}
     _print_end(report(params, ("as told",), stopped_step=0, first_inf_step=0, first_nan_step=7), 4)
     assert capsys.readouterr().out.splitlines()[3:] == [
@@ -291,8 +297,8 @@ def test_a_cell_trained_with_other_settings_has_no_more_settings_than_it_had(
 
 
 def test_what_to_try_is_written_as_set_reads_it() -> None:
-    values = [[8, 4], [0.5], 0.001, 1e-7, 3, "adam"]
-    assert [_as_toml(value) for value in values] == ["[8, 4]", "[0.5]", "0.001", "1e-07", "3", "adam"]
+    values = [[8, 4], [0.5], 0.123456, 1e-7, 3, "adam"]
+    assert [_as_toml(value) for value in values] == ["[8, 4]", "[0.5]", "0.123456", "1e-07", "3", "adam"]
 
 
 def test_edges_are_described_in_a_few_lines() -> None:
@@ -510,6 +516,116 @@ def test_a_sweep_draws_its_maps_or_says_how(
     sweep: Any = SimpleNamespace(maps=maps, grid=SimpleNamespace(dimensions=[*axes]))
     _show_maps(sweep, SimpleNamespace(path=Path("my run")), wanted)  # type: ignore[arg-type]
     assert capsys.readouterr().out == said
+
+
+@pytest.mark.parametrize("count", [2, 6, 8])
+def test_what_works_and_what_never_does_is_told_with_the_best(
+    count: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    working = [
+        SimpleNamespace(sentence=lambda: "some rates", cell=3),
+        SimpleNamespace(sentence=lambda: "others", cell=9),
+    ]
+    never = [f"n = {number}" for number in range(count)]
+    monkeypatch.setattr("nanmap.analysis.what_works", lambda folder: (working, never))
+    _tell_what_works(SimpleNamespace(folder=None, path=Path("my run")))  # type: ignore[arg-type]
+    assert capsys.readouterr().out.splitlines() == [
+        *("works: some rates", "works: others"),
+        *(f"never: {value}" for value in never[:6]),
+        *(["  and 2 more"] if count == 8 else []),
+        "best:  nanmap run --cell 3 --of 'my run'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("best", "lines"),
+    [
+        (None, ["nothing converged", "why:  nanmap run --cell 0 --of 'my run'"]),
+        (
+            0,
+            ["nothing converged; the best there is, why, and what to try:", "best:  nanmap run --cell 0 --of 'my run'"],
+        ),
+        (
+            7,
+            ["nothing converged; the best there is, why, and what to try:", "best:  nanmap run --cell 7 --of 'my run'"],
+        ),
+    ],
+)
+def test_where_nothing_converged_the_best_is_told(
+    best: int | None, lines: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("nanmap.analysis.what_works", lambda folder: ([], ["n = 1"]))
+    monkeypatch.setattr("nanmap.analysis.best_cell", lambda folder: best)
+    _tell_what_works(SimpleNamespace(folder=None, path=Path("my run")))  # type: ignore[arg-type]
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+@pytest.mark.parametrize(
+    ("text", "pair"),
+    [
+        ("0:1", (0, 1)),
+        (" 1e-3 : 2", (1e-3, 2)),
+        ("-2:-1", (-2, -1)),
+        ("1:2:3", None),
+        ("1", None),
+        (":1", None),
+        ("1:", None),
+    ],
+)
+def test_a_pair_is_two_numbers_whole_where_they_are_written_so(text: str, pair: tuple[float, float] | None) -> None:
+    if pair is None:
+        with pytest.raises(InputError, match=r"--limits: not of the form LOW:HIGH[\s\S]*for example 0:1"):
+            parse_pair(text, "--limits")
+    else:
+        assert parse_pair(text, "--limits") == pair
+        assert [type(end) for end in parse_pair(text, "--limits")] == [type(end) for end in pair]
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["1:2"], "--zoom: not of the form AXIS=LOW:HIGH (got '1:2')"),
+        (["=1:2"], "--zoom: not of the form AXIS=LOW:HIGH (got '=1:2')"),
+        (["a=1:2", "a=3:4"], "--zoom a: two windows on one axis (got '3:4')\n  mend: give one of them"),
+        (
+            ["a=b:c"],
+            "--zoom a: not of the form LOW:HIGH (got 'b:c')\n  mend: for example --zoom a=1e-3:1e-2; of an axis",
+        ),
+    ],
+)
+def test_windows_are_told_as_they_are_typed(texts: list[str], said: str) -> None:
+    assert parse_windows([" a = 1:2 ", "b=0.5:1"]) == {"a": (1, 2), "b": (0.5, 1)}
+    assert parse_windows(None) == {}
+    with pytest.raises(InputError) as caught:
+        parse_windows(texts)
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("kind", "what", "thresholds", "name"),
+    [
+        ("map", {}, {}, "outcome_x_y"),
+        ("map", {"value": "r2", "facet": ("a", "b")}, {}, "r2_x_y_a_b"),
+        ("lines", {}, {}, "lines_loss_final_x"),
+        ("lines", {"value": "r2", "lines": "a"}, {}, "lines_r2_x_a"),
+        ("map", {"select": [{"a": [1, 2], "b": "c d"}]}, {"ratio": 0.1}, "outcome_x_y_a=1+2_b=c-d_ratio=0.1"),
+        ("map", {"zoom": {"a": (1, 2), "b": (1e-7, 0.1234567)}}, {}, "outcome_x_y_a=1..2_b=1e-07..0.1234567"),
+        ("map", {"select": ["a  <=  1 and b >= 2"]}, {}, "outcome_x_y_a-le-1-and-b-ge-2"),
+        ("map", {"select": ["a != 1 or b == 2"]}, {}, "outcome_x_y_a-ne-1-or-b=2"),
+        ("map", {"select": ["a<1", "b>2"]}, {}, "outcome_x_y_a-lt-1_b-gt-2"),
+    ],
+)
+def test_a_picture_is_called_by_what_is_on_it(kind: str, what: dict, thresholds: dict, name: str) -> None:
+    assert file_name("x", "y" if kind == "map" else None, kind, what, thresholds) == f"{name}.png"
+
+
+def test_conditions_that_differ_in_what_a_name_may_not_have_have_other_names() -> None:
+    texts = ["a == 'b'", "a == b", "a in ['b']", "a in ('b')", "(a == 'b')", 'a == "b"']
+    names = {file_name("x", "y", "map", {"select": [text]}, {}) for text in texts}
+    assert len(names) == len(texts)
+    for length in (180, 181):  # the longest that is left as it is, and the first that is not
+        column = "c" * (length - len("outcome_x_"))
+        assert len(file_name("x", column, "map", {}, {})) == length + 4 + 9 * (length > 180) - (length > 180)
 
 
 @pytest.mark.parametrize("columns", [60, 80])

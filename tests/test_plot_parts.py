@@ -27,7 +27,7 @@ from nanmap.plot.curves import Curve, find_curves
 from nanmap.plot.figure import _draw_curve, _panels, _room, draw_map
 from nanmap.plot.files import checked, write
 from nanmap.plot.labels import label_of, text_width, wrapped
-from nanmap.plot.layout import panel_height
+from nanmap.plot.layout import Panels, Sheet, panel_height
 from nanmap.plot.legend import (
     CORE,
     HANDLE,
@@ -58,12 +58,14 @@ from nanmap.plot.words import (
     describe_budget,
     describe_excluded,
     describe_fixed,
+    describe_judgement,
     describe_map,
     describe_shared,
     describe_training,
     panel_title,
+    percent,
 )
-from nanmap.results.columns import column_named
+from nanmap.results.columns import JUDGED_BY_DATA, column_named
 from nanmap.results.folder import RunFolder
 
 NAN, INF = np.nan, np.inf
@@ -891,12 +893,33 @@ class TestWords:
         told = describe_map(settings, np.eye(3, 5, dtype=int), rows, None, "")[2]
         assert told.endswith(" · 3 trainings · 20 % of cells trained")
 
+    def test_shares_have_a_decimal_near_nothing_and_near_all(self):
+        shares = [percent(part, 1000) for part in (1, 5, 9, 10, 14, 990, 991, 995, 999)]
+        assert shares == ["0.1 %", "0.5 %", "0.9 %", "1 %", "1 %", "99 %", "99.1 %", "99.5 %", "99.9 %"]
+
+    @pytest.mark.parametrize(("schema", "told"), [(None, 1), (JUDGED_BY_DATA - 1, 1), (JUDGED_BY_DATA, 0)])
+    def test_outcomes_in_the_words_of_before(self, tmp_path: Path, schema: int | None, told: int):
+        given = {} if schema is None else {"schema": schema}
+        assert len(describe_judgement(settings_of(write_run(tmp_path, [BATCH, RATE], **given)))) == told
+
+    def test_thresholds_that_were_judged_by_anew(self, tmp_path: Path):
+        judged = {"ratio": 0.1, "floor": "affine"}
+        folder = write_run(tmp_path, [BATCH, RATE], schema=JUDGED_BY_DATA, judged=judged)
+        said = ["judged by outcome.ratio = 0.1", "judged by outcome.floor = affine"]
+        assert describe_judgement(settings_of(folder)) == said
+
     def test_panels_are_told_with_their_budget_where_it_comes_with_them(self, tmp_path: Path):
         choices = {"name": "advice", "choices": BUDGETS}
         folder = write_run(tmp_path, [choices, BATCH, RATE], shard_cells=999)
         settings = settings_of(folder, ("advice",), select={"advice": ["patience", "5000 epochs"]})
         titles = [panel_title(settings.view.facets[0], number, settings, 9.0) for number in (0, 1)]
         assert titles == ["advice = patience · 5,000 epochs", "advice = 5000 epochs"]
+        alike = {
+            "name": "fix",
+            "choices": {"a": {"training.epochs": 7}, "b": {"training.epochs": 7, "model.init": "ones"}},
+        }
+        settings = settings_of(write_run(tmp_path / "a", [alike, BATCH, RATE], shard_cells=999), ("fix",))
+        assert panel_title(settings.view.facets[0], 1, settings, 9.0) == "fix = b"
         folder = write_run(tmp_path / "b", [FIXES, BATCH, RATE], shard_cells=999)
         settings = settings_of(folder, ("epochs",))
         assert panel_title(settings.view.facets[0], 1, settings, 9.0) == "epochs = 10"
@@ -958,6 +981,47 @@ class TestPanels:
         assert panel_height(view_of(rates, one), (1, 1), 4.9) == pytest.approx(0.9)
         fixes = {"name": "fix", "choices": {f"fix {number}": {"training.seed": number} for number in range(40)}}
         assert panel_height(view_of(rates, fixes, y="fix"), (1, 1), 4.9) == pytest.approx(8.0)  # each has its label
+
+    @pytest.mark.parametrize(
+        ("free", "inches", "columns", "width"),
+        [
+            (True, 5.0, 3, 1.38),
+            (True, 3.0, 2, 1.13),
+            (True, 1.7, 1, 1.08),
+            (False, 3.0, 3, 2.5 / 3 - 0.12),
+            (False, 2.3, 3, None),
+        ],
+    )
+    def test_fewer_panels_stand_beside_each_other_where_they_would_be_too_narrow(
+        self, free: bool, inches: float, columns: int, width: float | None
+    ):
+        sheet = Sheet(Figure(), make_paper(inches), bar=False)
+        sheet.take()
+        panels = Panels(6, (2, 3), free, ("", ""))
+        if width is None:
+            with pytest.raises(InputError, match=r"width: too narrow[\s\S]*mend: 2.4in, or a smaller font"):
+                sheet._across(panels, 0.5)
+        else:
+            found, each = sheet._across(panels, 0.5)
+            assert found.shape == (6 // columns, columns)
+            assert each == pytest.approx(width)
+
+    @pytest.mark.parametrize(
+        ("inches", "bar", "font", "beside"),
+        [
+            (None, False, 9, True),
+            (None, True, 9, False),
+            (5.5, False, 9, True),
+            (5.4, False, 9, False),
+            (5.4, False, 8, True),
+        ],
+    )
+    def test_a_legend_stands_beside_the_panels_where_there_is_room(
+        self, inches: float | None, bar: bool, font: float, beside: bool
+    ):
+        sheet = Sheet(Figure(), make_paper(inches, None, font), bar)
+        assert sheet.beside is beside
+        assert sheet.room == (None if beside else pytest.approx((inches or 7.0) - 0.2))
 
     def test_room_is_that_of_a_pixels_shorter_side(self):
         axes = Figure(figsize=(10, 2), dpi=200).subplots()
