@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,10 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 
 from handmade import BATCH, RATE, SEED, write_run
 from nanmap import api
 from nanmap.cli import examples, interrupt
+from nanmap.cli.app import as_option
 from nanmap.cli.edge import describe
 from nanmap.cli.json_text import plain
 from nanmap.cli.lines import say
@@ -120,6 +123,8 @@ def test_what_cannot_be_is_told_and_nothing_runs(
         (InputError("is wrong"), 2, "nanmap: is wrong\n"),
         (PermissionError(13, "Permission denied", "f.txt"), 2, "nanmap: f.txt: Permission denied\n"),
         (NotADirectoryError(20, "Not a directory", "f.txt"), 2, "nanmap: f.txt: Not a directory\n"),
+        (IsADirectoryError(21, "Is a directory", "d"), 2, "nanmap: d: Is a directory\n"),
+        (FileExistsError(17, "File exists", "f.txt"), 2, "nanmap: f.txt: is a file; a folder is expected\n"),
         (OSError(28, "No space left on device", "f.txt"), 1, "nanmap: f.txt: No space left on device\n"),
         (OSError("odd"), 1, "nanmap: odd\n"),
         (MemoryError("9 GiB"), 1, "nanmap: out of memory: 9 GiB\n  mend: fewer rows or a coarser axis; --dry-run"),
@@ -135,6 +140,41 @@ def test_a_command_ends_with_the_code_of_what_went_wrong(
     done = command("examples", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(said)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), typer.Abort()])
+def test_an_interrupted_command_leaves_at_once_with_130(
+    error: BaseException, tmp_path: Path, command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise error
+
+    def leave(status: int) -> None:
+        raise SystemExit(status)
+
+    monkeypatch.setattr(examples, "_list_all", fail)
+    monkeypatch.setattr(os, "_exit", leave)
+    done = command("examples", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "nanmap: interrupted; a sweep run again continues where it was\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("font_size", "--font-size: is wrong"),
+        ("zoom.n", "--zoom n: is wrong"),
+        ("x", "x: is wrong"),
+        (None, "is wrong"),
+    ],
+)
+def test_an_argument_is_told_as_the_option_that_was_typed(key: str | None, told: str) -> None:
+    assert str(as_option(InputError("is wrong", key=key), {"font_size", "zoom"})) == told
+
+
+def test_a_file_that_is_typed_as_a_command_is_quoted_in_the_mend(tmp_path: Path, command) -> None:
+    told = command("my file.toml", cwd=tmp_path).stderr
+    assert "mend: nanmap run 'my file.toml', or nanmap sweep 'my file.toml' if it has axes" in told
 
 
 def test_the_command_alone_says_where_to_start(tmp_path: Path, command) -> None:

@@ -1059,6 +1059,9 @@ class TestPanels:
         figure = draw_map(folder, "learning_rate", "batch_size", facet="seed", theme="dark")
         assert [axes.get_title() for axes in figure.axes] == [f"seed = {seed}" for seed in range(5)]
         assert to_hex(figure.get_facecolor()) == THEMES["dark"].background
+        turned = {text.get_text(): text.get_rotation() for text in figure.texts}
+        assert turned["learning rate (learning_rate)"] == 0
+        assert [angle for name, angle in turned.items() if name.endswith("(batch_size)")] == [90]  # reads upwards
         labelled = [axes.xaxis.get_tick_params()["labelbottom"] for axes in figure.axes]
         assert labelled == [False, False, True, True, True]  # nothing stands under the third
 
