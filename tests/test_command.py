@@ -362,6 +362,33 @@ def test_edges_are_described_in_a_few_lines() -> None:
     assert describe(none) == ["edges: 0 of 1 rows", "  1 rows: never unstable"]
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [(4, "(4 per second), at the cost of 12.3 columns of a map"), (0, "grid: all 4 edges were done already")],
+)
+def test_a_search_ends_with_its_cost_and_its_rows(
+    rows: int, said: str, folder: Path, command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("nanmap.cli.progress.time.monotonic", lambda: now[0])
+    columns = ("edge_learning_rate", "predicted_gd", "predicted_typical")
+    edges = pd.DataFrame({name: [0.5] for name in columns} | {"note": [""], "reentrant": [False]})
+    told = {"columns_of_a_map": 12.34}
+    kept = SimpleNamespace(read_edges_manifest=lambda: told, edges=SimpleNamespace(path=Path("o/edges")))
+
+    def search(plan: Any, observer: Progress, **options: Any) -> SimpleNamespace:
+        observer.started(4, 4 - rows)
+        now[0] += 1
+        observer.advanced(rows)
+        return SimpleNamespace(folder=kept, edge=lambda: edges)
+
+    monkeypatch.setattr(api, "edge", search)
+    lines = command("edge", "grid.toml", cwd=folder).stdout.splitlines()
+    (summary,) = [line for line in lines if line.startswith("grid: ") and "are done already" not in line]
+    assert summary.endswith(said)
+    assert lines[-2:] == ["measured / the edge of a typical run: 1", f"rows: {Path('o/edges')}"]
+
+
 class Drawn(SimpleNamespace):
     """A result that only says what it is asked to draw."""
 
