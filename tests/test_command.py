@@ -585,6 +585,14 @@ def test_a_sweep_draws_its_maps_or_says_how(
     assert capsys.readouterr().out == said
 
 
+def test_listed_maps_that_nobody_wants_are_not_looked_at(folder: Path, passed: dict, command) -> None:
+    listed = '[[maps]]\nfile = "a.png"\nx = "learning_rate"\ny = "batch_size"\nselect = { batch_size = 7 }\n'
+    (folder / "grid.toml").write_text(SWEEP + listed)
+    assert "maps, item 1, select.batch_size: is not on the axis" in command("sweep", "grid.toml", cwd=folder).stderr
+    assert "plan" not in passed
+    assert command("sweep", "grid.toml", "--no-maps", cwd=folder).stderr == "nanmap: enough\n"
+
+
 @pytest.mark.parametrize("count", [2, 6, 8])
 def test_what_works_and_what_never_does_is_told_with_the_best(
     count: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -852,6 +852,11 @@ class TestWords:
                 [{"key": "data.start", "values": [5]}],
                 "linear model on y = x (4 rows), SGD",
             ),
+            (
+                {},
+                [{"name": "fix", "choices": {"none": {}, "b": {"optimizer.kind": "adam"}}}],
+                "linear model on y = x (20 rows), SGD or Adam",
+            ),
             ({"optimizer": {"momentum": 0.9}}, [], "linear model on y = x (20 rows), SGD, momentum 0.9"),
             ({"optimizer": {"momentum": 0.0}}, [], "linear model on y = x (20 rows), SGD"),
             ({}, [{"key": "data.kind", "values": ["line", "square"]}], "linear model on several data sets, SGD"),
