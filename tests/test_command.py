@@ -21,7 +21,7 @@ from nanmap import api
 from nanmap.cli import examples, interrupt
 from nanmap.cli.app import as_option
 from nanmap.cli.edge import describe
-from nanmap.cli.json_text import plain
+from nanmap.cli.json_text import json_text, plain
 from nanmap.cli.lines import say
 from nanmap.cli.map import _obvious, _selected, _thresholds, draw_listed
 from nanmap.cli.picture_name import file_name
@@ -730,6 +730,44 @@ def test_an_example_is_copied_with_all_that_it_reads_and_says_what_comes_next(tm
     assert [file.name for file in examples._needed([tmp_path / "s.toml"])] == ["s.toml", "c.toml", "rows.csv", "w.npz"]
     again = command("examples", "keras_line", "--out", "mine", cwd=tmp_path)
     assert f"{Path('mine/sweeps/keras_line.toml')}: exists already" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "mend"),
+    [
+        ("threads/keras_line/adan", "did you mean `threads/keras_line/adam`?"),
+        ("zzzzz", "`nanmap examples` lists them all"),
+    ],
+)
+def test_an_example_that_is_not_there_names_the_nearest_or_where_they_are_listed(
+    name: str, mend: str, tmp_path: Path, command
+) -> None:
+    allowed, told = command("examples", name, cwd=tmp_path).stderr.splitlines()[-2:]
+    assert told == f"  mend: {mend}"
+    assert allowed.endswith(", those in threads/")
+    assert allowed.count("threads/") == 1
+
+
+def test_what_comes_next_is_quoted_where_a_folder_has_a_blank(tmp_path: Path, command) -> None:
+    told = command("examples", "keras_line", "--out", "my own", cwd=tmp_path).stdout.splitlines()[-1]
+    assert told == f"next: nanmap sweep '{Path('my own/sweeps/keras_line.toml')}'"
+
+
+def test_a_file_without_a_comment_is_listed_without_one(tmp_path: Path) -> None:
+    for text, told in (("# What it is\n[data]\n", "What it is"), ("[data]\n# not this\n", "")):
+        (tmp_path / "a.toml").write_text(text)
+        assert examples._first_comment(tmp_path / "a.toml") == told
+
+
+def test_json_is_readable_in_any_script() -> None:
+    assert json_text({"λ": [INF, "中文"]}) == '{"λ": ["inf", "中文"]}'
+
+
+def test_a_path_is_never_broken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    say("rows: some-where/a-long-path/with-hyphens and-so-on")
+    assert capsys.readouterr().out.splitlines() == ["rows:", "  some-where/a-long-path/with-hyphens", "  and-so-on"]
 
 
 def test_examples_are_listed_with_the_first_line_of_each(tmp_path: Path, command) -> None:
