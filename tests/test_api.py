@@ -193,6 +193,13 @@ def test_values_of_an_axis_as_python_has_them(values: object, table: dict) -> No
     assert [type(value) for value in sweep.axes[0].get("values", [])] == [type(v) for v in table.get("values", [])]
 
 
+def test_rows_of_an_array_are_lists_and_tuples_are_labelled_as_lists_are() -> None:
+    assert axis_tables({"model.hidden": np.array([[2, 3], [4, 5]])})[0]["values"] == [[2, 3], [4, 5]]
+    for values in ([(2,), (3, 4), ()], [[2], [3, 4], []]):
+        (axis,) = make_sweep(TREE, axis_tables({"model.hidden": values})).grid.axes
+        assert axis.labels.tolist() == ["2", "3-4", "none"]
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [

@@ -9,8 +9,8 @@ from pydantic import ValidationError, model_validator
 import nanmap
 from nanmap.config import Config, build_config, check_values, load_config, parse_assignment
 from nanmap.config.base import Settings, require
-from nanmap.config.elsewhere import NAMES
-from nanmap.config.explain import explained_table
+from nanmap.config.elsewhere import NAMES, suggestion
+from nanmap.config.explain import explained_table, place
 from nanmap.config.keys import allowed_names, known_keys
 from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.errors import InputError, NanmapError, RunFolderError, did_you_mean
@@ -105,6 +105,7 @@ def test_a_mistake_is_told_with_its_mend(mistake: str, config) -> None:
     [
         (GOOD.replace("hidden", "hiden"), ["model.hiden", "did you mean `hidden`?"]),
         (GOOD.replace("[model]", "[modl]"), ["modl", "did you mean `model`?"]),
+        (GOOD.replace("20", '"x"').replace("hidden", "hiden"), ["model.hiden: unknown key"]),  # before a wrong value
         (GOOD.replace('"line"', '"lines"'), ["data.kind", "'lines'", "did you mean `line`?"]),
         (GOOD.replace("kind", "knd"), ["data.knd: unknown key", "did you mean `kind`?"]),
         (GOOD.replace('kind = "line"', ""), ["data.kind: is missing", "allowed: square, line", "add `kind = …`"]),
@@ -270,6 +271,10 @@ VALUES: list[tuple[str, list[Any], str]] = [
     ("optimizer.layer_learning_rates", [[0.1, "x"]], "optimizer.layer_learning_rates.1: expects a number (got 'x')"),
     ("training.batch_size", [1, 0], "training.batch_size: must be greater than or equal to 1 (got 0)"),
     ("training.batch_size", [1.5], "training.batch_size: expects a whole number (got 1.5)"),
+    ("outcome.ratio", [0.05, 0.0], "outcome.ratio: must be greater than 0 (got 0.0)"),
+    ("optimizer.b1", [0.5, 1.0], "optimizer.b1: must be less than 1 (got 1.0)"),
+    ("data.n", [1, 10**9], "data.n: must be less than or equal to 100,000,000 (got 1000000000)"),
+    ("data.target", ["y", 3], "data.target: expects a text (got 3)"),
     ("model.hidden", [[4], [4, 0]], "model.hidden, item 2: must be greater than or equal to 1 (got 0)"),
     ("model.kind", ["mlp", "cnn"], "model.kind: is none of the allowed values (got 'cnn')"),
     ("outcome.floor", ["auto", 0.5, "low"], 'outcome.floor: expects a number, "auto" or "affine" (got \'low\')'),
@@ -523,12 +528,68 @@ def test_names_of_other_libraries_and_other_letters_are_known(key: str, value: s
         ("optimizer.clipnorm", "clip_norm"),
         ("model.Hidden", "hidden"),
         ("training.nb_epoch", "epochs"),
+        ("training.LR", "optimizer.learning_rate"),
     ],
 )
 def test_settings_by_the_names_of_other_libraries_are_known(key: str, near: str) -> None:
     with pytest.raises(InputError) as told:
         build_config({"data": {"kind": "line", "n": 5}, "training": {"epochs": 2}}, {key: 1})
     assert near in str(told.value.mend)
+
+
+@pytest.mark.parametrize(
+    ("meant", "words"),
+    [
+        ("b1", ["betas", "beta_1"]),  # PyTorch's pair, and Keras' first
+        ("b2", ["beta_2"]),
+        ("rho", ["alpha"]),  # of PyTorch's RMSprop
+        ("clip_value", ["clipvalue"]),
+        ("clip_norm", ["clipnorm", "global_clipnorm"]),
+        ("hidden", ["units", "hidden_layer_sizes", "layers"]),
+        ("steps", ["iterations", "max_iter"]),
+        ("epochs", ["nb_epoch", "num-epochs"]),
+        ("batch_size", ["bs", "Batch Size", "batchsize"]),
+        ("mse", ["l2", "MSELoss"]),
+        ("mae", ["l1", "L1Loss", "mean_absolute_error"]),
+        ("huber", ["SmoothL1Loss", "Smooth L1"]),
+        ("sigmoid_cross_entropy", ["BCELoss", "log_loss", "BinaryCrossentropy"]),
+        ("softmax_cross_entropy", ["NLLLoss", "sparse_categorical_crossentropy"]),
+        ("he_normal", ["he", "kaiming_normal"]),
+        ("he_uniform", ["kaiming_uniform"]),
+        ("glorot_uniform", ["glorot", "xavier", "xavier_uniform"]),  # Keras' default is the uniform one
+        ("glorot_normal", ["xavier_normal"]),
+        ("uniform", ["RandomUniform"]),
+        ("normal", ["random normal"]),
+        ("batch", ["BatchNorm1d"]),
+        ("layer", ["LayerNorm"]),
+        ("sigmoid", ["logistic"]),
+        ("silu", ["swish"]),
+        ("float16", ["half"]),
+        ("bfloat16", ["bf16"]),
+        ("float64", ["double"]),
+        ("standard", ["z-score", "StandardScaler"]),
+        ("minmax", ["MinMaxScaler"]),
+        ("onehot", ["one_hot_encoder", "one-hot"]),
+    ],
+)
+def test_a_name_of_another_library_is_told_as_what_it_means_there(meant: str, words: list[str]) -> None:
+    known = {
+        *known_keys(),
+        *(name for key in known_keys() for name in (*(allowed_names(key) or ()), key.split(".")[1])),
+    }
+    for word in words:
+        assert suggestion(word, sorted(known)) == f"did you mean `{meant}`?"
+
+
+def test_a_name_of_another_library_is_not_told_where_it_may_not_stand() -> None:
+    assert suggestion("lr", ["mse", "mae"]) is None
+    assert suggestion("lr", ["lrs", "mae"]) == "did you mean `lrs`?"
+
+
+def test_places_below_an_item_are_told_after_a_comma_whatever_its_number() -> None:
+    assert [place(["maps", item, "x"]) for item in (0, 8, 9, 99)] == [
+        f"maps, item {number}, x" for number in (1, 9, 10, 100)
+    ]
 
 
 def test_every_name_of_another_library_leads_to_one_that_is_known() -> None:

@@ -119,6 +119,10 @@ ACTING: dict[str, dict[str, Any]] = {
         "model": {"init": "ones"},
         "training": {"epochs": 1, "batch_size": 8, "seed": 1},
     },
+    "training.seed draws the rows of each batch": {
+        "model": {"init": "ones"},
+        "training": {"epochs": 1, "batch_size": 8, "seed": 1, "order": "replacement"},
+    },
     "training.seed draws the start": {"model": {"init": "normal"}, "training": FULL},
     "optimizer.decay of the exponential": {"optimizer": {"decay": 0.1, "schedule": "exponential"}},
     "data.start of linspace": {"data": LINE | {"inputs": "linspace", "start": 1.0, "stop": 9.0}},
@@ -169,6 +173,55 @@ def test_values_of_an_axis_are_told_once_each_and_at_most_four() -> None:
     assert told(0.5, 0.9, 0.5) == "optimizer.b1 = 0.5, 0.9"
     assert told(0.1, 0.2, 0.3, 0.4) == "optimizer.b1 = 0.1, 0.2, 0.3, 0.4"
     assert told(0.1, 0.2, 0.3, 0.4, 0.5) == "optimizer.b1 = 0.1, 0.2, 0.3, 0.4, …"
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "tables", "why"),
+    [
+        ("optimizer.kind", ["sgd", "rmsprop"], {"optimizer": {"b1": 0.5}}, "`sgd, rmsprop` has no such number"),
+        ("loss.kind", ["mse", "mae"], {"loss": {"delta": 2.0}}, "`mse, mae` has no threshold"),
+        ("data.kind", ["line", "square"], {"data": LINE | {"features": 2}}, "`line, square` data has no such"),
+        ("data.inputs", ["normal", "range"], {"data": LINE | {"path": "x.csv"}}, "`line` data has no such"),
+        (
+            "optimizer.schedule",
+            ["constant", "cosine"],
+            {"optimizer": {"decay": 0.1}},
+            "schedule `constant, cosine` has",
+        ),
+        (
+            "data.inputs",
+            ["normal", "linspace"],
+            {"data": LINE | {"stop": 9.0, "step": 2.0}},
+            "`normal, linspace` inputs",
+        ),
+    ],
+)
+def test_of_several_that_have_no_such_setting_each_is_named_once(
+    key: str, values: list, tables: dict, why: str
+) -> None:
+    scalings = {"key": "data.scale_inputs", "values": ["none", "standard"]}
+    (line,) = said([{"key": key, "values": values}, scalings], **tables).splitlines()
+    assert f" has no effect: {'the ' * (key == 'optimizer.schedule')}{why}" in line
+
+
+def test_a_reason_of_several_networks_is_told_once() -> None:
+    scalings = {"key": "data.scale_inputs", "values": ["none", "standard"]}
+    assert said([scalings], model={"activation": "tanh"}).count("no hidden layer") == 1
+
+
+def test_an_axis_of_one_value_is_told_too() -> None:
+    assert said([{"key": "optimizer.b1", "values": [0.5]}]).startswith("optimizer.b1 = 0.5 has no effect")
+
+
+def test_rows_that_are_spaced_are_not_drawn() -> None:
+    spaced = LINE | {"inputs": "linspace", "stop": 9.0, "seed": 1}
+    assert said(data=spaced).startswith("data.seed = 1 has no effect: no row is drawn at random")
+
+
+def test_negative_numbers_that_are_no_rates_are_no_ascent() -> None:
+    momenta = {"key": "optimizer.momentum", "values": [-0.5, 0.5]}
+    assert said([momenta], optimizer={"learning_rate": 0.1}) == ""
+    assert "ascent" in said([momenta], optimizer={"learning_rate": -0.1})
 
 
 def test_a_setting_of_networks_that_one_of_them_reads_is_not_told() -> None:
@@ -253,9 +306,11 @@ ADAM = {"kind": "adam"}
         ("float16", ADAM, ["optimizer.eps = 1e-07 is below 6.1e-05", "steps become huge", "eps = 1e-04"]),
         ("float16", {"kind": "rmsprop", "eps": 1e-9}, ["optimizer.eps = 1e-09 is 0"]),
         ("float16", ADAM | {"eps": 1e-4}, []),
+        ("float16", ADAM | {"eps": 2.0**-14}, []),  # the smallest that is held with all digits
         ("bfloat16", ADAM | {"b2": 0.99}, []),
         ("bfloat16", ADAM, ["optimizer.b2 = 0.999 is 1 in bfloat16", "0.9961", "never forgets"]),
         ("bfloat16", {"momentum": 0.999}, ["optimizer.momentum = 0.999 is 1"]),
+        ("bfloat16", {"momentum": 0.99999}, ["optimizer.momentum = 0.99999 is 1 in bfloat16"]),
         ("bfloat16", ADAM | {"b1": 0.999, "b2": 0.9}, ["optimizer.b1 = 0.999 is 1 in bfloat16", "b1 = 0.9961 or less"]),
         ("bfloat16", {"kind": "rmsprop", "rho": 0.999}, ["optimizer.rho = 0.999 is 1 in bfloat16"]),
         ("bfloat16", ADAM | {"b2": 0.9, "eps": 1e-39}, ["optimizer.eps = 1e-39 is 0 in bfloat16", "down to 1.2e-38"]),
@@ -278,6 +333,8 @@ def test_numbers_along_an_axis_are_looked_at_too() -> None:
     training = {"epochs": 1, "batch_size": 8, "dtype": "float16"}
     axis = {"key": "optimizer.eps", "log": [1e-9, 1e-2], "num": 4}
     assert "optimizer.eps = 1e-09 is 0 in float16" in said([axis], optimizer=ADAM, training=training)
+    axis = {"key": "optimizer.eps", "values": [1e-2, 1e-6, 1e-3]}
+    assert "optimizer.eps = 1e-06 is below 6.1e-05" in said([axis], optimizer=ADAM, training=training)
     dtypes = {"key": "training.dtype", "values": ["float32", "float16"]}
     assert "steps become huge" in said([dtypes], optimizer=ADAM)
 
@@ -289,6 +346,9 @@ def test_the_largest_average_and_the_first_lost_rate_of_an_axis_are_told() -> No
     rates = {"key": "optimizer.learning_rate", "values": [0.1, 1e-9, 1e-8]}
     half = training | {"dtype": "float16"}
     assert said([rates], training=half).startswith("optimizer.learning_rate = 1e-09 is 0 in float16")
+    both = [{"key": f"optimizer.layer_learning_rates.{layer}", "values": [0.1, 1e-8][: layer + 1]} for layer in (0, 1)]
+    told = said(both, optimizer={"layer_learning_rates": [0.1, 0.1]}, model=NET, training=half)
+    assert "optimizer.learning_rate = 1e-08 is 0" in told
     layers = {"layer_learning_rates": [0.1, 1e-8]}
     assert "optimizer.learning_rate = 1e-08 is 0" in said(optimizer=layers, model=NET, training=half)
 
@@ -320,6 +380,7 @@ def test_rows_beyond_a_format_are_told() -> None:
         (1, 40, "shuffle", True),
         (3, 40, "shuffle", True),
         (3, 40, "replacement", False),
+        (3, 40, "sequential", True),
         (8, 40, "shuffle", False),
         (64, 1, "shuffle", True),
         (40, 40, "shuffle", False),
@@ -332,6 +393,34 @@ def test_batches_of_one_row_under_batch_norm_are_told(batch: int, n: int, order:
     assert ("variance" in found) == told
     assert (f"{batch} leaves one of {n} rows for the last" in found) == (told and min(batch, n) > 1)
     assert "variance" not in said(model={"norm": "layer"} | NET, **tables)
+
+
+def test_every_batch_size_along_an_axis_is_looked_at() -> None:
+    batches = {"key": "training.batch_size", "values": [8, 3]}
+    assert "training.batch_size = 3 leaves one of 40 rows" in said([batches], model={"norm": "batch"} | NET)
+
+
+@pytest.mark.parametrize(
+    ("targets", "dtype", "told_apart"),
+    [
+        ([1024, 1032], "float16", True),  # 1 apart there, and a standard deviation of 4
+        ([1024, 1031], "float16", False),
+        ([-1024, -1032], "float16", True),
+        ([-1024, -1031], "float16", False),
+        ([1016, 1023], "float16", True),  # half as far apart below 1024
+        ([2.0**24, 2.0**24 + 16], "float32", True),
+        ([2.0**24, 2.0**24 + 14], "float32", False),
+        ([7, 7], "float16", True),
+        ([1024, 1025, np.nan], "float16", True),
+        ([[2048, 1024], [2051, 1027]], "float16", False),  # far apart as outputs, not as rows
+    ],
+)
+def test_targets_are_told_apart_by_four_steps_of_their_format(targets: list, dtype: str, told_apart: bool) -> None:
+    given = np.array(targets, float).reshape(len(targets), -1)
+    assert resolves(given, dtype) is told_apart
+    if np.isfinite(given).all() and np.ptp(given) > 0:
+        steps = given.std(axis=0) / np.spacing(np.abs(given).max(axis=0).astype(dtype)).astype(float)
+        assert (steps >= 4).any() == told_apart
 
 
 @pytest.mark.parametrize(("columns", "told_apart"), [((0, 1), True), ((0, 0), False), ((1, 1), True)])
@@ -362,6 +451,11 @@ def test_of_several_scalings_the_farthest_target_is_told(npz) -> None:
     data = {"kind": "npz", "path": npz(x=np.arange(3.0)[:, None], y=np.array([0.0, -4.0, 1.0]))}
     axes = [{"key": "data.scale_targets", "values": ["standard", "none", "minmax"]}]
     assert said(axes, data=data, model={"output_activation": "relu"}).count("a target is -4: no output") == 1
+
+
+def test_of_several_targets_out_of_reach_the_farthest_is_told_with_four_digits() -> None:
+    slopes = {"key": "data.slope", "values": [-1.0, -1.23, -1.1]}  # of inputs up to 39
+    assert "a target is -47.97: no output" in said([slopes], model={"output_activation": "relu"})
 
 
 def test_what_activations_reach_is_what_they_give() -> None:

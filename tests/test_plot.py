@@ -293,6 +293,7 @@ class TestFacets:
         assert [axes.get_title() for axes in panels[:4]] == ["seed = 0", "seed = 1", "seed = 2", "seed = 3"]
         beside = [text.get_text() for axes in panels for text in axes.texts]
         assert beside == ["init = zeros", "init = normal"]
+        assert [number for number, axes in enumerate(panels) if axes.texts] == [3, 7]  # the last of each row
         assert pixels(draw(folder, facet=["init", "seed"]), 3, 5, panel=6)[0][0] == Outcome.NAN.colour
 
     def test_too_many_say_how_to_choose(self, tmp_path: Path):

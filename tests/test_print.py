@@ -16,7 +16,7 @@ from handmade import BATCH, RATE, SEED, write_run
 from nanmap.errors import InputError
 from nanmap.outcomes import Outcome
 from nanmap.plot import draw_map
-from nanmap.plot.colormaps import APART, SAFE, beyond, find_colormap
+from nanmap.plot.colormaps import APART, BEYOND, SAFE, beyond, find_colormap
 from nanmap.plot.paper import make_paper
 from nanmap.plot.theme import SEQUENTIAL, THEMES
 from nanmap.results.folder import RunFolder
@@ -145,6 +145,31 @@ class TestColormaps:
             numbers = np.array([lab(_linear(colour)) for colour in colormap(np.linspace(0, 1, 24))[:, :3]])
             for mark in (look.nan, look.inf):
                 assert np.linalg.norm(numbers - lab(linear(mark)), axis=1).min() >= APART - 0.1
+
+    @pytest.mark.parametrize("theme", THEMES)
+    @pytest.mark.parametrize("name", [*SAFE, "Greys", "cool", None])
+    def test_past_the_bars_end_is_the_first_colour_that_is_like_no_other(self, name: str | None, theme: str):
+        look = THEMES[theme]
+        colormap = SEQUENTIAL if name is None else find_colormap(name, look)
+        taken = [lab(_linear(colour)) for colour in colormap(np.linspace(0, 1, 32))[:, :3]]
+        taken += [lab(linear(each)) for each in (look.nan, look.inf, look.missing, look.background)]
+        nearest = [min(np.linalg.norm(lab(linear(each)) - other) for other in taken) for each in BEYOND]
+        apart = [colour for colour, distance in zip(BEYOND, nearest, strict=True) if distance >= APART]
+        assert beyond(colormap, look) == (apart[0] if apart else BEYOND[int(np.argmax(nearest))])
+
+    def test_a_colormap_is_cut_to_its_longest_part_that_is_apart(self):
+        look = THEMES["light"]
+        for name in ("magma_r", "nipy_spectral", "inferno", "Greys"):
+            whole = matplotlib.colormaps[name](np.linspace(0, 1, 256))[:, :3]
+            marks = [lab(linear(each)) for each in (look.nan, look.inf)]
+            far = ["x" if min(np.linalg.norm(lab(_linear(c)) - m) for m in marks) >= APART else " " for c in whole]
+            longest = max("".join(far).split(), key=len)
+            first = "".join(far).index(longest)
+            if 2 * len(longest) < 256:
+                with pytest.raises(InputError, match="most of it looks like"):
+                    find_colormap(name, look)
+            else:
+                np.testing.assert_array_equal(find_colormap(name, look).colors, whole[first : first + len(longest)])
 
     def test_its_first_colour_is_that_of_the_least_number(self, tmp_path: Path):
         losses = np.array([1.0, 10.0, 100.0, INF, NAN])

@@ -12,6 +12,7 @@ from nanmap.analysis import count_outcomes, load_grid, make_view
 from nanmap.cli.map import check_listed
 from nanmap.cli.picture_name import file_name
 from nanmap.errors import InputError
+from nanmap.grid.windows import checked_windows, inside
 from nanmap.outcomes import Outcome
 from nanmap.plan import load_sweep, make_sweep, zoomed
 from nanmap.plot import draw_map
@@ -80,6 +81,8 @@ def test_a_window_crops_the_axis(folder: RunFolder) -> None:
         (None, {"seed": 1}, "zoom.seed: expects two numbers", ""),
         (None, {"seed": (2, 1)}, "zoom.seed: its low end must be below its high end (got '2:1')", "seed=1:2"),
         (None, {"seed": (float("nan"), 1)}, "zoom.seed: its low end must be below", ""),
+        (None, {"seed": (1, 1)}, "zoom.seed: its low end must be below its high end (got '1:1')", "give a low and a"),
+        (None, {"seed": (False, True)}, "zoom.seed: expects two numbers", ""),
         (None, {"learning_rate": (1e-4, 1)}, "zoom.learning_rate: reaches beyond the axis", "0.001 to 10"),
         (None, {"batch_size": (5, 30)}, "zoom.batch_size: holds no value of the axis", "are 4 and 32"),
         (None, "seed", "zoom: expects a window per axis", "learning_rate"),
@@ -90,6 +93,57 @@ def test_mistakes_are_told_with_their_mend(folder: RunFolder, select: Any, zoom:
         make_view(load_grid(folder.read_manifest()), "learning_rate", "batch_size", (), select, zoom)
     assert problem in str(caught.value)
     assert mend in str(caught.value)
+
+
+def axes_of(*values: float) -> list[Any]:
+    return make_sweep(LINE, [{"key": "optimizer.learning_rate", "values": list(values)}]).grid.axes
+
+
+@pytest.mark.parametrize(
+    ("values", "window", "kept"),
+    [
+        ((0.1, 0.2, 0.3), (0.1, 0.2), [0.1, 0.2]),
+        ((0.1, 0.1 + 0.2), (0.2, 0.3), [0.1 + 0.2]),  # which is more than 0.3
+        ((0.1 + 0.2, 0.5), (0.3, 0.4), [0.1 + 0.2]),
+        ((0.299999999999, 0.5), (0.3, 0.5), [0.299999999999, 0.5]),
+        ((-0.1 - 0.2, -0.1), (-0.3, -0.2), [-0.1 - 0.2]),
+        ((-0.5, -0.1 - 0.2), (-0.4, -0.3), [-0.1 - 0.2]),
+        ((-0.5, -0.299999999999), (-0.4, -0.3), [-0.299999999999]),
+        ((0.5, 0.1, 0.3), (0.1, 0.4), [0.1, 0.3]),
+    ],
+)
+def test_ends_of_a_window_are_in_it_as_they_are_written(
+    values: tuple[float, ...], window: tuple[float, float], kept: list[float]
+) -> None:
+    axes = axes_of(*values)
+    checked = checked_windows({"learning_rate": window}, axes)
+    assert axes[0].labels[inside(axes[0], checked["learning_rate"])].tolist() == kept
+
+
+def test_a_window_may_be_an_array_and_becomes_plain_numbers() -> None:
+    window = checked_windows({"learning_rate": np.array([0.1, 0.5])}, axes_of(0.1, 0.3, 0.5))["learning_rate"]
+    assert window == (0.1, 0.5)
+    assert [type(end) for end in window] == [float, float]
+
+
+@pytest.mark.parametrize(
+    ("values", "window", "problem", "allowed"),
+    [
+        ((0.5, 0.1, 0.9), (0.05, 0.5), "zoom.learning_rate: reaches beyond", "0.1 to 0.9"),
+        ((0.5, 0.1, 0.9), (0.5, 0.95), "zoom.learning_rate: reaches beyond", "0.1 to 0.9"),
+        ((0.123456789, 0.9), (0.123456, 0.5), "zoom.learning_rate: reaches beyond", "0.123456789 to 0.9"),
+        ((0.9, 0.1, 0.5, 0.3), (0.35, 0.45), "zoom.learning_rate: holds no value", "next to it are 0.3 and 0.5"),
+        ((0.9, 0.1, 0.5, 0.3), (0.6, 0.61), "zoom.learning_rate: holds no value", "next to it are 0.5 and 0.9"),
+    ],
+)
+def test_a_window_without_a_value_or_past_the_ends_is_told_what_there_is(
+    values: tuple[float, ...], window: tuple[float, float], problem: str, allowed: str
+) -> None:
+    axes = axes_of(*values)
+    with pytest.raises(InputError) as caught:
+        inside(axes[0], checked_windows({"learning_rate": window}, axes)["learning_rate"])
+    assert str(caught.value).startswith(problem)
+    assert str(caught.value).endswith(allowed)
 
 
 def test_pictures_of_other_rows_have_other_names() -> None:
@@ -121,11 +175,14 @@ TABLES = {  # of an axis and of its window, what becomes of it
     "log": ({"log": [1e-4, 1.0], "num": 9}, (1e-3, 1e-2), {"log": [1e-3, 1e-2], "num": 9}),
     "falling log": ({"log": [-1e-4, -1.0], "num": 5}, (-0.1, -0.01), {"log": [-0.01, -0.1], "num": 5}),
     "linear": ({"linear": [0.0, 1.0], "num": 5}, (0.1, 0.3), {"linear": [0.1, 0.3], "num": 5}),
+    "range of what need not be whole": ({"range": [1, 10]}, (2.5, 4.0), {"linear": [2.5, 4.0], "num": 9}),
     "values": ({"values": [0.1, 0.5, 0.3, 0.9]}, (0.1, 0.5), {"values": [0.1, 0.5, 0.3]}),
 }
 WHOLE = {
     "range": ({"range": [8, 41]}, (10, 20), list(range(10, 21))),
     "falling range": ({"range": [40, 7, -2]}, (9.5, 13), [13, 12, 11, 10]),
+    "as many apart as there were values": ({"range": [8, 41, 8]}, (8, 13), [8, 9, 10, 12, 13]),
+    "one": ({"range": [8, 41]}, (8.5, 9.5), [9]),
     "wide steps": ({"range": [8, 41, 8]}, (8, 24), [8, 12, 16, 20, 24]),
     "log": ({"log": [1, 1000], "num": 7}, (10, 13), [10, 11, 12, 13]),
     "linear": ({"linear": [1, 101], "num": 6}, (1.5, 12), [2, 4, 6, 8, 10, 12]),
@@ -154,7 +211,7 @@ def test_of_whole_numbers_each_comes_once(
 @pytest.mark.parametrize(
     ("window", "problem"),
     [
-        ({"n": (8.2, 8.7)}, "s.toml: zoom.n: holds no whole number (got '8.2:8.7')"),
+        ({"n": (8.2, 8.7)}, "s.toml: zoom.n: holds no whole number (got '8.2:8.7')\n  mend: 8:9"),
         ({"n": (1, 9)}, "s.toml: zoom.n: reaches beyond the axis (got '1:9')\n  allowed: 8 to 12"),
         ({"init": (1, 2)}, "s.toml: zoom.init: its values are no numbers"),
         ({"batch_size": (2, 3)}, "s.toml: zoom.batch_size: holds no value of the axis"),
@@ -169,6 +226,26 @@ def test_what_cannot_be_swept_closer_is_told(window: dict[str, tuple[float, floa
     with pytest.raises(InputError) as caught:
         zoomed(sweep, window)
     assert str(caught.value).startswith(problem)
+
+
+def test_a_window_leaves_everything_else_as_it_is() -> None:
+    momentum = {"key": "optimizer.momentum", "values": [0.1, 0.2, 0.3]}
+    seeds = {"key": "training.seed", "range": [0, 3]}
+    whole = make_sweep(
+        LINE,
+        [RATE, momentum, seeds],
+        name="whole",
+        title="A title",
+        file=Path("s.toml"),
+        zip=[["momentum", "seed"]],
+        where="seed > 0",
+    )
+    close = zoomed(whole, {"learning_rate": (0.01, 0.012345678)})
+    assert close.name == "whole_learning_rate_0.01_to_0.012345678"
+    assert (close.title, close.file, close.zip, close.where) == (whole.title, whole.file, whole.zip, whole.where)
+    assert close.grid.shape == (5, 3)
+    assert len(close.grid.kept(0, 15)) == 10
+    assert zoomed(whole, {}) is zoomed(whole, None) is whole
 
 
 def test_a_window_has_a_folder_of_its_own_and_never_joins_the_rows_of_the_whole(
@@ -223,7 +300,7 @@ def test_a_map_that_a_sweep_cannot_draw_is_told_before_it_trains(tmp_path: Path,
     (tmp_path / "s.toml").write_text(MAPS + table)
     with pytest.raises(InputError) as caught:
         load_sweep(tmp_path / "s.toml")
-    assert problem in str(caught.value)
+    assert str(caught.value).startswith(f"{tmp_path / 's.toml'}: {problem}")
 
 
 def test_a_sweep_lists_lines_and_windows(tmp_path: Path) -> None:
@@ -241,6 +318,9 @@ def test_a_sweep_lists_lines_and_windows(tmp_path: Path) -> None:
         ('cmap = "viridi"\nvalue = "r2"', "s.toml: maps, item 1, cmap: no such colormap (got 'viridi')"),
         ("limits = [0, 1]", "s.toml: maps, item 1, limits: is for numbers; `outcome` has a colour for each name"),
         ("select = { n = 7 }", "s.toml: maps, item 1, select.n: is not on the axis (got 7)"),
+        ('height = "3"', "s.toml: maps, item 1, height: has no unit (got '3')"),
+        ("font_size = 1", "s.toml: maps, item 1, font_size: no size of a text (got 1.0)"),
+        ("zoom = { n = [8.2, 8.7] }", "s.toml: maps, item 1, zoom.n: holds no value of the axis"),
     ],
 )
 def test_listed_maps_are_looked_at_before_training(tmp_path: Path, table: str, problem: str) -> None:
@@ -249,6 +329,26 @@ def test_listed_maps_are_looked_at_before_training(tmp_path: Path, table: str, p
     with pytest.raises(InputError) as caught:
         check_listed(load_sweep(tmp_path / "s.toml"))
     assert problem in str(caught.value)
+
+
+def test_so_are_listed_lines_which_have_limits_of_numbers(tmp_path: Path) -> None:
+    (tmp_path / "line.toml").write_text('[data]\nkind = "line"\nn = 9\n[training]\nepochs = 2\n')
+    for table in ('lines = "n"\nlimits = [0.1, 1]', 'lines = "learning_rate"'):
+        (tmp_path / "s.toml").write_text(f'{MAPS}kind = "lines"\n{table}')
+        if "limits" in table:
+            check_listed(load_sweep(tmp_path / "s.toml"))
+        else:
+            with pytest.raises(InputError, match="maps, item 1, lines: is x already"):
+                check_listed(load_sweep(tmp_path / "s.toml"))
+
+
+def test_what_is_wrong_with_a_listed_map_has_its_own_mend_where_there_is_one(tmp_path: Path) -> None:
+    (tmp_path / "line.toml").write_text('[data]\nkind = "line"\nn = 9\n[training]\nepochs = 2\n')
+    for table, mend in (('width = "3"', "3in"), ("select = { n = 7 }", "mend the map in the file")):
+        (tmp_path / "s.toml").write_text(f'{MAPS}y = "n"\n{table}')
+        with pytest.raises(InputError) as caught:
+            check_listed(load_sweep(tmp_path / "s.toml"))
+        assert str(caught.value.mend).startswith(mend)
 
 
 def test_so_are_those_whose_rows_a_window_leaves_out(tmp_path: Path) -> None:

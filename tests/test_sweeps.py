@@ -101,6 +101,11 @@ def test_an_axis_may_have_a_name_of_its_own_and_its_key_where_two_collide() -> N
     assert made.labels.tolist() == ["true", "start", "false"]
 
 
+def test_what_an_axis_gives_to_each_key_is_all_of_it() -> None:
+    choices = {"a": {RATE: 0.5, "data.n": 3}, "b": {}, "c": {RATE: 0.1}}
+    assert AxisSpec(name="fix", choices=choices).by_key() == {RATE: [0.5, 0.1], "data.n": [3]}
+
+
 @pytest.mark.parametrize(
     ("table", "scale"),
     [
@@ -156,6 +161,7 @@ def test_choices_set_several_things_at_once() -> None:
         ([axis(RATE, 0.1, "fast")], {}, ["learning_rate", "'fast'"]),
         ([axis("optimizer.layer_learning_rates.0", "fast")], {}, ["layer_learning_rates.0", "'fast'"]),
         ([axis(RATE, 1, 1.0)], {}, ["twice", "got [1.0, 1.0]"]),
+        ([axis("training.seed", *range(20), 0)], {}, ["axes.seed", f"twice (got {list(range(20))})"]),
         ([{"values": [1]}], {}, ["axes, item 1"]),
         ([{"name": "rate", "values": [1]}], {}, ["axes.rate", "either a key and its values"]),
         ([{"key": RATE, "name": "rate", "choices": {"a": {}}}], {}, ["axes.rate", "either a key and its values"]),
@@ -366,7 +372,8 @@ def test_overrides_change_axes_and_settings(sweep_file: Path) -> None:
         ("data.m=3", ["data.m"]),
         ("training.batch_size=0", ["s.toml: training.batch_size"]),
         ("axes.num=3", ["--set axes.num", "expects axes.AXIS.FIELD", "got 3"]),
-        ("axes=[]", ["axes", "in the file alone"]),
+        ("axes=[]", ["axes", "in the file alone", "as in axes.learning_rate.num=64"]),
+        ("axes.learnin_rate.num=3", ["axes.learnin_rate", "did you mean `learning_rate`?"]),
         ("maps=[]", ["maps", "in the file alone"]),
     ],
 )
@@ -401,7 +408,7 @@ def test_a_wrong_override_is_refused(override: str, words: list[str], sweep_file
         (SWEEP.replace('config = "../configs/c.toml"\n', ""), ["config", "is missing"]),
         (CONFIG, ["this is a config", "nanmap run"]),
         (SWEEP.replace("num = 4", 'num = "4"'), ["num"]),
-        (SWEEP + MAP + MAP.replace('x = "learning_rate"', ""), ["maps, item 2, x", "is missing"]),
+        (SWEEP + MAP + MAP.replace('x = "learning_rate"', ""), ["maps, item 2, x: is missing", "add `x = …`"]),
         (
             SWEEP + MAP + 'facets = ["n"]',
             ["maps, item 1, facets", "did you mean `facet`?", "allowed: file, kind, x, y, facet"],
@@ -460,14 +467,26 @@ def test_files_that_a_config_or_an_axis_names_are_found_beside_the_config(sweep_
     assert starts.settings[0]["model.init_file"] == str(configs / "w.npz")
     with pytest.raises(InputError, match=r"data\.path: expects a text \(got 3\)"):
         load_sweep(sweep_file, ["axes.data.path.values=[3]"])
+    sweep_file.write_text('config = "../configs/c.toml"\n[[axes]]\nkey = "model.init_file"\nvalues = ["w.npz"]\n')
+    assert load_sweep(sweep_file).axes[0]["values"] == [str(configs / "w.npz")]
+    sweep_file.write_text('config = "../configs/c.toml"\n[[axes]]\nkey = "data.path"\nvalues = 3\n')
+    with pytest.raises(InputError, match=r"values: expects a list \(got 3\)"):
+        load_sweep(sweep_file)
     sweep_file.write_text('config = "../configs/c.toml"\n' + axes.replace('"b.csv"', "4"))
     with pytest.raises(InputError, match=r"data\.path: expects a text \(got 4\)"):
         load_sweep(sweep_file)
 
 
 def test_a_config_that_cannot_be_read_is_named_and_not_the_sweep(sweep_file: Path) -> None:
-    (sweep_file.parents[1] / "configs" / "c.toml").write_text("[data\n")
+    config = sweep_file.parents[1] / "configs" / "c.toml"
+    config.write_text("[data\n")
     with pytest.raises(InputError, match=r"c\.toml: not valid TOML"):
+        load_sweep(sweep_file)
+    config.write_text(CONFIG.replace("20", '"x"'))
+    with pytest.raises(InputError, match=r"c\.toml: data\.n: expects a whole number"):
+        load_sweep(sweep_file, ["training.epochs=4"])
+    config.write_text('config = "d.toml"\n')
+    with pytest.raises(InputError, match=r"s\.toml: config: names a sweep, not a config"):
         load_sweep(sweep_file)
 
 
@@ -526,11 +545,15 @@ def test_axes_of_whole_numbers_hold_whole_numbers_once_each() -> None:
 def test_a_swept_setting_is_not_set(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text('[data]\nkind = "line"\nn = 5\n[training]\nepochs = 3\n')
     axes = '[[axes]]\nkey = "training.batch_size"\nvalues = [1, 2]\n'
-    axes += '[[axes]]\nname = "scaling"\n[axes.choices]\nraw = {"data.scale_inputs" = "none"}\n'
+    axes += '[[axes]]\nname = "scaling"\n[axes.choices]\nas_it_is = {}\nraw = {"data.scale_inputs" = "none"}\n'
     (tmp_path / "s.toml").write_text(f'config = "c.toml"\n{axes}')
     with pytest.raises(InputError, match="the axis `batch_size` goes over it") as told:
         load_sweep(tmp_path / "s.toml", ["training.batch_size=4"])
     assert told.value.mend == "change the axis: --set 'axes.batch_size.values=[4]'"
     with pytest.raises(InputError, match="choices of the axis `scaling` set it"):
         load_sweep(tmp_path / "s.toml", ["data.scale_inputs=standard"])
-    assert load_sweep(tmp_path / "s.toml", ["axes.batch_size.values=[4]"]).grid.size == 1
+    assert load_sweep(tmp_path / "s.toml", ["axes.batch_size.values=[4]"]).grid.size == 2
+    (tmp_path / "s.toml").write_text(f'config = "c.toml"\n{axes}'.replace("values", 'name = "batch"\nvalues'))
+    with pytest.raises(InputError, match="the axis `batch` goes over it") as told:
+        load_sweep(tmp_path / "s.toml", ["training.batch_size=4"])
+    assert told.value.mend == "change the axis: --set 'axes.batch.values=[4]'"

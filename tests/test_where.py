@@ -82,11 +82,27 @@ def test_what_is_no_comparison_is_refused_and_never_run(text: str) -> None:
         parse_where(text, COLUMNS)
 
 
-def test_what_is_not_understood_is_told_by_its_column() -> None:
-    with pytest.raises(InputError, match=r"not understood at column 5 \(got 'n > > 1'\)"):
-        parse_where("n > > 1", COLUMNS)
-    with pytest.raises(InputError, match=r"not understood at column 7 \(got '  n > > 1'\)"):
-        parse_where("  n > > 1", COLUMNS)
+@pytest.mark.parametrize(
+    ("text", "problem", "mend"),
+    [
+        ("n > > 1", "not understood at column 5", None),
+        ("  n > > 1", "not understood at column 7", None),
+        ("n > 1)", "not understood at column 6", None),
+        ("n >   ", "breaks off", None),
+        ("n == 1 and", "breaks off", None),
+        ("n = 1", "not understood at column ", "`==` compares"),
+        ("n == 1 and rate = 1", "not understood at column ", "`==` compares"),
+        ("(n > 1) & (n < 9)", "`(n > 1) & (n < 9)` is no comparison", "`and` and `or` join comparisons"),
+        ("(n > 1) | (n < 9)", "`(n > 1) | (n < 9)` is no comparison", "`and` and `or` join comparisons"),
+    ],
+)
+def test_what_is_not_understood_is_told_by_its_column_and_with_its_mend(
+    text: str, problem: str, mend: str | None
+) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_where(text, COLUMNS)
+    assert caught.value.problem.startswith(problem)
+    assert caught.value.mend == mend
 
 
 @pytest.mark.parametrize("text", ["n in [1, 'a']", "init in ['a', 1]", "n not in ['a']", "1 < n < 'a'"])

@@ -164,7 +164,8 @@ def check_listed(sweep: "Sweep") -> None:
 
                 check_look(drawn.kind, options)
         except InputError as error:
-            error.key = f"{place(['maps', number - 1])}, {error.key}"
+            key = "lines" if error.key == "y" and drawn.kind == "lines" else error.key
+            error.key = f"{place(['maps', number - 1])}, {key}"
             error.mend = error.mend or "mend the map in the file, or leave all maps out with --no-maps"
             raise error.within(sweep.file or sweep.name) from None
 

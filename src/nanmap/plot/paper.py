@@ -67,6 +67,7 @@ def _inches(length: Length | None, key: str) -> float | None:
         raise InputError(problem, key=key, value=length, allowed=allowed, mend=mend)
     inches = number * INCHES[unit]
     if not LEAST <= inches <= MOST:
-        mend = str(length).replace(",", ".") if "," in str(length) else f"{min(max(inches, LEAST), MOST):g}in"
+        nearest = None if math.isnan(inches) else f"{min(max(inches, LEAST), MOST):g}in"
+        mend = str(length).replace(",", ".") if "," in str(length) else nearest
         raise InputError("no length of a sheet", key=key, value=length, allowed=allowed, mend=mend)
     return inches
