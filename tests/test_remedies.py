@@ -9,6 +9,7 @@ import pytest
 from handmade import AT_REST
 from nanmap.advice import Case, Edge, evidence, remedy
 from nanmap.advice.case import varies_little
+from nanmap.advice.remedies import rounded_down
 from nanmap.config.load import with_settings
 from nanmap.outcomes import MARKS
 from nanmap.plan import Plan, make_sweep
@@ -54,12 +55,13 @@ def case_of(cause: str, settings: dict[str, Any], edge: float | None = ..., **ro
         ("overflow", {RATE: 0.5}, ..., {}, INPUTS),
         ("overflow", {RATE: 0.51}, ..., {}, INPUTS | {RATE: 0.5}),
         ("overflow", SCALED | {RATES: [0.5]}, ..., {}, {RATES: [0.05]}),
+        ("overflow", {RATES: [0.5]}, ..., {}, INPUTS),
         ("overflow", {"optimizer.kind": "adam"}, ..., {}, SCALED),
         # Uphill: the sign, and what the rate then asks for.
         ("gradient_ascent", SCALED | {RATE: -0.5}, ..., {}, {RATE: 0.5}),
         ("gradient_ascent", SCALED | {RATE: -0.7}, ..., {}, {RATE: 0.5}),
         ("gradient_ascent", {RATE: -0.1}, ..., {}, INPUTS | {RATE: 0.1}),
-        ("gradient_ascent", SCALED | {RATES: [-0.1]}, ..., {}, {RATES: [0.1]}),
+        ("gradient_ascent", NET | {RATES: [-0.1, 0.2]}, None, {}, {RATES: [0.1, 0.2]}),
         # Calmer: a fifth, and below the edge.
         ("rising", NET | {RATE: 0.3}, None, {}, {RATE: 0.05}),
         ("rising", NET | {RATE: 0.3}, 0.5, {}, {RATE: 0.05}),
@@ -163,6 +165,13 @@ def test_a_longer_training_has_the_budget_that_its_pace_asks_for(
 ) -> None:
     case = case_of("budget_too_short", NET | budget, None, **dict(zip(MARKS, losses, strict=True)))
     assert remedy(case) == {key: count * longer for key, count in made.items()}
+
+
+@pytest.mark.parametrize(
+    ("value", "rounded"), [(0.15 / 3, 0.05), (0.1 * 0.2, 0.02), (0.0, 0.0), (-0.3, -0.3), (np.inf, np.inf)]
+)
+def test_rounding_down_takes_a_rounding_for_none_and_leaves_what_has_no_digits(value: float, rounded: float) -> None:
+    assert rounded_down(value) == rounded
 
 
 def test_what_does_not_go_together_with_the_other_settings_is_not_advised() -> None:
