@@ -16,6 +16,7 @@ from nanmap.analysis import (
     take_medians,
     take_quantiles,
     to_xarray,
+    wilson_interval,
 )
 from nanmap.errors import InputError
 from nanmap.outcomes import MARKS, Outcome
@@ -215,6 +216,15 @@ class TestOutcomes:
     def test_expected_counts_follow_where(self, tmp_path: Path):
         folder = write_run(tmp_path, [BATCH, RATE, SEED], where="batch_size != 4 and (batch_size != 1 or seed == 0)")
         assert view_of(folder).expected()[:, 0].tolist() == [1, 0, 4]
+
+
+@pytest.mark.parametrize(("successes", "runs"), [(0, 1), (0, 21), (16, 16), (1, 2), (7, 10), (99, 100)])
+def test_a_share_lies_two_deviations_from_either_end_of_its_interval(successes: int, runs: int) -> None:
+    """Of the deviation that a share at that end has; and rounding leads no end out of 0 to 1."""
+    low, high = wilson_interval(successes, runs)
+    assert 0 <= low <= successes / runs <= high <= 1
+    for end in (low, high):
+        assert (end - successes / runs) ** 2 == pytest.approx(1.96**2 * end * (1 - end) / runs, rel=1e-4, abs=1e-15)
 
 
 class TestMedians:

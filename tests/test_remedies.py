@@ -23,6 +23,7 @@ RATE, RATES, STEPS = "optimizer.learning_rate", "optimizer.layer_learning_rates"
 INPUTS, TARGETS = {"data.scale_inputs": "standard"}, {"data.scale_targets": "standard"}
 SCALED = INPUTS | TARGETS
 NET = SCALED | {"model.hidden": [8], "model.activation": "tanh"}
+STORED = {"model.init": "file", "model.init_file": "start.npz"}
 RAW_NET = {"model.hidden": [8], "model.activation": "tanh"}
 SCALED_COMMAND = SCALED | {"model.output_activation": "linear"}
 PERFECT = "0.5: 0 is the best constant answer (loss 1), 1 is perfect"
@@ -118,7 +119,9 @@ def case_of(cause: str, settings: dict[str, Any], edge: float | None = ..., **ro
         ("constant_answer", RAW_NET | {"model.output_activation": "softplus"}, 1.0, {}, SCALED_COMMAND),
         # At rest above the reference.
         ("plateau", NET | {"model.output_activation": "relu"}, 1.0, {}, {"model.output_activation": "linear"}),
+        ("constant_answer", SCALED, ..., {}, {RATE: 0.5}),
         ("plateau", RAW_NET | {"training.dtype": "bfloat16"}, 1.0, {}, {"training.dtype": "float32"}),
+        ("plateau", RAW_NET | {"training.dtype": "float16"}, 1.0, {}, {"training.dtype": "float32"}),
         ("plateau", RAW_NET | {"training.dtype": "bfloat16"}, 1.0, {"loss_at_90": 1.01}, SCALED),
         ("plateau", RAW_NET | {"optimizer.schedule": "cosine"}, 1.0, {}, {"optimizer.schedule": "constant"}),
         ("plateau", RAW_NET, 1.0, {}, SCALED),
@@ -126,6 +129,7 @@ def case_of(cause: str, settings: dict[str, Any], edge: float | None = ..., **ro
         ("plateau", NET | {RATES: [0.1, 0.1]}, None, {}, {"optimizer.kind": "adam"}),
         ("plateau", NET | {"optimizer.momentum": 0.9}, 1.0, {}, {"model.hidden": [16]}),
         ("plateau", NET | {"optimizer.kind": "adam", "model.hidden": [8, 3]}, None, {}, {"model.hidden": [16, 6]}),
+        ("plateau", NET | STORED | {"optimizer.kind": "adam"}, None, {}, {}),
         ("plateau", SCALED | {RATE: 0.01}, ..., {}, {RATE: 0.5}),
         ("plateau", SCALED | {RATE: 0.6}, ..., {}, {RATE: 0.5}),
         ("plateau", SCALED | {"training.batch_size": 4, RATE: 0.01}, ..., {}, {RATE: 0.002}),
@@ -176,7 +180,7 @@ def test_rounding_down_takes_a_rounding_for_none_and_leaves_what_has_no_digits(v
 
 def test_what_does_not_go_together_with_the_other_settings_is_not_advised() -> None:
     """A start from a file is no random one, and a step is counted in 32 bits."""
-    assert remedy(case_of("start_not_finite", NET | {"model.init": "file", "model.init_file": "start.npz"}, None)) == {}
+    assert remedy(case_of("start_not_finite", NET | STORED, None)) == {}
     assert remedy(case_of("too_slow", NET | {RATE: 0.5, STEPS: 2**30}, 1.0)) == {}
 
 

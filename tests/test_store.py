@@ -432,6 +432,24 @@ def test_shards_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     assert [table["x"].to_pylist() for table in shards.tables()] == [[0], [2], [11]]
 
 
+@pytest.mark.parametrize(
+    ("part", "left"),
+    [("cells", {"edges", "edges.json", "mine.txt"}), ("edges", {"cells", "manifest.json", "maps", "mine.txt"})],
+)
+def test_clearing_a_part_leaves_the_other_and_all_that_is_not_nanmap_s(
+    part: str, left: set[str], tmp_path: Path
+) -> None:
+    run = RunFolder(tmp_path)
+    run.maps.mkdir()
+    for name in ("mine.txt", "maps/a.png"):
+        (tmp_path / name).write_text("")
+    for each in (run.cells, run.edges):
+        each.write(0, pa.table({"x": [1]}))
+        each.write_manifest({"sweep": {}})
+    getattr(run, part).clear()
+    assert {path.name for path in tmp_path.iterdir() if path.is_file() or any(path.iterdir())} == left
+
+
 def test_a_run_folder_is_asked_for_before_its_rows(tmp_path: Path) -> None:
     """Rows that nothing speaks for are not read."""
     run = written(tmp_path)
