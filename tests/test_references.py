@@ -67,6 +67,40 @@ def test_equal_targets_are_held_against_answering_zero_and_zeros_against_answeri
     assert affine_floor(rows_of(third), "mse") == network_floor(rows_of(np.tile(third, (4, 1))), "mse") == 0
 
 
+def test_of_several_outputs_each_counts_alike() -> None:
+    inputs = RNG.standard_normal((40, 2))
+    for loss in ("sigmoid_cross_entropy", "mse", "huber"):
+        targets = CLASSES if loss == "sigmoid_cross_entropy" else NUMBERS
+        for reference in (loss_constant, affine_floor, neighbours_loss):
+            alone = [reference(rows_of(column[:, None], inputs), loss, DELTA) for column in targets.T]
+            assert reference(rows_of(targets, inputs), loss, DELTA) == pytest.approx(np.mean(alone), rel=1e-9)
+
+
+def test_of_rows_that_hold_shares_of_classes_none_is_a_constant_answer_better() -> None:
+    shares = CLASSES * [1.0, 2.0, 0.5] + 0.1
+    found = loss_constant(rows_of(shares), "softmax_cross_entropy")
+    assert found == pytest.approx(searched("softmax_cross_entropy", shares), rel=1e-7)
+
+
+def test_of_equal_rows_that_are_not_all_zeros_the_answer_is_zero() -> None:
+    assert loss_constant(rows_of(np.tile([0.0, 3.0], (4, 1))), "mse") == 4.5
+
+
+@pytest.mark.parametrize("reference", [loss_constant, affine_floor, network_floor, neighbours_loss])
+@pytest.mark.parametrize("loss", ["mse", "mae"])
+def test_an_infinity_leaves_no_reference(reference: Callable[..., float], loss: str) -> None:
+    targets = np.where(np.arange(40)[:, None] == 3, np.inf, NUMBERS)
+    assert np.isnan(reference(rows_of(targets, RNG.standard_normal((40, 2))), loss, DELTA))
+
+
+@pytest.mark.parametrize("reference", [affine_floor, network_floor, neighbours_loss])
+@pytest.mark.parametrize("loss", ["mse", "mae", "softmax_cross_entropy"])
+@pytest.mark.parametrize("gap", [np.nan, np.inf])
+def test_a_gap_in_the_inputs_leaves_none_either(reference: Callable[..., float], loss: str, gap: float) -> None:
+    inputs = np.where(np.arange(40) == 3, gap, RNG.standard_normal(40))
+    assert np.isnan(reference(rows_of(targets_of(loss), inputs), loss, DELTA))
+
+
 @pytest.mark.parametrize("reference", [loss_constant, affine_floor, network_floor])
 def test_a_gap_leaves_no_reference(reference: Callable[..., float]) -> None:
     targets = np.where(np.arange(40)[:, None] == 3, np.nan, NUMBERS)
@@ -78,6 +112,14 @@ def test_a_line_is_fitted_to_every_loss_of_numbers() -> None:
     assert set(WEIGHTS) == bent, (
         "nanmap/data/references/line.py fits lines to the losses of numbers that are not squared"
     )
+
+
+@pytest.mark.parametrize("loss", ["mse", "huber"])
+def test_the_best_line_does_not_hang_on_the_units_of_its_columns(loss: str) -> None:
+    inputs = RNG.standard_normal((40, 2))
+    fitted = line_loss(rows_of(NUMBERS, inputs), loss, DELTA)
+    assert line_loss(rows_of(NUMBERS, inputs * [1e-12, 1e12]), loss, DELTA) == pytest.approx(fitted, rel=1e-6)
+    assert fitted < 0.99 * loss_constant(rows_of(NUMBERS), loss, DELTA), "else the columns say nothing"
 
 
 def test_two_groups_have_the_border_of_their_counts() -> None:

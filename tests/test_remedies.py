@@ -49,6 +49,7 @@ def case_of(cause: str, settings: dict[str, Any], edge: float | None = ..., **ro
         ("killed", NET | {"model.activation": "relu", RATE: 0.6}, 1.0, {}, {RATE: 0.5}),
         ("killed", NET | {"model.activation": "relu"}, None, {}, {RATE: 0.01}),
         ("killed", NET | {"model.output_activation": "relu"}, 9.0, {}, {"model.output_activation": "linear"}),
+        ("blown_up_then_dead", NET | {"model.activation": "relu", RATE: 0.1}, 9.0, {}, {RATE: 0.01}),
         # Smaller steps: a start that is no start, raw data, the edge, a tenth.
         ("overflow", NET | {"model.init_scale": 9.0}, 1.0, {"loss_initial": 101.0}, {"model.init_scale": 1.0}),
         ("overflow", NET | {"model.init_scale": 9.0}, 1.0, {"loss_initial": 100.0}, {RATE: 0.01}),
