@@ -180,10 +180,10 @@ class TestView:
         assert (count_outcomes(folder, view)[0] == 8).all()
 
     def test_facets_stand_in_the_order_in_which_they_are_given(self, tmp_path: Path):
-        outcomes = np.where(np.arange(60) == 37, "dead", "converged")  # batch size 4, rate 1.0, seed 1
+        outcomes = np.where(np.arange(60) == 39, "dead", "converged")  # batch size 4, rate 10, seed 3
         folder = write_run(tmp_path, [BATCH, RATE, SEED], {"outcome": outcomes})
         view = make_view(load_grid(folder.read_manifest()), "learning_rate", facet=("seed", "batch_size"))
-        assert np.argwhere(count_outcomes(folder, view)[SEVERITY.index("dead")]).tolist() == [[1, 1, 4]]
+        assert np.argwhere(count_outcomes(folder, view)[SEVERITY.index("dead")]).tolist() == [[3, 1, 4]]
 
 
 class TestOutcomes:
