@@ -157,6 +157,37 @@ def test_classes_that_a_border_parts_leave_nothing() -> None:
     assert classifier_loss(rows_of(ring[:, None], inputs), "sigmoid_cross_entropy") > 0.3
 
 
+def test_a_border_is_found_between_columns_that_are_nearly_the_same() -> None:
+    inputs, apart = RNG.standard_normal((2, 60))
+    side = (apart > 0).astype(float)[:, None]
+    assert classifier_loss(rows_of(side, np.c_[inputs, inputs + 1e-4 * apart]), "sigmoid_cross_entropy") == 0
+
+
+def test_inputs_that_say_nothing_part_no_classes() -> None:
+    labels = np.arange(8) % 2
+    assert classifier_loss(rows_of(labels[:, None]), "sigmoid_cross_entropy") == pytest.approx(np.log(2))
+    assert classifier_loss(rows_of(np.eye(2)[labels]), "softmax_cross_entropy") == pytest.approx(np.log(2))
+
+
+def test_shares_of_classes_are_never_parted() -> None:
+    """Shares that follow a border exactly leave their own entropy; rows of two classes the choice between them."""
+    x = np.linspace(0.5, 3, 20)
+    share = 1 / (1 + np.exp(-x))
+    entropy = -np.mean(share * np.log(share) + (1 - share) * np.log(1 - share))
+    assert classifier_loss(rows_of(share[:, None], x), "sigmoid_cross_entropy") == pytest.approx(entropy, rel=1e-6)
+    two = np.where(np.arange(20)[:, None] < 10, [1.0, 1.0, 0.0], [0.0, 0.0, 1.0])
+    assert classifier_loss(rows_of(two, np.arange(20) - 9.5), "softmax_cross_entropy") == pytest.approx(
+        np.log(2), rel=1e-3
+    )
+
+
+def test_numbers_too_large_to_be_squared_leave_an_infinite_loss_and_their_inputs_the_same_neighbours() -> None:
+    assert loss_constant(rows_of(np.array([[1e200], [-1e200]])), "mse") == np.inf
+    inputs = RNG.standard_normal((40, 2))
+    far = rows_of(NUMBERS, inputs * [2.0**700, 2.0**-700])
+    assert neighbours_loss(far, "mse") == neighbours_loss(rows_of(NUMBERS, inputs), "mse")
+
+
 def five_nearest(inputs: np.ndarray, row: int) -> list[int]:
     spread = [np.std(column) or 1 for column in inputs.T]
     far = {
@@ -210,14 +241,18 @@ def test_a_network_is_held_against_the_better_of_line_and_neighbours() -> None:
 
 
 @pytest.mark.parametrize("delta", [0.1, 10.0])
-def test_a_network_s_floor_is_judged_by_the_loss_s_own_delta(delta: float) -> None:
+@pytest.mark.parametrize("size", [1.0, 40.0])
+def test_a_network_s_floor_is_judged_by_the_loss_s_own_delta(delta: float, size: float) -> None:
     x = np.linspace(-3, 3, 60)
-    rows = rows_of(np.sin(3 * x)[:, None], x)
+    wave = size * np.sin(3 * x)
+    rows = rows_of(wave[:, None], x)
     near = np.argsort(np.abs(x[:, None] - x) + np.diag(np.full(60, np.inf)), axis=1, kind="stable")[:, :5]
-    left = np.abs(np.median(np.sin(3 * x)[near], axis=1) - np.sin(3 * x))
+    left = np.abs(np.median(wave[near], axis=1) - wave)
     answered = np.where(left <= delta, left**2 / 2, delta * (left - delta / 2)).mean()
     assert answered < affine_floor(rows, "huber", delta)
     assert network_floor(rows, "huber", delta) == pytest.approx(answered, rel=1e-12)
+    line = rows_of(wave[:, None] + 500 * x[:, None], x)
+    assert network_floor(line, "huber", delta) == affine_floor(line, "huber", delta) == line_loss(line, "huber", delta)
 
 
 @pytest.mark.parametrize("changed", range(4))
