@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import nanmap
@@ -13,6 +14,8 @@ from handmade import LINE, write_run
 from nanmap.analysis.comparison import Move, Shift
 from nanmap.errors import InputError
 from nanmap.result import Result
+from nanmap.results.columns import COLUMNS
+from nanmap.results.schema import Column
 
 NAN, INF = math.nan, math.inf
 MADE = {"schema": 3, "versions": {"nanmap": "1", "jax": "1"}, "backend": "cpu", "device": "one"}
@@ -100,6 +103,17 @@ def test_nan_and_infinity_are_the_same_as_themselves(tmp_path: Path) -> None:
     found = nanmap.compare(a, b)
     assert found.shifts == []
     assert "every value of these rows is the same, bit for bit" in str(found)
+
+
+def test_of_every_column_that_differs_it_is_told(tmp_path: Path) -> None:
+    def value(column: Column, which: int) -> Any:
+        return (list(column.names) if column.names else [False, True] if column.type == pa.bool_() else [1, 2])[which]
+
+    a, b = (run(tmp_path / str(n), [rates(0.1, 0.2)], {each.name: value(each, n) for each in COLUMNS}) for n in (0, 1))
+    found = nanmap.compare(a, b)
+    assert [each.column for each in found.shifts] == [each.name for each in COLUMNS]
+    assert {each.equal for each in found.shifts} == {0}
+    assert {each.largest for each in found.shifts if each.largest is not None} == {0.5}
 
 
 def test_null_is_the_same_as_null_alone(tmp_path: Path) -> None:

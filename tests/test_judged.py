@@ -12,6 +12,7 @@ from handmade import write_run
 from nanmap.analysis import config_of_cell, differences, row_of_cell
 from nanmap.errors import InputError, RunFolderError
 from nanmap.result import Result
+from nanmap.results.columns import COLUMNS
 from nanmap.runs.single import train_one
 
 LINE = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 20}}
@@ -148,3 +149,12 @@ def test_rows_differ_by_bits() -> None:
     assert differences(row, dict(row)) == {}
     assert set(differences(row, row | {"b": -0.0, "c": math.nan, "d": "y", "e": 2})) == {"b", "c", "d", "e"}
     assert set(differences(row, row | {"a": 1.0})) == {"a"}
+    assert differences({"a": 1, "gone": 2}, {"a": 3, "new": 4}) == {"a": (1, 3)}
+
+
+def test_the_row_of_a_cell_has_its_columns_alone_wherever_it_stands(tmp_path: Path) -> None:
+    rates = {"key": "optimizer.learning_rate", "values": [1.0, 2.0, 3.0, 4.0, 5.0]}
+    folder = write_run(tmp_path, [rates], {"loss_final": np.arange(5.0)}, where="learning_rate != 2", shard_cells=2)
+    row = row_of_cell(folder, 3)
+    assert (list(row), row["loss_final"]) == ([each.name for each in COLUMNS], 3.0)
+    assert row_of_cell(folder, 1) is None
