@@ -75,6 +75,30 @@ def test_changes_are_counted_and_each_kind_has_an_example(tmp_path: Path) -> Non
     assert sum("--of" in line for line in told) == 10
 
 
+def test_a_change_of_cause_alone_is_none_of_outcome(tmp_path: Path) -> None:
+    a, b = (run(tmp_path / cause, [rates(0.1, 0.2)], {"cause": ["", cause]}) for cause in ("plateau", "bouncing"))
+    found = nanmap.compare(a, b)
+    assert (found.changed, found.outcomes, found.examples) == (0, [], [])
+    assert [(each.column, each.equal) for each in found.shifts] == [("cause", 1)]
+
+
+def test_the_most_common_change_comes_first_and_examples_in_the_order_of_the_cells(tmp_path: Path) -> None:
+    axes = [rates(*range(1, 9))]
+    a = run(tmp_path / "a", axes, {"outcome": ["nan"] * 8})
+    b = run(tmp_path / "b", axes, {"outcome": ["dead", *["inf"] * 6, "stalled"]})
+    found = nanmap.compare(a, b)
+    assert found.outcomes == [Move("nan", "inf", 6), Move("nan", "dead", 1), Move("nan", "stalled", 1)]
+    assert found.examples == [0, 1, 2, 3, 7]
+    assert [row["cell_a"] for row in found.to_dict()["examples"]] == [0, 1, 2, 3, 7]
+
+
+def test_of_the_cells_that_one_run_alone_has_the_first_are_told(tmp_path: Path) -> None:
+    a, b = run(tmp_path / "a", [seeds(*range(9))]), run(tmp_path / "b", [seeds(0, 8)])
+    alone = nanmap.compare(a, b).alone
+    assert [(each.count, each.first) for each in alone] == [(7, [{"seed": n} for n in range(1, 6)]), (0, [])]
+    assert nanmap.compare(a, run(tmp_path / "c", [seeds(9)])).to_dict()["share"] is None
+
+
 @pytest.mark.parametrize(
     ("one", "other", "other_kind", "largest"),
     [
@@ -133,6 +157,17 @@ def test_steps_move_relatively_and_texts_are_only_counted(tmp_path: Path) -> Non
     found = shift(a, b, "first_nan_step")
     assert (found.equal, found.other_kind, found.median, found.largest) == (0, 1, 0.375, 0.5)
     assert shift(a, b, "cause") == Shift("cause", 2, None, None, None, None)
+
+
+def test_the_median_is_that_of_the_numbers_that_differ_and_flags_are_only_counted(tmp_path: Path) -> None:
+    axes = [rates(1.0, 2.0, 3.0, 4.0)]
+    flags = np.array([True, True, False, False])
+    a = run(tmp_path / "a", axes, {"loss_final": np.array([10.0, 10.0, 10.0, 7.0]), "dead_layer": flags})
+    b = run(tmp_path / "b", axes, {"loss_final": np.array([9.0, 8.0, 1.0, 7.0]), "dead_layer": flags})
+    assert (shift(a, b, "loss_final").median, shift(a, b, "loss_final").cells) == (pytest.approx(0.2), (2, 2))
+    assert [each.column for each in nanmap.compare(a, b).shifts] == ["loss_final"]
+    c = run(tmp_path / "c", axes, {"dead_layer": ~flags})
+    assert shift(a, c, "dead_layer") == Shift("dead_layer", 0, None, None, None, None)
 
 
 def test_where_numbers_moved_most_is_told_by_the_cell_of_either_run(tmp_path: Path) -> None:
