@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 import nanmap
 from handmade import LINE, write_run
-from nanmap.analysis.comparison import Move, Shift
+from nanmap.analysis import comparison
+from nanmap.analysis.comparison import Alone, Comparison, Move, Shift
 from nanmap.errors import InputError
 from nanmap.result import Result
 from nanmap.results.columns import COLUMNS
@@ -252,3 +254,79 @@ def test_what_is_no_run_is_told(command, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, "nanmap: b: no such folder")
     with pytest.raises(InputError, match="expects a result or a run folder"):
         nanmap.compare(tmp_path / "a", 3)
+
+
+def test_a_comparison_is_told_line_by_line() -> None:
+    changed = pd.DataFrame(
+        {
+            "seed": [3],
+            "cell_a": [4],
+            "cell_b": [5],
+            "outcome_a": ["nan"],
+            "outcome_b": ["dead"],
+            "cause_a": [""],
+            "cause_b": [""],
+        }
+    )
+    shifts = [
+        Shift("loss_final", 1000, 2, 0.125, 2.0, (3, 7)),
+        Shift("r2", 7, 1, None, None, None),
+        Shift("outcome", 5, None, None, None, None),
+    ]
+    found = Comparison(
+        names=("a", "b"), cells=(2000, 30), both=1200, alone=(Alone(0, []), Alone(1800, [{"seed": 1, "learning_rate": 0.1234567}])),
+        differs={"where": (None, "seed > 1"), "outcome.ratio": (0.1234567, np.inf)}, outcomes=[Move("nan", "dead", 1)], shifts=shifts,
+        examples=[0], commands=[("train a", "train b")], _changed=changed,
+    )  # fmt: skip
+    assert str(found).splitlines() == [
+        "A: a (2,000 cells)",
+        "B: b (30 cells)",
+        "what differs, A | B:",
+        "  where          – | seed > 1",
+        "  outcome.ratio  0.123457 | inf",
+        "cells of the same settings: 1,200",
+        "only in B: 1,800, such as seed = 1, learning_rate = 0.123457",
+        "outcome: changed in 1 of 1,200 (0.083 %)",
+        "         1  nan → dead",
+        "these are:",
+        "  seed = 3: nan → dead",
+        "    train a",
+        "    train b",
+        "columns that are not the same to the last bit in all 1,200 cells (other kind: a number, inf, NaN or null",
+        "that became another of these; median and largest relative difference of the other numbers that differ):",
+        "  column        bit-equal   other kind     median    largest",
+        "  loss_final        1,000            2       0.12          2  at cell 3 | 7",
+        "  r2                    7            1",
+        "  outcome               5",
+    ]
+    plain = found.to_dict()
+    assert plain["cells"] == {"each": [2000, 30], "both": 1200, "only": [0, 1800]}
+    assert [each["largest_at"] for each in plain["columns"]] == [[3, 7], None, None]
+    mine = found.to_pandas()
+    mine["seed"] = 9
+    assert found.to_pandas().seed.tolist() == [3], "a table of one's own"
+
+
+@pytest.mark.parametrize(("changed", "said"), [(5, "these are:"), (6, "such as:")])
+def test_of_more_than_five_changes_some_are_told(changed: int, said: str, tmp_path: Path) -> None:
+    axes = [seeds(*range(changed))]
+    a, b = (run(tmp_path / end, axes, {"outcome": [end] * changed}) for end in ("nan", "inf"))
+    assert said in str(nanmap.compare(a, b)).splitlines()
+
+
+def test_a_run_without_axes_is_a_single_cell(tmp_path: Path) -> None:
+    a, b = (run(tmp_path / end, [], {"outcome": [end]}) for end in ("nan", "inf"))
+    assert "  the only cell: nan → inf" in str(nanmap.compare(a, b)).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "said"),
+    [(1, 3, "33 %"), (95, 1000, "9.5 %"), (1, 10, "10 %"), (1, 3000, "0.033 %"), (7, 7, "100 %")],
+)
+def test_a_share_has_two_digits(part: int, whole: int, said: str) -> None:
+    assert comparison._percent(part, whole) == said
+
+
+def test_a_cell_is_trained_again_with_all_thresholds_that_it_was_judged_by() -> None:
+    told = comparison.again("a run", 3, {"ratio": 0.5, "floor": 0.1})
+    assert told == "nanmap run --cell 3 --of 'a run' --set outcome.ratio=0.5 --set outcome.floor=0.1"

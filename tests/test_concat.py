@@ -9,7 +9,7 @@ import pytest
 
 import nanmap
 from handmade import LINE, RATE, write_run
-from nanmap.analysis import config_of_cell, load_grid
+from nanmap.analysis import config_of_cell, load_grid, merged
 from nanmap.errors import InputError
 from nanmap.result import Result
 
@@ -91,7 +91,8 @@ def test_a_setting_in_which_runs_differ_becomes_an_axis(
 def test_settings_that_change_together_are_walked_together(tmp_path: Path) -> None:
     config = with_training(seed=3) | {"model": {"init_scale": 2.0}}
     runs = [run(tmp_path / "a", [RATE]), run(tmp_path / "b", [RATE], config=config)]
-    assert load_grid(nanmap.concat(runs).manifest).shape == (2, 5)
+    grid = load_grid(nanmap.concat(runs).manifest)
+    assert (grid.shape, [axis.column for axis in grid.axes]) == ((2, 5), ["init_scale", "seed", "learning_rate"])
     runs.append(run(tmp_path / "c", [RATE], config=with_training(seed=4)))
     assert sorted(load_grid(nanmap.concat(runs).manifest).shape) == [2, 3, 5]
 
@@ -131,6 +132,45 @@ def test_zipped_axes_stay_zipped_where_each_value_has_one_partner(tmp_path: Path
     assert load_grid(joined.manifest).shape == (3,)
     assert losses(joined, "learning_rate", "momentum") == [(0.1, 0.5, 1.0), (0.2, 0.6, 2.0), (0.3, 0.7, 3.0)]
     assert len(load_grid(nanmap.concat([one, three]).manifest).shape) == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "zipped", "shape"),
+    [
+        (([0.3], [0.5]), True, (3, 2)),  # a momentum of 0.5 with two rates
+        (([0.2], [0.7]), True, (2, 3)),  # a rate of 0.2 with two momenta
+        (([0.3], [0.7]), True, (3,)),
+        (([0.3], [0.7]), False, (3, 3)),  # a run in which each goes by itself
+    ],
+)
+def test_axes_walk_together_where_they_do_in_each_run_and_no_value_has_two_partners(
+    values: tuple, zipped: bool, shape: tuple, tmp_path: Path
+) -> None:
+    together = {"zip": [["learning_rate", "momentum"]]}
+    one = run(tmp_path / "a", [rates(0.1, 0.2), axis("optimizer.momentum", 0.5, 0.6)], **together)
+    other = run(
+        tmp_path / "b", [rates(*values[0]), axis("optimizer.momentum", *values[1])], **together if zipped else {}
+    )
+    assert load_grid(nanmap.concat([one, other]).manifest).shape == shape
+
+
+@pytest.mark.parametrize("most", [5, 6])
+def test_runs_whose_grid_would_be_too_large_are_refused(
+    most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merged, "MOST_CELLS", most)
+    runs = [run(tmp_path / "a", [rates(0.1, 0.2), seeds(0, 1)]), run(tmp_path / "b", [rates(0.1), seeds(2)])]
+    if most < 6:
+        with pytest.raises(InputError, match="too many settings"):
+            nanmap.concat(runs)
+    else:
+        assert len(nanmap.concat(runs).to_pandas()) == 5
+
+
+def test_axes_over_epochs_and_over_updates_are_refused(tmp_path: Path) -> None:
+    one, other = run(tmp_path / "a", [axis("training.epochs", 1, 2)]), run(tmp_path / "b", [axis("training.steps", 5)])
+    with pytest.raises(InputError, match=r"training\.steps: is set by the axis `training\.epochs` of .*a and by"):
+        nanmap.concat([one, other])
 
 
 def test_the_same_row_twice_is_kept_once_and_another_row_is_refused(tmp_path: Path) -> None:

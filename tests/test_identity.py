@@ -151,3 +151,9 @@ def test_a_manifest_names_the_versions_that_may_change_a_bit() -> None:
     assert _version("no-such-package") == "not installed"
     assert made["complete"] is False
     assert made["hash"] == identity_hash(made)
+
+
+def test_a_manifest_is_what_its_file_will_hold() -> None:
+    assert make_manifest({"sweep": {"axes": ({"values": (1, 2)},)}})["sweep"] == {"axes": [{"values": [1, 2]}]}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        make_manifest({"sweep": {}, "shard_cells": float("nan")})
