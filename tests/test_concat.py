@@ -59,6 +59,7 @@ def test_more_seeds_and_another_window_fall_into_their_places(tmp_path: Path) ->
     assert np.isnan(grid.sel(learning_rate=0.3).values[:2]).all()
     assert joined.to_xarray().outcome.sel(learning_rate=0.3, seed=0).item() == ""
     assert joined.manifest["joined"] == [str(one), str(other)]
+    assert joined.manifest["sweep"]["zip"] == []
 
 
 def test_a_hole_is_drawn_as_not_trained(tmp_path: Path) -> None:
@@ -173,6 +174,111 @@ def test_axes_over_epochs_and_over_updates_are_refused(tmp_path: Path) -> None:
         nanmap.concat([one, other])
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "column", "values"),
+    [
+        (seeds(2), seeds(10, 1), "seed", [1, 2, 10]),
+        (axis("model.bias", True), axis("model.bias", False), "bias", [True, False]),
+        (axis("model.init", "zeros"), axis("model.init", "normal"), "init", ["zeros", "normal"]),
+        (axis("training.seed", 4, name="draw"), axis("training.seed", 3, name="draw"), "draw", [3, 4]),
+    ],
+)
+def test_numbers_ascend_and_other_values_come_as_the_runs_do(
+    one: dict, other: dict, column: str, values: list, tmp_path: Path
+) -> None:
+    joined = nanmap.concat([run(tmp_path / "a", [one]), run(tmp_path / "b", [other])])
+    (found,) = load_grid(joined.manifest).axes
+    assert (found.column, found.labels.tolist()) == (column, values)
+
+
+def test_axes_of_one_name_go_by_their_whole_keys(tmp_path: Path) -> None:
+    one = run(tmp_path / "a", [axis("optimizer.learning_rate", 0.1, name="pace"), seeds(0)])
+    other = run(tmp_path / "b", [axis("optimizer.momentum", 0.5, name="pace"), seeds(1)])
+    columns = [each.column for each in load_grid(nanmap.concat([one, other]).manifest).axes]
+    assert columns == ["optimizer_learning_rate", "seed", "optimizer_momentum"]
+
+
+def test_a_cell_is_looked_for_in_the_folder_that_holds_it(tmp_path: Path) -> None:
+    one = run(tmp_path / "a", [rates(0.1, 0.2, 0.3), seeds(0)], where="learning_rate != 0.1")
+    two, three = run(tmp_path / "b", [rates(0.1, 0.3), seeds(1)]), run(tmp_path / "c", [rates(0.2), seeds(1)])
+    folder = nanmap.concat([nanmap.concat([one, two]), three]).folder
+    found = {cell: folder.source(cell) for cell in (2, 4, 1, 5, 3)}
+    assert {cell: (source.path, number) for cell, (source, number) in found.items()} == {
+        2: (one, 1), 4: (one, 2), 1: (two, 0), 5: (two, 1), 3: (three, 0)
+    }  # fmt: skip
+    with pytest.raises(InputError, match="no run has a row of this cell"):
+        folder.source(0)
+
+
+def test_rows_that_several_runs_have_are_kept_once(tmp_path: Path) -> None:
+    runs = [run(tmp_path / str(n), [rates(*values)]) for n, values in enumerate([(0.1,), (0.2,), (0.1, 0.2)])]
+    joined = nanmap.concat(runs)
+    assert losses(joined, "learning_rate") == [(0.1, 1.0), (0.2, 1.0)]
+    assert joined.manifest["complete"]
+    runs.append(run(tmp_path / "unfinished", [rates(0.1)], complete=False))
+    assert not nanmap.concat(runs).manifest["complete"]
+
+
+def test_a_choice_s_file_is_the_same_by_its_content(tmp_path: Path) -> None:
+    def of_choices(name: str, folder: str, seed: int, content: str = "11") -> Path:
+        choices = {"name": "rows", "choices": {"few": {"data.path": f"{folder}/few.csv"}}}
+        config = {"data": {"kind": "csv", "target": "y"}, "training": {"epochs": 1, "seed": seed}}
+        return run(tmp_path / name, [choices], config=config, data=[f"few.csv {content}"])
+
+    one = of_choices("a", "/one", 0)
+    assert nanmap.concat([one, of_choices("b", "/two", 1)]).to_pandas().rows.tolist() == ["few", "few"]
+    with pytest.raises(InputError, match="other contents"):
+        nanmap.concat([one, of_choices("c", "/one", 1, "22")])
+
+
+@pytest.mark.parametrize(("wrong", "more"), [(3, "); they differ"), (4, ") and 1 more; they differ")])
+def test_of_many_rows_that_are_not_the_same_three_are_named(wrong: int, more: str, tmp_path: Path) -> None:
+    axes = [rates(*range(1, 8))]
+    runs = [run(tmp_path / "a", axes, 1.0), run(tmp_path / "b", axes, np.where(np.arange(7) < wrong, 2.0, 1.0))]
+    with pytest.raises(InputError) as told:
+        nanmap.concat(runs)
+    assert told.value.problem.count("and cell") == 3
+    assert more in told.value.problem
+
+
+def test_rows_are_other_ones_where_any_of_their_values_is(tmp_path: Path) -> None:
+    axes = [rates(0.1, 0.2, 0.3)]
+    one, other = run(tmp_path / "a", axes, np.array([1.0, 2.0, 3.0])), tmp_path / "b"
+    write_run(
+        other, axes, {"loss_final": np.array([1.0, 9.0, 3.0]), "outcome": ["converged", "converged", "dead"]}, **MADE
+    )
+    with pytest.raises(InputError) as told:
+        nanmap.concat([one, other])
+    cells = "cell 1 and cell 1 (learning_rate = 0.2); cell 2 and cell 2 (learning_rate = 0.3)"
+    assert told.value.problem.endswith(f"{cells}; they differ in outcome, loss_final")
+
+
+def test_what_manifests_say_is_put_together(tmp_path: Path) -> None:
+    told = [
+        {"models": {"mlp": ["a line"]}, "rows": "20 rows", "data": ["x.csv 11"]},
+        {"models": {"mlp": ["a net", "a line"]}, "rows": "20 rows", "data": ["w.csv 22", "x.csv 11"]},
+        {"models": {"other": ["a tree"]}, "rows": "9 rows"},
+    ]
+    runs = [run(tmp_path / str(seed), [seeds(seed)], **more) for seed, more in enumerate(told)]
+    two, three = (nanmap.concat(runs[:count]).manifest for count in (2, 3))
+    assert (two["models"], two["rows"], two["data"]) == (
+        {"mlp": ["a line", "a net"]},
+        "20 rows",
+        ["w.csv 22", "x.csv 11"],
+    )
+    assert (three["models"], three["rows"]) == ({"mlp": ["a line", "a net"], "other": ["a tree"]}, None)
+
+
+def test_a_title_stays_where_all_runs_have_it_and_names_come_once(tmp_path: Path) -> None:
+    runs = [run(tmp_path / str(seed), [seeds(seed)]) for seed in range(3)]
+    folders = [Result(each).folder for each in runs]
+    for folder, (name, title) in zip(folders, [("line", "A"), ("line", "A"), ("other", "B")], strict=True):
+        manifest = folder.read_manifest()
+        folder.write_manifest(manifest | {"sweep": manifest["sweep"] | {"name": name, "title": title}})
+    told = [nanmap.concat(runs[:count]).manifest["sweep"] for count in (2, 3)]
+    assert [(each["name"], each["title"]) for each in told] == [("line", "A"), ("line + other", "")]
+
+
 def test_the_same_row_twice_is_kept_once_and_another_row_is_refused(tmp_path: Path) -> None:
     hostile = np.array([np.nan, 0.0, np.inf])
     one, same = (run(tmp_path / name, [rates(0.1, 0.2, 0.3)], hostile) for name in "ab")
@@ -200,8 +306,10 @@ def test_the_same_row_twice_is_kept_once_and_another_row_is_refused(tmp_path: Pa
 )
 def test_runs_that_cannot_stand_beside_each_other_are_refused(more: dict, said: str, tmp_path: Path) -> None:
     one, other = run(tmp_path / "a", [RATE, seeds(0)]), run(tmp_path / "b", [RATE, seeds(1)], **more)
-    with pytest.raises(InputError, match=said):
-        nanmap.concat([one, other])
+    alike = run(tmp_path / "alike", [RATE, seeds(2)])
+    for runs in ([one, other], [one, alike, other]):
+        with pytest.raises(InputError, match=said):
+            nanmap.concat(runs)
 
 
 def test_runs_judged_alike_are_put_together(tmp_path: Path) -> None:
@@ -241,6 +349,7 @@ def test_the_condition_that_all_runs_share_stays(tmp_path: Path) -> None:
     joined = nanmap.concat(runs)
     assert joined.manifest["sweep"]["where"] == "seed < 2 or learning_rate > 0.1"
     assert len(joined.to_pandas()) == load_grid(joined.manifest).kept(0, 8).numbers.size == 6
+    assert joined.manifest["complete"]
     other = run(tmp_path / "b", axes(5), where="learning_rate > 0.1")
     assert nanmap.concat([*runs, other]).manifest["sweep"]["where"] is None
 

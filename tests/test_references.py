@@ -80,6 +80,7 @@ def test_of_rows_that_hold_shares_of_classes_none_is_a_constant_answer_better() 
     shares = CLASSES * [1.0, 2.0, 0.5] + 0.1
     found = loss_constant(rows_of(shares), "softmax_cross_entropy")
     assert found == pytest.approx(searched("softmax_cross_entropy", shares), rel=1e-7)
+    assert classifier_loss(rows_of(shares), "softmax_cross_entropy") == pytest.approx(found, rel=1e-7)
 
 
 def test_of_equal_rows_that_are_not_all_zeros_the_answer_is_zero() -> None:

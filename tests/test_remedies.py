@@ -80,6 +80,7 @@ def case_of(cause: str, settings: dict[str, Any], edge: float | None = ..., **ro
         ("too_slow", RAW_NET, None, {}, SCALED),
         ("too_slow", NET | {RATE: 0.5}, 1.0, {}, {STEPS: 800}),
         ("too_slow", NET | {RATES: [0.1, 0.1]}, None, {}, {STEPS: 800}),
+        ("too_slow", NET | {RATES: [0.0, 0.1]}, None, {}, {STEPS: 800}),
         ("no_movement", NET | {RATES: [0.0, 0.0]}, None, {}, {RATES: [0.01, 0.01]}),
         ("no_movement", NET | {RATE: 0.0}, None, {}, {RATE: 0.01}),
         ("no_movement", NET | {RATE: 0.0}, 0.1, {}, {RATE: 0.05}),
