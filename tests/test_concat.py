@@ -9,9 +9,10 @@ import pytest
 
 import nanmap
 from handmade import LINE, RATE, write_run
-from nanmap.analysis import config_of_cell, load_grid, merged
+from nanmap.analysis import JoinedFolder, config_of_cell, load_grid, merged
 from nanmap.errors import InputError
 from nanmap.result import Result
+from nanmap.results.folder import RunFolder
 
 SIZES = {"key": "training.batch_size", "values": [1, 4]}
 MADE = {"schema": 3, "versions": {"nanmap": "1", "jax": "1"}, "backend": "cpu"}
@@ -341,6 +342,78 @@ def test_what_may_change_last_digits_is_told(more: dict, tmp_path: Path) -> None
     other = run(tmp_path / "b", [RATE, seeds(1)], **{"widths": {"p": 4}, **more})
     with pytest.warns(UserWarning, match="the last digits may differ"):
         nanmap.concat([one, other])
+
+
+DIGITS = "the last digits may differ, and near a chaotic boundary the outcome"
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({}, []),
+        ({"backend": "gpu"}, ["backend is cpu in {a}, gpu in {b}"]),
+        *(
+            ({"versions": {"nanmap": "1", "jax": "1", name: "2"}}, [f"{name} is {was} in {{a}}, 2 in {{b}}"])
+            for name, was in (("jax", 1), ("jaxlib", None), ("optax", None), ("numpy", None))
+        ),
+        ({"widths": {"p": 8, "q": 2}}, ["{b} trained other numbers of cells side by side"]),
+        ({"widths": {"q": 2}}, []),
+    ],
+)
+def test_of_what_may_change_last_digits_each_run_s_own_is_named(more: dict, told: list[str], tmp_path: Path) -> None:
+    a = run(tmp_path / "a", [RATE, seeds(0)], widths={"p": 4})
+    b = run(tmp_path / "b", [RATE, seeds(1)], **{"widths": {"p": 4}, **more})
+    notes = JoinedFolder([RunFolder(a), RunFolder(b)]).notes
+    assert notes == [f"{each.format(a=a, b=b)}: {DIGITS}" for each in told]
+
+
+@pytest.mark.parametrize(("apart", "told"), [(3e-13, True), (3e-12, False)])
+@pytest.mark.parametrize("value", [0.3, 3e5])
+def test_values_are_almost_equal_up_to_a_few_roundings(value: float, apart: float, told: bool, tmp_path: Path) -> None:
+    """Whichever is the larger, and whatever stands beside them."""
+    for name, factor in (("above", 1 + apart), ("below", 1 - apart)):
+        one = run(tmp_path / f"{name} one", [rates(value, value / 2)])
+        two = run(tmp_path / name, [rates(value / 2, 2 * value, value * factor)])
+        notes = JoinedFolder([RunFolder(one), RunFolder(two)]).notes
+        assert bool(notes) == told
+        assert all(f"such as {value!r} and {value * factor!r}" in note for note in notes)
+
+
+def test_zipped_axes_with_another_between_keep_their_own_values(tmp_path: Path) -> None:
+    axes = lambda *at: [rates(0.1, 0.2), seeds(*at), axis("optimizer.momentum", 0.5, 0.6)]  # noqa: E731
+    zipped = {"zip": [["learning_rate", "momentum"]]}
+    one = run(tmp_path / "a", axes(0, 1), np.arange(4.0), **zipped)
+    two = run(tmp_path / "b", axes(2), np.array([8.0, 9.0]), **zipped)
+    found = losses(nanmap.concat([one, two]), "learning_rate", "momentum", "seed")
+    expected = [
+        (0.1, 0.5, 0, 0.0),
+        (0.1, 0.5, 1, 1.0),
+        (0.1, 0.5, 2, 8.0),
+        (0.2, 0.6, 0, 2.0),
+        (0.2, 0.6, 1, 3.0),
+        (0.2, 0.6, 2, 9.0),
+    ]
+    assert found == expected
+
+
+def test_each_file_that_runs_share_must_be_the_same(tmp_path: Path) -> None:
+    one = run(tmp_path / "a", [seeds(0)], data=["x.csv 11", "y.csv 22"])
+    other = run(tmp_path / "b", [seeds(1)], data=["w.csv 00", "x.csv 11", "y.csv 33"])
+    with pytest.raises(InputError, match=r"the file y\.csv has other contents"):
+        nanmap.concat([one, other])
+
+
+@pytest.mark.parametrize(("floors", "asked"), [(("auto", 0.5), "floor=0.5"), (("affine", "auto"), "floor=…")])
+def test_runs_of_other_floors_are_judged_alike_by_one_that_is_a_number(
+    floors: tuple, asked: str, tmp_path: Path
+) -> None:
+    runs = [
+        run(tmp_path / str(seed), [seeds(seed)], config=LINE | {"outcome": {"floor": floor}})
+        for seed, floor in enumerate(floors)
+    ]
+    with pytest.raises(InputError, match=r"judged by other thresholds") as told:
+        nanmap.concat(runs)
+    assert f"judged({asked})" in told.value.mend
 
 
 def test_the_condition_that_all_runs_share_stays(tmp_path: Path) -> None:
