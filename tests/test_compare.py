@@ -204,6 +204,19 @@ def test_what_differs_between_the_runs_is_told_first(tmp_path: Path) -> None:
     assert told[3].split() == ["version", "of", "nanmap", "1", "|", "2"]
 
 
+@pytest.mark.parametrize(("path", "both"), [("/two/x.csv", 1), ("/one/y.csv", 0)])
+def test_cells_are_the_same_where_their_file_is_by_name_wherever_it_stands(
+    path: str, both: int, tmp_path: Path
+) -> None:
+    def of_file(name: str, path: str) -> Path:
+        config = {"data": {"kind": "csv", "target": "y"}, "training": {"epochs": 1}}
+        axis = {"key": "data.path", "values": [path]}
+        return run(tmp_path / name, [axis], config=config, data=[f"{Path(path).name} 11"])
+
+    found = nanmap.compare(of_file("a", "/one/x.csv"), of_file("b", path))
+    assert (found.both, found.alone[0].count) == (both, 1 - both)
+
+
 def test_runs_of_other_versions_are_compared_in_the_columns_that_both_have(tmp_path: Path) -> None:
     a, b = (run(tmp_path / name, [rates(0.1)], {"loss_final": 1.0}) for name in "ab")
     older = write_run(tmp_path / "b", [rates(0.1)], {"loss_final": 2.0}, **MADE | {"schema": 2})

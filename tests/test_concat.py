@@ -452,17 +452,16 @@ def test_a_budget_that_an_axis_replaces_is_none_in_which_runs_differ(tmp_path: P
     assert load_grid(nanmap.concat([one, two]).manifest).shape == (3,)
 
 
-def test_a_cell_of_joined_runs_has_the_budget_of_its_choice(tmp_path: Path) -> None:
-    choices = {"long": {"training.epochs": 9}, "counted": {"training.steps": 4}}
-    one = run(tmp_path / "a", [{"name": "budget", "choices": choices}, seeds(0)])
-    two = run(tmp_path / "b", [{"name": "budget", "choices": choices}, seeds(1)])
-    joined = nanmap.concat([one, two])
+@pytest.mark.parametrize("order", [("long", "counted"), ("counted", "long")])
+@pytest.mark.parametrize("budget", [{"epochs": 10}, {"steps": 7}])
+def test_a_cell_of_joined_runs_has_the_budget_of_its_choice(order: tuple, budget: dict, tmp_path: Path) -> None:
+    known = {"long": {"training.epochs": 9}, "counted": {"training.steps": 4}}
+    axis, config = {"name": "budget", "choices": {name: known[name] for name in order}}, LINE | {"training": budget}
+    joined = nanmap.concat([run(tmp_path / str(seed), [axis, seeds(seed)], config=config) for seed in range(2)])
     found = [config_of_cell(joined.folder, cell).training for cell in range(4)]
+    budgets = {"long": (9, None), "counted": (None, 4)}
     assert [(each.epochs, each.steps, each.seed) for each in found] == [
-        (9, None, 0),
-        (9, None, 1),
-        (None, 4, 0),
-        (None, 4, 1),
+        (*budgets[name], seed) for name in order for seed in range(2)
     ]
 
 
