@@ -217,6 +217,28 @@ def test_cells_are_the_same_where_their_file_is_by_name_wherever_it_stands(
     assert (found.both, found.alone[0].count) == (both, 1 - both)
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        ([seeds(1, 2)], [], ("1, 2", "no axis")),
+        ([], [seeds(0, 1)], ("no axis", "0, 1")),
+        ([seeds(*range(5))], [seeds(5, 9, 3, 1, 7, 8)], ("0, 1, 2, 3, 4", "6 values, 1 to 9")),
+    ],
+)
+def test_axes_of_other_values_are_told_by_them_or_by_their_ends(
+    one: list, other: list, told: tuple, tmp_path: Path
+) -> None:
+    a, b = run(tmp_path / "a", [rates(0.1), *one]), run(tmp_path / "b", [rates(0.1), *other])
+    assert nanmap.compare(a, b).differs == {"axis seed": told}
+
+
+@pytest.mark.parametrize(("count", "told"), [(5, "0, 1, 2, 3, 4"), (6, "0, 1, 2, 3, 4 …")])
+def test_of_many_widths_five_are_told(count: int, told: str, tmp_path: Path) -> None:
+    a = run(tmp_path / "a", [rates(0.1)], widths={f"p{n}": n for n in range(count)})
+    b = run(tmp_path / "b", [rates(0.1)], widths={f"p{n}": 9 for n in range(count)})
+    assert nanmap.compare(a, b).differs["cells side by side"][0] == told
+
+
 def test_runs_of_other_versions_are_compared_in_the_columns_that_both_have(tmp_path: Path) -> None:
     a, b = (run(tmp_path / name, [rates(0.1)], {"loss_final": 1.0}) for name in "ab")
     older = write_run(tmp_path / "b", [rates(0.1)], {"loss_final": 2.0}, **MADE | {"schema": 2})
