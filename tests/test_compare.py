@@ -232,6 +232,11 @@ def test_axes_of_other_values_are_told_by_them_or_by_their_ends(
     assert nanmap.compare(a, b).differs == {"axis seed": told}
 
 
+def test_a_run_that_is_not_complete_is_told(tmp_path: Path) -> None:
+    a, b = run(tmp_path / "a", [rates(0.1)]), run(tmp_path / "b", [rates(0.1)], complete=False)
+    assert nanmap.compare(a, b).differs == {"complete": (True, False)}
+
+
 @pytest.mark.parametrize(("count", "told"), [(5, "0, 1, 2, 3, 4"), (6, "0, 1, 2, 3, 4 …")])
 def test_of_many_widths_five_are_told(count: int, told: str, tmp_path: Path) -> None:
     a = run(tmp_path / "a", [rates(0.1)], widths={f"p{n}": n for n in range(count)})

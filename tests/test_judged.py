@@ -68,6 +68,31 @@ def test_a_wrong_threshold_is_named(thresholds: dict, problem: str, run) -> None
     assert told.value.key == f"outcome.{next(iter(thresholds))}"
 
 
+def test_a_folder_that_is_judged_has_the_thresholds_given_and_any_of_its_columns_by_itself(tmp_path: Path) -> None:
+    config = LINE | {"outcome": {"ratio": 0.5, "rising": 3.0}}
+    write_run(tmp_path, [RATES], {"loss_floor": 1.0, "steps_run": 9, "layers": 1}, config=config, schema=3)
+    judged = Result(tmp_path).judged(ratio=0.1, floor=2.0).folder
+    assert judged.read_manifest()["sweep"]["config"] == LINE | {"outcome": {"ratio": 0.1, "rising": 3.0, "floor": 2.0}}
+    for name in ("loss_floor", "outcome", "cause", "loss_final"):
+        (table,) = judged.tables([name])
+        assert table.column_names == [name]
+    (floors,) = judged.tables(["cell", "loss_floor"])
+    assert floors.to_pydict() == {"cell": list(range(7)), "loss_floor": [2.0] * 7}
+    assert [name for table in judged.tables() for name in table.column_names] == [
+        "cell",
+        "learning_rate",
+        *(each.name for each in COLUMNS),
+    ]
+
+
+@pytest.mark.parametrize("schema", [{"schema": 2}, {"schema": 0}, {}], ids=str)
+def test_rows_of_an_earlier_version_or_of_none_cannot_be_judged(schema: dict, tmp_path: Path) -> None:
+    write_run(tmp_path, [RATES], **schema)
+    with pytest.raises(RunFolderError, match="cannot be judged anew") as told:
+        Result(tmp_path).judged(ratio=0.1)
+    assert told.value.mend == f"nanmap sweep SWEEP --out {tmp_path} --fresh trains them again"
+
+
 def test_rows_of_before_cannot_be_judged_anew_and_their_maps_say_by_which_words_they_go(tmp_path: Path) -> None:
     batch = {"key": "training.batch_size", "values": [1, 2]}
     folder = write_run(tmp_path, [batch, {"key": "optimizer.learning_rate", "values": [1.0, 2.0]}])
