@@ -11,6 +11,7 @@ import nanmap
 from handmade import write_run
 from nanmap.analysis import config_of_cell, differences, row_of_cell
 from nanmap.errors import InputError, RunFolderError
+from nanmap.outcomes import MARKS
 from nanmap.result import Result
 from nanmap.results.columns import COLUMNS
 from nanmap.runs.single import train_one
@@ -83,6 +84,28 @@ def test_a_folder_that_is_judged_has_the_thresholds_given_and_any_of_its_columns
         "learning_rate",
         *(each.name for each in COLUMNS),
     ]
+
+
+REST = {  # losses that stay at 0.03 of the constant answer's
+    **dict.fromkeys(MARKS, 0.03), "loss_floor": 0.0, "loss_constant": 1.0, "steps_run": 10, "layers": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("own", "given", "outcome"), [(0.05, 0.01, "stalled"), (0.01, 0.05, "converged")])
+def test_what_is_given_comes_before_the_run_s_own_threshold(
+    own: float, given: float, outcome: str, tmp_path: Path
+) -> None:
+    config = LINE | {"outcome": {"ratio": own}}
+    write_run(tmp_path, [{"key": "training.seed", "range": [0, 1]}], REST, config=config, schema=3)
+    assert Result(tmp_path).judged(ratio=given).to_pandas().outcome.tolist() == [outcome]
+
+
+def test_each_choice_of_an_axis_keeps_all_of_its_thresholds(tmp_path: Path) -> None:
+    choices = {
+        name: {"outcome.rising": 1.5, "outcome.ratio": ratio} for name, ratio in (("strict", 0.01), ("lax", 0.05))
+    }
+    write_run(tmp_path, [{"name": "judge", "choices": choices}], REST, schema=3)
+    assert Result(tmp_path).judged(falling=0.9).to_pandas().outcome.tolist() == ["stalled", "converged"]
 
 
 @pytest.mark.parametrize("schema", [{"schema": 2}, {"schema": 0}, {}], ids=str)
