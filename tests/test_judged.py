@@ -88,16 +88,25 @@ def test_a_folder_that_is_judged_has_the_thresholds_given_and_any_of_its_columns
 
 REST = {  # losses that stay at 0.03 of the constant answer's
     **dict.fromkeys(MARKS, 0.03), "loss_floor": 0.0, "loss_constant": 1.0, "steps_run": 10, "layers": 1,
+    "dead_layer": False, "dead_at_init": False, "ends_infinite": False,
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("own", "given", "outcome"), [(0.05, 0.01, "stalled"), (0.01, 0.05, "converged")])
+@pytest.mark.parametrize(
+    ("own", "given", "outcome"),
+    [
+        (0.05, {"ratio": 0.01}, "stalled"),
+        (0.01, {"ratio": 0.05}, "converged"),
+        (0.01, {"falling": 0.9}, "stalled"),
+        (0.05, {"falling": 0.9}, "converged"),
+    ],
+)
 def test_what_is_given_comes_before_the_run_s_own_threshold(
-    own: float, given: float, outcome: str, tmp_path: Path
+    own: float, given: dict, outcome: str, tmp_path: Path
 ) -> None:
     config = LINE | {"outcome": {"ratio": own}}
     write_run(tmp_path, [{"key": "training.seed", "range": [0, 1]}], REST, config=config, schema=3)
-    assert Result(tmp_path).judged(ratio=given).to_pandas().outcome.tolist() == [outcome]
+    assert Result(tmp_path).judged(**given).to_pandas().outcome.tolist() == [outcome]
 
 
 def test_each_choice_of_an_axis_keeps_all_of_its_thresholds(tmp_path: Path) -> None:
