@@ -283,6 +283,8 @@ def test_judged_and_joined_runs_name_the_run_that_trains_a_cell_again(tmp_path: 
     c = run(tmp_path / "c", [rates(0.1), seeds(1)], {"outcome": "inf"})
     joined = nanmap.concat([a, b])
     assert nanmap.compare(joined, c).commands == [(f"nanmap run --cell 0 --of {b}", f"nanmap run --cell 0 --of {c}")]
+    source, cell = joined.judged(ratio=0.5).folder.source(1)
+    assert (source.path, cell) == (b, 0)
     judged = nanmap.compare(Result(a).judged(ratio=0.5), a)
     assert judged.differs == {"outcome.ratio": (0.5, 0.05)}
     assert judged.commands[0][0] == f"nanmap run --cell 0 --of {a} --set outcome.ratio=0.5"
