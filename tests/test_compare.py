@@ -311,13 +311,15 @@ def test_a_comparison_is_told_line_by_line() -> None:
         }
     )
     shifts = [
-        Shift("loss_final", 1000, 2, 0.125, 2.0, (3, 7)),
+        Shift("loss_initial", 1000, 2, 0.125, 2.0, (3, 7)),
         Shift("r2", 7, 1, None, None, None),
         Shift("outcome", 5, None, None, None, None),
     ]
     found = Comparison(
-        names=("a", "b"), cells=(2000, 30), both=1200, alone=(Alone(0, []), Alone(1800, [{"seed": 1, "learning_rate": 0.1234567}])),
-        differs={"where": (None, "seed > 1"), "outcome.ratio": (0.1234567, np.inf)}, outcomes=[Move("nan", "dead", 1)], shifts=shifts,
+        names=("a", "b"), cells=(2000, 30), both=1200,
+        alone=(Alone(0, []), Alone(1800, [{"seed": 1, "learning_rate": 0.1234567}])),
+        differs={"where": (None, "seed > 1"), "outcome.ratio": (0.1234567, np.inf)},
+        outcomes=[Move("nan", "dead", 1)], shifts=shifts,
         examples=[0], commands=[("train a", "train b")], _changed=changed,
     )  # fmt: skip
     assert str(found).splitlines() == [
@@ -336,10 +338,10 @@ def test_a_comparison_is_told_line_by_line() -> None:
         "    train b",
         "columns that are not the same to the last bit in all 1,200 cells (other kind: a number, inf, NaN or null",
         "that became another of these; median and largest relative difference of the other numbers that differ):",
-        "  column        bit-equal   other kind     median    largest",
-        "  loss_final        1,000            2       0.12          2  at cell 3 | 7",
-        "  r2                    7            1",
-        "  outcome               5",
+        "  column          bit-equal   other kind     median    largest",
+        "  loss_initial        1,000            2       0.12          2  at cell 3 | 7",
+        "  r2                      7            1",
+        "  outcome                 5",
     ]
     plain = found.to_dict()
     assert plain["cells"] == {"each": [2000, 30], "both": 1200, "only": [0, 1800]}

@@ -1,4 +1,4 @@
-"""Shards while they fill: columns at the places of their cells, whatever comes back first, and nothing kept that is done."""
+"""Shards while they fill: columns at the places of their cells, in whatever order, and nothing kept that is done."""
 
 import weakref
 from collections.abc import Iterator

@@ -308,7 +308,8 @@ def test_the_rate_stands_beside_the_edge_where_steps_have_part_in_it(
         ("plateau", 0.1, None, True), ("overflow", 0.1, 9.0, True), ("precision", 0.1, 9.0, True),
         ("no_movement", 0.1, 9.0, False), ("nan_in_data", 0.1, 9.0, False), ("", 0.1, None, False),
         ("too_slow", 0.1, None, True), ("too_slow", 0.1, 9.0, False), ("too_slow", 0.6, 1.0, True),
-        ("budget_too_short", 0.1, None, False), ("budget_too_short", 0.5, 1.0, False), ("budget_too_short", 0.51, 1.0, True),
+        ("budget_too_short", 0.1, None, False), ("budget_too_short", 0.5, 1.0, False),
+        ("budget_too_short", 0.51, 1.0, True),
     ],
 )  # fmt: skip
 def test_the_data_s_scale_is_told_where_it_may_be_the_reason(
