@@ -397,6 +397,23 @@ def test_zipped_axes_with_another_between_keep_their_own_values(tmp_path: Path) 
     assert found == expected
 
 
+def test_a_file_that_moved_goes_by_the_first_run_s_path(tmp_path: Path) -> None:
+    config = {"data": {"kind": "csv", "target": "y"}, "training": {"epochs": 1}}
+    runs = [
+        run(tmp_path / str(n), [axis("data.path", path), seeds(n)], config=config, data=["x.csv 11"])
+        for n, path in enumerate(("/one/x.csv", "/two/x.csv"))
+    ]
+    assert nanmap.concat(runs).to_pandas().path.tolist() == ["/one/x.csv"] * 2
+
+
+def test_a_choice_that_switches_a_setting_off_still_does(tmp_path: Path) -> None:
+    choices = {"plain": {"optimizer.momentum": None}, "heavy": {"optimizer.momentum": 0.5}}
+    config = LINE | {"optimizer": {"momentum": 0.9}}
+    runs = [run(tmp_path / str(n), [{"name": "rule", "choices": choices}, seeds(n)], config=config) for n in range(2)]
+    folder = nanmap.concat(runs).folder
+    assert [config_of_cell(folder, cell).optimizer.momentum for cell in range(4)] == [None, None, 0.5, 0.5]
+
+
 def test_each_file_that_runs_share_must_be_the_same(tmp_path: Path) -> None:
     one = run(tmp_path / "a", [seeds(0)], data=["x.csv 11", "y.csv 22"])
     other = run(tmp_path / "b", [seeds(1)], data=["w.csv 00", "x.csv 11", "y.csv 33"])
