@@ -398,12 +398,13 @@ def test_zipped_axes_with_another_between_keep_their_own_values(tmp_path: Path) 
 
 
 def test_a_file_that_moved_goes_by_the_first_run_s_path(tmp_path: Path) -> None:
-    config = {"data": {"kind": "csv", "target": "y"}, "training": {"epochs": 1}}
-    runs = [
-        run(tmp_path / str(n), [axis("data.path", path), seeds(n)], config=config, data=["x.csv 11"])
-        for n, path in enumerate(("/one/x.csv", "/two/x.csv"))
-    ]
-    assert nanmap.concat(runs).to_pandas().path.tolist() == ["/one/x.csv"] * 2
+    def of_files(name: str, *paths: str) -> Path:
+        config = {"data": {"kind": "csv", "target": "y"}, "training": {"epochs": 1}}
+        data = [f"{Path(path).name} 11" for path in paths]
+        return run(tmp_path / name, [axis("data.path", *paths)], config=config, data=data)
+
+    joined = nanmap.concat([of_files("a", "/one/x.csv", "/one/y.csv"), of_files("b", "/two/z.csv", "/two/x.csv")])
+    assert joined.to_pandas().path.tolist() == ["/one/x.csv", "/one/y.csv", "/two/z.csv"]
 
 
 def test_a_choice_that_switches_a_setting_off_still_does(tmp_path: Path) -> None:
