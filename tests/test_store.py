@@ -377,6 +377,20 @@ def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
         RunFolder(tmp_path).dataset()
 
 
+def test_a_file_in_the_place_of_a_run_folder_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("")
+    with pytest.raises(InputError, match="is no run folder, but a file") as told:
+        RunFolder(tmp_path / "rows.csv").read_manifest()
+    assert told.value.file == tmp_path / "rows.csv"
+
+
+def test_a_manifest_that_no_other_program_could_read_is_not_written(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        run.write_manifest({"sweep": {}, "seconds": np.inf})
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("column", [*COLUMNS, *EDGE_COLUMNS], ids=lambda column: column.name)
 def test_a_column_gives_reasons_exactly_where_a_value_may_be_missing(column: Column) -> None:
     assert bool(column.reasons) == (column.missing is not Missing.NONE)
