@@ -7,7 +7,17 @@ import pyarrow as pa
 import pytest
 
 from handmade import BATCH, RATE, SEED, write_run
-from nanmap.analysis import Kind, count_outcomes, load_grid, make_view, most_common, take_medians, to_xarray
+from nanmap.analysis import (
+    Kind,
+    count_outcomes,
+    load_grid,
+    make_view,
+    most_common,
+    take_medians,
+    take_quantiles,
+    to_xarray,
+    wilson_interval,
+)
 from nanmap.errors import InputError
 from nanmap.outcomes import MARKS, Outcome
 from nanmap.results.columns import COLUMNS, column_named
@@ -55,6 +65,12 @@ class TestDataset:
             found.loss_final.sel(batch_size=4, seed=2).sel(learning_rate=10.0, method="nearest") == 1 * 20 + 4 * 4 + 2
         )
         np.testing.assert_array_equal(found.loss_final.values.ravel(), loss)
+
+    def test_variables_and_dataset_say_what_they_are(self, tmp_path: Path):
+        found = to_xarray(write_run(tmp_path, [RATE]))
+        assert found.attrs == {"name": "handmade"}
+        for column in COLUMNS:
+            assert found[column.name].attrs == {"unit": column.unit, "meaning": column.meaning}
 
     def test_nan_inf_and_missing_survive(self, tmp_path: Path):
         losses = np.array([NAN, INF, -INF, 1.0, 2.0])
@@ -138,11 +154,36 @@ class TestView:
             ({"key": "optimizer.learning_rate", "values": [0.5, 0.1, 0.3]}, "values", 0.5),
             ({"key": "optimizer.learning_rate", "values": [2.0**k for k in range(14)]}, "log", 1.0),
             ({"key": "optimizer.learning_rate", "log": [0.1, 0.2], "num": 1}, "values", 0.1),
+            ({"key": "optimizer.learning_rate", "log": [0.1, 0.2], "num": 2}, "log", 0.1),
+            ({"key": "optimizer.learning_rate", "linear": [0.1, 0.2], "num": 2}, "linear", 0.1),
+            ({"key": "optimizer.learning_rate", "values": [2.0**k for k in range(12)]}, "values", 1.0),
+            ({"key": "optimizer.learning_rate", "values": [2.0**-k for k in range(13)]}, "log", 2.0**-12),
+            ({"key": "optimizer.learning_rate", "values": [0.1 * k for k in range(13)]}, "linear", 0.0),
+            ({"key": "optimizer.learning_rate", "values": [1e-12 * k**2 for k in range(13)]}, "values", 0.0),
         ],
     )
     def test_scales(self, tmp_path: Path, axis: dict, scale: str, first: float):
         view = view_of(write_run(tmp_path, [axis, BATCH]))
         assert (view.x.scale, view.x.labels[0]) == (scale, pytest.approx(first))
+
+    def test_axes_that_no_picture_shows_share_a_pixel_and_zipped_ones_count_once(self, tmp_path: Path):
+        axes = [
+            {"key": "data.n", "values": [4, 8]},
+            {"key": "model.init_scale", "values": [1.0, 0.5]},
+            RATE,
+            BATCH,
+            SEED,
+        ]
+        folder = write_run(tmp_path, axes, zip=[["n", "init_scale"]])
+        view = view_of(folder)
+        assert ([each.column for each in view.merged], view.depth) == (["n", "seed"], 8)
+        assert (count_outcomes(folder, view)[0] == 8).all()
+
+    def test_facets_stand_in_the_order_in_which_they_are_given(self, tmp_path: Path):
+        outcomes = np.where(np.arange(60) == 39, "dead", "converged")  # batch size 4, rate 10, seed 3
+        folder = write_run(tmp_path, [BATCH, RATE, SEED], {"outcome": outcomes})
+        view = make_view(load_grid(folder.read_manifest()), "learning_rate", facet=("seed", "batch_size"))
+        assert np.argwhere(count_outcomes(folder, view)[SEVERITY.index("dead")]).tolist() == [[3, 1, 4]]
 
 
 class TestOutcomes:
@@ -175,6 +216,15 @@ class TestOutcomes:
     def test_expected_counts_follow_where(self, tmp_path: Path):
         folder = write_run(tmp_path, [BATCH, RATE, SEED], where="batch_size != 4 and (batch_size != 1 or seed == 0)")
         assert view_of(folder).expected()[:, 0].tolist() == [1, 0, 4]
+
+
+@pytest.mark.parametrize(("successes", "runs"), [(0, 1), (0, 21), (16, 16), (1, 2), (7, 10), (99, 100)])
+def test_a_share_lies_two_deviations_from_either_end_of_its_interval(successes: int, runs: int) -> None:
+    """Of the deviation that a share at that end has; and rounding leads no end out of 0 to 1."""
+    low, high = wilson_interval(successes, runs)
+    assert 0 <= low <= successes / runs <= high <= 1
+    for end in (low, high):
+        assert (end - successes / runs) ** 2 == pytest.approx(1.96**2 * end * (1 - end) / runs, rel=1e-4, abs=1e-15)
 
 
 class TestMedians:
@@ -216,6 +266,55 @@ class TestMedians:
             assert medians_of(tmp_path, [9, -1, 7], name) == (9, Kind.NUMBER)
         elif column.type == pa.float64():
             assert medians_of(tmp_path, [0.9, NAN, 0.7], name) == (worse(0.9, 0.7), Kind.NUMBER)
+
+    def test_a_single_run_that_is_no_number_is_none(self, tmp_path: Path):
+        assert medians_of(tmp_path, [-INF], "r2")[1] is Kind.INF
+        assert medians_of(tmp_path, [NAN], "loss_final")[1] is Kind.NAN
+        assert medians_of(tmp_path, [NAN], "r2")[1] is Kind.MISSING
+
+    @pytest.mark.parametrize(
+        ("runs", "name", "value", "kind"),
+        [
+            ([7, -1], "first_nan_step", 7.0, Kind.NUMBER),  # never is the better one of the two
+            ([-1, -1], "first_nan_step", NAN, Kind.MISSING),
+            ([0.5, NAN], "r2", NAN, Kind.MISSING),
+            ([0.5, 0.75, NAN, NAN], "r2", NAN, Kind.MISSING),
+        ],
+    )
+    def test_of_a_number_and_one_that_is_missing_the_worse_is_shown(
+        self, tmp_path: Path, runs: list[float], name: str, value: float, kind: Kind
+    ):
+        found, found_kind = medians_of(tmp_path, runs, name)
+        np.testing.assert_equal((found, found_kind), (value, kind))
+
+    @pytest.mark.parametrize(
+        ("name", "kinds"),
+        [
+            ("r2", [Kind.NAN, Kind.MISSING, Kind.MISSING, Kind.NUMBER]),
+            ("skill", [Kind.NAN, Kind.INF, Kind.MISSING, Kind.NUMBER]),
+            ("sharpness", [Kind.MISSING, Kind.MISSING, Kind.MISSING, Kind.NUMBER]),
+        ],
+    )
+    def test_a_value_that_is_missing_because_the_run_ended_so_counts_as_its_end(
+        self, tmp_path: Path, name: str, kinds: list[Kind]
+    ):
+        """The last one ends infinite, in its parameters: its value is there."""
+        facts = {name: np.array([NAN, NAN, NAN, 0.5]), "outcome": np.array(["nan", "inf", "stalled", "inf"], object)}
+        folder = write_run(tmp_path, [{"key": "optimizer.learning_rate", "values": [1.0, 2.0, 3.0, 4.0]}], facts)
+        view = make_view(load_grid(folder.read_manifest()), "learning_rate")
+        medians = take_medians(folder, view, name)
+        assert medians.kinds.tolist() == kinds
+        assert medians.every.tolist() == [0.5]
+        assert medians.tally == {kind: kinds.count(kind) for kind in Kind}
+
+    @pytest.mark.parametrize("name", ["loss_final", "r2"])
+    def test_quantiles_are_interpolated_from_the_better_end(self, tmp_path: Path, name: str):
+        runs, shares = np.array([0.3, -2.0, 0.9, 0.4, 7.0, 0.5]), (0, 0.1, 0.25, 0.5, 0.7, 1)
+        axes = [{"key": "optimizer.learning_rate", "values": [1.0]}, {"key": "training.seed", "range": [0, 6]}]
+        folder = write_run(tmp_path, axes, {name: runs})
+        found = take_quantiles(folder, make_view(load_grid(folder.read_manifest()), "learning_rate"), name, shares)
+        expected = np.quantile(runs, shares if name == "loss_final" else 1 - np.array(shares))
+        np.testing.assert_allclose([each.values.item() for each in found], expected, rtol=1e-12)
 
     def test_excluded_runs_are_no_runs(self, tmp_path: Path):
         losses = np.broadcast_to([1.0, NAN, NAN, NAN], (3, 5, 4)).ravel()

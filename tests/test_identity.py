@@ -1,5 +1,7 @@
 """When rows may stand beside each other: each part of a run's identity counts, nothing else does, and what differs is named."""
 
+import hashlib
+import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import pytest
 
 from nanmap.results.identity import describe_changes, file_names, identity_hash, is_same
-from nanmap.results.manifest import make_manifest
+from nanmap.results.manifest import _version, make_manifest
 
 CONFIG = {
     "data": {"kind": "csv", "path": "/here/a b.csv", "target": "price"},
@@ -72,6 +74,42 @@ def test_rows_of_another_identity_are_others_and_what_differs_is_named(part: str
     assert describe_changes(manifest({}), manifest(change)) == said
 
 
+def test_what_went_is_told_like_what_came_and_the_widths_of_many_programs_once() -> None:
+    more = manifest(config(loss={"delta": 0}) | {"widths": {"ea97": 4, "51c0": 4}})
+    both = manifest({"widths": {"ea97": 8, "51c0": 8}})
+    assert describe_changes(more, both) == (
+        'loss was {"delta": 0}, now absent; cells side by side in a program were 4, now 8'
+    )
+
+
+@pytest.mark.parametrize(("length", "told"), [(38, f'"{"x" * 38}"'), (39, f'"{"x" * 36}…')])
+def test_a_value_is_told_up_to_forty_characters(length: int, told: str) -> None:
+    assert describe_changes(manifest({"backend": None}), manifest({"backend": "x" * length})) == (
+        f"backend was absent, now {told}"
+    )
+
+
+def test_the_hash_is_that_of_the_sorted_settings_with_files_by_name() -> None:
+    """Written out: another one would leave the folders of before without their rows."""
+    data = {"kind": "csv", "path": "a b.csv", "target": "price"}
+    settings = {"data": data, "training": {"steps": 30}, "model": {"init_file": "start.npz"}}
+    told = {name: value for name, value in BEGUN.items() if name not in ("search", "device", "complete")}
+    told["sweep"] = {"config": settings, "axes": [{"key": "training.seed", "values": [0, 1]}]}
+    text = json.dumps(told, sort_keys=True)
+    assert identity_hash(BEGUN) == hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def test_a_choice_s_file_counts_by_its_name() -> None:
+    def choosing(folder: str) -> dict[str, Any]:
+        axis = {
+            "name": "rows",
+            "choices": {"few": {"data.path": f"{folder}/few.csv"}, "many": {"data.path": f"{folder}/many.csv"}},
+        }
+        return manifest({"sweep": SWEEP | {"axes": [axis]}})
+
+    assert is_same(choosing("/here"), choosing("/there"))
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -104,10 +142,18 @@ def test_files_have_the_names_of_their_places_however_they_are_written(
     here, there = str(tmp_path / "one" / "a.csv"), "two/../two/a.csv"
     assert file_names([here, there]) == {here: "one/a.csv", there: "two/a.csv"}
     assert file_names([here, "one/a.csv"]) == {here: "a.csv", "one/a.csv": "a.csv"}
+    assert file_names([here, "one/a.csv", "two/b.csv"]) == {here: "a.csv", "one/a.csv": "a.csv", "two/b.csv": "b.csv"}
 
 
 def test_a_manifest_names_the_versions_that_may_change_a_bit() -> None:
     made = make_manifest({"sweep": {}})
     assert made["versions"] == {name: version(name) for name in ("nanmap", "jax", "jaxlib", "optax", "numpy")}
+    assert _version("no-such-package") == "not installed"
     assert made["complete"] is False
     assert made["hash"] == identity_hash(made)
+
+
+def test_a_manifest_is_what_its_file_will_hold() -> None:
+    assert make_manifest({"sweep": {"axes": ({"values": (1, 2)},)}})["sweep"] == {"axes": [{"values": [1, 2]}]}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        make_manifest({"sweep": {}, "shard_cells": float("nan")})

@@ -11,7 +11,9 @@ import nanmap
 from handmade import write_run
 from nanmap.analysis import config_of_cell, differences, row_of_cell
 from nanmap.errors import InputError, RunFolderError
+from nanmap.outcomes import MARKS
 from nanmap.result import Result
+from nanmap.results.columns import COLUMNS
 from nanmap.runs.single import train_one
 
 LINE = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 20}}
@@ -65,6 +67,62 @@ def test_a_wrong_threshold_is_named(thresholds: dict, problem: str, run) -> None
     with pytest.raises(InputError, match=problem) as told:
         run.judged(**thresholds)
     assert told.value.key == f"outcome.{next(iter(thresholds))}"
+
+
+def test_a_folder_that_is_judged_has_the_thresholds_given_and_any_of_its_columns_by_itself(tmp_path: Path) -> None:
+    config = LINE | {"outcome": {"ratio": 0.5, "rising": 3.0}}
+    write_run(tmp_path, [RATES], {"loss_floor": 1.0, "steps_run": 9, "layers": 1}, config=config, schema=3)
+    judged = Result(tmp_path).judged(ratio=0.1, floor=2.0).folder
+    assert judged.read_manifest()["sweep"]["config"] == LINE | {"outcome": {"ratio": 0.1, "rising": 3.0, "floor": 2.0}}
+    for name in ("loss_floor", "outcome", "cause", "loss_final"):
+        (table,) = judged.tables([name])
+        assert table.column_names == [name]
+    (floors,) = judged.tables(["cell", "loss_floor"])
+    assert floors.to_pydict() == {"cell": list(range(7)), "loss_floor": [2.0] * 7}
+    assert [name for table in judged.tables() for name in table.column_names] == [
+        "cell",
+        "learning_rate",
+        *(each.name for each in COLUMNS),
+    ]
+
+
+REST = {  # losses that stay at 0.03 of the constant answer's
+    **dict.fromkeys(MARKS, 0.03), "loss_floor": 0.0, "loss_constant": 1.0, "steps_run": 10, "layers": 1,
+    "dead_layer": False, "dead_at_init": False, "ends_infinite": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "outcome"),
+    [
+        (0.05, {"ratio": 0.01}, "stalled"),
+        (0.01, {"ratio": 0.05}, "converged"),
+        (0.01, {"falling": 0.9}, "stalled"),
+        (0.05, {"falling": 0.9}, "converged"),
+    ],
+)
+def test_what_is_given_comes_before_the_run_s_own_threshold(
+    own: float, given: dict, outcome: str, tmp_path: Path
+) -> None:
+    config = LINE | {"outcome": {"ratio": own}}
+    write_run(tmp_path, [{"key": "training.seed", "range": [0, 1]}], REST, config=config, schema=3)
+    assert Result(tmp_path).judged(**given).to_pandas().outcome.tolist() == [outcome]
+
+
+def test_each_choice_of_an_axis_keeps_all_of_its_thresholds(tmp_path: Path) -> None:
+    choices = {
+        name: {"outcome.rising": 1.5, "outcome.ratio": ratio} for name, ratio in (("strict", 0.01), ("lax", 0.05))
+    }
+    write_run(tmp_path, [{"name": "judge", "choices": choices}], REST, schema=3)
+    assert Result(tmp_path).judged(falling=0.9).to_pandas().outcome.tolist() == ["stalled", "converged"]
+
+
+@pytest.mark.parametrize("schema", [{"schema": 2}, {"schema": 0}, {}], ids=str)
+def test_rows_of_an_earlier_version_or_of_none_cannot_be_judged(schema: dict, tmp_path: Path) -> None:
+    write_run(tmp_path, [RATES], **schema)
+    with pytest.raises(RunFolderError, match="cannot be judged anew") as told:
+        Result(tmp_path).judged(ratio=0.1)
+    assert told.value.mend == f"nanmap sweep SWEEP --out {tmp_path} --fresh trains them again"
 
 
 def test_rows_of_before_cannot_be_judged_anew_and_their_maps_say_by_which_words_they_go(tmp_path: Path) -> None:
@@ -148,3 +206,12 @@ def test_rows_differ_by_bits() -> None:
     assert differences(row, dict(row)) == {}
     assert set(differences(row, row | {"b": -0.0, "c": math.nan, "d": "y", "e": 2})) == {"b", "c", "d", "e"}
     assert set(differences(row, row | {"a": 1.0})) == {"a"}
+    assert differences({"a": 1, "gone": 2}, {"a": 3, "new": 4}) == {"a": (1, 3)}
+
+
+def test_the_row_of_a_cell_has_its_columns_alone_wherever_it_stands(tmp_path: Path) -> None:
+    rates = {"key": "optimizer.learning_rate", "values": [1.0, 2.0, 3.0, 4.0, 5.0]}
+    folder = write_run(tmp_path, [rates], {"loss_final": np.arange(5.0)}, where="learning_rate != 2", shard_cells=2)
+    row = row_of_cell(folder, 3)
+    assert (list(row), row["loss_final"]) == ([each.name for each in COLUMNS], 3.0)
+    assert row_of_cell(folder, 1) is None

@@ -20,6 +20,7 @@ from nanmap.models.mlp.forward import ACTIVATIONS
 from nanmap.plan import Plan, make_sweep, notices
 from nanmap.plan.no_effect import ACTS
 from nanmap.plan.precision import resolves
+from nanmap.plan.reach import beyond_reach
 
 LINE = {"kind": "line", "n": 40}
 NET = {"hidden": [3]}
@@ -466,3 +467,24 @@ def test_what_activations_reach_is_what_they_give() -> None:
         ends = [given.min(), given.max()]
         open_ended = [-np.inf if ends[0] < -9 else ends[0], np.inf if ends[1] > 9 else ends[1]]
         assert open_ended == pytest.approx([low, high], abs=0.02), name
+
+
+@pytest.mark.parametrize(
+    ("activation", "targets", "missed"),
+    [
+        ("relu", [1.0, -1.0, -3.0, 2.0], -3.0),
+        ("relu6", [7.0, -2.0], -2.0),
+        ("relu6", [9.0, -2.0], 9.0),
+        ("tanh", [0.5, -2.0, 1.5], -2.0),
+        ("sigmoid", [0.0, 1.0], None),
+        ("linear", [-9.0], None),
+        ("relu", [np.nan, -1.0, np.inf], -1.0),
+        ("tanh", [np.nan, 0.5], None),
+    ],
+)
+def test_the_target_that_is_farthest_out_of_reach_is_found(
+    activation: str, targets: list[float], missed: float | None
+) -> None:
+    model, rows = SimpleNamespace(output_activation=activation), SimpleNamespace(targets=np.array(targets)[:, None])
+    config, program = SimpleNamespace(model=model), SimpleNamespace(classifies=False)
+    assert beyond_reach(SimpleNamespace(config=config, program=program, rows=rows)) == missed

@@ -67,6 +67,41 @@ def test_equal_targets_are_held_against_answering_zero_and_zeros_against_answeri
     assert affine_floor(rows_of(third), "mse") == network_floor(rows_of(np.tile(third, (4, 1))), "mse") == 0
 
 
+def test_of_several_outputs_each_counts_alike() -> None:
+    inputs = RNG.standard_normal((40, 2))
+    for loss in ("sigmoid_cross_entropy", "mse", "huber"):
+        targets = CLASSES if loss == "sigmoid_cross_entropy" else NUMBERS
+        for reference in (loss_constant, affine_floor, neighbours_loss):
+            alone = [reference(rows_of(column[:, None], inputs), loss, DELTA) for column in targets.T]
+            assert reference(rows_of(targets, inputs), loss, DELTA) == pytest.approx(np.mean(alone), rel=1e-9)
+
+
+def test_of_rows_that_hold_shares_of_classes_none_is_a_constant_answer_better() -> None:
+    shares = CLASSES * [1.0, 2.0, 0.5] + 0.1
+    found = loss_constant(rows_of(shares), "softmax_cross_entropy")
+    assert found == pytest.approx(searched("softmax_cross_entropy", shares), rel=1e-7)
+    assert classifier_loss(rows_of(shares), "softmax_cross_entropy") == pytest.approx(found, rel=1e-7)
+
+
+def test_of_equal_rows_that_are_not_all_zeros_the_answer_is_zero() -> None:
+    assert loss_constant(rows_of(np.tile([0.0, 3.0], (4, 1))), "mse") == 4.5
+
+
+@pytest.mark.parametrize("reference", [loss_constant, affine_floor, network_floor, neighbours_loss])
+@pytest.mark.parametrize("loss", ["mse", "mae"])
+def test_an_infinity_leaves_no_reference(reference: Callable[..., float], loss: str) -> None:
+    targets = np.where(np.arange(40)[:, None] == 3, np.inf, NUMBERS)
+    assert np.isnan(reference(rows_of(targets, RNG.standard_normal((40, 2))), loss, DELTA))
+
+
+@pytest.mark.parametrize("reference", [affine_floor, network_floor, neighbours_loss])
+@pytest.mark.parametrize("loss", ["mse", "mae", "softmax_cross_entropy"])
+@pytest.mark.parametrize("gap", [np.nan, np.inf])
+def test_a_gap_in_the_inputs_leaves_none_either(reference: Callable[..., float], loss: str, gap: float) -> None:
+    inputs = np.where(np.arange(40) == 3, gap, RNG.standard_normal(40))
+    assert np.isnan(reference(rows_of(targets_of(loss), inputs), loss, DELTA))
+
+
 @pytest.mark.parametrize("reference", [loss_constant, affine_floor, network_floor])
 def test_a_gap_leaves_no_reference(reference: Callable[..., float]) -> None:
     targets = np.where(np.arange(40)[:, None] == 3, np.nan, NUMBERS)
@@ -78,6 +113,15 @@ def test_a_line_is_fitted_to_every_loss_of_numbers() -> None:
     assert set(WEIGHTS) == bent, (
         "nanmap/data/references/line.py fits lines to the losses of numbers that are not squared"
     )
+
+
+@pytest.mark.parametrize("loss", ["mse", "huber"])
+def test_the_best_line_does_not_hang_on_the_units_of_its_columns(loss: str) -> None:
+    inputs = RNG.standard_normal((40, 2))
+    targets = NUMBERS + 20 * inputs
+    fitted = line_loss(rows_of(targets, inputs), loss, DELTA)
+    assert line_loss(rows_of(targets, inputs * [1e-12, 1e12]), loss, DELTA) == pytest.approx(fitted, rel=1e-6)
+    assert fitted < 0.7 * loss_constant(rows_of(targets), loss, DELTA), "else the columns say nothing"
 
 
 def test_two_groups_have_the_border_of_their_counts() -> None:
@@ -114,6 +158,37 @@ def test_classes_that_a_border_parts_leave_nothing() -> None:
     assert classifier_loss(rows_of(ring[:, None], inputs), "sigmoid_cross_entropy") > 0.3
 
 
+def test_a_border_is_found_between_columns_that_are_nearly_the_same() -> None:
+    inputs, apart = RNG.standard_normal((2, 60))
+    side = (apart > 0).astype(float)[:, None]
+    assert classifier_loss(rows_of(side, np.c_[inputs, inputs + 1e-4 * apart]), "sigmoid_cross_entropy") == 0
+
+
+def test_inputs_that_say_nothing_part_no_classes() -> None:
+    labels = np.arange(8) % 2
+    assert classifier_loss(rows_of(labels[:, None]), "sigmoid_cross_entropy") == pytest.approx(np.log(2))
+    assert classifier_loss(rows_of(np.eye(2)[labels]), "softmax_cross_entropy") == pytest.approx(np.log(2))
+
+
+def test_shares_of_classes_are_never_parted() -> None:
+    """Shares that follow a border exactly leave their own entropy; rows of two classes the choice between them."""
+    x = np.linspace(0.5, 3, 20)
+    share = 1 / (1 + np.exp(-x))
+    entropy = -np.mean(share * np.log(share) + (1 - share) * np.log(1 - share))
+    assert classifier_loss(rows_of(share[:, None], x), "sigmoid_cross_entropy") == pytest.approx(entropy, rel=1e-6)
+    two = np.where(np.arange(20)[:, None] < 10, [1.0, 1.0, 0.0], [0.0, 0.0, 1.0])
+    assert classifier_loss(rows_of(two, np.arange(20) - 9.5), "softmax_cross_entropy") == pytest.approx(
+        np.log(2), rel=1e-3
+    )
+
+
+def test_numbers_too_large_to_be_squared_leave_an_infinite_loss_and_their_inputs_the_same_neighbours() -> None:
+    assert loss_constant(rows_of(np.array([[1e200], [-1e200]])), "mse") == np.inf
+    inputs = RNG.standard_normal((40, 2))
+    far = rows_of(NUMBERS, inputs * [2.0**700, 2.0**-700])
+    assert neighbours_loss(far, "mse") == neighbours_loss(rows_of(NUMBERS, inputs), "mse")
+
+
 def five_nearest(inputs: np.ndarray, row: int) -> list[int]:
     spread = [np.std(column) or 1 for column in inputs.T]
     far = {
@@ -124,10 +199,10 @@ def five_nearest(inputs: np.ndarray, row: int) -> list[int]:
     return sorted(far, key=lambda other: (far[other], other))[:5]
 
 
-@pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
+@pytest.mark.parametrize("loss", ["mse", "half_mse", "mae", "huber"])
 def test_the_nearest_rows_answer_their_mean_or_their_median(loss: str) -> None:
     inputs = RNG.integers(0, 4, (40, 3)) * [1.0, 50.0, 0.0]  # many at one distance, one column constant
-    answer = np.mean if loss == "mse" else np.median
+    answer = np.mean if "mse" in loss else np.median
     answers = np.array([answer(NUMBERS[five_nearest(inputs, row)], axis=0) for row in range(40)])
     expected = VALUES[loss](answers, NUMBERS, DELTA).mean()
     assert neighbours_loss(rows_of(NUMBERS, inputs), loss, DELTA) == pytest.approx(expected, rel=1e-12)
@@ -167,14 +242,18 @@ def test_a_network_is_held_against_the_better_of_line_and_neighbours() -> None:
 
 
 @pytest.mark.parametrize("delta", [0.1, 10.0])
-def test_a_network_s_floor_is_judged_by_the_loss_s_own_delta(delta: float) -> None:
+@pytest.mark.parametrize("size", [1.0, 40.0])
+def test_a_network_s_floor_is_judged_by_the_loss_s_own_delta(delta: float, size: float) -> None:
     x = np.linspace(-3, 3, 60)
-    rows = rows_of(np.sin(3 * x)[:, None], x)
+    wave = size * np.sin(3 * x)
+    rows = rows_of(wave[:, None], x)
     near = np.argsort(np.abs(x[:, None] - x) + np.diag(np.full(60, np.inf)), axis=1, kind="stable")[:, :5]
-    left = np.abs(np.median(np.sin(3 * x)[near], axis=1) - np.sin(3 * x))
+    left = np.abs(np.median(wave[near], axis=1) - wave)
     answered = np.where(left <= delta, left**2 / 2, delta * (left - delta / 2)).mean()
     assert answered < affine_floor(rows, "huber", delta)
     assert network_floor(rows, "huber", delta) == pytest.approx(answered, rel=1e-12)
+    line = rows_of(wave[:, None] + 500 * x[:, None], x)
+    assert network_floor(line, "huber", delta) == affine_floor(line, "huber", delta) == line_loss(line, "huber", delta)
 
 
 @pytest.mark.parametrize("changed", range(4))

@@ -28,7 +28,9 @@ LINE = {"kind": "line", "start": 1, "n": 20, "slope": 0.5}
         (lambda a, b: a / b, (INF, -INF), "∞ / ∞"),
         (lambda a, b: jnp.sqrt(a) + b, (-1.0, 0.0), "a root or a logarithm of a negative number"),
         (lambda a, b: jnp.sum(jnp.stack([a, b])), (INF, -INF), "∞ − ∞"),
+        (lambda a, b: jnp.cumsum(jnp.stack([a, b])), (INF, -INF), "∞ − ∞"),
         (lambda a, b: jnp.stack([a, 1.0]) @ jnp.stack([b, 1.0]), (0.0, INF), "0 · ∞ in a product of matrices"),
+        (lambda a, b: jnp.stack([a, 1.0]) @ jnp.stack([b, 1.0]), (INF, 0.0), "0 · ∞ in a product of matrices"),
         (lambda a, b: jnp.stack([a, b]) @ jnp.ones(2), (INF, -INF), "∞ − ∞ in a product of matrices"),
         (lambda a, b: jax.jit(lambda c: c * b)(a) - 1, (0.0, INF), "0 · ∞"),
         (lambda a, b: jnp.where(a > 0, a / b, a), (0.0, 0.0), None),  # made, but not taken

@@ -54,6 +54,37 @@ def test_the_rows_that_are_kept_are_those_of_the_query(folder: RunFolder, select
     assert view.expected().sum() == len(rows)
 
 
+@pytest.mark.parametrize(
+    ("select", "kept"),
+    [
+        ({"seed": {0, 3}}, {"seed": [0, 3]}),
+        ({"seed": np.array([3, 0])}, {"seed": [0, 3]}),
+        ({"seed": (1, "2")}, {"seed": [1, 2]}),
+        ({"init": "Normal"}, {"init": ["normal"]}),
+        ([{"seed": 1}, {"init": "zeros"}], {"seed": [1], "init": ["zeros"]}),
+        ({"learning_rate": 0.1000000001}, {"learning_rate": [0.1]}),
+        ({"learning_rate": "1E-3"}, {"learning_rate": [0.001]}),
+    ],
+)
+def test_values_may_be_given_in_any_form(folder: RunFolder, select: Any, kept: dict[str, list]) -> None:
+    grid = load_grid(folder.read_manifest())
+    positions = make_view(grid, "learning_rate", select=select).selection.positions(grid)
+    for axis, places in zip(grid.axes, positions, strict=True):
+        found, expected = axis.labels[places].tolist(), kept.get(axis.column, axis.labels.tolist())
+        assert found == (pytest.approx(expected) if axis.column == "learning_rate" else expected)
+
+
+@pytest.mark.parametrize(
+    ("count", "listed"),
+    [(12, ", ".join(map(str, range(12)))), (13, "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, … 12 (13 values)")],
+)
+def test_of_many_values_the_first_and_the_last_are_allowed(count: int, listed: str, tmp_path: Path) -> None:
+    grid = load_grid(write_run(tmp_path, [RATE, {"key": "training.seed", "range": [0, count]}]).read_manifest())
+    with pytest.raises(InputError) as told:
+        make_view(grid, "learning_rate", select={"seed": 99})
+    assert told.value.allowed == listed
+
+
 def test_a_condition_over_two_axes_leaves_holes_that_are_told(folder: RunFolder) -> None:
     figure = draw_map(folder, "learning_rate", "batch_size", select="batch_size > learning_rate and seed == 0")
     assert legend_of(figure)[-1] == "excluded by the selection"
@@ -75,6 +106,8 @@ def test_a_window_crops_the_axis(folder: RunFolder) -> None:
         ("init < 3", None, "select: `init < 3` compares a number with a text", "comparisons"),
         ("seed > 9", None, "select: leaves no cell (got 'seed > 9')", "seed from 0 to 3"),
         ({"sed": 1}, None, "select: no such axis (got 'sed')", "did you mean `seed`?"),
+        ({"learning_rate": 0.100001}, None, "select.learning_rate: is not on the axis (got 0.100001)", "0.001, 0.01"),
+        ({"seed": None}, None, "select.seed: is not on the axis", "0, 1, 2, 3"),
         ([3], None, "select: expects values by axis, or a condition (got 3)", "learning_rate < 1e-3"),
         (None, {"sed": (1, 2)}, "zoom: no such axis (got 'sed')", "did you mean `seed`?"),
         (None, {"init": (1, 2)}, "zoom.init: its values are no numbers", "init=zeros"),

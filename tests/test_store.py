@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +18,9 @@ from nanmap.edges.table import EDGE_COLUMNS
 from nanmap.errors import InputError
 from nanmap.outcomes import MARKS
 from nanmap.result import Result
-from nanmap.results.columns import CELL, COLUMNS, VERSION, make_table, reference_table
+from nanmap.results.columns import CELL, COLUMNS, VERSION, column_named, make_table, reference_table
 from nanmap.results.folder import RunFolder
-from nanmap.results.schema import TEXT, Column, Missing
+from nanmap.results.schema import TEXT, Column, Missing, Reason, Scale, Unit
 from nanmap.results.shards import default_shard_cells, shard_metadata
 
 HOSTILE = np.array(
@@ -212,6 +213,59 @@ def test_every_column_is_counted_in_its_unit() -> None:
     assert {each.name: each.unit for each in (CELL, *COLUMNS, *EDGE_COLUMNS)} == expected
 
 
+SCALES = {  # how colours follow a number; of all others in the logarithm
+    Scale.SHARE: (
+        *("skill", "r2", "accuracy", "val_accuracy", "dead_fraction_initial", "dead_fraction"),
+        *("dead_at_init", "dead_layer", "ends_infinite"),
+    ),
+    Scale.STEPS: ("first_inf_step", "first_nan_step", "stopped_step", "overflow_step_predicted"),
+    Scale.RANK: ("measure",),
+}
+
+
+def test_colours_follow_a_column_s_own_scale() -> None:
+    known = {name: scale for scale, names in SCALES.items() for name in names}
+    assert {each.name: each.scale for each in COLUMNS} == {
+        each.name: known.get(each.name, Scale.LOG) for each in COLUMNS
+    }
+
+
+def test_labels_and_curves_tell_columns_apart() -> None:
+    labels = [each.label for each in COLUMNS if each.label]
+    assert len(set(labels)) == len(labels)
+    assert column_named("loss_at_80").label == "loss at 80 % of the budget"
+    curves = {each.name: each.curve for each in COLUMNS if each.curve}
+    assert list(curves) == [f"predicted_{name}" for name in ("gd", "mean_square", "typical", "catapult")]
+    assert len({each.dashes for each in curves.values()}) == len({each.label for each in curves.values()}) == 4
+    assert [name for name, each in curves.items() if each.median] == ["predicted_catapult"]
+
+
+def test_a_reason_that_is_ruled_out_is_not_told() -> None:
+    column = column_named("r2")
+    assert column.why_missing(Reason.ENDED_BY_NAN) == "the target is constant, or the targets are classes"
+    assert column.why_missing() == column.absent == f"a NaN appeared, {Reason.CONSTANT_TARGET}, or {Reason.CLASSES}"
+    assert column_named("first_nan_step").why_missing(Reason.NEVER) == ""
+
+
+@pytest.mark.parametrize(
+    ("missing", "values", "stored"),
+    [
+        (Missing.NONE, [1.0, np.nan, -1.0], [1.0, "nan", -1.0]),
+        (Missing.NAN, [1.0, np.nan, -1.0], [1.0, None, -1.0]),
+        (Missing.NAN, np.ma.array([1.0, 2.0], mask=[True, False]), [None, 2.0]),
+        (Missing.NEGATIVE, [0.0, -1.0], [0.0, None]),
+        (Missing.NEGATIVE, np.ma.array([1.0, 2.0], mask=[True, False]), [None, 2.0]),
+        (Missing.MASK, np.ma.array([np.nan, 2.0], mask=[False, True]), ["nan", None]),
+    ],
+)
+def test_a_value_is_missing_as_its_column_says_and_where_it_is_masked(
+    missing: Missing, values: Any, stored: list
+) -> None:
+    column = Column("x", pa.float64(), Unit.BARE, "", missing)
+    values = values if isinstance(values, np.ma.MaskedArray) else np.array(values)
+    assert ["nan" if each != each else each for each in column.array(values).to_pylist()] == stored
+
+
 def test_every_column_says_its_unit_and_meaning(tmp_path: Path) -> None:
     schema = pq.read_schema(written(tmp_path).cells.file(0))
     assert schema.names == ["cell", *AXES, *(each.name for each in COLUMNS)]
@@ -299,6 +353,14 @@ def test_a_shard_that_cannot_be_read_is_not_finished(content: bytes | None, tmp_
     assert run.cells.finished("another hash") == set()
 
 
+def test_a_shard_that_says_nothing_of_itself_or_stands_at_another_s_place_is_not_finished(tmp_path: Path) -> None:
+    run = written(tmp_path)
+    run.cells.write(0, pa.table({"cell": [0]}))
+    assert run.cells.finished("abc") == {1}
+    run.cells.file(1).rename(run.cells.file(0))
+    assert run.cells.finished("abc") == run.cells.finished("") == set()
+
+
 def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
     for path, said in ((tmp_path, "no manifest.json"), (tmp_path / "none", "no such folder")):
         with pytest.raises(InputError, match=said) as error:
@@ -313,6 +375,20 @@ def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
     RunFolder(tmp_path).write_manifest({"sweep": {}})
     with pytest.raises(InputError, match="no rows"):
         RunFolder(tmp_path).dataset()
+
+
+def test_a_file_in_the_place_of_a_run_folder_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("")
+    with pytest.raises(InputError, match="is no run folder, but a file") as told:
+        RunFolder(tmp_path / "rows.csv").read_manifest()
+    assert told.value.file == tmp_path / "rows.csv"
+
+
+def test_a_manifest_that_no_other_program_could_read_is_not_written(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        run.write_manifest({"sweep": {}, "seconds": np.inf})
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("column", [*COLUMNS, *EDGE_COLUMNS], ids=lambda column: column.name)
@@ -368,6 +444,24 @@ def test_shards_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
         shards.write(number, pa.table({"x": [number]}))
     assert shards.names() == [f"part-{number:06d}.parquet" for number in (0, 2, 11)]
     assert [table["x"].to_pylist() for table in shards.tables()] == [[0], [2], [11]]
+
+
+@pytest.mark.parametrize(
+    ("part", "left"),
+    [("cells", {"edges", "edges.json", "mine.txt"}), ("edges", {"cells", "manifest.json", "maps", "mine.txt"})],
+)
+def test_clearing_a_part_leaves_the_other_and_all_that_is_not_nanmap_s(
+    part: str, left: set[str], tmp_path: Path
+) -> None:
+    run = RunFolder(tmp_path)
+    run.maps.mkdir()
+    for name in ("mine.txt", "maps/a.png"):
+        (tmp_path / name).write_text("")
+    for each in (run.cells, run.edges):
+        each.write(0, pa.table({"x": [1]}))
+        each.write_manifest({"sweep": {}})
+    getattr(run, part).clear()
+    assert {path.name for path in tmp_path.iterdir() if path.is_file() or any(path.iterdir())} == left
 
 
 def test_a_run_folder_is_asked_for_before_its_rows(tmp_path: Path) -> None:
