@@ -1,6 +1,7 @@
 """Contenders measured side by side: the best setting of each is searched, its losses are verified, then runs take turns."""
 
 import importlib.util
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +38,7 @@ class Contender:
         trial: laid over the task to try an option.
         verify: laid over the task to compare the losses.
         requires: packages that must be installed.
+        programs: of these one must be there.
     """
 
     label: str
@@ -48,11 +50,13 @@ class Contender:
     trial: Spec = field(default_factory=dict)
     verify: Spec = field(default_factory=dict)
     requires: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
 
     @property
     def missing(self) -> list[str]:
-        """Packages that are not installed."""
-        return [name for name in self.requires if importlib.util.find_spec(name) is None]
+        """Packages that are not installed, and programs of which none is there."""
+        absent = [name for name in self.requires if importlib.util.find_spec(name) is None]
+        return absent if any(map(shutil.which, self.programs)) else [*absent, *self.programs]
 
     @property
     def dtype(self) -> str:

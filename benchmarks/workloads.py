@@ -5,6 +5,7 @@ from typing import Any
 
 from benchmarks.bench import Bench
 from benchmarks.measure import OURS, Contender, Spec, compare
+from benchmarks.peers.compiled import COMPILERS
 
 Workload = dict[str, Any]
 DTYPES = ("float32", "float64")
@@ -93,7 +94,7 @@ def relu_double(bench: Bench) -> Workload:
 
     def task(take: int | None = None) -> Spec:
         take = take and bench.size(take, 2)
-        settings = {"training.dtype": "float32", "training.order": "shuffle", "training.epochs": epochs}
+        settings = {"training.dtype": "float32", "training.order": "shuffle", "training.epochs": 10}
         return {"workload": "relu_double", "side": side, "take": take, "settings": settings}
 
     unshuffled: Spec = {"settings": {"training.order": "sequential"}}  # everybody shuffles in an order of their own
@@ -139,6 +140,10 @@ def square_sgd(bench: Bench) -> Workload:
     return {"unit": "updates", "groups": groups, "facts": _facts(bench, groups)}
 
 
+# What stands beside nanmap's records: nothing but the two numbers, or the same.
+KEPT = {", nothing kept": False, ", losses and first infinity and NaN kept": True}
+
+
 def _line_contenders(bench: Bench, dtype: str) -> list[Contender]:
     side = bench.size(512, 16)
 
@@ -152,13 +157,28 @@ def _line_contenders(bench: Bench, dtype: str) -> list[Contender]:
         Contender("nanmap", "nanmap", OURS, task(), {"stop_early": True}),
         Contender("the posted loop, NumPy numbers", "numpy", "plain:numbers", task(400), {"python": False}),
         *([python] if dtype == "float64" else []),
-        Contender(
-            "NumPy over many rates, best chunk",
-            "numpy",
-            "plain:vectorised",
-            task(1 << 16),
-            options=[{"lanes": number} for number in bench.size((1024, 4096, 16384, 65536), (4,))],
-            trial={"take": bench.size(1 << 15, 4)},
+        *(
+            Contender(
+                f"NumPy over many rates{kept}",
+                "numpy",
+                "plain:vectorised",
+                task(1 << 16),
+                {"threads": _cores(), "records": records},
+                options=[{"lanes": number} for number in bench.size((1024, 4096, 16384), (4,))],
+                trial={"take": bench.size(1 << 15, 4)},
+            )
+            for kept, records in KEPT.items()
+        ),
+        *(
+            Contender(
+                f"a loop in C{kept}",
+                "c",
+                "compiled:line",
+                task(1 << 16),
+                {"threads": _cores(), "records": records},
+                programs=COMPILERS,
+            )
+            for kept, records in KEPT.items()
         ),
     ]
 

@@ -14,6 +14,7 @@ from benchmarks.measure import Contender, VerificationError, agree, compare
 from benchmarks.peers import notebook, plain, pytorch
 from benchmarks.tasks import Task, final_losses
 from benchmarks.worker import Pool, WorkerError
+from benchmarks.workloads import KEPT
 
 from nanmap.config.initialisers import INITIALISERS
 from nanmap.config.optimizers import OPTIMIZERS
@@ -41,7 +42,9 @@ def run(folder: Path, *arguments: str) -> dict[str, Any]:
 def test_a_workload_runs_verifies_and_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = run(tmp_path, "--only", "square_sgd", "--repeats", "3")
     (group,) = result["workloads"]["square_sgd"]["groups"]
-    assert len(group["contenders"]) == 4
+    kept = [f"{who}{what}" for who in ("NumPy over many rates", "a loop in C") for what in KEPT]
+    labels = ["nanmap", "the posted loop, NumPy numbers", "the posted loop, Python floats", *kept]
+    assert [each["label"] for each in group["contenders"]] == labels
     for each in group["contenders"]:
         assert len(each["seconds"]) == 3
         assert all(seconds > 0 for seconds in each["seconds"])

@@ -1,6 +1,7 @@
 """`square_sgd` without any framework: the loop as it was posted, and NumPy over many rates at a time."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -40,31 +41,73 @@ def numbers(task: Task, python: bool) -> Callable[[], Weights]:
     return run
 
 
-def vectorised(task: Task, lanes: int) -> Callable[[], Weights]:
-    """Sample by sample, in NumPy over `lanes` trainings at a time."""
+def vectorised(task: Task, lanes: int, threads: int = 1, records: bool = False) -> Callable[[], Weights]:
+    """Sample by sample, in NumPy over `lanes` trainings at a time.
+
+    Args:
+        task: cells of `square_sgd`.
+        lanes: how many.
+        threads: chunks at a time; NumPy lets go of the interpreter while it computes.
+        records: keep the sum of the losses and the first infinity and NaN as well, as nanmap does.
+    """
     x, y = (each[:, 0].tolist() for each in task.rows)
     kernel, bias = task.weights()
     epochs = task.steps // task.variant.steps_per_epoch
 
     def chunk(some: slice) -> np.ndarray:
         a, b, rate = kernel[some, 0, 0].copy(), bias[some, 0].copy(), task.learning_rates[some, 0]
-        error = np.empty_like(a)
-        for _ in range(epochs):
-            for xi, yi in zip(x, y, strict=True):  # in place: no array is allocated
-                np.multiply(a, xi, out=error)
-                error += b
-                error -= yi
-                error *= rate
-                b -= error
-                error *= xi
-                a -= error
+        error, kept = np.empty_like(a), Kept(len(a), a.dtype) if records else None
+        with np.errstate(all="ignore"):  # a setting of the thread
+            for epoch in range(epochs):
+                for row, (xi, yi) in enumerate(zip(x, y, strict=True)):  # in place: no array is allocated
+                    np.multiply(a, xi, out=error)
+                    error += b
+                    error -= yi
+                    if kept:
+                        kept.loss(error)
+                    error *= rate
+                    b -= error
+                    error *= xi
+                    a -= error
+                    if kept:
+                        kept.events(epoch * len(x) + row, a, b)
         return np.stack([a, b])
 
     def run() -> Weights:
-        with np.errstate(all="ignore"):
-            trained = np.concatenate(
-                [chunk(slice(start, start + lanes)) for start in range(0, len(task.cells), lanes)], axis=1
-            )
+        pieces = [slice(start, start + lanes) for start in range(0, len(task.cells), lanes)]
+        with ThreadPoolExecutor(threads) as pool:
+            trained = np.concatenate(list(pool.map(chunk, pieces)), axis=1)
         return trained[0, :, None, None], trained[1, :, None]
 
     return run
+
+
+class Kept:
+    """The sum of the losses, and the steps of the first infinity and of the first NaN (-1 until then), of some cells."""
+
+    def __init__(self, cells: int, dtype: np.dtype) -> None:
+        self.total, self.last, self.work = np.zeros((3, cells), dtype)
+        self.first_inf, self.first_nan = np.full((2, cells), -1, np.int32)
+        self.alive, self.seen, self.one = np.ones((3, cells), bool)
+
+    def loss(self, error: np.ndarray) -> None:
+        """Of this update, before it is made."""
+        np.multiply(error, error, out=self.last)
+        self.last *= 0.5
+        np.add(self.total, self.last, out=self.total, where=self.alive)
+
+    def events(self, step: int, *numbers: np.ndarray) -> None:
+        """What the update made; a cell is only looked at closely where something is no number."""
+        np.add(numbers[0], numbers[1], out=self.work)
+        self.work += self.last
+        np.isfinite(self.work, out=self.seen)
+        if self.seen.all():
+            return
+        for test, first in ((np.isinf, self.first_inf), (np.isnan, self.first_nan)):
+            self.seen[:] = False
+            for each in (self.last, *numbers):
+                self.seen |= test(each, out=self.one)
+            self.seen &= self.alive
+            self.seen &= first < 0
+            first[self.seen] = step
+        np.less(self.first_nan, 0, out=self.alive)
