@@ -94,7 +94,7 @@ def relu_double(bench: Bench) -> Workload:
 
     def task(take: int | None = None) -> Spec:
         take = take and bench.size(take, 2)
-        settings = {"training.dtype": "float32", "training.order": "shuffle", "training.epochs": 10}
+        settings = {"training.dtype": "float32", "training.order": "shuffle", "training.epochs": epochs}
         return {"workload": "relu_double", "side": side, "take": take, "settings": settings}
 
     unshuffled: Spec = {"settings": {"training.order": "sequential"}}  # everybody shuffles in an order of their own
