@@ -68,6 +68,6 @@ def _inches(length: Length | None, key: str) -> float | None:
     inches = number * INCHES[unit]
     if not LEAST <= inches <= MOST:
         nearest = None if math.isnan(inches) else f"{min(max(inches, LEAST), MOST):g}in"
-        mend = str(length).replace(",", ".") if "," in str(length) else nearest
-        raise InputError("no length of a sheet", key=key, value=length, allowed=allowed, mend=mend)
+        point = str(length).replace(",", ".") if "," in str(length) else None
+        raise InputError("no length of a sheet", key=key, value=length, allowed=allowed, mend=point or nearest)
     return inches
