@@ -161,6 +161,14 @@ def test_steps_move_relatively_and_texts_are_only_counted(tmp_path: Path) -> Non
     assert shift(a, b, "cause") == Shift("cause", 2, None, None, None, None)
 
 
+def test_negative_numbers_move_relatively_as_well(tmp_path: Path) -> None:
+    axes = [rates(1.0, 2.0, 3.0)]
+    a = run(tmp_path / "a", axes, {"skill": np.array([-1000.0, -8.0, -1.0])})
+    b = run(tmp_path / "b", axes, {"skill": np.array([-750.0, -4.0, 1.0])})
+    found = shift(a, b, "skill")
+    assert (found.median, found.largest, found.cells) == (0.5, 2.0, (2, 2))
+
+
 def test_the_median_is_that_of_the_numbers_that_differ_and_flags_are_only_counted(tmp_path: Path) -> None:
     axes = [rates(1.0, 2.0, 3.0, 4.0)]
     flags = np.array([True, True, False, False])

@@ -125,6 +125,8 @@ def test_quantiles_over_seeds_are_those_at_10_50_and_90_percent_in_the_logarithm
     found = over_seeds(edges, np.arange(22), np.concatenate([np.geomspace(1, 1024, 11), [3.0], np.full(10, np.nan)]))
     for name, expected in {"low": 2, "median": 32, "high": 512}.items():
         np.testing.assert_allclose(found[f"edge_seeds_{name}"], [expected] * 11 + [3] * 11)
+    two = over_seeds(SimpleNamespace(seeds=2), np.arange(2), np.array([0.01, 1.0]))
+    np.testing.assert_allclose(two["edge_seeds_median"], [0.1, 0.1])  # between two of them, too
 
 
 rng = np.random.default_rng(3)
