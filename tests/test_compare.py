@@ -225,6 +225,19 @@ def test_cells_are_the_same_where_their_file_is_by_name_wherever_it_stands(
     assert (found.both, found.alone[0].count) == (both, 1 - both)
 
 
+def test_a_file_on_an_axis_that_has_other_contents_now_is_told(tmp_path: Path) -> None:
+    def of_content(name: str, digest: str) -> Path:
+        config = {"data": {"kind": "csv", "target": "y"}, "training": {"epochs": 1}}
+        return run(
+            tmp_path / name, [{"key": "data.path", "values": ["x.csv"]}], config=config, data=[f"x.csv {digest}"]
+        )
+
+    with pytest.raises(
+        InputError, match=r"data\.path: is another file in .*b than in a run before it \(got 'x\.csv'\)"
+    ):
+        nanmap.compare(of_content("a", "11"), of_content("b", "22"))
+
+
 @pytest.mark.parametrize(
     ("one", "other", "told"),
     [

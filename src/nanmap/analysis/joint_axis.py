@@ -66,7 +66,10 @@ class JointAxis:
         values = [run.fixed.get(key)] if spec is None else spec.points
         found = [run.identity(key, value) for value in values]
         for identity, value in zip(found, values, strict=True):
-            self.entries.setdefault(identity, value)
+            if identity not in self.entries and value in self.entries.values():
+                problem = f"is another file in {run.name} than in a run before it"
+                raise InputError(problem, key=key, value=value, mend="a copy with a name of its own, trained anew")
+            self.entries[identity] = self.entries.get(identity, value)
         return found
 
     def _choices(self, run: RunSettings, spec: AxisSpec | None) -> list[Hashable]:

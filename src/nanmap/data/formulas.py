@@ -3,6 +3,7 @@
 import numpy as np
 
 from nanmap.config import DataSettings
+from nanmap.config.ranges import range_count
 from nanmap.data.tables import Arrays
 
 
@@ -24,7 +25,4 @@ def _axis(data: DataSettings, rng: np.random.Generator) -> np.ndarray:
         return np.linspace(data.start, data.stop or 0.0, data.n or 0)
     if data.n is not None:
         return data.start + data.step * np.arange(data.n)
-    count = np.ceil(
-        ((data.stop or 0.0) - data.start) / data.step - 1e-9
-    )  # 1.3 is excluded though 1 + 3 · 0.1 is below it
-    return np.arange(data.start, data.stop, data.step)[: int(max(count, 0))]
+    return np.arange(data.start, data.stop, data.step)[: range_count(data.start, data.stop or 0.0, data.step)]

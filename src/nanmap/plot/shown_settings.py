@@ -1,6 +1,5 @@
 """What a manifest says about the trainings on a map: a setting's value, and the axis along which it changes."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 from nanmap.analysis import Shown, View
 from nanmap.config import Config
 from nanmap.config.choices import FILE_KINDS
+from nanmap.config.ranges import range_count
 from nanmap.grid.axes import Axis
 
 
@@ -73,7 +73,7 @@ class ShownSettings:
             return int(get("n"))
         if get("stop") is None or get("inputs") != "range":
             return None
-        return math.ceil((get("stop") - get("start")) / get("step"))
+        return range_count(get("start"), get("stop"), get("step"))
 
     def budgets(self) -> tuple[Axis | None, list[str]]:
         """The axis that sets the budget, and the budget in words at each of its positions."""
