@@ -429,15 +429,15 @@ class TestOverflow:
     @pytest.mark.parametrize(("steps", "forecast"), [(65, 64), (64, np.nan)])
     def test_an_overflow_after_the_budget_is_none(self, steps: int, forecast: float):
         """c² 4ᵗ passes 2¹²⁸ at t = 64, the 65th update."""
-        found = overflow_steps(self.PROBLEM, np.ones(1), np.array([1.5]), "float32", steps)
+        found = overflow_steps(self.PROBLEM, np.ones((1, 1)), np.array([1.5]), "float32", steps)
         assert found.tolist() == pytest.approx([forecast], nan_ok=True)
 
     def test_a_loss_that_is_infinite_at_the_start_overflows_at_once(self):
-        assert overflow_steps(self.PROBLEM, np.array([1e30]), np.array([1.5]), "float32", 9).tolist() == [0]
+        assert overflow_steps(self.PROBLEM, np.array([[1e30]]), np.array([1.5]), "float32", 9).tolist() == [0]
 
     @pytest.mark.parametrize(("error", "step"), [(0.9, 65), (1.1, 64)])
     def test_the_step_is_the_first_whose_loss_is_too_large(self, error: float, step: int):
-        found = overflow_steps(self.PROBLEM, np.array([error]), np.array([1.5]), "float32", 99)
+        found = overflow_steps(self.PROBLEM, np.array([[error]]), np.array([1.5]), "float32", 99)
         assert found.tolist() == [step]
         assert error**2 * 4.0**step >= 2.0**128 > error**2 * 4.0 ** (step - 1)
 
@@ -446,9 +446,28 @@ class TestOverflow:
         problem = LinearProblem(PROBLEM.columns, targets, 1.0)
         kernel, bias = rng.standard_normal((4, 2, 2)), rng.standard_normal((4, 2, 1))
         best = np.linalg.solve(problem.columns.T @ problem.columns, problem.columns.T @ targets)
-        top = np.linalg.eigh(problem.columns.T @ problem.columns)[1][:, -1]
-        expected = [np.linalg.norm((np.hstack([k, b]) - best.T) @ top) for k, b in zip(kernel, bias, strict=True)]
+        vectors = np.linalg.eigh(problem.columns.T @ problem.columns)[1]
+        expected = [
+            np.linalg.norm((np.hstack([k, b]) - best.T) @ vectors, axis=0) for k, b in zip(kernel, bias, strict=True)
+        ]
         np.testing.assert_allclose(initial_errors(problem, [kernel, bias]), expected, rtol=1e-12)
+
+    @pytest.mark.parametrize(
+        ("eigenvalues", "start"),
+        [([2.0, 2.0], [0.0, 1.0]), ([2.0, 2.0], [1.0, 0.0]), ([2.0, 2.0], [3.0, 4.0]), ([2.0, 1.9], [1e-12, 1.0])],
+    )
+    @pytest.mark.parametrize("rate", [1.06, 1.5, 3.0, -0.1])
+    def test_a_double_eigenvalue_or_a_start_without_an_error_along_the_top_one(self, eigenvalues, start, rate: float):
+        """Against the recursion itself: descent on ½ Σ λ p², one row per parameter."""
+        columns = np.diag(np.sqrt(np.array(eigenvalues) * 2))
+        problem = LinearProblem(columns, np.zeros((2, 1)), 1.0)
+        errors = initial_errors(problem, [np.array([[start]])])
+        found = overflow_steps(problem, errors, np.array([rate]), "float64", 100_000)[0]
+        p, step = np.array(start), 0
+        with np.errstate(over="ignore"):
+            while np.isfinite(((columns @ p / np.sqrt(2)) ** 2).sum()):
+                p, step = p - rate * np.array(eigenvalues) * p, step + 1
+        assert found == step
 
 
 def test_each_loss_has_a_sharpness_of_its_own() -> None:

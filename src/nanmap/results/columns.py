@@ -261,7 +261,7 @@ COLUMNS = (
         "overflow_step_predicted",
         pa.float64(),
         Unit.STEPS,
-        "Step at which the loss should overflow, from its growth along the top eigenvector; to compare with first_inf_step.",
+        "Step at which the loss should overflow, from its growth along the eigenvectors; to compare with first_inf_step.",
         Missing.NAN,
         (Reason.NO_FORECAST,),
         label="step of the first overflow, as forecast",
