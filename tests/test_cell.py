@@ -155,6 +155,11 @@ OUTPUTS: dict[
     "in float32": ({}, [[1, 1.03125, 1, 1.03125]], 0.015625**2),
     "logits, all shifted alike": ({"loss": {"kind": "softmax_cross_entropy"}}, [[1, 2, 3, 6], [2, 3, 4, 7]], 0),
     "logits": ({"loss": {"kind": "softmax_cross_entropy"}}, [[1, 3, 1, 3], [-1, -3, -1, -3]], 2),
+    "logits of classes that do not exclude each other": (
+        {"loss": {"kind": "sigmoid_cross_entropy"}},
+        [[1, 2, 3, 6], [1, 2, 3, 6], [0, 0, 0, 0]],
+        7,
+    ),
     "a single logit": ({"loss": {"kind": "sigmoid_cross_entropy"}}, [[1, 2, 3, 6]], 3.5),
 }
 

@@ -200,6 +200,24 @@ def test_an_epsilon_that_acts_as_zero_is_another_program(kind: str, dtype: str, 
 EPSILONS = [1e-8, 1e-39, 0.0]
 
 
+@pytest.mark.parametrize(
+    ("key", "values", "dtype", "divides"),
+    [
+        ("b2", [0.9, 0.99999999], "float32", [False, True]),
+        ("b1", [0.9, 0.99999999], "bfloat16", [False, True]),
+        ("b2", [0.9, 0.99999999], "float64", [False, False]),
+        ("decay", [-0.5, 0.5], "float32", [True, False]),
+    ],
+)
+def test_an_axis_tells_apart_what_may_divide_by_zero(key: str, values: list, dtype: str, divides: list[bool]) -> None:
+    optimizer = {"kind": "adam", "schedule": "inverse_time"}
+    tree = {"data": {"kind": "line", "n": 9}, "optimizer": optimizer, "training": {"steps": 1, "dtype": dtype}}
+    plan = Plan(make_sweep(tree, [{"key": f"optimizer.{key}", "values": values}]))
+    lanes = plan.lanes(plan.grid.cells(np.arange(2)))
+    told = {float(value): each.program.may_divide_by_zero for each in lanes for value in each.numbers[key]}
+    assert [told[value] for value in values] == divides
+
+
 def test_a_program_that_may_divide_by_zero_has_a_key_of_its_own() -> None:
     tree = {"data": {"kind": "line", "n": 9}, "optimizer": {"kind": "adam"}, "training": {"steps": 1}}
     programs = [

@@ -94,6 +94,26 @@ def test_without_an_epsilon_a_row_tells_an_overflow_from_nothing_over_nothing(ki
     assert np.isnan(told[0.0, 1.0, 1e-7][0])
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "key"),
+    [
+        ({"kind": "adam", "b1": 0.99999999}, "b1"),
+        ({"kind": "nadam", "b2": 0.99999999}, "b2"),
+        ({"schedule": "inverse_time", "decay": -0.5}, "decay"),
+    ],
+)
+def test_a_correction_or_a_schedule_that_divides_by_0_is_no_overflow(optimizer: dict, key: str, engine) -> None:
+    """1 − bᵗ is 0 where b rounds to 1; 1 + decay·t is 0 at t = 2, and the gradient of a perfect start is 0 as well."""
+    data = {"kind": "line", "n": 8, "slope": 0.0} if key == "decay" else LINE
+    tree = {"data": data, "model": {"init": "zeros"}, "optimizer": optimizer, "training": {"steps": 20}}
+    report = train_one(build_config(tree), engine=engine)
+    assert (report.outcome, report.cause, report.row["first_inf_step"]) == ("nan", "nan_without_inf", None)
+    usual = {"b1": 0.9, "b2": 0.999, "decay": 0.0}
+    assert report.remedy == {f"optimizer.{key}": usual[key]}
+    other = train_one(build_config(tree | {"optimizer": optimizer | {key: usual[key]}}), engine=engine)
+    assert other.row["first_nan_step"] is None
+
+
 @pytest.mark.parametrize("tree", [{"data": LINE, "training": {"steps": 3}}, {"data": LINE, "training": {"steps": 70}}])
 def test_without_a_nan_nothing_is_repeated(tree: dict, engine) -> None:
     report = train_one(build_config(tree), engine=engine)

@@ -8,7 +8,10 @@ import numpy as np
 
 from nanmap.advice.case import Case, edge_of
 from nanmap.config.choices import LAYER_RATES
+from nanmap.config.optimizers import OPTIMIZERS
+from nanmap.config.settings import OptimizerSettings
 from nanmap.outcomes import Cause
+from nanmap.training.program import zero_divisors
 
 Settings = dict[str, Any]  # key → value
 LONGEST = 100  # times the budget
@@ -221,6 +224,14 @@ def _unmoved(case: Case) -> Settings:
     return _larger_steps(case) if not case.rate else _livelier(case)
 
 
+def _divisible(case: Case) -> Settings:
+    """The usual number for each one that lets a divisor be 0."""
+    optimizer, usual = case.config.optimizer, OptimizerSettings()
+    zero = zero_divisors(optimizer, case.config.training.dtype)
+    defaults = {"b2": OPTIMIZERS[optimizer.kind].b2}
+    return {f"optimizer.{name}": defaults.get(name, getattr(usual, name)) for name in zero}
+
+
 def _nothing(case: Case) -> Settings:
     return {}
 
@@ -238,7 +249,7 @@ REMEDIES: dict[Cause, Callable[[Case], Settings]] = {
     Cause.EXPLODING_GRADIENT: _steadier_gradient,
     Cause.BLOWN_UP_AT_ONCE: _smaller_steps,
     Cause.OVERFLOW: _smaller_steps,
-    Cause.NAN_WITHOUT_INF: lambda case: {"optimizer.eps": 1e-7},
+    Cause.NAN_WITHOUT_INF: _divisible,
     Cause.RISING: _calmer,
     Cause.DEAD_AT_INIT: _livelier,
     Cause.BLOWN_UP_THEN_DEAD: _smaller_steps,

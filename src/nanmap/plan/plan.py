@@ -16,7 +16,7 @@ from nanmap.outcomes import enough
 from nanmap.plan.sweep import Sweep
 from nanmap.plan.variant import Variant, make_variant
 from nanmap.training.lane_numbers import LaneNumber, lane_number
-from nanmap.training.program import Program, no_eps
+from nanmap.training.program import Program, leaves_zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +89,9 @@ class Plan:
         )
 
     def _may_divide_by_zero(self, settings: dict[str, Any]) -> bool:
-        """Whether an axis sets an epsilon that is none in one of the sweep's formats: that is another program."""
-        return "optimizer.eps" in settings and any(no_eps(settings["optimizer.eps"], each) for each in self._formats)
+        """Whether an axis sets a number that lets a divisor be 0 in one of the sweep's formats: that is another program."""
+        numbers = {number.name: value for key, value in settings.items() if (number := lane_number(key))}
+        return any(leaves_zero(name, value, each) for name, value in numbers.items() for each in self._formats)
 
     @cached_property
     def _formats(self) -> set[str]:

@@ -76,8 +76,8 @@ class Assessment(NamedTuple):
         dead_layer: whether a whole layer does.
         infinite: whether the loss or a parameter is infinite.
         accuracy, val_accuracy: share of the rows that are classified right; NaN unless classes are predicted.
-        output_variance: of the outputs over the training rows, summed over outputs; of several classes' logits those
-            without their mean over the classes, which means nothing.
+        output_variance: of the outputs over the training rows, summed over outputs; under a softmax without their mean
+            over the classes, which means nothing there.
         first_gradient, last_gradient: norms of the loss's gradient in the first and in the last layer, over all training
             rows; NaN of a single layer.
 
@@ -296,7 +296,7 @@ def output_variance(program: Program, output: Array, n: Array, mask: Array) -> A
 
     Outputs that differ by rounding alone count as equal: of huge ones that would be a number of its own.
     """
-    if program.classifies and output.shape[0] > 1:
+    if program.loss == "softmax_cross_entropy" and output.shape[0] > 1:
         output = output - jnp.mean(output, axis=0)
     counted = jnp.where(mask, output, 0)
     mean = jnp.sum(counted, axis=1, keepdims=True) / n

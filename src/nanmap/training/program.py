@@ -7,9 +7,10 @@ import hashlib
 from dataclasses import dataclass, fields
 
 from nanmap.config import Config
-from nanmap.config.formats import acts_as_zero
+from nanmap.config.formats import acts_as_zero, rounds_to_one
 from nanmap.config.losses import LOSSES
 from nanmap.config.optimizers import OPTIMIZERS
+from nanmap.config.settings import OptimizerSettings
 from nanmap.data import Rows
 from nanmap.models import Model, model_of
 from nanmap.models.base import Layout
@@ -30,8 +31,8 @@ class Program:
         masked: some update sees fewer than `batch` rows.
         momentum … clip_output_gradient: whether the setting is used; its value belongs to the lane.
         final_layers: whether the parameters at the end are handed out, for the sharpness there.
-        may_divide_by_zero: whether nothing keeps the root that the optimizer divides by from 0. A NaN may come out of
-            nowhere then, and the gradient is watched, to tell.
+        may_divide_by_zero: whether nothing keeps from 0 what the optimizer or the schedule divides by. A NaN may come out
+            of nowhere then, and the gradient is watched, to tell.
     """
 
     model: Model
@@ -150,13 +151,30 @@ def program_of(config: Config, rows: Rows) -> Program:
         stop_above=training.stop_above is not None,
         stop_converged=training.stop_converged,
         final_layers=config.record.sharpness is True,
-        may_divide_by_zero="eps" in OPTIMIZERS[optimizer.kind].reads and no_eps(optimizer.eps, training.dtype),
+        may_divide_by_zero=bool(zero_divisors(optimizer, training.dtype)),
     )
 
 
-def no_eps(eps: float, dtype: str) -> bool:
-    """Whether `optimizer.eps` keeps nothing from 0."""
-    return eps == 0 or acts_as_zero(eps, dtype)
+def zero_divisors(optimizer: OptimizerSettings, dtype: str) -> list[str]:
+    """The settings of `[optimizer]` that let it, or its schedule, divide by 0."""
+    rule = OPTIMIZERS[optimizer.kind]
+    divisors = {"decay": optimizer.decay} if optimizer.schedule == "inverse_time" else {}
+    if "eps" in rule.reads:
+        moments = {"eps": optimizer.eps, "b1": optimizer.b1, "b2": rule.b2 if optimizer.b2 is None else optimizer.b2}
+        divisors |= {name: value for name, value in moments.items() if name in rule.reads}
+    return [name for name, value in divisors.items() if leaves_zero(name, value, dtype)]
+
+
+def leaves_zero(name: str, value: float, dtype: str) -> bool:
+    """Whether a setting of `[optimizer]` lets a divisor be 0: √v + eps, the corrections 1 − bᵗ, or 1 + decay·t.
+
+    Decays of moments are numbers of at least float32, whatever the format of the training.
+    """
+    if name == "eps":
+        return value == 0 or acts_as_zero(value, dtype)
+    if name in ("b1", "b2"):
+        return rounds_to_one(value, "float64" if dtype == "float64" else "float32")
+    return name == "decay" and value < 0
 
 
 def _up(count: int, block: int) -> int:
