@@ -149,3 +149,22 @@ def test_no_overflow_is_forecast_where_the_error_does_not_grow_by_one_factor(tab
     plain = LINE | {"optimizer": {"learning_rate": 0.02}}
     found = [Forecaster().columns(all_lanes(tree, [])[0], np.array([0])) for tree in (plain, plain | tables)]
     assert np.isfinite([each["overflow_step_predicted"][0] for each in found]).tolist() == [True, False]
+
+
+def test_a_momentum_of_0_forecasts_what_none_does() -> None:
+    trees = {
+        "overflow_step_predicted": {"data": {"kind": "line", "start": 1, "n": 20}, "training": {"steps": 100}},
+        "predicted_catapult": {
+            "data": {"kind": "line", "start": 1, "n": 20},
+            "model": {"hidden": [3], "activation": "tanh"},
+            "training": {"steps": 9},
+        },
+    }
+    for column, tree in trees.items():
+        told = []
+        for rule in ({}, {"momentum": 0.0}, {"momentum": 0.9}):
+            plan = Plan(make_sweep(tree | {"optimizer": {"learning_rate": 0.02} | rule}, []))
+            (lanes,) = plan.lanes(plan.grid.cells(np.arange(1)))
+            told.append(float(Forecaster(always=True).columns(lanes, np.arange(1))[column][0]))
+        assert told[0] == told[1] > 0
+        assert np.isnan(told[2])

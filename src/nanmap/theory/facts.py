@@ -119,14 +119,19 @@ def _final_sharpness(
     return found
 
 
+def _without_momentum(lanes: Lanes, cells: np.ndarray) -> np.ndarray:
+    """Which cells have none, or one of 0."""
+    return np.nan_to_num(lanes.numbers["momentum"][cells]) == 0
+
+
 def _catapult(lanes: Lanes, cells: np.ndarray, initial: np.ndarray) -> np.ndarray:
     """2/λ₀ of networks in full-batch descent without momentum: above, the loss may rise before it falls."""
     found = np.full(len(cells), np.nan)
     for variant, mine in _by_variant(lanes, cells):
         linear = linear_problem(variant.config, variant.rows) is not None
-        plain = not why_not_descent(variant.config) and lanes.program.full_batch and not lanes.program.momentum
+        plain = not why_not_descent(variant.config) and lanes.program.full_batch
         if plain and not linear:
-            positive = np.where(initial[mine] > 0, initial[mine], np.nan)
+            positive = np.where((initial[mine] > 0) & _without_momentum(lanes, cells[mine]), initial[mine], np.nan)
             found[mine] = gradient_descent(1.0) / positive
     return found
 
@@ -135,8 +140,13 @@ def _overflow(lanes: Lanes, cells: np.ndarray) -> np.ndarray:
     found = np.full(len(cells), np.nan)
     for variant, mine in _by_variant(lanes, cells):
         problem = linear_problem(variant.config, variant.rows)
-        exact = lanes.program.full_batch and not lanes.program.momentum
-        if problem is None or not exact or why_not_linear_descent(variant.config, variant.rows):
+        mine = mine[_without_momentum(lanes, cells[mine])]
+        if (
+            problem is None
+            or not len(mine)
+            or not lanes.program.full_batch
+            or why_not_linear_descent(variant.config, variant.rows)
+        ):
             continue
         parameters, _ = start(**lanes.starts(cells[mine]))
         blocks = lanes.program.model.linear_parameters(parameters)

@@ -76,7 +76,8 @@ def typical_edge(
     can make the mean square explode while a typical run comes to rest. NaN if no rate is found.
     """
     low = _lowest_rate(problem, batch, momentum) / 2
-    rates = low * 2.0 ** np.arange(RATES)
+    steepest = problem.curvature * float((problem.columns**2).sum(axis=1).max())
+    rates = low * 2.0 ** np.arange(-_octaves_below(low, steepest, momentum), RATES)
     for _ in range(ROUNDS):
         growth = lyapunov_exponents(problem, rates, batch, replacement, momentum, nesterov)
         last = int(np.argmax(growth > 0))
@@ -91,6 +92,16 @@ def typical_edge(
 def _lowest_rate(problem: LinearProblem, batch: int, momentum: float) -> float:
     """A rate below the edges of plain descent, and below those that negative momentum brings down as it does 2(1 + β)/λ."""
     return sufficient_rate(problem, batch) * min(1.0, 1 + momentum)
+
+
+def _octaves_below(low: float, steepest: float, momentum: float) -> int:
+    """How many octaves below a rate a search must begin, so that whatever batches come an update contracts there.
+
+    Descent does below 2/h, h the largest curvature of a batch. Momentum adds steps up to 1/(1 − |β|) of them, and where batches
+    differ it resonates: unstable rates were seen down to 1.6·(1 − β)/h.
+    """
+    safe = 2 / steepest * ((1 - abs(momentum)) / 8 if momentum else 1.0)
+    return max(0, math.ceil(math.log2(low / safe))) if safe > 0 else 0
 
 
 def lyapunov_exponents(
@@ -133,15 +144,27 @@ def in_order_edge(
 
 def _in_order(problem: LinearProblem, batch: int, momentum: float, nesterov: bool, kind: Any) -> float:
     low = _lowest_rate(problem, batch, momentum) / 4
-    rates = low * 2.0 ** (np.arange(96) / 8)  # an eighth of an octave: islands narrower than that are overlooked
+    starts = range(0, problem.n, batch)
+    steepest = max(_batch_sharpness(problem, start, batch) for start in starts)
+    # An eighth of an octave: islands narrower than that are overlooked.
+    rates = low * 2.0 ** (np.arange(-8 * _octaves_below(low, steepest, momentum), 96) / 8)
+    rounding = (
+        8 * max(np.finfo(kind).eps, np.finfo(float).eps) * len(starts)
+    )  # a pass at a small rate is nearly the identity
     for _ in range(6):
-        unstable = _pass_radius(problem, rates, batch, momentum, nesterov, kind) > 1
+        unstable = _pass_radius(problem, rates, batch, momentum, nesterov, kind) > 1 + rounding
         last = int(np.argmax(unstable))
         if not unstable.any() or last == 0:
             return float("nan")
         low, high = rates[last - 1], rates[last]
         rates = np.geomspace(low, high, 9)
     return float(np.sqrt(low * high))
+
+
+def _batch_sharpness(problem: LinearProblem, start: int, batch: int) -> float:
+    """λmax of a batch in order."""
+    rows = problem.active[start : start + batch]
+    return problem.curvature / len(rows) * float(np.linalg.norm(rows, 2)) ** 2
 
 
 def _pass_radius(
