@@ -1,5 +1,6 @@
 """The tables of a result, for the terminal and for the docs. Every figure comes from the JSON."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -204,6 +205,34 @@ def gpu(result: Result) -> Table:
     return comparison({"workloads": {"gpu": {"unit": "updates", "groups": groups}}}, "gpu")
 
 
+def gpu_widths(result: Result) -> Table:
+    """Cells per group on a GPU, for each precision that was measured."""
+    found = {name: each for name, each in result["pieces"].items() if name.startswith("widths")}
+    head = ["cells per group", *(f"{name.split()[-1]}: updates per second" for name in found)]
+    numbers = sorted({int(width) for piece in found.values() for width in piece["updates_per_second"]})
+    rows = []
+    for width in numbers:
+        row = [f"{width:,}"]
+        for piece in found.values():
+            taken = ", taken" if width == piece["chosen"] else ""
+            row.append(number(max(piece["updates_per_second"].get(str(width), [math.nan]))) + taken)
+        rows.append(row)
+    return Table(head, rows)
+
+
+def gpu_maps(result: Result) -> Table:
+    """Whole maps by the command on a GPU."""
+    found = {name: each for name, each in result["pieces"].items() if name.startswith("map")}
+    head = ["map", "cells × updates", "whole command, s", "of it training, s", "`nanmap map`, s", "rows on disk"]
+    rows = []
+    for name, each in sorted(found.items()):
+        side, dtype = name.split()[1:]
+        work = f"{each['cells']:,} × {each['updates'] // each['cells']}"
+        seconds = [number(each[key]) for key in ("seconds", "sweep_seconds", "map_seconds")]
+        rows.append([f"{side} × {side}, {dtype}", work, *seconds, f"{each['bytes'] / MIB:,.0f} MiB"])
+    return Table(head, rows)
+
+
 def machine(result: Result) -> Table:
     """What was measured on, and with what."""
     about, versions = result["machine"], result["versions"]
@@ -260,6 +289,8 @@ TABLES: dict[str, Callable[[Result], Table]] = {
     "second_start": second_start,
     "traced_axes": traced_axes,
     "gpu": gpu,
+    "gpu_widths": gpu_widths,
+    "gpu_maps": gpu_maps,
     "roofline": roofline,
 }
 

@@ -7,6 +7,7 @@ import pytest
 
 from nanmap.config import build_config
 from nanmap.engine import LocalEngine, compaction, local
+from nanmap.engine.groups import Advance
 from nanmap.errors import InputError
 from nanmap.plan import Plan, make_sweep, make_variant
 from nanmap.results.columns import COLUMNS
@@ -44,6 +45,16 @@ def test_rows_are_those_of_running_every_cell_to_its_end(tree: dict, monkeypatch
     assert len(np.unique(early["first_nan_step"])) > 10, "cells should leave at every pause"
     for name in whole:
         np.testing.assert_array_equal(early[name], whole[name], err_msg=name, strict=True)
+
+
+def test_what_only_fills_a_group_ends_at_its_first_update() -> None:
+    plan = Plan(make_sweep(NET, [{"key": "optimizer.learning_rate", "values": [1e-3, 1e-2, 1e-1]}]))
+    (lanes,) = plan.lanes(plan.grid.cells(np.arange(3)))
+    call = compaction.assemble(lanes, [np.arange(3)], 8, 2, lambda budget: Advance(0, budget), fresh=True)
+    rates = np.asarray(call.groups.lanes.learning_rates)
+    np.testing.assert_array_equal(rates[0, :3, 0], np.float32([1e-3, 1e-2, 1e-1]))
+    assert np.isnan(rates[0, 3:]).all()
+    assert np.isnan(rates[1]).all()
 
 
 def test_pauses_save_updates(monkeypatch: pytest.MonkeyPatch) -> None:

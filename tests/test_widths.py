@@ -55,9 +55,9 @@ WIDTHS: dict[str, tuple[tuple[int, tuple[int, ...], int], dict[str, Any], tuple[
     "hundreds of inputs": ((300, (), 16), {}, (128, 8, 65536, 1)),
     "units on the minor axis": ((3, (64,), 32), {}, (8, 51, 16384, 3)),
     "rows on the minor axis": ((3, (64,), 33), {}, (32, 12, 16384, 3)),
-    "as many rows as units": ((3, (16,), 16), {}, (128, 24, 65536, 2)),
+    "as many rows as units": ((3, (16,), 16), {}, (128, 24, 32768, 5)),
     "a batch of a few of the rows": ((3, (64,), 8), {}, (32, 46, 32768, 1)),
-    "all rows in float64": ((3, (16, 16), 700), FLOAT64, (4, 4, 512, 44)),
+    "all rows in float64": ((3, (16, 16), 700), FLOAT64, (4, 4, 16384, 1)),
     "a large network": ((3, (400, 400), 700), {}, (4, 1, 64, 1)),
 }
 

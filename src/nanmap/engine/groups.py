@@ -64,7 +64,7 @@ class Call(NamedTuple):
         number: how many groups to run.
         groups: the groups' inputs.
         cells: indices into the batch, `[capacity, width]`.
-        real: whether a slot holds a cell, or only repeats one to fill its group.
+        real: whether a slot holds a cell, or only fills its group.
     """
 
     number: np.int32
@@ -76,7 +76,7 @@ class Call(NamedTuple):
 def assemble(
     lanes: Lanes, groups: list[np.ndarray], width: int, capacity: int, advance: Callable[[int], Advance], fresh: bool
 ) -> Call:
-    """The arrays of one call. Short groups repeat their last cell.
+    """The arrays of one call. Short groups repeat their last cell with a rate that ends it at its first update.
 
     Args:
         advance: from a budget to the part of it that the call trains.
@@ -100,6 +100,7 @@ def assemble(
     with np.errstate(over="ignore"):  # a rate beyond float32 becomes an infinity, which is a result
         numbers = {name: lanes.numbers[name][cells].astype(lanes.program.wide) for name in lanes.program.numbers}
         learning_rates = lanes.learning_rates[cells].astype(lanes.program.wide)
+    learning_rates[~real] = np.nan
     group = Group(
         task=jax.tree.map(lambda *leaves: np.stack(leaves)[which], *tasks),
         lanes=Lane(numbers, learning_rates),

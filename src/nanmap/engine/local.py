@@ -263,7 +263,7 @@ class LocalEngine:
         """What is compiled, one for all devices: JAX traces it once then."""
         if program not in self._functions:
             run_loop = as_one_kernel if is_one_kernel(program, self.backend) else in_kernels
-            gradient = loss_and_gradient if is_on_chip(program, self.backend) else None
+            gradient = partial(loss_and_gradient, rest=self.stop_early) if is_on_chip(program, self.backend) else None
             self._functions[program] = build(program, self.stop_early, run_loop, gradient)
         return self._functions[program]
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from nanmap.models.base import Array, Layers, Layout
 from nanmap.models.mlp import MLP
-from nanmap.training.cell import Batch, Lane, State
+from nanmap.training.cell import Batch, Lane, State, running
 from nanmap.training.losses import POINTWISE
 from nanmap.training.program import ROW_BLOCK, Program
 
@@ -15,11 +15,10 @@ UNIFORM = ("mse", "half_mse", "mae")  # losses of outputs and targets alone
 
 
 def is_on_chip(program: Program, backend: str) -> bool:
-    """Whether a program's gradient is taken by a kernel of our own. In float64 that was never tried."""
+    """Whether a program's gradient is taken by a kernel of our own."""
     model = program.model
     known = (
         backend == "gpu"
-        and program.dtype == "float32"
         and program.loss in UNIFORM
         and not program.clip_output_gradient
         and program.batch % ROW_BLOCK == 0
@@ -31,11 +30,17 @@ def is_on_chip(program: Program, backend: str) -> bool:
         from nanmap.models.mlp.on_chip import fits
     except ImportError:  # JAX has announced that it will drop this way to write kernels
         return False
-    return fits(model)
+    return fits(model, program.dtype)
 
 
-def loss_and_gradient(program: Program, lane: Lane, state: State, batch: Batch) -> tuple[Array, Array, Layers, Layers]:
-    """In place of `training.cell.pass_back`; nothing of such a program reads the outputs."""
+def loss_and_gradient(
+    program: Program, lane: Lane, state: State, batch: Batch, *, rest: bool = False
+) -> tuple[Array, Array, Layers, Layers]:
+    """In place of `training.cell.pass_back`; nothing of such a program reads the outputs.
+
+    Args:
+        rest: leave out what has ended. Its loss and its gradient are 0 then, which nobody looks at.
+    """
     from nanmap.models.mlp.on_chip import loss_and_gradient
 
     model = program.model
@@ -50,7 +55,8 @@ def loss_and_gradient(program: Program, lane: Lane, state: State, batch: Batch) 
 
     layers, pull_back = jax.vjp(whole, state.parameters)
     count, pointwise = jnp.asarray(batch.count, jnp.int32), _without_delta(program.loss)
-    loss, grads = loss_and_gradient(model, layers, batch.x, batch.y, count, pointwise)
+    walked = jnp.where(running(state.events) | (not rest), count, 0)  # the same kernel either way
+    loss, grads = loss_and_gradient(model, layers, batch.x, batch.y, count, walked, pointwise)
     return loss, jnp.zeros_like(batch.y), pull_back(grads)[0], state.model_state
 
 
