@@ -15,7 +15,7 @@ from nanmap.grid.windows import Windows
 from nanmap.plan import Plan, Sweep, load_sweep, make_sweep, zoomed
 from nanmap.result import Result
 from nanmap.runs.observer import Observer
-from nanmap.runs.single import EpochLoss, TrainingReport, train_one
+from nanmap.runs.single import EpochLoss, TrainingReport, plan_one, train_one
 from nanmap.runs.sweep import train_sweep
 
 __all__ = ["edge", "linear", "load", "log", "run", "sweep"]
@@ -58,6 +58,7 @@ def run(
     predict: Sequence[Sequence[float | str]] = (),
     engine: Engine | None = None,
     on_epoch: Callable[[int, EpochLoss], None] | None = None,
+    allow_python: bool = False,
 ) -> TrainingReport:
     """Trains one config.
 
@@ -67,6 +68,7 @@ def run(
             of the data, in the units of the data; or a number per encoded feature.
         engine: trains; the devices of this process if None.
         on_epoch: called after each epoch with its number (from 1) and its losses.
+        allow_python: import code that the config names, such as a network of your own.
 
     Returns:
         The outcome and its cause, the row that a sweep would hold, the losses of every epoch, the parameters and the
@@ -86,7 +88,7 @@ def run(
     if isinstance(predict, str) or any(isinstance(row, str) or not hasattr(row, "__len__") for row in predict):
         mend = "predict=[[25.0]] predicts one input of one column"
         raise InputError("expects a list per input", key="predict", value=predict, mend=mend)
-    given = config if isinstance(config, Plan) else _config(config)
+    given = config if isinstance(config, Plan) else plan_one(_config(config), allow_python)
     return train_one(given, predict=predict, engine=engine, on_epoch=on_epoch)
 
 
@@ -103,6 +105,7 @@ def sweep(
     shard_cells: int | None = None,
     tune: bool = False,
     observer: Observer | None = None,
+    allow_python: bool = False,
 ) -> Result:
     """Trains every cell of a sweep into a run folder. Cells that have their row there already are not trained again.
 
@@ -120,6 +123,7 @@ def sweep(
         shard_cells: cells per file; chosen by the size of the grid if None.
         tune: measure how many cells side by side are fastest, instead of deriving it; a folder's widths stay.
         observer: told of progress.
+        allow_python: import code that the config or an axis names. A folder never grants it: it is asked for each time.
 
     Returns:
         The run folder, to read and to draw.
@@ -134,8 +138,8 @@ def sweep(
     {'nan': 4, 'converged': 2}
     """
     _check_count("shard_cells", shard_cells)
-    plan = _plan(sweep, axes, name, where)
-    plan = Plan(zoomed(plan.sweep, zoom)) if zoom else plan
+    plan = _plan(sweep, axes, name, where, allow_python)
+    plan = Plan(zoomed(plan.sweep, zoom), plan.allow_python) if zoom else plan
     folder = train_sweep(
         plan,
         _folder(out, plan.sweep),
@@ -159,6 +163,7 @@ def edge(
     fresh: bool = False,
     block: int = BLOCK,
     observer: Observer | None = None,
+    allow_python: bool = False,
 ) -> Result:
     """Measures the critical learning rate along every other axis of a sweep, into a run folder.
 
@@ -172,6 +177,7 @@ def edge(
         fresh: search again, replacing the edges that are there.
         block: rows that are searched together and written as one file, about.
         observer: told of progress.
+        allow_python: import code that the config or an axis names.
 
     Returns:
         The run folder; the table of edges is `Result.edge()`.
@@ -187,7 +193,7 @@ def edge(
     True
     """
     _check_count("block", block)
-    plan = _plan(sweep, axes)
+    plan = _plan(sweep, axes, allow_python=allow_python)
     folder = find_edges(
         plan,
         _folder(out, plan.sweep),
@@ -216,19 +222,25 @@ def _check_count(key: str, value: int | None) -> None:
         raise InputError("must be a whole number from 1 on", key=key, value=value)
 
 
-def _plan(given: Given, axes: Axes | None, name: str | None = None, where: str | None = None) -> Plan:
+def _plan(
+    given: Given,
+    axes: Axes | None,
+    name: str | None = None,
+    where: str | None = None,
+    allow_python: bool = False,
+) -> Plan:
     """The plan of the sweep that is given, or that a config and axes make."""
     if axes is not None:
-        return Plan(_made(given, axes, name, where))
+        return Plan(_made(given, axes, name, where), allow_python or (isinstance(given, Plan) and given.allow_python))
     for key, value in {"name": name, "where": where}.items():
         if value is not None:
             raise InputError("is for a config with axes; a sweep has its own", key=key, value=value)
     if isinstance(given, Plan):
         return given
     if isinstance(given, Sweep):
-        return Plan(given)
+        return Plan(given, allow_python)
     if isinstance(given, str | Path):
-        return Plan(load_sweep(given))
+        return Plan(load_sweep(given), allow_python)
     raise InputError("a config alone is no sweep", key="axes", mend="give axes, or train it with nanmap.run(config)")
 
 

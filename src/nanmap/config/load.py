@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from nanmap.config.code import CODE_KEYS, anchored_code
 from nanmap.config.explain import explained
 from nanmap.config.keys import check_key
 from nanmap.config.settings import Config
@@ -122,9 +123,16 @@ def with_settings(tree: Mapping[str, Any], settings: Mapping[str, Any], file: Pa
 
 def anchored(tree: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The tables with file names taken relative to `folder`, the config's own."""
-    for key in PATHS:
+    for key in (*PATHS, *CODE_KEYS):
         table, name = key.split(".")
         value = tree.get(table, {}).get(name) if isinstance(tree.get(table), dict) else None
         if isinstance(value, str):
-            tree[table][name] = str((folder / value).resolve())
+            tree[table][name] = anchored_value(key, value, folder)
     return tree
+
+
+def anchored_value(key: str, value: Any, folder: Path) -> Any:
+    """A value that names a file, made absolute; whatever is no text is left for the validation to refuse."""
+    if key in CODE_KEYS:
+        return anchored_code(value, folder)
+    return str((folder / value).resolve()) if isinstance(value, str) else value

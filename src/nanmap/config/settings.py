@@ -6,7 +6,21 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from nanmap.config import choices
-from nanmap.config.base import Natural, NotNegative, Number, Positive, Seed, Settings, Share, Whole, require
+from nanmap.config.base import (
+    Arguments,
+    Natural,
+    NotNegative,
+    Number,
+    Numbers,
+    Positive,
+    Seed,
+    Settings,
+    Share,
+    Table,
+    Whole,
+    require,
+)
+from nanmap.config.code import CodeName, is_code
 from nanmap.config.losses import LOSSES, losses_that_read
 from nanmap.config.optimizers import OPTIMIZERS, OptimizerEntry, optimizers_that_read
 
@@ -72,7 +86,16 @@ class DataSettings(Settings):
 class ModelSettings(Settings):
     """The network: Dense layers with an activation, and a normalisation between the two in hidden layers."""
 
-    kind: choices.ModelKind = Field("mlp", description="`mlp`; without hidden layers a linear model")
+    kind: choices.ModelKind | CodeName = Field(
+        "mlp",
+        description="`mlp`; without hidden layers a linear model; or a network of your own, `python:file.py:factory`",
+    )
+    arguments: Arguments = Field(
+        Table(), description="what the factory is called with: each value a program of its own"
+    )
+    numbers: Numbers = Field(
+        Table(), description="numbers that your network is given; an axis over them compiles nothing"
+    )
     hidden: Annotated[tuple[Natural, ...], Field(strict=False)] = Field((), description="units of each hidden layer")
     activation: choices.ActivationKind = Field("relu", description="activation of hidden layers")
     output_activation: choices.ActivationKind = Field("linear", description="activation of the output")
@@ -92,6 +115,13 @@ class ModelSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        for name in ("arguments", "numbers"):
+            require(
+                is_code(self.kind) or not getattr(self, name),
+                name,
+                f"`{self.kind}` takes none; they are for a network of your own",
+                'model.kind = "python:file.py:factory"',
+            )
         has_place = self.kind != "mlp" or self.norm == "none" or bool(self.hidden)
         require(
             has_place,

@@ -15,7 +15,7 @@ from jax.sharding import Sharding
 
 from nanmap.engine.one_kernel import in_kernels
 from nanmap.models.base import Array, Layers, is_shape
-from nanmap.training.batches import all_rows, batch_of, epoch_rows
+from nanmap.training.batches import all_rows, batch_of, epoch_rows, laid_out, short_batch
 from nanmap.training.cell import (
     MARKS,
     Batch,
@@ -105,12 +105,18 @@ def group_shapes(program: Program, width: int, slots: int, sharding: Sharding) -
 
     scalar = array((), "int32")
     model = program.model
+
+    def rows(count: int, targets: bool) -> jax.ShapeDtypeStruct:
+        columns, dtype = (model.outputs, program.wide) if targets else (model.features, program.dtype)
+        made = laid_out(model, np.zeros((count, columns)), count, dtype, targets=targets)
+        return array(made.shape, made.dtype)
+
     task = Task(
-        x=array((model.features, program.rows), program.dtype),
-        y=array((model.outputs, program.rows), program.wide),
+        x=rows(program.rows, targets=False),
+        y=rows(program.rows, targets=True),
         n=scalar,
-        val_x=array((model.features, program.val_rows), program.dtype),
-        val_y=array((model.outputs, program.val_rows), program.wide),
+        val_x=rows(program.val_rows, targets=False),
+        val_y=rows(program.val_rows, targets=True),
         val_n=scalar,
         steps_per_epoch=scalar,
         steps=scalar,
@@ -119,7 +125,9 @@ def group_shapes(program: Program, width: int, slots: int, sharding: Sharding) -
     # Weak: beside 16-bit arrays a hyperparameter acts as a Python number does. 1 − 0.999 is 0.001 then, not 0.
     numbers = {name: array((width,), program.wide, weak=program.narrow) for name in program.numbers}
     lane = Lane(numbers, array((width, model.layers), program.wide))
-    start = jax.tree.map(lambda shape: array((width, *shape), program.dtype), model.shapes(), is_leaf=is_shape)
+    start = jax.tree.map(
+        lambda shape: array((width, *shape), getattr(shape, "dtype", program.dtype)), model.shapes(), is_leaf=is_shape
+    )
 
     def one(lane: Lane, parameters: Layers, model_state: Layers) -> Packed:
         return packed(jax.vmap(jax.vmap(partial(begin, program)))(lane, parameters, model_state))
@@ -212,4 +220,13 @@ def _rest_of_epoch(program: Program, run_loop: RunLoop, task: Task, one: UpdateA
     def update_with(step: Array, state: Any) -> Any:
         return one(state, batch_of(program, task, x, y, step), step)
 
-    return last, run_loop(lambda state: jax.lax.fori_loop(first, last, update_with, state), state)
+    if not program.short:
+        return last, run_loop(lambda state: jax.lax.fori_loop(first, last, update_with, state), state)
+
+    def with_the_short_one(state: Any) -> Any:
+        end = first - place + task.steps_per_epoch - 1  # the short batch's step
+        state = jax.lax.fori_loop(first, jnp.minimum(last, end), update_with, state)
+        ends = lambda state: one(state, short_batch(program, x, y), end)  # noqa: E731
+        return jax.lax.cond(last > end, ends, lambda state: state, state)
+
+    return last, run_loop(with_the_short_one, state)

@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 from nanmap.config.choices import LAYER_RATES, LEARNING_RATE
+from nanmap.config.code import open_key
+from nanmap.models.base import OWN_PREFIX
 
 
 class LaneNumber(NamedTuple):
@@ -43,7 +45,13 @@ LANE_NUMBERS = (
     LaneNumber("training.stop_above", "stop_above"),
     LaneNumber("outcome.ratio", "ratio"),
 )
+OWN_NUMBERS = "model.numbers"  # the table of those that a network of the user's own is given
 _BY_KEY = {each.key: each for each in LANE_NUMBERS}
+
+
+def own_number(name: str) -> str:
+    """What lanes and programs call a number of `[model.numbers]`: it may have the name of another one."""
+    return f"{OWN_PREFIX}{name}"
 
 
 def lane_number(key: str) -> LaneNumber | None:
@@ -51,8 +59,13 @@ def lane_number(key: str) -> LaneNumber | None:
 
     >>> lane_number("optimizer.layer_learning_rates.1")
     LaneNumber(key='optimizer.layer_learning_rates.1', name='learning_rate', per_layer=True, layer=1, whole=False)
+    >>> lane_number("model.numbers.slope").name
+    'numbers.slope'
     >>> lane_number("model.hidden")
     """
+    own = open_key(key)
+    if own and own[0] == OWN_NUMBERS:
+        return LaneNumber(key, own_number(own[1]))
     stem, _, last = key.rpartition(".")
     if stem == LAYER_RATES and last.isdigit():
         return LaneNumber(key, "learning_rate", per_layer=True, layer=int(last))

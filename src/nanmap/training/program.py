@@ -7,13 +7,14 @@ import hashlib
 from dataclasses import dataclass, fields
 
 from nanmap.config import Config
+from nanmap.config.code import is_code
 from nanmap.config.formats import acts_as_zero, rounds_to_one
-from nanmap.config.losses import LOSSES
+from nanmap.config.losses import loss_entry
 from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.config.settings import OptimizerSettings
-from nanmap.data import Rows
+from nanmap.data import RowForm, Rows
 from nanmap.models import Model, model_of
-from nanmap.models.base import Layout
+from nanmap.models.base import Form, Layout, RowsSeen
 
 LATER = ("may_divide_by_zero",)  # fields that came after run folders held keys
 ROW_BLOCK = 16  # rows are padded to a multiple of this, so that neighbouring row counts share a program
@@ -26,7 +27,8 @@ class Program:
     Attributes:
         model: the network's own spec; all that a network knows of a program.
         batch: rows per update.
-        rows, val_rows: row counts as compiled: padded to `ROW_BLOCK`, and to whole batches.
+        rows, val_rows: row counts as compiled: padded to `ROW_BLOCK`, and to whole batches; as they are where the model is
+            `exact`.
         full_batch: every update sees all rows; their order does not matter then.
         masked: some update sees fewer than `batch` rows.
         momentum … clip_output_gradient: whether the setting is used; its value belongs to the lane.
@@ -83,7 +85,17 @@ class Program:
     @property
     def classifies(self) -> bool:
         """Whether outputs are logits of classes."""
-        return LOSSES[self.loss].of_classes
+        return loss_entry(self.loss).of_classes
+
+    @property
+    def short(self) -> int:
+        """Rows of the last batch of an epoch, where it is smaller and traced at its own size; 0 where none is."""
+        return self.rows % self.batch if self.model.exact and self.order != "replacement" else 0
+
+    @property
+    def labelled(self) -> bool:
+        """Whether targets are labels of classes, one number in place of a share of each."""
+        return self.classifies and self.model.row_forms()[1].dtype is not None
 
     @property
     def wide(self) -> str:
@@ -125,11 +137,13 @@ class Program:
 def program_of(config: Config, rows: Rows) -> Program:
     """The program that trains this config on these rows."""
     optimizer, training = config.optimizer, config.training
-    full = training.batch_size >= rows.n
-    capacity = _up(rows.n, ROW_BLOCK)
+    full, exact = training.batch_size >= rows.n, is_code(config.model.kind)
+    capacity = rows.n if exact else _up(rows.n, ROW_BLOCK)
     batch = capacity if full else training.batch_size
+    inputs, targets = rows.inputs.shape[1], rows.targets.shape[1]
+    forms = _form(rows.input_form, inputs), _form(rows.target_form, targets)
     return Program(
-        model=model_of(config.model, rows.inputs.shape[1], rows.targets.shape[1]),
+        model=model_of(config.model, inputs, targets, RowsSeen(batch, *forms, config.loss.kind)),
         loss=config.loss.kind,
         optimizer=optimizer.kind,
         momentum=optimizer.momentum is not None,
@@ -141,10 +155,10 @@ def program_of(config: Config, rows: Rows) -> Program:
         clip_norm=optimizer.clip_norm is not None,
         clip_output_gradient=optimizer.clip_output_gradient is not None,
         batch=batch,
-        rows=_up(capacity, batch),
-        val_rows=_up(len(rows.val_inputs), ROW_BLOCK),
+        rows=capacity if exact else _up(capacity, batch),
+        val_rows=len(rows.val_inputs) if exact else _up(len(rows.val_inputs), ROW_BLOCK),
         full_batch=full,
-        masked=rows.n % batch != 0,
+        masked=not exact and rows.n % batch != 0,
         order="sequential" if full else training.order,
         dtype=training.dtype,
         full_loss=full or config.record.full_loss,
@@ -153,6 +167,11 @@ def program_of(config: Config, rows: Rows) -> Program:
         final_layers=config.record.sharpness is True,
         may_divide_by_zero=bool(zero_divisors(optimizer, training.dtype)),
     )
+
+
+def _form(form: RowForm | None, columns: int) -> Form:
+    """How a row lies: in a table one number beside the other."""
+    return Form((columns,)) if form is None else Form(form.shape, "int32" if form.whole else None)
 
 
 def zero_divisors(optimizer: OptimizerSettings, dtype: str) -> list[str]:
