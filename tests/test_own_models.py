@@ -1,7 +1,7 @@
 """Networks of the user's own, held against plain `jax.jit` loops that know nothing of nanmap."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ import pytest
 
 import nanmap
 from nanmap.engine import LocalEngine
-from nanmap.errors import InputError
 from nanmap.training.order import epoch_order, order_key
 
+Command = Callable[..., Any]
 N, FEATURES = 22, 3
 SOURCE = """
 import jax
@@ -69,9 +69,9 @@ def tree(folder: Path, **tables: Any) -> dict[str, Any]:
     return made
 
 
-def rows_of(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+def rows_of(folder: Path, dtype: str = "float32") -> tuple[np.ndarray, np.ndarray]:
     with np.load(folder / "rows.npz") as file:
-        return file["x"].astype(np.float32), file["y"].astype(np.float32)
+        return file["x"].astype(dtype), file["y"].astype(dtype)
 
 
 def plain_loop(
@@ -81,26 +81,36 @@ def plain_loop(
     x: np.ndarray,
     y: np.ndarray,
     *,
+    state: Any = None,
     seed: int = 0,
     batch: int = 8,
     epochs: int = 3,
-) -> tuple[Any, list[float]]:
-    """The parameters and the losses of the batches of a training, as anybody would write it."""
+) -> tuple[Any, Any, list[float]]:
+    """Parameters and state at the end of a training, and its batches' losses, as anybody would write it.
+
+    `loss(parameters, state, x, y, key)` gives the loss and the state after it. Parameters that are no floats stay.
+    """
+    floats = jax.tree.map(lambda leaf: jnp.issubdtype(leaf.dtype, jnp.floating), parameters)
+    rule = optax.masked(rule, floats)
 
     @jax.jit
-    def step(parameters: Any, state: Any, x: Any, y: Any) -> tuple[Any, Any, Any]:
-        value, gradient = jax.value_and_grad(loss)(parameters, x, y)
-        updates, state = rule.update(gradient, state, parameters)
-        return optax.apply_updates(parameters, updates), state, value
+    def step(parameters: Any, state: Any, memory: Any, x: Any, y: Any, key: Any) -> Any:
+        taken = jax.value_and_grad(loss, has_aux=True, allow_int=True)
+        (value, state), gradient = taken(parameters, state, x, y, key)
+        gradient = jax.tree.map(lambda g, p, own: g if own else jnp.zeros_like(p), gradient, parameters, floats)
+        updates, memory = rule.update(gradient, memory, parameters)
+        return optax.apply_updates(parameters, updates), state, memory, value
 
-    state, losses = rule.init(parameters), []
+    memory, losses, made = rule.init(parameters), [], 0
     for epoch in range(epochs):
         order = np.asarray(epoch_order(order_key(seed), epoch, len(x), len(x)))
         for first in range(0, len(x), batch):
+            key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 0xFFFFFFFF), made)
             rows = order[first : first + batch]
-            parameters, state, value = step(parameters, state, x[rows], y[rows])
+            parameters, state, memory, value = step(parameters, state, memory, x[rows], y[rows], key)
             losses.append(float(value))
-    return parameters, losses
+            made += 1
+    return parameters, state, losses
 
 
 def close(one: Any, other: Any) -> None:
@@ -113,7 +123,7 @@ def test_a_pair_trains_as_a_plain_loop_does(folder: Path, engine: LocalEngine, s
     x, y = rows_of(folder)
     start = init(jax.random.key(seed), x[:8])
     mean = lambda parameters, x, y: jnp.mean((apply(parameters, x) - y) ** 2)  # noqa: E731
-    ends, losses = plain_loop(start, mean, optax.sgd(0.1), x, y, seed=seed)
+    ends, _, losses = plain_loop(start, lambda p, s, x, y, key: (mean(p, x, y), s), optax.sgd(0.1), x, y, seed=seed)
     report = nanmap.run(tree(folder, training={"seed": seed}), engine=engine, allow_python=True)
     assert report.params is not None
     assert sorted(report.params) == ["hidden.b", "hidden.w", "out.b", "out.w"]
@@ -126,3 +136,140 @@ def test_a_pair_trains_as_a_plain_loop_does(folder: Path, engine: LocalEngine, s
     for number, told in enumerate(report.epochs):
         close(told.mean_loss, np.average(losses[3 * number : 3 * number + 3], weights=weights))
         close(told.last_loss, losses[3 * number + 2])
+
+
+SWEEP = """
+config = "net.toml"
+
+[[axes]]
+key = "optimizer.learning_rate"
+values = [0.01, 0.1, 100.0]
+
+[[axes]]
+key = "model.arguments.act"
+values = ["tanh", "sin"]
+
+[[axes]]
+key = "training.seed"
+values = [0, 1]
+"""
+
+
+@pytest.fixture
+def project(folder: Path, tmp_path: Path) -> Path:
+    """A folder with a sweep over the network of a file."""
+    for name in ("net.py", "rows.npz"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    (tmp_path / "net.toml").write_text(
+        '[data]\nkind = "npz"\npath = "rows.npz"\n[model]\nkind = "python:net.py:mlp"\narguments = { units = 4 }\n'
+        "[training]\nepochs = 4\nbatch_size = 8\n"
+    )
+    (tmp_path / "sweep.toml").write_text(SWEEP)
+    return tmp_path
+
+
+def test_a_sweep_by_the_command_is_continued_mapped_and_trained_again(project: Path, command: Command) -> None:
+    asked = ("sweep", "sweep.toml", "--out", "run", "--device", "cpu")
+    refused = command(*asked, cwd=project)
+    assert refused.returncode == 2
+    assert "model.kind: names Python code" in refused.stderr
+    assert "--allow-python" in refused.stderr
+    done = command(*asked, "--allow-python", cwd=project)
+    assert done.returncode == 0, done.stderr
+    rows = nanmap.Result(project / "run").to_pandas()
+    assert rows[["learning_rate", "act", "seed"]].drop_duplicates().shape == (12, 3)
+    assert rows.outcome[rows.learning_rate == 100].isin(["nan", "inf", "diverged"]).all()
+    assert rows.loss_final[rows.learning_rate < 1].nunique() == 8
+    manifest = json.loads((project / "run/manifest.json").read_text())
+    assert manifest["models"] == {f"python:{project / 'net.py'}:mlp": ["mlp (a pair (init, apply), 21 parameters)"]}
+    assert any(entry.startswith("net.py ") for entry in manifest["data"])
+    assert command(*asked, cwd=project).returncode == 2  # a folder never grants it
+    written = [shard.stat().st_mtime_ns for shard in (project / "run/cells").iterdir()]
+    assert command(*asked, "--allow-python", cwd=project).returncode == 0
+    assert [shard.stat().st_mtime_ns for shard in (project / "run/cells").iterdir()] == written
+    assert json.loads((project / "run/manifest.json").read_text())["compilations"] == manifest["compilations"]
+    mapped = command("map", "run", "--x", "learning_rate", "--y", "act", "--out", "map.svg", cwd=project)
+    assert mapped.returncode == 0, mapped.stderr
+    assert "mlp (a pair (init, apply), 21 parameters)" in " ".join((project / "map.svg").read_text().split())
+    assert command("run", "--cell", "5", "--of", "run", cwd=project).returncode == 2
+    cell = command("run", "--cell", "5", "--of", "run", "--allow-python", cwd=project)
+    assert "the stored row came out again, bit for bit" in cell.stdout, cell.stderr
+
+
+FULL = """
+import jax
+import jax.numpy as jnp
+import nanmap
+
+
+def noisy(keep=0.75):
+    def init(key, x):
+        w = jax.random.normal(key, (x.shape[1], 1)) / 2
+        return {"body": {"w": w, "columns": jnp.array([2, 0, 1])}}, {"mean": jnp.zeros(x.shape[1]), "seen": jnp.zeros((), int)}
+
+    def apply(parameters, state, x, *, numbers, key, training):
+        body = parameters["body"]
+        x = x[:, body["columns"]]
+        mean = x.mean(0) if training else state["mean"]
+        x = x - mean
+        if training:
+            x = jnp.where(jax.random.bernoulli(key, keep, x.shape), x / keep, 0)
+            state = {"mean": 0.9 * state["mean"] + 0.1 * mean, "seen": state["seen"] + len(x)}
+        return numbers["gain"] * (x @ body["w"]), state
+
+    return nanmap.Model(init, apply, title="a noisy line")
+"""
+
+
+@pytest.fixture(scope="module")
+def noisy(folder: Path) -> dict[str, Any]:
+    (folder / "full.py").write_text(FULL)
+    model = {"kind": f"python:{folder / 'full.py'}:noisy", "numbers": {"gain": 1.5}}
+    return tree(folder, model=model, data={"validation_split": 0.3})
+
+
+@pytest.mark.parametrize(("rule", "dtype"), [("sgd", "float32"), ("adam", "float64")])
+def test_state_dropout_and_whole_numbers_are_those_of_a_plain_loop(
+    folder: Path, noisy: dict[str, Any], engine: LocalEngine, rule: str, dtype: str
+) -> None:
+    model = loaded(FULL)["noisy"]()
+    x, y = rows_of(folder, dtype)
+    x, y, val_x, val_y = x[:15], y[:15], x[15:], y[15:]
+
+    def loss(parameters: Any, state: Any, x: Any, y: Any, key: Any, training: bool = True) -> Any:
+        numbers = {"gain": jnp.asarray(1.5, dtype)}
+        output, state = model.apply(parameters, state, x, numbers=numbers, key=key, training=training)
+        return jnp.mean((output - y) ** 2), state
+
+    rules = {"sgd": optax.sgd(0.1, momentum=0.9), "adam": optax.adam(0.1, eps=1e-7)}
+    start = jax.tree.map(np.asarray, model.init(jax.random.key(5), x))
+    with jax.enable_x64(dtype == "float64"):
+        start, state = jax.tree.map(lambda leaf: leaf.astype(dtype) if leaf.dtype == np.float32 else leaf, start)
+        ends, after, losses = plain_loop(start, loss, rules[rule], x, y, state=state, seed=5)
+        final, val_final = (loss(ends, after, *rows, None, training=False)[0] for rows in ((x, y), (val_x, val_y)))
+    given = noisy | {
+        "optimizer": {"kind": rule, "learning_rate": 0.1} | ({"momentum": 0.9} if rule == "sgd" else {}),
+        "training": noisy["training"] | {"seed": 5, "dtype": dtype},
+    }
+    report = nanmap.run(given, engine=engine, allow_python=True)
+    assert report.params is not None
+    close(report.params["body.w"], ends["body"]["w"])
+    assert report.params["body.columns"].tolist() == [2, 0, 1]
+    close(report.params["state/mean"], after["mean"])
+    assert report.params["state/seen"] == after["seen"] == 45
+    close([each.last_loss for each in report.epochs], losses[1::2])
+    close(report.row["loss_final"], final)
+    close(report.row["val_loss_final"], val_final)
+
+
+def test_numbers_are_swept_without_another_program(folder: Path, noisy: dict[str, Any], tmp_path: Path) -> None:
+    engine = LocalEngine(devices=jax.devices()[:1])
+    axes = {"model.numbers.gain": [0.5, 1.0, 1.5], "optimizer.learning_rate": [0.01, 0.1], "training.seed": [0, 5]}
+    result = nanmap.sweep(noisy, axes, out=tmp_path / "run", engine=engine, allow_python=True)
+    assert engine.compilations == 1
+    rows = result.to_pandas().set_index(["gain", "learning_rate", "seed"])
+    assert rows.loss_final.nunique() == 12
+    alone = noisy | {"training": noisy["training"] | {"seed": 5}}
+    report = nanmap.run(alone, engine=engine, allow_python=True)
+    assert report.row["loss_final"] == rows.loss_final[1.5, 0.1, 5]
+    assert engine.compilations == 1

@@ -36,6 +36,8 @@ def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 def _change(key: str, was: Any, now: Any) -> str:
     if key.startswith("data.") and isinstance(now, str):
         return f"the content of {now.rpartition(' ')[0]} changed"
+    if key.startswith("widths.") and None in (was, now):
+        return "code that the network is made of changed"
     if key.startswith("widths."):
         return f"cells side by side in a program were {_short(was)}, now {_short(now)}"
     setting = key.removeprefix("sweep.").removeprefix("config.")
