@@ -273,3 +273,106 @@ def test_numbers_are_swept_without_another_program(folder: Path, noisy: dict[str
     report = nanmap.run(alone, engine=engine, allow_python=True)
     assert report.row["loss_final"] == rows.loss_final[1.5, 0.1, 5]
     assert engine.compilations == 1
+
+
+OTHERS = """
+import jax
+import jax.numpy as jnp
+
+CLASSES, LENGTH = 5, 6
+
+
+def transformer(width=8):
+    def init(key, x):
+        one, two, three = jax.random.split(key, 3)
+        return {
+            "embed": jax.random.normal(one, (CLASSES, width)),
+            "attention": jax.random.normal(two, (3, width, width)) / width**0.5,
+            "out": jax.random.normal(three, (width, CLASSES)) / width**0.5,
+        }
+
+    def apply(parameters, x):
+        h = parameters["embed"][x]
+        q, k, v = (h @ each for each in parameters["attention"])
+        weights = jax.nn.softmax(jnp.einsum("rid,rjd->rij", q, k) / q.shape[-1] ** 0.5)
+        return (h + weights @ v) @ parameters["out"]
+
+    return init, apply
+
+
+def cnn(channels=4):
+    def init(key, x):
+        one, two = jax.random.split(key)
+        return {"kernel": jax.random.normal(one, (3, 3, x.shape[-1], channels)) / 3,
+                "out": jax.random.normal(two, (channels, 3)) / 2}
+
+    def apply(parameters, x):
+        form = jax.lax.conv_dimension_numbers(x.shape, parameters["kernel"].shape, ("NHWC", "HWIO", "NHWC"))
+        h = jax.nn.relu(jax.lax.conv_general_dilated(x, parameters["kernel"], (1, 1), "SAME", dimension_numbers=form))
+        return h.mean((1, 2)) @ parameters["out"]
+
+    return init, apply
+"""
+
+
+def test_tokens_and_labels_of_any_rank(folder: Path, engine: LocalEngine) -> None:
+    (folder / "others.py").write_text(OTHERS)
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 5, (21, 6))
+    np.savez(folder / "tokens.npz", x=x, y=x[:, ::-1])
+    init, apply = loaded(OTHERS)["transformer"]()
+    start = init(jax.random.key(0), jnp.asarray(x[:8]))
+
+    def loss(parameters: Any, state: Any, x: Any, y: Any, key: Any) -> Any:
+        return optax.softmax_cross_entropy_with_integer_labels(apply(parameters, x), y).mean(), state
+
+    ends, _, losses = plain_loop(start, loss, optax.sgd(0.1), x, x[:, ::-1])
+    report = nanmap.run(
+        tree(
+            folder,
+            data={"path": str(folder / "tokens.npz")},
+            model={"kind": f"python:{folder / 'others.py'}:transformer"},
+        )
+        | {"loss": {"kind": "softmax_cross_entropy"}},
+        engine=engine,
+        allow_python=True,
+    )
+    assert report.params is not None
+    for name, values in report.params.items():
+        close(values, ends[name])
+    close([each.last_loss for each in report.epochs], losses[2::3])
+    logits = np.asarray(apply(ends, x))
+    assert report.row["accuracy"] == pytest.approx(np.mean(logits.argmax(-1) == x[:, ::-1]))
+    shares = np.stack([np.bincount(place, minlength=5) for place in x[:, ::-1].T]) / 21
+    assert report.row["loss_constant"] == pytest.approx(-np.mean(np.sum(shares * np.log(shares + 1e-300), axis=1)))
+    assert report.row["loss_floor"] == 0
+    assert report.row["r2"] is None
+
+
+@pytest.mark.parametrize("labels", [False, True])
+def test_images_with_shares_or_labels(folder: Path, engine: LocalEngine, labels: bool) -> None:
+    (folder / "others.py").write_text(OTHERS)
+    rng = np.random.default_rng(2)
+    x, y = rng.random((20, 5, 4, 2)), np.arange(20) % 3
+    np.savez(folder / "images.npz", x=x, y=y)
+    init, apply = loaded(OTHERS)["cnn"]()
+    start = init(jax.random.key(0), x[:8])
+
+    def loss(parameters: Any, state: Any, x: Any, y: Any, key: Any) -> Any:
+        return optax.softmax_cross_entropy(apply(parameters, x), jax.nn.one_hot(y, 3)).mean(), state
+
+    ends, _, losses = plain_loop(start, loss, optax.sgd(0.1), x.astype(np.float32), y)
+    data = {"path": str(folder / "images.npz")} | ({} if labels else {"target_kind": "class"})
+    report = nanmap.run(
+        tree(folder, data=data, model={"kind": f"python:{folder / 'others.py'}:cnn"})
+        | {"loss": {"kind": "softmax_cross_entropy"}},
+        engine=engine,
+        allow_python=True,
+    )
+    assert report.params is not None
+    for name, values in report.params.items():
+        close(values, ends[name])
+    close([each.last_loss for each in report.epochs], losses[2::3])
+    counts = np.bincount(y) / 20
+    assert report.row["loss_constant"] == pytest.approx(-np.sum(counts * np.log(counts)))
+    assert report.row["accuracy"] == pytest.approx(np.mean(apply(ends, x.astype(np.float32)).argmax(-1) == y))

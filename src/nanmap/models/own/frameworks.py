@@ -72,7 +72,7 @@ def _of_equinox(module: Any, state: Any, again: Again | None) -> Adapted:
             return made(x, state, **own) if stateful else (made(x, **own), state)
 
         mapped = jax.vmap(of_row, in_axes=(0, None, 0), out_axes=(0, None), axis_name=ROWS)
-        return mapped(x, state, keys)  # type: ignore[no-any-return]
+        return mapped(x, state, keys)
 
     reads = frozenset({"training", *(("key",) if keyed else ()), *given_by(takes)})
     return Adapted(start, run, "an Equinox module", reads, "equinox", seeded=again is not None)

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -190,20 +190,20 @@ def probe(found: Live, names: Sequence[str]) -> Traced:
     x, seed = jax.eval_shape(lambda: zeros(*found.rows)), jax.ShapeDtypeStruct((), "uint32")
     shapes = layers, kept, x, numbers, seed
 
-    def train(layers: Layers, kept: Layers, x: Array, numbers: Mapping[str, Array], seed: Array) -> tuple[Any, Any]:
-        output, pull_back, after = jax.vjp(
-            lambda layers: _checked(found, found.run(layers, kept, x, numbers, jax.random.key(seed), True)),
-            layers,
-            has_aux=True,
-        )
-        return (output, after), pull_back(jnp.ones_like(output))
+    def forth(
+        layers: Layers, kept: Layers, x: Array, numbers: Mapping[str, Array], seed: Array, training: bool = True
+    ) -> tuple[Array, Layers]:
+        key = jax.random.key(seed) if training else None
+        return _checked(found, found.run(layers, kept, x, numbers, key, training))
 
-    output, _ = jax.eval_shape(lambda *given: _checked(found, found.run(*given, None, False)), layers, kept, x, numbers)
-    (inside, drawn), (outside, _) = (
-        _needed(lambda *given, on=on: found.run(*given[:-1], jax.random.key(given[-1]) if on else None, on), *shapes)
-        for on in (True, False)
-    )
-    lowered = jax.jit(train).lower(*shapes)
+    def forth_and_back(layers: Layers, *rest: Any) -> Any:
+        output, pull_back, after = jax.vjp(lambda layers: forth(layers, *rest), layers, has_aux=True)
+        return output, after, pull_back(jnp.ones_like(output))
+
+    output, _ = jax.eval_shape(forth, *shapes)
+    inside, drawn = _needed(forth, *shapes)
+    outside, _ = _needed(partial(forth, training=False), *shapes)
+    lowered = jax.jit(forth_and_back).lower(*shapes)
     start = jax.jit(lambda seed: found.start(jax.random.key(seed))).lower(seed)
     cost = lowered.cost_analysis() or {}
     text = f"{start.as_text()}\n{lowered.as_text()}"
@@ -224,7 +224,7 @@ def key_of(seed: int) -> Array:
     """`jax.random.key(seed)`, for seeds that 32 bits do not hold as well."""
     import jax
 
-    return jax.random.wrap_key_data(np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32))
+    return jax.random.wrap_key_data(jax.numpy.asarray([seed >> 32, seed & 0xFFFFFFFF], np.uint32))
 
 
 def zeros(rows: int, form: Form) -> Array:

@@ -37,7 +37,7 @@ def function_of(text: str, key: str) -> Callable[..., Any]:
         raise InputError("names no function of it", file=code.place, key=key, value=code.name, allowed=known, mend=mend)
     if not callable(found):
         raise InputError("is no function", file=code.place, key=key, value=code.name)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def source_digest(text: str) -> str:
@@ -77,7 +77,7 @@ def _said(error: BaseException, code: Code, doing: str) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     mine = [each for each in frames if code.file and Path(each.filename) == code.file]
     others = [each for each in frames if "site-packages" not in each.filename and "/nanmap/" not in each.filename]
-    last = (mine or others or [None])[-1]
+    last = next(reversed(mine or others), None)
     where = f" in line {last.lineno} of {Path(last.filename).name}, `{last.line}`" if last else ""
     if isinstance(error, SyntaxError) and error.filename and not mine:
         where = f" in line {error.lineno} of {Path(error.filename).name}"

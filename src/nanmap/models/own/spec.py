@@ -6,6 +6,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from nanmap.config.base import Table
 from nanmap.config.code import Code, is_code
 from nanmap.config.settings import ModelSettings
 from nanmap.errors import InputError
@@ -167,7 +168,7 @@ def own_model(settings: ModelSettings, rows: RowsSeen) -> Own:
         InputError: the code cannot be imported, makes no network, or one that does not fit the rows.
     """
     return _own_model(
-        settings.kind, settings.arguments.text, tuple(settings.numbers), rows, source_digest(settings.kind)
+        settings.kind, Table(settings.arguments).text, tuple(settings.numbers), rows, source_digest(settings.kind)
     )
 
 
