@@ -80,6 +80,7 @@ def require(holds: bool, key: str, problem: str, mend: str = "") -> None:
 Plain = Annotated[Any, AfterValidator(_is_plain)]
 Arguments = Annotated[dict[str, Plain], AfterValidator(_as_table)]
 Numbers = Annotated[dict[str, Number], AfterValidator(_as_table)]
+Rates = Annotated[dict[str, Number], AfterValidator(Table)]
 
 
 class Settings(BaseModel):

@@ -12,7 +12,8 @@ from pydantic import Field
 PREFIX = "python:"
 FORMS = "python:file.py:function or python:package.module:function"
 CODE_KEYS = ("model.kind", "loss.kind", "optimizer.kind")  # settings that may name code
-OPEN_TABLES = ("model.arguments", "model.numbers")  # tables whose keys are the user's own
+GROUP_RATES = "optimizer.group_rates"
+OPEN_TABLES = ("model.arguments", "model.numbers", GROUP_RATES)  # tables whose keys are the user's own
 
 CodeName = Annotated[str, Field(pattern=r"^python:.+:[A-Za-z_]\w*$")]
 
@@ -70,8 +71,11 @@ def anchored_code(value: Any, folder: Path) -> Any:
 def open_key(key: str) -> tuple[str, str] | None:
     """The table and the name of a key that is the user's own, None for all others.
 
-    >>> open_key("model.numbers.gain"), open_key("model.gain")
-    (('model.numbers', 'gain'), None)
+    >>> open_key("model.numbers.gain"), open_key("model.gain"), open_key("optimizer.group_rates.block.*.bias")
+    (('model.numbers', 'gain'), None, ('optimizer.group_rates', 'block.*.bias'))
     """
-    table, _, name = key.rpartition(".")
-    return (table, name) if table in OPEN_TABLES and name.isidentifier() else None
+    table = next((each for each in OPEN_TABLES if key.startswith(f"{each}.")), None)
+    if table is None:
+        return None
+    name = key.removeprefix(f"{table}.")
+    return (table, name) if name.isidentifier() or (name and table == GROUP_RATES) else None

@@ -118,7 +118,7 @@ def check_values(key: str, values: Sequence[Any]) -> None:
 def _values_at(key: str) -> TypeAdapter[list[Any]]:
     """Validates lists of values of one field, as strictly as the config does."""
     own = open_key(key)
-    if is_layer_rate(key) or (own and own[0] == "model.numbers"):
+    if is_layer_rate(key) or (own and own[0] != "model.arguments"):
         kind: Any = Number
     elif own:
         kind = Plain

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nanmap.config.code import CODE_KEYS, anchored_code
+from nanmap.config.code import CODE_KEYS, anchored_code, open_key
 from nanmap.config.explain import explained
 from nanmap.config.keys import check_key
 from nanmap.config.settings import Config
@@ -103,10 +103,11 @@ def with_settings(tree: Mapping[str, Any], settings: Mapping[str, Any], file: Pa
     merged: Any = copy.deepcopy(dict(tree))
     for key, value in settings.items():
         check_key(key, file)
-        *parents, last = key.split(".")
+        own = open_key(key)
+        *parents, last = (*own[0].split("."), own[1]) if own else key.split(".")
         table = merged
         for depth, parent in enumerate(parents, 1):
-            kind = list if last.isdigit() and depth == len(parents) else dict
+            kind = list if last.isdigit() and depth == len(parents) and not own else dict
             table = table.setdefault(parent, kind())
             if not isinstance(table, kind):
                 expected, place = "a list" if kind is list else "a table", ".".join(parents[:depth])

@@ -13,6 +13,7 @@ from nanmap.config.base import (
     Number,
     Numbers,
     Positive,
+    Rates,
     Seed,
     Settings,
     Share,
@@ -21,8 +22,8 @@ from nanmap.config.base import (
     require,
 )
 from nanmap.config.code import CodeName, is_code
-from nanmap.config.losses import LOSSES, losses_that_read
-from nanmap.config.optimizers import OPTIMIZERS, OptimizerEntry, optimizers_that_read
+from nanmap.config.losses import loss_entry, losses_that_read
+from nanmap.config.optimizers import OPTIMIZERS, OptimizerEntry, optimizer_entry, optimizers_that_read
 
 
 def _ticked(names: Iterable[str]) -> str:
@@ -140,7 +141,10 @@ class ModelSettings(Settings):
 class LossSettings(Settings):
     """What is minimised, as a mean over the rows of the batch."""
 
-    kind: choices.LossKind = Field("mse", description="loss, a mean over rows and outputs; cross-entropies take logits")
+    kind: choices.LossKind | CodeName = Field(
+        "mse",
+        description="loss, a mean over rows and outputs; cross-entropies take logits; `python:file.py:loss` gives the loss of each row",
+    )
     delta: Positive = Field(
         1.0, description=f"where {_ticked(losses_that_read('delta'))} turns from square to straight"
     )
@@ -149,10 +153,16 @@ class LossSettings(Settings):
 class OptimizerSettings(Settings):
     """The update rule. Optax's definitions with Keras's defaults."""
 
-    kind: choices.OptimizerKind = Field("sgd", description="update rule")
+    kind: choices.OptimizerKind | CodeName = Field(
+        "sgd", description="update rule; `python:file.py:rule` makes an optax transformation from numbers"
+    )
     learning_rate: Number = Field(0.01, description="step size; negative is gradient ascent")
     layer_learning_rates: Annotated[tuple[Number, ...], Field(strict=False)] | None = Field(
         None, description="one rate per layer, in place of learning_rate"
+    )
+    group_rates: Rates = Field(
+        Table(),
+        description="of a network of your own: rates of the parameters whose names fit a pattern, as `attention.*`",
     )
     momentum: Number | None = Field(
         None, description=f"momentum of {_ticked(optimizers_that_read('momentum'))}; absent = none"
@@ -182,7 +192,7 @@ class OptimizerSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        reads = OPTIMIZERS[self.kind].reads
+        reads = optimizer_entry(self.kind).reads
         require(
             self.momentum is None or "momentum" in reads,
             "momentum",
@@ -277,12 +287,12 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        entropy = LOSSES[self.loss.kind].of_classes
+        entropy, own = loss_entry(self.loss.kind).of_classes, is_code(self.loss.kind)
         logits = not entropy or self.model.output_activation == "linear"
         require(logits, "model.output_activation", f"{self.loss.kind} takes logits: leave the output linear")
         classes, arrays = self.data.target_kind == "class", self.data.kind == "npz"
         require(
-            entropy or not classes or arrays,
+            entropy or own or not classes or arrays,
             "loss.kind",
             f'`{self.loss.kind}` is a loss of numbers, and data.target_kind = "class" asks for classes',
             'loss.kind = "softmax_cross_entropy", or "sigmoid_cross_entropy" for two classes',
@@ -294,6 +304,18 @@ class Config(Settings):
             'data.target_kind = "class" for labels in a file, or loss.kind = "mse" for numbers',
         )
         # Told before any row is read. Networks of other kinds are asked where the rows are known: `plan/variant.py`.
+        require(
+            is_code(self.model.kind) or not self.optimizer.group_rates,
+            "optimizer.group_rates",
+            f"are for a network of your own; a `{self.model.kind}` has layers",
+            f"{choices.LAYER_RATES} gives one rate per layer",
+        )
+        require(
+            not (self.optimizer.group_rates and self.optimizer.layer_learning_rates),
+            "optimizer.group_rates",
+            "and layer_learning_rates are given both",
+            "leave one of them out",
+        )
         rates, layers = self.optimizer.layer_learning_rates, len(self.model.hidden) + 1
         require(
             self.model.kind != "mlp" or rates is None or len(rates) == layers,

@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 from nanmap.config.code import is_code
 from nanmap.config.settings import ModelSettings
-from nanmap.models.base import Model, RowsSeen
+from nanmap.models.base import Model, Surroundings
 from nanmap.models.mlp import MLP
 
 # From the settings and the shape of a row to the spec, by `model.kind`.
 MODELS: dict[str, Callable[[ModelSettings, int, int], Model]] = {"mlp": MLP.of}
 
 
-def model_of(settings: ModelSettings, features: int, outputs: int, rows: RowsSeen | None = None) -> Model:
+def model_of(settings: ModelSettings, features: int, outputs: int, rows: Surroundings | None = None) -> Model:
     """The network that settings describe for rows of `features` inputs and `outputs` outputs.
 
     Args:

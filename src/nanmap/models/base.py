@@ -66,19 +66,21 @@ class Form(NamedTuple):
     dtype: str | None = None
 
 
-class RowsSeen(NamedTuple):
-    """What a network of the user's own has to fit: how many rows an update sees, how they lie, and what it is judged by.
+class Surroundings(NamedTuple):
+    """What a network of the user's own stands between: the rows, the loss, the learning rates.
 
     Attributes:
         batch: rows of an update.
         inputs, targets: of one row.
         loss: its name.
+        groups: patterns of parameters that have a learning rate of their own.
     """
 
     batch: int
     inputs: Form
     targets: Form
     loss: str
+    groups: tuple[str, ...] = ()
 
 
 def is_shape(part: Any) -> bool:
@@ -213,6 +215,21 @@ class Model(ABC):
     def row_forms(self) -> tuple[Form, Form]:
         """How the inputs and the targets of a row lie before `forward` and the loss, where rows are `exact`."""
         return Form((self.features,)), Form((self.outputs,))
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Patterns of parameters with learning rates of their own; each is one of the last layers."""
+        return ()
+
+    @property
+    def ordered(self) -> bool:
+        """Whether layers stand in the order of a pass, so that the first one's gradient says something beside the last one's."""
+        return True
+
+    @property
+    def answer_shape(self) -> tuple[int, ...]:
+        """Of the outputs of a row."""
+        return (self.outputs,)
 
     @property
     def classes(self) -> int:

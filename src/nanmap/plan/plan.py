@@ -16,7 +16,7 @@ from nanmap.outcomes import enough
 from nanmap.plan.permission import refuse_code
 from nanmap.plan.sweep import Sweep
 from nanmap.plan.variant import Variant, make_variant
-from nanmap.training.lane_numbers import LaneNumber, lane_number
+from nanmap.training.lane_numbers import LaneNumber, lane_number, layers_of
 from nanmap.training.program import Program, leaves_zero
 
 
@@ -192,8 +192,7 @@ class Plan:
         for dimension, number, values in self.number_values:
             along = values[places[dimension][position]]
             if number.per_layer:
-                layers = range(program.model.layers) if number.layer is None else [number.layer]
-                learning_rates[:, layers] = along[:, None]
+                learning_rates[:, layers_of(program.model, number.layer)] = along[:, None]
             elif number.whole:  # the seed
                 seed = along
             else:

@@ -7,7 +7,7 @@ import numpy as np
 from nanmap.config import Config
 from nanmap.config.choices import LAYER_RATES
 from nanmap.config.code import is_code
-from nanmap.config.optimizers import OPTIMIZERS
+from nanmap.config.optimizers import optimizer_entry
 from nanmap.data import Rows, affine_floor, label_references, load_rows, loss_constant, network_floor
 from nanmap.errors import InputError
 from nanmap.plan.budget import budget
@@ -89,8 +89,9 @@ def _check_labels(config: Config, rows: Rows, classes: int) -> None:
 
 def _learning_rates(config: Config, program: Program) -> tuple[float, ...]:
     rates, layers = config.optimizer.layer_learning_rates, program.model.layers
+    groups = config.optimizer.group_rates
     if rates is None:
-        return (config.optimizer.learning_rate,) * layers
+        return (config.optimizer.learning_rate,) * (layers - len(groups)) + tuple(groups.values())
     if len(rates) != layers:
         raise InputError(
             f"one rate per layer: this model has {layers}",
@@ -109,6 +110,6 @@ def _numbers(config: Config) -> dict[str, float]:
             value = getattr(getattr(config, table), field)
             found[number.name] = np.nan if value is None else float(value)
     if config.optimizer.b2 is None:
-        found["b2"] = OPTIMIZERS[config.optimizer.kind].b2
+        found["b2"] = optimizer_entry(config.optimizer.kind).b2
     found |= {own_number(name): value for name, value in config.model.numbers.items()}
     return found | {"warmup_steps": float(config.optimizer.warmup_steps)}

@@ -263,7 +263,7 @@ def _all_but_the_loss(program: Program, lane: Lane, task: Task, state: State, ma
         return passed.output, passed.seen
 
     first_gradient = last_gradient = jnp.nan
-    if program.model.layers < 2:
+    if program.model.layers < 2 or not program.model.ordered:
         output, seen = run(state.parameters)
     else:
         output, pull_back, seen = jax.vjp(run, state.parameters, has_aux=True)

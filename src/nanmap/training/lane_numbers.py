@@ -1,10 +1,11 @@
 """The settings that are only numbers of a cell: values of its lane and no part of a program, so sweeping them compiles nothing."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from nanmap.config.choices import LAYER_RATES, LEARNING_RATE
-from nanmap.config.code import open_key
-from nanmap.models.base import OWN_PREFIX
+from nanmap.config.code import GROUP_RATES, open_key
+from nanmap.models.base import OWN_PREFIX, Model
 
 
 class LaneNumber(NamedTuple):
@@ -14,14 +15,14 @@ class LaneNumber(NamedTuple):
         key: the config's.
         name: what lanes and programs call it.
         per_layer: whether every layer has one.
-        layer: of which layer alone this one is.
+        layer: of which layer alone this one is, by its number or by the pattern of its group.
         whole: whether it is an integer.
     """
 
     key: str
     name: str
     per_layer: bool = False
-    layer: int | None = None
+    layer: int | str | None = None
     whole: bool = False
 
 
@@ -66,10 +67,19 @@ def lane_number(key: str) -> LaneNumber | None:
     own = open_key(key)
     if own and own[0] == OWN_NUMBERS:
         return LaneNumber(key, own_number(own[1]))
+    if own and own[0] == GROUP_RATES:
+        return LaneNumber(key, "learning_rate", per_layer=True, layer=own[1])
     stem, _, last = key.rpartition(".")
     if stem == LAYER_RATES and last.isdigit():
         return LaneNumber(key, "learning_rate", per_layer=True, layer=int(last))
     return _BY_KEY.get(key)
+
+
+def layers_of(model: Model, layer: int | str | None) -> Sequence[int]:
+    """The layers that a learning rate is of: one, or all that have none of their own."""
+    if isinstance(layer, str):
+        return [model.layers - len(model.groups) + model.groups.index(layer)]
+    return range(model.layers - len(model.groups)) if layer is None else [layer]
 
 
 # What a lane holds as one number per cell: all but the seed, which is whole, and the learning rates, one per layer.

@@ -6,7 +6,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from nanmap.config.code import is_code
 from nanmap.models.base import Array
+from nanmap.training.own_code import own_loss
 
 Pointwise = Callable[[Array, Array, Array], Array]
 
@@ -39,7 +41,11 @@ def batch_loss(kind: str, output: Array, target: Array, delta: Array, count: Arr
     output, target = output.astype(wide), target.astype(wide)
     if mask is not None:  # before the loss: the gradient of a masked infinity would be NaN
         output, target = jnp.where(mask, output, 0), jnp.where(mask, target, 0)
-    each = POINTWISE[kind](output, target, delta.astype(wide))
+    if is_code(kind):
+        each = own_loss(kind, output.T, target.T)
+        output, each = each.reshape(len(each), -1).T, each.reshape(len(each), -1).T
+    else:
+        each = POINTWISE[kind](output, target, delta.astype(wide))
     if mask is not None:
         each = jnp.where(mask, each, 0)
     return jnp.sum(each) / (count.astype(wide) * output.shape[0])
@@ -55,6 +61,8 @@ def exact_loss(kind: str, output: Array, target: Array, delta: Array) -> Array:
     """
     wide = jnp.promote_types(output.dtype, jnp.float32)
     output, delta = output.astype(wide), delta.astype(wide)
+    if is_code(kind):
+        return jnp.mean(own_loss(kind, output, target))
     if kind == "softmax_cross_entropy":
         return jnp.mean(_cross_entropy(output, target))
     return jnp.mean(POINTWISE[kind](output, target.astype(wide), delta))

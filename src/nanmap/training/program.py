@@ -4,19 +4,20 @@ Imports no JAX: programs are planned, named and handed over where none is needed
 """
 
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from nanmap.config import Config
-from nanmap.config.code import is_code
+from nanmap.config.code import Code, is_code
 from nanmap.config.formats import acts_as_zero, rounds_to_one
 from nanmap.config.losses import loss_entry
-from nanmap.config.optimizers import OPTIMIZERS
+from nanmap.config.optimizers import optimizer_entry
 from nanmap.config.settings import OptimizerSettings
 from nanmap.data import RowForm, Rows
 from nanmap.models import Model, model_of
-from nanmap.models.base import Form, Layout, RowsSeen
+from nanmap.models.base import Form, Layout, Surroundings
 
-LATER = ("may_divide_by_zero",)  # fields that came after run folders held keys
+LATER = ("may_divide_by_zero", "handed", "code")  # fields that came after run folders held keys
 ROW_BLOCK = 16  # rows are padded to a multiple of this, so that neighbouring row counts share a program
 
 
@@ -35,6 +36,8 @@ class Program:
         final_layers: whether the parameters at the end are handed out, for the sharpness there.
         may_divide_by_zero: whether nothing keeps from 0 what the optimizer or the schedule divides by. A NaN may come out
             of nowhere then, and the gradient is watched, to tell.
+        handed: the numbers that an optimizer of the user's own is given.
+        code: digests of the user's own loss and optimizer.
     """
 
     model: Model
@@ -60,6 +63,8 @@ class Program:
     stop_converged: bool = False
     final_layers: bool = False
     may_divide_by_zero: bool = False
+    handed: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -68,14 +73,14 @@ class Program:
         A run folder pins widths by it: what is hashed is the text of the fields, the model's first, as they stood when
         a program held them all itself; of later ones only those that are set.
         """
-        told = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "model"}
+        told = {each.name: _without_folder(getattr(self, each.name)) for each in fields(self) if each.name != "model"}
         own = ", ".join(f"{name}={value!r}" for name, value in told.items() if value or name not in LATER)
         return hashlib.sha256(f"Program({self.model.identity}, {own})".encode()).hexdigest()[:12]
 
     def sentence(self) -> str:
         """What a reader calls this program."""
         batch = "full batch" if self.full_batch else f"batch {self.batch}"
-        return f"{self.model.title}, {self.optimizer}, {batch}, {self.dtype}"
+        return f"{self.model.title}, {_called(self.optimizer)}, {batch}, {self.dtype}"
 
     @property
     def layout(self) -> Layout:
@@ -130,7 +135,8 @@ class Program:
             "stop_above": self.stop_above,
             "enough": self.stop_converged,
         }
-        rule = OPTIMIZERS[self.optimizer].numbers
+        rule = self.handed if is_code(self.optimizer) else optimizer_entry(self.optimizer).numbers
+        flagged = {name: used for name, used in flagged.items() if name not in rule}
         return (*self.model.numbers, "delta", "decay", *rule, *(name for name, used in flagged.items() if used))
 
 
@@ -142,8 +148,10 @@ def program_of(config: Config, rows: Rows) -> Program:
     batch = capacity if full else training.batch_size
     inputs, targets = rows.inputs.shape[1], rows.targets.shape[1]
     forms = _form(rows.input_form, inputs), _form(rows.target_form, targets)
-    return Program(
-        model=model_of(config.model, inputs, targets, RowsSeen(batch, *forms, config.loss.kind)),
+    made = Program(
+        model=model_of(
+            config.model, inputs, targets, Surroundings(batch, *forms, config.loss.kind, tuple(optimizer.group_rates))
+        ),
         loss=config.loss.kind,
         optimizer=optimizer.kind,
         momentum=optimizer.momentum is not None,
@@ -165,8 +173,20 @@ def program_of(config: Config, rows: Rows) -> Program:
         stop_above=training.stop_above is not None,
         stop_converged=training.stop_converged,
         final_layers=config.record.sharpness is True,
-        may_divide_by_zero=bool(zero_divisors(optimizer, training.dtype)),
+        # Nobody knows what a rule of the user's own divides by.
+        may_divide_by_zero=is_code(optimizer.kind) or bool(zero_divisors(optimizer, training.dtype)),
     )
+    return with_own_code(made, optimizer) if is_code(made.loss) or is_code(made.optimizer) else made
+
+
+def _called(kind: str) -> str:
+    """What a reader calls an optimizer."""
+    return Code.of(kind).name if is_code(kind) else kind
+
+
+def _without_folder(value: Any) -> Any:
+    """A setting without the folder of the code that it names."""
+    return f"python:{Code.of(value).name}" if is_code(value) else value
 
 
 def _form(form: RowForm | None, columns: int) -> Form:
@@ -174,9 +194,21 @@ def _form(form: RowForm | None, columns: int) -> Form:
     return Form((columns,)) if form is None else Form(form.shape, "int32" if form.whole else None)
 
 
+def with_own_code(program: Program, optimizer: OptimizerSettings) -> Program:
+    """The program with what its own loss and optimizer are handed, and what tells them from their other versions."""
+    from nanmap.training.digests import digest_of_loss, digest_of_optimizer
+    from nanmap.training.own_code import handed_numbers
+
+    if is_code(program.optimizer):
+        program = replace(program, handed=handed_numbers(optimizer))
+    digests = [digest_of_loss(program)] if is_code(program.loss) else []
+    digests += [digest_of_optimizer(program)] if is_code(program.optimizer) else []
+    return replace(program, code=tuple(digests))
+
+
 def zero_divisors(optimizer: OptimizerSettings, dtype: str) -> list[str]:
     """The settings of `[optimizer]` that let it, or its schedule, divide by 0."""
-    rule = OPTIMIZERS[optimizer.kind]
+    rule = optimizer_entry(optimizer.kind)
     divisors = {"decay": optimizer.decay} if optimizer.schedule == "inverse_time" else {}
     if "eps" in rule.reads:
         moments = {"eps": optimizer.eps, "b1": optimizer.b1, "b2": rule.b2 if optimizer.b2 is None else optimizer.b2}

@@ -15,13 +15,14 @@ import numpy as np
 
 from nanmap.config.code import Code
 from nanmap.errors import InputError, did_you_mean
-from nanmap.models.base import Array, Form, Layers
+from nanmap.models.base import Array, Form
 from nanmap.models.own.adapters import adapted
 from nanmap.models.own.frameworks import Again
 from nanmap.models.own.interface import Adapted, Tree
 from nanmap.models.own.source import function_of, source_digest, told
 
 KEY = "model.kind"
+Arrays = dict[str, Array]
 STATE = "state/"  # before the names of a state's arrays
 
 
@@ -68,8 +69,8 @@ class Live:
         """All other arrays."""
         return (*(leaf for leaf in self.parameters if leaf.dtype is not None), *self.state)
 
-    def draw(self, seeds: Sequence[int]) -> tuple[Layers, Layers]:
-        """Initial arrays on the host `[seeds, …]`, floats in float32, whatever else is going on in the process."""
+    def draw(self, seeds: Sequence[int]) -> tuple[Arrays, Arrays]:
+        """Initial arrays by name on the host `[seeds, …]`, floats in float32: what is trained, and the rest."""
         import jax
 
         on_host = jax.default_device(jax.local_devices(backend="cpu")[0])
@@ -81,40 +82,42 @@ class Live:
     def _start(self) -> Any:
         return _compiled_start(self)
 
-    def start(self, key: Array) -> tuple[Layers, Layers]:
+    def start(self, key: Array) -> tuple[Arrays, Arrays]:
         """What `init` gives for a key, as the house holds it."""
         parameters, state = self.adapted.init(key, zeros(*self.rows))
         return self.flat(parameters, state)
 
-    def flat(self, parameters: Tree, state: Tree) -> tuple[Layers, Layers]:
+    def flat(self, parameters: Tree, state: Tree) -> tuple[Arrays, Arrays]:
         """Two trees as named arrays: what is trained, and the rest."""
         import jax
 
         mine = _named(self.parameters, jax.tree.leaves(parameters))
         rest = _named(self.state, jax.tree.leaves(state))
         trained = {leaf.name: mine.pop(leaf.name) for leaf in self.trained}
-        return [trained], [mine | rest]
+        return trained, mine | rest
 
     def run(
-        self,
-        layers: Layers,
-        kept: Layers,
-        x: Array,
-        numbers: Mapping[str, Array],
-        key: Array | None,
-        training: bool,
-    ) -> tuple[Array, Layers]:
-        """One pass: the outputs, and what is not trained after it."""
+        self, arrays: Arrays, x: Array, numbers: Mapping[str, Array], key: Array | None, training: bool
+    ) -> tuple[Array, Arrays]:
+        """One pass.
+
+        Args:
+            arrays: all of both trees.
+            x: rows on the first axis.
+            numbers, key, training: as `apply` takes them.
+
+        Returns:
+            The outputs, and the state's arrays after the pass.
+        """
         import jax
 
-        everything = layers[0] | kept[0]
         parameters, state = (
-            jax.tree.unflatten(structure, [_as_held(leaf, everything[leaf.name]) for leaf in leaves])
+            jax.tree.unflatten(structure, [_as_held(leaf, arrays[leaf.name]) for leaf in leaves])
             for structure, leaves in zip(self.structures, (self.parameters, self.state), strict=True)
         )
         output, after = self.adapted.apply(parameters, state, x, numbers, key, training)
         made = _named(self.state, jax.tree.leaves(after))
-        return output, [kept[0] | {name: value.astype(kept[0][name].dtype) for name, value in made.items()}]
+        return output, {name: value.astype(arrays[name].dtype) for name, value in made.items()}
 
 
 class Traced(NamedTuple):
@@ -147,7 +150,7 @@ def live(source: str, arguments: str, sha: str, batch: int, inputs: Form) -> Liv
     """
     import jax
 
-    if source_digest(source) != sha:
+    if source_digest(source, KEY) != sha:
         raise InputError("changed while it was trained", file=Code.of(source).place, key=KEY)
     made, again = _made(source, json.loads(arguments))
     with told(source, KEY, "while its network was looked at"):
@@ -184,20 +187,19 @@ def probe(found: Live, names: Sequence[str]) -> Traced:
     def shape_of(leaf: Leaf) -> Any:
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype or "float32")
 
-    layers = [{leaf.name: shape_of(leaf) for leaf in found.trained}]
-    kept = [{leaf.name: shape_of(leaf) for leaf in found.kept}]
+    trained, kept = ({leaf.name: shape_of(leaf) for leaf in some} for some in (found.trained, found.kept))
     numbers = {name: jax.ShapeDtypeStruct((), "float32") for name in names}
     x, seed = jax.eval_shape(lambda: zeros(*found.rows)), jax.ShapeDtypeStruct((), "uint32")
-    shapes = layers, kept, x, numbers, seed
+    shapes = trained, kept, x, numbers, seed
 
     def forth(
-        layers: Layers, kept: Layers, x: Array, numbers: Mapping[str, Array], seed: Array, training: bool = True
-    ) -> tuple[Array, Layers]:
+        trained: Arrays, kept: Arrays, x: Array, numbers: Mapping[str, Array], seed: Array, training: bool = True
+    ) -> tuple[Array, Arrays]:
         key = jax.random.key(seed) if training else None
-        return _checked(found, found.run(layers, kept, x, numbers, key, training))
+        return _checked(found, found.run(trained | kept, x, numbers, key, training))
 
-    def forth_and_back(layers: Layers, *rest: Any) -> Any:
-        output, pull_back, after = jax.vjp(lambda layers: forth(layers, *rest), layers, has_aux=True)
+    def forth_and_back(trained: Arrays, *rest: Any) -> Any:
+        output, pull_back, after = jax.vjp(lambda trained: forth(trained, *rest), trained, has_aux=True)
         return output, after, pull_back(jnp.ones_like(output))
 
     output, _ = jax.eval_shape(forth, *shapes)
@@ -274,7 +276,7 @@ def _made(source: str, arguments: dict[str, Any]) -> tuple[Any, Again | None]:
         return again(jax.random.key(0)), again
 
 
-def _checked(found: Live, made: tuple[Array, Layers]) -> tuple[Array, Layers]:
+def _checked(found: Live, made: tuple[Array, Arrays]) -> tuple[Array, Arrays]:
     """Outputs and state of a pass, as they have to be."""
     output, after = made
     rows = found.rows[0]
@@ -282,7 +284,7 @@ def _checked(found: Live, made: tuple[Array, Layers]) -> tuple[Array, Layers]:
         shape = list(getattr(output, "shape", ())) or type(output).__name__
         raise _fault(found.source, f"gives {shape} for {rows} rows", "outputs have the rows on their first axis")
     for leaf in found.state:
-        now = after[0][leaf.name].shape
+        now = after[leaf.name].shape
         if now != leaf.shape:
             name = leaf.name.removeprefix(STATE)
             problem = f"its state `{name}` changes its shape from {list(leaf.shape)} to {list(now)}"

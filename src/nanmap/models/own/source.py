@@ -40,13 +40,13 @@ def function_of(text: str, key: str) -> Callable[..., Any]:
     return found
 
 
-def source_digest(text: str) -> str:
+def source_digest(text: str, key: str) -> str:
     """SHA-256 of the file that holds a function; of a module that has no file, of its name."""
     code = Code.of(text)
     file = code.file
     if file is None:
-        found = importlib.util.find_spec(code.place)
-        file = Path(found.origin) if found and found.origin and found.has_location else None
+        origin = getattr(_of_module(code, key), "__file__", None)
+        file = Path(origin) if origin else None
     return hashlib.sha256(file.read_bytes() if file and file.is_file() else str(code).encode()).hexdigest()
 
 
@@ -104,19 +104,27 @@ def _imported(file: Path, digest: str) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickle look their module up
-    sys.path.insert(0, str(file.parent))
     try:
-        spec.loader.exec_module(module)
+        with _on_path(file.parent):
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
-    finally:
-        sys.path.remove(str(file.parent))
     return module
 
 
+@contextmanager
+def _on_path(folder: Path) -> Iterator[None]:
+    """Lets modules of a folder be imported, as Python does for a script in it."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
 def _of_module(code: Code, key: str) -> ModuleType:
-    with told(str(code), key, "while it was imported"):
+    with told(str(code), key, "while it was imported"), _on_path(Path.cwd()):
         try:
             return importlib.import_module(code.place)
         except ModuleNotFoundError as error:

@@ -1,16 +1,19 @@
 """What the house knows of a network of the user's own: a spec that can be hashed and pickled, and how to come to its functions."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
 from nanmap.config.base import Table
 from nanmap.config.code import Code, is_code
 from nanmap.config.settings import ModelSettings
-from nanmap.errors import InputError
-from nanmap.models.base import OWN_PREFIX, Array, Form, KeptShape, Layers, Layout, Model, Numbers, Pass, RowsSeen
+from nanmap.errors import InputError, did_you_mean
+from nanmap.models.base import OWN_PREFIX, Array, Form, KeptShape, Layers, Layout, Model, Numbers, Pass, Surroundings
 from nanmap.models.own.live import KEY, Live, live, probe
 from nanmap.models.own.source import source_digest, told
 
@@ -42,7 +45,7 @@ class Own(Model):
     source: str
     arguments: str
     names: tuple[str, ...]
-    rows: RowsSeen
+    rows: Surroundings
     answer: tuple[int, ...]
     trained: tuple[tuple[str, tuple[int, ...]], ...]
     kept: tuple[tuple[str, tuple[int, ...], str | None], ...]
@@ -55,13 +58,14 @@ class Own(Model):
     draws: bool
 
     def shapes(self) -> tuple[Layers, Layers]:
-        """All that is trained as one layer, by name; the rest likewise."""
+        """What is trained, by name: all as one layer, but for groups that have rates of their own. The rest is one, too."""
         kept = {name: shape if dtype is None else KeptShape(shape, dtype) for name, shape, dtype in self.kept}
-        return [dict(self.trained)], [kept]
+        return grouped(dict(self.trained), self.groups), [kept]
 
     def draw(self, settings: ModelSettings, seeds: np.ndarray) -> tuple[Layers, Layers]:
         """What `init` gives for the key of each seed, one after the other: vmapped it might round otherwise."""
-        return self._live.draw([int(seed) for seed in seeds])
+        trained, kept = self._live.draw([int(seed) for seed in seeds])
+        return grouped(trained, self.groups), [kept]
 
     def forward(
         self,
@@ -77,8 +81,9 @@ class Own(Model):
     ) -> Pass:
         """What `apply` gives: outputs `[rows, …]` of `x` `[rows, …]`; no row is padded, so `mask` is None."""
         own = {name: numbers[OWN_PREFIX + name] for name in self.names}
-        output, after = self._live.run(parameters, state, x, own, key, training)
-        return Pass(output, after)
+        everything = {name: values for layer in parameters for name, values in layer.items()} | state[0]
+        output, after = self._live.run(everything, x, own, key, training)
+        return Pass(output, [state[0] | after])
 
     def named(self, parameters: Layers, state: Layers) -> dict[str, np.ndarray]:
         """By the names that the network's own tree has."""
@@ -108,6 +113,11 @@ class Own(Model):
     def numbers(self) -> tuple[str, ...]:
         """Those of `[model.numbers]`."""
         return tuple(OWN_PREFIX + name for name in self.names)
+
+    @property
+    def answer_shape(self) -> tuple[int, ...]:
+        """As `apply` gives them."""
+        return self.answer
 
     @property
     def classes(self) -> int:
@@ -145,6 +155,16 @@ class Own(Model):
         return self.flops_of_row
 
     @property
+    def groups(self) -> tuple[str, ...]:
+        """The patterns of `optimizer.group_rates`."""
+        return self.rows.groups
+
+    @property
+    def ordered(self) -> bool:
+        """Names in a tree have no order of their own."""
+        return False
+
+    @property
     def packages(self) -> tuple[str, ...]:
         """The framework that it is written in."""
         return (self.package,) if self.package else ()
@@ -161,22 +181,23 @@ class Own(Model):
         return f"Own({self._code.name}, {told!r})"
 
 
-def own_model(settings: ModelSettings, rows: RowsSeen) -> Own:
+def own_model(settings: ModelSettings, rows: Surroundings) -> Own:
     """The network that a config names, imported and traced on rows of these shapes. Whoever calls it has the permission.
 
     Raises:
         InputError: the code cannot be imported, makes no network, or one that does not fit the rows.
     """
     return _own_model(
-        settings.kind, Table(settings.arguments).text, tuple(settings.numbers), rows, source_digest(settings.kind)
+        settings.kind, Table(settings.arguments).text, tuple(settings.numbers), rows, source_digest(settings.kind, KEY)
     )
 
 
 @lru_cache(maxsize=256)
-def _own_model(source: str, arguments: str, names: tuple[str, ...], rows: RowsSeen, sha: str) -> Own:
+def _own_model(source: str, arguments: str, names: tuple[str, ...], rows: Surroundings, sha: str) -> Own:
     found = live(source, arguments, sha, rows.batch, rows.inputs)
     with told(source, KEY, "while it was traced"):
         traced = probe(found, names)
+    _check_groups(rows.groups, [leaf.name for leaf in found.trained])
     rows = rows._replace(targets=_fitting_targets(source, traced.answer, rows))
     return Own(
         features=int(np.prod(rows.inputs.shape)),
@@ -198,7 +219,7 @@ def _own_model(source: str, arguments: str, names: tuple[str, ...], rows: RowsSe
     )
 
 
-def _fitting_targets(source: str, answer: tuple[int, ...], rows: RowsSeen) -> Form:
+def _fitting_targets(source: str, answer: tuple[int, ...], rows: Surroundings) -> Form:
     """The targets of a row as the loss takes them beside outputs of some shape.
 
     Raises:
@@ -219,6 +240,30 @@ def _fitting_targets(source: str, answer: tuple[int, ...], rows: RowsSeen) -> Fo
         value=code.name,
         mend=f"`{rows.loss}` takes {labels} of the shape {list(answer)}",
     )
+
+
+def grouped(trained: Mapping[str, Any], patterns: Sequence[str]) -> Layers:
+    """Arrays by name as layers: those that fit no pattern, then those of each, the first that fits.
+
+    >>> grouped({"attention.w": 1, "out.w": 2}, ["attention.*"])
+    [{'out.w': 2}, {'attention.w': 1}]
+    """
+    layers: Layers = [{} for _ in range(len(patterns) + 1)]
+    for name, values in trained.items():
+        place = next((number for number, each in enumerate(patterns, 1) if fnmatchcase(name, each)), 0)
+        layers[place][name] = values
+    return layers
+
+
+def _check_groups(patterns: Sequence[str], names: Sequence[str]) -> None:
+    """Raises InputError for a pattern that no parameter is left for."""
+    for pattern, layer in zip(patterns, grouped(dict.fromkeys(names), patterns)[1:], strict=True):
+        if not layer:
+            fits = any(fnmatchcase(name, pattern) for name in names)
+            problem = "is for parameters that an earlier pattern took" if fits else "fits no parameter"
+            mend = None if fits else did_you_mean(pattern, names)
+            key = f"optimizer.group_rates.{pattern}"
+            raise InputError(problem, key=key, allowed="patterns of " + ", ".join(names), mend=mend)
 
 
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
