@@ -1,5 +1,7 @@
 """Code that settings name is imported by those alone who were told that they may: asked before anything is."""
 
+from collections.abc import Mapping
+
 from nanmap.config.code import CODE_KEYS, is_code
 from nanmap.errors import InputError
 from nanmap.plan.sweep import Sweep
@@ -23,6 +25,7 @@ def _named(sweep: Sweep) -> list[tuple[str, object]]:
     found: list[tuple[str, object]] = []
     for key in CODE_KEYS:
         table, name = key.split(".")
-        found.append((key, (sweep.tree.get(table) or {}).get(name)))
+        given = sweep.tree.get(table) or {}
+        found.append((key, given.get(name) if isinstance(given, Mapping) else getattr(given, name, None)))
         found += [(key, each[key]) for axis in sweep.grid.axes for each in axis.settings if key in each]
     return found
