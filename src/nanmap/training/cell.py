@@ -177,6 +177,18 @@ def begin(program: Program, lane: Lane, parameters: Layers, model_state: Layers)
     )
 
 
+class Trace(NamedTuple):
+    """What updates left behind, beside their state, that shows whether anything happened in one of them.
+
+    Attributes:
+        stop: whether a stop that was asked for holds; None if none was.
+        bad_gradient: whether a gradient was no number; None unless the program watches it.
+    """
+
+    stop: Array | None
+    bad_gradient: Array | None
+
+
 def update(
     program: Program,
     lane: Lane,
@@ -191,6 +203,26 @@ def update(
     Args:
         gradient: what takes the place of `pass_back`.
     """
+    made, trace = advance(program, lane, task, state, batch, step, gradient)
+    return recorded(state, made, trace, made.losses.batch, step)
+
+
+def no_trace(program: Program) -> Trace:
+    """The trace of no update."""
+    no = jnp.zeros((), bool)
+    return Trace(no if program.stops else None, no if program.may_divide_by_zero else None)
+
+
+def advance(
+    program: Program,
+    lane: Lane,
+    task: Task,
+    state: State,
+    batch: Batch,
+    step: Array,
+    gradient: Gradient | None = None,
+) -> tuple[State, Trace]:
+    """One update on one batch, as if nothing could happen in it; `recorded` looks whether something did."""
     batch = with_key(program, task, batch, step)
     learning_rates = lane.learning_rates * scheduled(program, lane.numbers, step, task.steps)
     optimizer = make_optimizer(program, lane.numbers, learning_rates)
@@ -198,11 +230,10 @@ def update(
     steps, optimizer_state = optimizer.update(grads, state.optimizer, state.parameters)
     parameters = optax.apply_updates(state.parameters, steps)
     events, losses = state.events, state.losses
-    alive = events.first_nan < 0
     epoch, epoch_rest = _added(losses.epoch, losses.epoch_rest, loss * batch.count.astype(loss.dtype))
-    recorded = losses._replace(batch=loss, epoch=epoch, epoch_rest=epoch_rest)
+    losses = losses._replace(batch=loss, epoch=epoch, epoch_rest=epoch_rest)
     if program.classifies:
-        recorded = recorded._replace(correct=losses.correct + _correct(program, output, batch.y, batch.mask))
+        losses = losses._replace(correct=losses.correct + _correct(program, output, batch.y, batch.mask))
     watched = loss
     if program.full_loss:
         # Under batch norm a batch's loss comes from its own statistics, even if it holds all rows.
@@ -210,17 +241,43 @@ def update(
         watched = (
             loss if same else full_loss(program, lane, state.parameters, state.model_state, task.x, task.y, task.n)
         )
-        recorded = _measured(recorded, watched, events.counted, task.steps)
-    events = events._replace(
-        first_inf=_latched(events.first_inf, alive & _any(jnp.isinf, loss, parameters, model_state), step),
-        first_nan=_latched(events.first_nan, _any(jnp.isnan, loss, parameters, model_state), step),
-        counted=events.counted + alive if program.full_loss else events.counted,
+        losses = _measured(losses, watched, events.counted, task.steps)
+        events = events._replace(counted=events.counted + 1)
+    trace = Trace(
+        stop=_stops(program, lane, state, watched) if program.stops else None,
+        bad_gradient=_no_number(program, grads) if program.may_divide_by_zero else None,
     )
-    if program.may_divide_by_zero:
-        events = events._replace(bad_gradient=_latched(events.bad_gradient, _no_number(program, grads), step))
-    losses = jax.tree.map(partial(jnp.where, alive), recorded, losses)
-    made = State(parameters, model_state, optimizer_state, events, losses, state.marks)
-    return _unless_stopped(program, lane, state, made, loss, watched, step) if program.stops else made
+    return State(parameters, model_state, optimizer_state, events, losses, state.marks), trace
+
+
+def recorded(state: State, made: State, trace: Trace, loss: Array, step: Array) -> State:
+    """What is left of updates: the state before where the cell had ended or stops here, else the one made, with its events.
+
+    Args:
+        state: before the updates.
+        made: after them.
+        trace: of all of them.
+        loss: of the update's batch; or a sum that holds those of all of them. None is negative, so that an infinity or
+            a NaN stays in it.
+        step: the update, if it was one. Of several the result is right only if nothing happened in them: if no event is new.
+    """
+    events = state.events
+    alive = events.first_nan < 0
+    infinite, nan = (_any(test, loss, made.parameters, made.model_state) for test in (jnp.isinf, jnp.isnan))
+    after = made.events._replace(
+        first_inf=_latched(events.first_inf, alive & infinite, step),
+        first_nan=_latched(events.first_nan, nan, step),
+        counted=jnp.where(alive, made.events.counted, events.counted),
+    )
+    if trace.bad_gradient is not None:
+        after = after._replace(bad_gradient=_latched(events.bad_gradient, trace.bad_gradient, step))
+    made = made._replace(events=after, losses=jax.tree.map(partial(jnp.where, alive), made.losses, state.losses))
+    return made if trace.stop is None else _unless_stopped(state, made, loss, trace.stop, step)
+
+
+def happened(before: Events, after: Events) -> Array:
+    """Whether an event is new."""
+    return jnp.any(jnp.stack([old != new for old, new in zip(before[:4], after[:4], strict=True)]))
 
 
 def running(events: Events) -> Array:
@@ -418,21 +475,24 @@ def pass_back(program: Program, lane: Lane, state: State, batch: Batch) -> tuple
     return loss, output, pull_back(output_gradient)[0], model_state
 
 
-def _unless_stopped(
-    program: Program, lane: Lane, state: State, made: State, loss: Array, watched: Array, step: Array
-) -> State:
-    """The updated state, or the state before if one of the stops that were asked for ends the training here.
-
-    Args:
-        loss: of the batch. An infinite one is an event even if the update is not made.
-        watched: of all rows.
-    """
-    events, initial = state.events, Assessment(*state.marks[0]).loss
-    stop = jnp.zeros((), bool)
+def _stops(program: Program, lane: Lane, state: State, watched: Array) -> Array:
+    """Whether one of the stops that were asked for holds for a loss of all rows."""
+    initial, stop = Assessment(*state.marks[0]).loss, jnp.zeros((), bool)
     if program.stop_above:
         stop = stop | (watched > lane.numbers["stop_above"] * initial)
     if program.stop_converged:
         stop = stop | (watched <= lane.numbers["enough"])
+    return stop
+
+
+def _unless_stopped(state: State, made: State, loss: Array, stop: Array, step: Array) -> State:
+    """The updated state, or the state before if the training is stopped here.
+
+    Args:
+        loss: of the batch. An infinite one is an event even if the update is not made.
+        stop: whether it is.
+    """
+    events = state.events
     going = running(events)
     kept = jax.tree.map(partial(jnp.where, going & ~stop), made, state)
     latched = kept.events._replace(
