@@ -12,9 +12,11 @@ from nanmap.config.load import file_stamp
 from nanmap.config.losses import LOSSES
 from nanmap.data.encoding import Source
 from nanmap.data.formulas import made_rows
+from nanmap.data.given import KIND as GIVEN
+from nanmap.data.given import held, read_given
 from nanmap.data.missing import drop_rows, fill_with_means
 from nanmap.data.scaling import UNSCALED, Scaling, fit_scaling
-from nanmap.data.tables import Arrays, read_arrays, read_table
+from nanmap.data.tables import Arrays, encode_given, read_arrays, read_table
 from nanmap.data.words import listed
 from nanmap.errors import InputError
 
@@ -76,16 +78,32 @@ def load_rows(config: Config) -> Rows:
     >>> load_rows(build_config(tree)).targets.ravel()
     array([0.5, 1. , 1.5])
     """
-    rows = _load(config.data, config.loss.kind == "softmax_cross_entropy", file_stamp(config.data.path))
+    rows = _kept(config.data, config.loss.kind == "softmax_cross_entropy")
     if LOSSES[config.loss.kind].of_classes:
         _check_shares(config, rows.targets)
     return rows
 
 
+def _kept(data: DataSettings, always_one_hot: bool) -> Rows:
+    """Rows as they were made before: those of arrays go when these go, others stay."""
+    given = held(data.sha256) if data.kind == GIVEN else None
+    if given is None:
+        return _load(data, always_one_hot, file_stamp(data.path))
+    key = data, always_one_hot
+    if key not in given.made:
+        given.made[key] = _made(data, encode_given(data, given, always_one_hot))
+    return given.made[key]
+
+
 @lru_cache(maxsize=4096)
 def _load(data: DataSettings, always_one_hot: bool, stamp: tuple[int, int] | None) -> Rows:
     """`stamp` tells a file that changed since it was read from the one that was read."""
-    inputs, targets, report, features, classes, sources = _raw(data, always_one_hot)
+    return _made(data, _raw(data, always_one_hot))
+
+
+def _made(data: DataSettings, arrays: Arrays) -> Rows:
+    """Without gaps, split and scaled."""
+    inputs, targets, report, features, classes, sources, target = arrays
     report = list(report)
     if data.missing == "drop":
         inputs, targets, told = drop_rows(inputs, targets)
@@ -103,7 +121,7 @@ def _load(data: DataSettings, always_one_hot: bool, stamp: tuple[int, int] | Non
     inputs, targets = of_inputs.apply(inputs), of_targets.apply(targets)
     report += _told_scaling(data.scale_inputs, features, of_inputs, n)
     if data.target_kind == "number":
-        outputs = (f"target {data.target or 'y'}",) * len(of_targets.shift)
+        outputs = (f"target {target or data.target or 'y'}",) * len(of_targets.shift)
         report += _told_scaling(data.scale_targets, outputs, of_targets, n)
     held_back = f"; the last {len(inputs) - n} validate" if len(inputs) > n else ""
     report.append(f"{len(inputs)} rows: {n} train{held_back}")
@@ -158,4 +176,6 @@ def _raw(data: DataSettings, always_one_hot: bool) -> Arrays:
         return read_arrays(data, always_one_hot)
     if data.kind in FILE_KINDS:
         return read_table(data, always_one_hot)
+    if data.kind == GIVEN:
+        return encode_given(data, read_given(data.path, data.sha256 or ""), always_one_hot)
     return made_rows(data)

@@ -5,15 +5,17 @@ import re
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from nanmap.config import DataSettings
-from nanmap.data.encoding import Source, encode, encode_classes
-from nanmap.data.missing import refuse_mean_label, refuse_missing
+from nanmap.data.encoding import Encoded, Source, encode, encode_classes, refuse_infinity
+from nanmap.data.foreign import Column, Part
+from nanmap.data.given import GivenArrays
+from nanmap.data.missing import refuse_gaps, refuse_mean_label, refuse_missing
 from nanmap.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ class Arrays(NamedTuple):
         features: what each input is called.
         classes: what the classes are called; none for numbers.
         sources: the columns of a table that the inputs were made from; none where each is one.
+        target: what the target is called, where its settings do not say it.
     """
 
     inputs: np.ndarray
@@ -37,6 +40,7 @@ class Arrays(NamedTuple):
     features: tuple[str, ...]
     classes: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
+    target: str | None = None
 
 
 def read_arrays(data: DataSettings, always_one_hot: bool) -> Arrays:
@@ -113,16 +117,114 @@ def read_table(data: DataSettings, always_one_hot: bool) -> Arrays:
             )
     if not names:
         raise InputError("has no input column beside the target", file=data.path, key="data.columns")
-    columns = [encode(data, table[name], onehot=data.categorical == "onehot") for name in names]
+    columns = _encoded(data, [table[name] for name in names])
     classes: tuple[str, ...] = ()
     if data.target_kind == "class":
         targets, classes = encode_classes(data, table[target], always_one_hot)
     else:
         targets = encode(data, table[target], onehot=False, target=True)
-    features = tuple(name for column in columns for name in column.names)
     report = [*(column.said for column in columns), f"target {targets.said}"]
+    return Arrays(*_side_by_side(columns, targets.values, report), classes, tuple(each.source for each in columns))
+
+
+def encode_given(data: DataSettings, given: GivenArrays, always_one_hot: bool) -> Arrays:
+    """Inputs, targets and a report from what a program in Python gave: columns as those of a table, numbers as they are.
+
+    Args:
+        data: the settings.
+        given: the arrays.
+        always_one_hot: as for `read_table`.
+
+    Raises:
+        InputError: naming the column, the row and the value that cannot be trained on; or shapes that no network takes.
+    """
+    targets, classes, said, target = _given_targets(data, given.targets, always_one_hot)
+    if isinstance(given.inputs, tuple):
+        columns = _encoded(data, [column.series() for column in _chosen(data, given.inputs)])
+        report = [*(column.said for column in columns), *said]
+        sources = tuple(column.source for column in columns)
+        return Arrays(*_side_by_side(columns, targets, report), classes, sources, target)
+    inputs, names = _matrix("x", given.inputs)
+    kept = _picked(data, names)
+    # In one order, whatever order theirs was: sums over them are the same to the last bit.
+    inputs, features = np.ascontiguousarray(inputs[:, kept]), tuple(names[place] for place in kept)
+    _check_numbers(data, inputs, features)
+    return Arrays(inputs, targets, said, features, classes, target=target)
+
+
+def _given_targets(
+    data: DataSettings, part: Part, always_one_hot: bool
+) -> tuple[np.ndarray, tuple[str, ...], list[str], str]:
+    """Targets, their classes, what was done to them, and what they are called."""
+    lone = isinstance(part, tuple) and len(part) == 1
+    if (
+        lone
+        or (isinstance(part, np.ndarray) and part.ndim == 1)
+        or (isinstance(part, np.ndarray) and part.shape[1:] == (1,))
+    ):
+        column = part[0] if isinstance(part, tuple) else Column("y", "number", part.reshape(-1))
+        if data.target_kind == "class":
+            encoded, classes = encode_classes(data, column.series(), always_one_hot)
+        else:
+            encoded, classes = encode(data, column.series(), onehot=False, target=True), ()
+        return encoded.values, classes, [f"target {encoded.said}"], column.name
+    if isinstance(part, tuple):
+        each = [encode(data, column.series(), onehot=False, target=True) for column in part]
+        values, names = np.hstack([column.values for column in each]), tuple(column.name for column in part)
+    else:
+        values, names = _matrix("y", np.ascontiguousarray(part))
+        _check_numbers(data, values, names, targets=True)
+    return values, names if data.target_kind == "class" else (), [], "y"
+
+
+def _matrix(key: str, array: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Numbers with a column per feature, and what the columns are called."""
+    if array.ndim > 2:
+        allowed = "x [n] or [n, columns]; y [n] or [n, outputs]"
+        mend = f"{key}={key}.reshape(len({key}), -1)"
+        raise InputError("has too many dimensions", key=key, value=array.shape, allowed=allowed, mend=mend)
+    if array.ndim == 1:
+        return array[:, None], (key,)
+    if not array.shape[1]:
+        raise InputError("has no columns", key=key, value=array.shape)
+    return array, tuple(f"{key}[{index}]" for index in range(array.shape[1]))
+
+
+def _check_numbers(data: DataSettings, values: np.ndarray, names: tuple[str, ...], targets: bool = False) -> None:
+    """Refuses gaps and infinities by their column and row."""
+    if values.dtype.kind != "f" or np.isfinite(values).all():
+        return
+    for place in np.flatnonzero(~np.isfinite(values).all(axis=0)):
+        refuse_gaps(data, names[place], np.isnan(values[:, place]), targets)
+        refuse_infinity(data, names[place], values[:, place])
+
+
+def _chosen(data: DataSettings, columns: tuple[Column, ...]) -> list[Column]:
+    return [columns[place] for place in _picked(data, tuple(column.name for column in columns))]
+
+
+def _picked(data: DataSettings, names: tuple[str, ...]) -> list[int]:
+    """The places of the columns that the settings choose."""
+    wanted = names if data.columns is None else data.columns
+    for name in wanted:
+        if name not in names:
+            mend = did_you_mean(name, names)
+            raise InputError("no such column", key="data.columns", value=name, allowed=names, mend=mend)
+    if not wanted:
+        raise InputError("names no input column", key="data.columns", allowed=names)
+    return [names.index(name) for name in wanted]
+
+
+def _encoded(data: DataSettings, columns: "Iterable[pd.Series]") -> list[Encoded]:
+    return [encode(data, column, onehot=data.categorical == "onehot") for column in columns]
+
+
+def _side_by_side(
+    columns: list[Encoded], targets: np.ndarray, report: list[str]
+) -> tuple[np.ndarray, np.ndarray, list[str], tuple[str, ...]]:
+    """The first fields of `Arrays`: all columns in one array, and the name of each."""
     inputs = np.hstack([column.values for column in columns])
-    return Arrays(inputs, targets.values, report, features, classes, tuple(column.source for column in columns))
+    return inputs, targets, report, tuple(name for column in columns for name in column.names)
 
 
 def _existing(data: DataSettings) -> Path:

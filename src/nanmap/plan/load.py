@@ -12,6 +12,7 @@ from nanmap.config import build_config, parse_assignment, read_toml
 from nanmap.config.explain import explained_table, place
 from nanmap.config.keys import check_key
 from nanmap.config.load import PATHS, anchored, with_settings
+from nanmap.data.given import GivenArrays, with_arrays
 from nanmap.errors import InputError, did_you_mean
 from nanmap.grid.axes import FORMS, short_name
 from nanmap.grid.where import parse_where
@@ -22,12 +23,13 @@ from nanmap.plan.sweep_file import MapSpec, SweepFile
 from nanmap.results.columns import COLUMNS
 
 
-def load_sweep(path: str | Path, overrides: Iterable[str] = ()) -> Sweep:
+def load_sweep(path: str | Path, overrides: Iterable[str] = (), arrays: GivenArrays | None = None) -> Sweep:
     """Reads a sweep file and the config that it names.
 
     Args:
         path: the sweep's TOML file.
         overrides: `key=value` texts; `axes.learning_rate.num=128` changes an axis, other keys the config.
+        arrays: what to train on, in place of the rows that the config names.
 
     Raises:
         InputError: for whatever is wrong in the sweep, its config or an override.
@@ -43,7 +45,7 @@ def load_sweep(path: str | Path, overrides: Iterable[str] = ()) -> Sweep:
         raise explained_table(error, "", SweepFile).within(path) from None
     config_path = (path.parent / spec.config).resolve()
     try:
-        config = anchored(read_toml(config_path), config_path.parent)
+        config = with_arrays(anchored(read_toml(config_path), config_path.parent), arrays)
     except InputError as error:
         raise (
             error
