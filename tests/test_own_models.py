@@ -333,3 +333,17 @@ def test_images_with_shares_or_labels(folder: Path, engine: LocalEngine, labels:
     counts = np.bincount(y) / 20
     assert report.row["loss_constant"] == pytest.approx(-np.sum(counts * np.log(counts)))
     assert report.row["accuracy"] == pytest.approx(np.mean(apply(ends, x.astype(np.float32)).argmax(-1) == y))
+
+
+def test_arrays_are_given_in_python(folder: Path, engine: LocalEngine) -> None:
+    (folder / "others.py").write_text(OTHERS)
+    for name, factory in (("tokens", "transformer"), ("images", "cnn"), ("rows", "mlp")):
+        with np.load(folder / f"{name}.npz") as file:
+            x, y = file["x"], file["y"]
+        kind = f"python:{folder / ('net.py' if factory == 'mlp' else 'others.py')}:{factory}"
+        loss = "mse" if factory == "mlp" else "softmax_cross_entropy"
+        asked = {"model": {"kind": kind}, "loss": {"kind": loss}, "training": {"batch_size": 8, "epochs": 2}}
+        filed = asked | {"data": {"kind": "npz", "path": str(folder / f"{name}.npz")}}
+        from_file = nanmap.run(filed, engine=engine, allow_python=True)
+        given = nanmap.run(asked, x=x, y=y, engine=engine, allow_python=True)
+        assert given.row == from_file.row

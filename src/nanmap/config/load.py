@@ -77,10 +77,19 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
         InputError: for whatever is wrong in the file or in an override.
     """
     path = Path(path)
+    return build_config(config_tables(path), dict(map(parse_assignment, overrides)), file=path)
+
+
+def config_tables(path: Path) -> dict[str, Any]:
+    """The tables of a config's file as they stand, file names made absolute.
+
+    Raises:
+        InputError: the file cannot be read, or is a sweep's.
+    """
     tree = anchored(read_toml(path), path.parent)
     if "axes" in tree or "config" in tree:
         raise InputError("this is a sweep, not a config", file=path, mend=f"nanmap sweep {path}")
-    return build_config(tree, dict(map(parse_assignment, overrides)), file=path)
+    return tree
 
 
 def build_config(

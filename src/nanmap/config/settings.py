@@ -33,7 +33,9 @@ def _ticked(names: Iterable[str]) -> str:
 class DataSettings(Settings):
     """Where the rows come from and what is done to them before training."""
 
-    kind: choices.DataKind = Field(description="built-in data, or the kind of file")
+    kind: choices.DataKind = Field(
+        description="built-in data, the kind of file, or `arrays`: what a program in Python gives as x and y"
+    )
     inputs: choices.InputKind = Field("range", description="how `square` and `line` choose x")
     start: Number = Field(0.0, description="first x")
     stop: Number | None = Field(None, description="end of x: excluded by `range`, included by `linspace`")
@@ -42,6 +44,7 @@ class DataSettings(Settings):
     slope: Number = Field(1.0, description="slope of `line`")
     features: Natural = Field(1, description="number of inputs of `gaussian`")
     path: str | None = Field(None, description="file of rows, relative to the config")
+    sha256: str | None = Field(None, description="of `arrays`: what stands for them; Python sets it")
     target: str | None = Field(None, description="column to predict")
     columns: Annotated[tuple[str, ...], Field(strict=False)] | None = Field(
         None, description="input columns; all but the target if absent"
@@ -60,9 +63,15 @@ class DataSettings(Settings):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        from_file = self.kind in choices.FILE_KINDS
+        from_file, given = self.kind in choices.FILE_KINDS, self.kind == "arrays"
         require(
-            from_file or self.target_kind == "number",
+            not given or self.sha256 is not None,
+            "kind",
+            "`arrays` are given by a program in Python",
+            'nanmap.run(config, x=x, y=y); a file of arrays has data.kind = "npz" and data.path',
+        )
+        require(
+            from_file or given or self.target_kind == "number",
             "target_kind",
             f"`{self.kind}` data are numbers; classes come from files: csv, parquet or npz",
             'leave target_kind out, or set data.kind = "csv" with data.path and data.target',
@@ -71,6 +80,8 @@ class DataSettings(Settings):
             require(self.path is not None, "path", f"`{self.kind}` data needs a file: set data.path")
             needs_target = self.kind != "npz"
             require(self.target is not None or not needs_target, "target", "name the column to predict: data.target")
+        elif given:
+            pass
         elif self.kind == "gaussian" or self.inputs == "normal":
             require(self.n is not None, "n", f"`{self.kind}` data drawn at random needs its number of rows: data.n")
         elif self.inputs == "linspace":
@@ -290,7 +301,7 @@ class Config(Settings):
         entropy, own = loss_entry(self.loss.kind).of_classes, is_code(self.loss.kind)
         logits = not entropy or self.model.output_activation == "linear"
         require(logits, "model.output_activation", f"{self.loss.kind} takes logits: leave the output linear")
-        classes, arrays = self.data.target_kind == "class", self.data.kind == "npz"
+        classes, arrays = self.data.target_kind == "class", self.data.kind in choices.ARRAY_KINDS
         require(
             entropy or own or not classes or arrays,
             "loss.kind",

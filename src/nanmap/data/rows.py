@@ -13,9 +13,11 @@ from nanmap.config.load import file_stamp
 from nanmap.config.losses import loss_entry
 from nanmap.data.encoding import Source
 from nanmap.data.formulas import made_rows
+from nanmap.data.given import KIND as GIVEN
+from nanmap.data.given import held, read_given
 from nanmap.data.missing import drop_rows, fill_with_means
 from nanmap.data.scaling import UNSCALED, Scaling, fit_scaling
-from nanmap.data.tables import Arrays, RowForm, read_arrays, read_table
+from nanmap.data.tables import Arrays, RowForm, encode_given, read_arrays, read_table
 from nanmap.data.words import listed
 from nanmap.errors import InputError
 
@@ -83,7 +85,7 @@ def load_rows(config: Config) -> Rows:
     array([0.5, 1. , 1.5])
     """
     softmax = config.loss.kind == "softmax_cross_entropy"
-    rows = _load(config.data, softmax, file_stamp(config.data.path), is_code(config.model.kind))
+    rows = _kept(config.data, softmax, is_code(config.model.kind))
     # Whole numbers may be the labels of a network of the user's own, which knows how many classes there are.
     labels = softmax and rows.target_form is not None and rows.target_form.whole
     if loss_entry(config.loss.kind).of_classes and not labels:
@@ -91,14 +93,31 @@ def load_rows(config: Config) -> Rows:
     return rows
 
 
-@lru_cache(maxsize=4096)
-def _load(data: DataSettings, always_one_hot: bool, stamp: tuple[int, int] | None, as_it_is: bool = False) -> Rows:
-    """`stamp` tells a file that changed since it was read from the one that was read.
+def _kept(data: DataSettings, always_one_hot: bool, any_rank: bool) -> Rows:
+    """Rows as they were made before: those of arrays go when these go, others stay.
 
     Args:
-        as_it_is: keep in mind how the numbers of a row lie, and whether they are whole.
+        always_one_hot: whether two classes become two columns, too.
+        any_rank: keep in mind how the numbers of a row lie, and whether they are whole.
     """
-    inputs, targets, report, features, classes, sources, *forms = _raw(data, always_one_hot, as_it_is)
+    given = held(data.sha256) if data.kind == GIVEN else None
+    if given is None:
+        return _load(data, always_one_hot, any_rank, file_stamp(data.path))
+    key = data, always_one_hot, any_rank
+    if key not in given.made:
+        given.made[key] = _made(data, encode_given(data, given, always_one_hot, any_rank))
+    return given.made[key]
+
+
+@lru_cache(maxsize=4096)
+def _load(data: DataSettings, always_one_hot: bool, any_rank: bool, stamp: tuple[int, int] | None) -> Rows:
+    """`stamp` tells a file that changed since it was read from the one that was read."""
+    return _made(data, _raw(data, always_one_hot, any_rank))
+
+
+def _made(data: DataSettings, arrays: Arrays) -> Rows:
+    """Without gaps, split and scaled."""
+    inputs, targets, report, features, classes, sources, target, *forms = arrays
     report = list(report)
     if data.missing == "drop":
         inputs, targets, told = drop_rows(inputs, targets)
@@ -116,7 +135,7 @@ def _load(data: DataSettings, always_one_hot: bool, stamp: tuple[int, int] | Non
     inputs, targets = of_inputs.apply(inputs), of_targets.apply(targets)
     report += _told_scaling(data.scale_inputs, features, of_inputs, n)
     if data.target_kind == "number":
-        outputs = (f"target {data.target or 'y'}",) * len(of_targets.shift)
+        outputs = (f"target {target or data.target or 'y'}",) * len(of_targets.shift)
         report += _told_scaling(data.scale_targets, outputs, of_targets, n)
     held_back = f"; the last {len(inputs) - n} validate" if len(inputs) > n else ""
     report.append(f"{len(inputs)} rows: {n} train{held_back}")
@@ -131,7 +150,7 @@ def _load(data: DataSettings, always_one_hot: bool, stamp: tuple[int, int] | Non
         sources or tuple(map(Source, features)),
         of_inputs,
         of_targets,
-        *(forms if as_it_is else ()),
+        *forms,
     )
 
 
@@ -167,9 +186,11 @@ def _check_shares(config: Config, targets: np.ndarray) -> None:
         )
 
 
-def _raw(data: DataSettings, always_one_hot: bool, as_it_is: bool) -> Arrays:
+def _raw(data: DataSettings, always_one_hot: bool, any_rank: bool) -> Arrays:
     if data.kind == "npz":
-        return read_arrays(data, always_one_hot, any_rank=as_it_is)
+        return read_arrays(data, always_one_hot, any_rank)
     if data.kind in FILE_KINDS:
         return read_table(data, always_one_hot)
+    if data.kind == GIVEN:
+        return encode_given(data, read_given(data.path, data.sha256 or ""), always_one_hot, any_rank)
     return made_rows(data)

@@ -15,6 +15,7 @@ from nanmap.plan import Plan
 from nanmap.results.folder import RunFolder
 from nanmap.results.manifest import fingerprint, make_manifest
 from nanmap.results.shards import shard_metadata
+from nanmap.runs.inputs import keep_inputs
 from nanmap.runs.observer import Observer
 from nanmap.runs.resume import Resumed, pinned_widths, resume
 
@@ -57,8 +58,10 @@ def find_edges(
     widths = pinned_widths(folder.edges, (variant.program for variant in plan.variants()), fresh)
     engine.begin(widths, observer.noticed if observer else None)
     manifest = _manifest(plan, engine, {"along": along, "tolerance": tolerance, "block": block})
+    observer = observer or Observer()
     with resume(folder.edges, manifest, engine, fresh) as resumed:
-        _search(plan, rows, span, engine, resumed, observer or Observer())
+        keep_inputs(folder, plan.variants(), observer)
+        _search(plan, rows, span, engine, resumed, observer)
     return folder
 
 

@@ -13,6 +13,7 @@ from nanmap.config.code import CODE_KEYS
 from nanmap.config.explain import explained_table, place
 from nanmap.config.keys import check_key
 from nanmap.config.load import PATHS, anchored, anchored_value, with_settings
+from nanmap.data.given import GivenArrays, with_arrays
 from nanmap.errors import InputError, did_you_mean
 from nanmap.grid.axes import FORMS, short_name
 from nanmap.grid.where import parse_where
@@ -25,12 +26,13 @@ from nanmap.results.columns import COLUMNS
 NAMING = (*PATHS, *CODE_KEYS)  # settings that name files
 
 
-def load_sweep(path: str | Path, overrides: Iterable[str] = ()) -> Sweep:
+def load_sweep(path: str | Path, overrides: Iterable[str] = (), arrays: GivenArrays | None = None) -> Sweep:
     """Reads a sweep file and the config that it names.
 
     Args:
         path: the sweep's TOML file.
         overrides: `key=value` texts; `axes.learning_rate.num=128` changes an axis, other keys the config.
+        arrays: what to train on, in place of the rows that the config names.
 
     Raises:
         InputError: for whatever is wrong in the sweep, its config or an override.
@@ -46,7 +48,7 @@ def load_sweep(path: str | Path, overrides: Iterable[str] = ()) -> Sweep:
         raise explained_table(error, "", SweepFile).within(path) from None
     config_path = (path.parent / spec.config).resolve()
     try:
-        config = anchored(read_toml(config_path), config_path.parent)
+        config = with_arrays(anchored(read_toml(config_path), config_path.parent), arrays)
     except InputError as error:
         raise (
             error

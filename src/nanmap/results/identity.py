@@ -13,6 +13,7 @@ IDENTITY = ("sweep", "data", "shard_cells", "backend", "widths", "schema", "vers
 UNHASHED = ("search",)  # part of what edges are, but never of their hash: folders that have edges have it so
 FILE_SETTINGS = ("path", "init_file")
 SAID_ONLY = ("title", "name")  # of a sweep; change no row
+ARRAYS = "sweep.config.data.sha256"
 VERSIONS = ("nanmap", "jax", "jaxlib", "optax", "numpy")  # any of them may change a bit
 
 
@@ -33,7 +34,15 @@ def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     return "; ".join(changes[:4]) + (f" and {len(changes) - 4} more" if len(changes) > 4 else "")
 
 
+def changed_arrays(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether both train on what a program in Python gave, and it gave something else."""
+    was, now = ((each.get("sweep") or {}).get("config", {}).get("data", {}).get("sha256") for each in (old, new))
+    return None not in (was, now) and was != now
+
+
 def _change(key: str, was: Any, now: Any) -> str:
+    if key == ARRAYS and None not in (was, now):
+        return "x or y are other arrays"
     if key.startswith("data.") and isinstance(now, str):
         return f"the content of {now.rpartition(' ')[0]} changed"
     if key.startswith("widths.") and None in (was, now):

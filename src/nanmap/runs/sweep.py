@@ -13,6 +13,7 @@ from nanmap.results.manifest import fingerprint, make_manifest
 from nanmap.results.shards import default_shard_cells, shard_metadata
 from nanmap.runs.complete import complete_rows
 from nanmap.runs.filling import Shard, trained
+from nanmap.runs.inputs import keep_inputs
 from nanmap.runs.observer import Observer
 from nanmap.runs.resume import Resumed, pinned_widths, resume
 from nanmap.runs.writer import Writer
@@ -50,6 +51,7 @@ def train_sweep(
     manifest = _manifest(plan, engine, shard_cells or default_shard_cells(plan.grid.size))
     resumed = resume(folder.cells, manifest, engine, fresh)
     with resumed:
+        keep_inputs(folder, plan.variants(), observer)
         try:
             _train(plan, engine, resumed, observer)
         finally:  # an interrupted run says what it has, too
