@@ -39,6 +39,71 @@ def mlp(units=5, act="tanh"):
 """
 
 
+FULL = """
+import jax
+import jax.numpy as jnp
+import nanmap
+
+
+def noisy(keep=0.75):
+    def init(key, x):
+        w = jax.random.normal(key, (x.shape[1], 1)) / 2
+        return {"body": {"w": w, "columns": jnp.array([2, 0, 1])}}, {"mean": jnp.zeros(x.shape[1]), "seen": jnp.zeros((), int)}
+
+    def apply(parameters, state, x, *, numbers, key, training):
+        body = parameters["body"]
+        x = x[:, body["columns"]]
+        mean = x.mean(0) if training else state["mean"]
+        x = x - mean
+        if training:
+            x = jnp.where(jax.random.bernoulli(key, keep, x.shape), x / keep, 0)
+            state = {"mean": 0.9 * state["mean"] + 0.1 * mean, "seen": state["seen"] + len(x)}
+        return numbers["gain"] * (x @ body["w"]), state
+
+    return nanmap.Model(init, apply, title="a noisy line")
+"""
+
+
+OTHERS = """
+import jax
+import jax.numpy as jnp
+
+CLASSES, LENGTH = 5, 6
+
+
+def transformer(width=8):
+    def init(key, x):
+        one, two, three = jax.random.split(key, 3)
+        return {
+            "embed": jax.random.normal(one, (CLASSES, width)),
+            "attention": jax.random.normal(two, (3, width, width)) / width**0.5,
+            "out": jax.random.normal(three, (width, CLASSES)) / width**0.5,
+        }
+
+    def apply(parameters, x):
+        h = parameters["embed"][x]
+        q, k, v = (h @ each for each in parameters["attention"])
+        weights = jax.nn.softmax(jnp.einsum("rid,rjd->rij", q, k) / q.shape[-1] ** 0.5)
+        return (h + weights @ v) @ parameters["out"]
+
+    return init, apply
+
+
+def cnn(channels=4):
+    def init(key, x):
+        one, two = jax.random.split(key)
+        return {"kernel": jax.random.normal(one, (3, 3, x.shape[-1], channels)) / 3,
+                "out": jax.random.normal(two, (channels, 3)) / 2}
+
+    def apply(parameters, x):
+        form = jax.lax.conv_dimension_numbers(x.shape, parameters["kernel"].shape, ("NHWC", "HWIO", "NHWC"))
+        h = jax.nn.relu(jax.lax.conv_general_dilated(x, parameters["kernel"], (1, 1), "SAME", dimension_numbers=form))
+        return h.mean((1, 2)) @ parameters["out"]
+
+    return init, apply
+"""
+
+
 def loaded(source: str) -> dict[str, Any]:
     """The names of a source, imported by nobody."""
     found: dict[str, Any] = {}
@@ -52,7 +117,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     x = rng.standard_normal((N, FEATURES))
     np.savez(made / "rows.npz", x=x, y=np.sin(x[:, :1]) + x[:, 1:2] ** 2)
-    (made / "net.py").write_text(SOURCE)
+    tokens, images = rng.integers(0, 5, (21, 6)), rng.random((20, 5, 4, 2))
+    np.savez(made / "tokens.npz", x=tokens, y=tokens[:, ::-1])
+    np.savez(made / "images.npz", x=images, y=np.arange(20) % 3)
+    for name, source in (("net.py", SOURCE), ("full.py", FULL), ("others.py", OTHERS)):
+        (made / name).write_text(source)
     return made
 
 
@@ -69,9 +138,14 @@ def tree(folder: Path, **tables: Any) -> dict[str, Any]:
     return made
 
 
+def arrays_of(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
+    with np.load(folder / f"{name}.npz") as file:
+        return file["x"], file["y"]
+
+
 def rows_of(folder: Path, dtype: str = "float32") -> tuple[np.ndarray, np.ndarray]:
-    with np.load(folder / "rows.npz") as file:
-        return file["x"].astype(dtype), file["y"].astype(dtype)
+    x, y = arrays_of(folder, "rows")
+    return x.astype(dtype), y.astype(dtype)
 
 
 @pytest.mark.parametrize("seed", [0, 3])
@@ -153,34 +227,8 @@ def test_a_sweep_by_the_command_is_continued_mapped_and_trained_again(project: P
     assert "the stored row came out again, bit for bit" in cell.stdout, cell.stderr
 
 
-FULL = """
-import jax
-import jax.numpy as jnp
-import nanmap
-
-
-def noisy(keep=0.75):
-    def init(key, x):
-        w = jax.random.normal(key, (x.shape[1], 1)) / 2
-        return {"body": {"w": w, "columns": jnp.array([2, 0, 1])}}, {"mean": jnp.zeros(x.shape[1]), "seen": jnp.zeros((), int)}
-
-    def apply(parameters, state, x, *, numbers, key, training):
-        body = parameters["body"]
-        x = x[:, body["columns"]]
-        mean = x.mean(0) if training else state["mean"]
-        x = x - mean
-        if training:
-            x = jnp.where(jax.random.bernoulli(key, keep, x.shape), x / keep, 0)
-            state = {"mean": 0.9 * state["mean"] + 0.1 * mean, "seen": state["seen"] + len(x)}
-        return numbers["gain"] * (x @ body["w"]), state
-
-    return nanmap.Model(init, apply, title="a noisy line")
-"""
-
-
 @pytest.fixture(scope="module")
 def noisy(folder: Path) -> dict[str, Any]:
-    (folder / "full.py").write_text(FULL)
     model = {"kind": f"python:{folder / 'full.py'}:noisy", "numbers": {"gain": 1.5}}
     return tree(folder, model=model, data={"validation_split": 0.3})
 
@@ -232,51 +280,8 @@ def test_numbers_are_swept_without_another_program(folder: Path, noisy: dict[str
     assert engine.compilations == 1
 
 
-OTHERS = """
-import jax
-import jax.numpy as jnp
-
-CLASSES, LENGTH = 5, 6
-
-
-def transformer(width=8):
-    def init(key, x):
-        one, two, three = jax.random.split(key, 3)
-        return {
-            "embed": jax.random.normal(one, (CLASSES, width)),
-            "attention": jax.random.normal(two, (3, width, width)) / width**0.5,
-            "out": jax.random.normal(three, (width, CLASSES)) / width**0.5,
-        }
-
-    def apply(parameters, x):
-        h = parameters["embed"][x]
-        q, k, v = (h @ each for each in parameters["attention"])
-        weights = jax.nn.softmax(jnp.einsum("rid,rjd->rij", q, k) / q.shape[-1] ** 0.5)
-        return (h + weights @ v) @ parameters["out"]
-
-    return init, apply
-
-
-def cnn(channels=4):
-    def init(key, x):
-        one, two = jax.random.split(key)
-        return {"kernel": jax.random.normal(one, (3, 3, x.shape[-1], channels)) / 3,
-                "out": jax.random.normal(two, (channels, 3)) / 2}
-
-    def apply(parameters, x):
-        form = jax.lax.conv_dimension_numbers(x.shape, parameters["kernel"].shape, ("NHWC", "HWIO", "NHWC"))
-        h = jax.nn.relu(jax.lax.conv_general_dilated(x, parameters["kernel"], (1, 1), "SAME", dimension_numbers=form))
-        return h.mean((1, 2)) @ parameters["out"]
-
-    return init, apply
-"""
-
-
 def test_tokens_and_labels_of_any_rank(folder: Path, engine: LocalEngine) -> None:
-    (folder / "others.py").write_text(OTHERS)
-    rng = np.random.default_rng(1)
-    x = rng.integers(0, 5, (21, 6))
-    np.savez(folder / "tokens.npz", x=x, y=x[:, ::-1])
+    x = arrays_of(folder, "tokens")[0]
     init, apply = loaded(OTHERS)["transformer"]()
     start = init(jax.random.key(0), jnp.asarray(x[:8]))
 
@@ -308,10 +313,7 @@ def test_tokens_and_labels_of_any_rank(folder: Path, engine: LocalEngine) -> Non
 
 @pytest.mark.parametrize("labels", [False, True])
 def test_images_with_shares_or_labels(folder: Path, engine: LocalEngine, labels: bool) -> None:
-    (folder / "others.py").write_text(OTHERS)
-    rng = np.random.default_rng(2)
-    x, y = rng.random((20, 5, 4, 2)), np.arange(20) % 3
-    np.savez(folder / "images.npz", x=x, y=y)
+    x, y = arrays_of(folder, "images")
     init, apply = loaded(OTHERS)["cnn"]()
     start = init(jax.random.key(0), x[:8])
 
@@ -336,10 +338,8 @@ def test_images_with_shares_or_labels(folder: Path, engine: LocalEngine, labels:
 
 
 def test_arrays_are_given_in_python(folder: Path, engine: LocalEngine) -> None:
-    (folder / "others.py").write_text(OTHERS)
     for name, factory in (("tokens", "transformer"), ("images", "cnn"), ("rows", "mlp")):
-        with np.load(folder / f"{name}.npz") as file:
-            x, y = file["x"], file["y"]
+        x, y = arrays_of(folder, name)
         kind = f"python:{folder / ('net.py' if factory == 'mlp' else 'others.py')}:{factory}"
         loss = "mse" if factory == "mlp" else "softmax_cross_entropy"
         asked = {"model": {"kind": kind}, "loss": {"kind": loss}, "training": {"batch_size": 8, "epochs": 2}}

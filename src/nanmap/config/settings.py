@@ -108,6 +108,10 @@ class ModelSettings(Settings):
     numbers: Numbers = Field(
         Table(), description="numbers that your network is given; an axis over them compiles nothing"
     )
+    rewrite: bool = Field(
+        True,
+        description="whether convolutions of your network become products of patches on a CPU, as is faster in a loop",
+    )
     hidden: Annotated[tuple[Natural, ...], Field(strict=False)] = Field((), description="units of each hidden layer")
     activation: choices.ActivationKind = Field("relu", description="activation of hidden layers")
     output_activation: choices.ActivationKind = Field("linear", description="activation of the output")
@@ -127,11 +131,11 @@ class ModelSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for name in ("arguments", "numbers"):
+        for name in ("arguments", "numbers", "rewrite"):
             require(
-                is_code(self.kind) or not getattr(self, name),
+                is_code(self.kind) or getattr(self, name) == type(self).model_fields[name].default,
                 name,
-                f"`{self.kind}` takes none; they are for a network of your own",
+                f"is for a network of your own, and this is `{self.kind}`",
                 'model.kind = "python:file.py:factory"',
             )
         has_place = self.kind != "mlp" or self.norm == "none" or bool(self.hidden)

@@ -41,6 +41,7 @@ class Keywords(TypedDict, total=False):
     model: str
     arguments: Mapping[str, Any]
     numbers: Mapping[str, float]
+    rewrite: bool
     hidden: Sequence[int]
     activation: str
     output_activation: str

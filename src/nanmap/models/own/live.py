@@ -48,6 +48,7 @@ class Live:
 
     Attributes:
         adapted: its functions.
+        rewrite: whether its convolutions become products of patches.
         parameters, state: the arrays of its two trees, in the trees' own order.
         structures: of the two trees.
     """
@@ -55,6 +56,7 @@ class Live:
     adapted: Adapted
     source: str
     rows: tuple[int, Form]
+    rewrite: bool
     parameters: tuple[Leaf, ...]
     state: tuple[Leaf, ...]
     structures: tuple[Any, Any]
@@ -115,9 +117,20 @@ class Live:
             jax.tree.unflatten(structure, [_as_held(leaf, arrays[leaf.name]) for leaf in leaves])
             for structure, leaves in zip(self.structures, (self.parameters, self.state), strict=True)
         )
-        output, after = self.adapted.apply(parameters, state, x, numbers, key, training)
+        output, after = _pass(self, training, jax.default_backend())(parameters, state, x, numbers, key)
         made = _named(self.state, jax.tree.leaves(after))
         return output, {name: value.astype(arrays[name].dtype) for name, value in made.items()}
+
+
+@lru_cache(maxsize=128)
+def _pass(found: Live, training: bool, backend: str) -> Callable[..., Any]:
+    """`apply`, in training or not, as it is fastest on a backend."""
+    from nanmap.models.own.patches import with_patches
+
+    def run(parameters: Tree, state: Tree, x: Array, numbers: Mapping[str, Array], key: Array | None) -> Any:
+        return found.adapted.apply(parameters, state, x, numbers, key, training)
+
+    return with_patches(run) if found.rewrite and backend == "cpu" else run
 
 
 class Traced(NamedTuple):
@@ -139,7 +152,7 @@ class Traced(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def live(source: str, arguments: str, sha: str, batch: int, inputs: Form) -> Live:
+def live(source: str, arguments: str, sha: str, batch: int, inputs: Form, rewrite: bool) -> Live:
     """The network of a factory, made once.
 
     Args:
@@ -147,6 +160,7 @@ def live(source: str, arguments: str, sha: str, batch: int, inputs: Form) -> Liv
         arguments: of the factory, as JSON.
         sha: of its source: a file that changed is read again.
         batch, inputs: how many rows an update sees, and how they lie.
+        rewrite: whether its convolutions become products of patches.
     """
     import jax
 
@@ -172,7 +186,7 @@ def live(source: str, arguments: str, sha: str, batch: int, inputs: Form) -> Liv
     if not any(leaf.dtype is None for leaf in leaves[0]):
         mend = "arrays of floats are trained, whole numbers are not: jnp.zeros(3) instead of jnp.zeros(3, int)"
         raise _fault(source, "has no parameters that are floats: nothing would be trained", mend)
-    return Live(found, source, (batch, inputs), *leaves, (one, other))
+    return Live(found, source, (batch, inputs), rewrite, *leaves, (one, other))
 
 
 def probe(found: Live, names: Sequence[str]) -> Traced:

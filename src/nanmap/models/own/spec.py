@@ -29,6 +29,7 @@ class Own(Model):
         source: as `model.kind` names it.
         arguments: of the factory, as JSON.
         names: of the numbers that it is given.
+        rewrite: whether its convolutions become products of patches where that is faster.
         rows: what it has to fit.
         answer: shape of the outputs of a row.
         trained: name and shape of every array that is trained.
@@ -45,6 +46,7 @@ class Own(Model):
     source: str
     arguments: str
     names: tuple[str, ...]
+    rewrite: bool
     rows: Surroundings
     answer: tuple[int, ...]
     trained: tuple[tuple[str, tuple[int, ...]], ...]
@@ -95,7 +97,11 @@ class Own(Model):
 
     def why_idle(self, name: str, settings: ModelSettings) -> str:
         """Its settings are its own."""
-        return "" if name in ("kind", "arguments", "numbers") else f"`{self._code.name}` is a network of your own"
+        return (
+            ""
+            if name in ("kind", "arguments", "numbers", "rewrite")
+            else f"`{self._code.name}` is a network of your own"
+        )
 
     def seeded(self, settings: ModelSettings) -> bool:
         """Whether `init` or an update draws from it."""
@@ -107,7 +113,7 @@ class Own(Model):
 
     @property
     def _live(self) -> Live:
-        return live(self.source, self.arguments, self.digest[:SHA], self.rows.batch, self.rows.inputs)
+        return live(self.source, self.arguments, self.digest[:SHA], self.rows.batch, self.rows.inputs, self.rewrite)
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -188,13 +194,18 @@ def own_model(settings: ModelSettings, rows: Surroundings) -> Own:
         InputError: the code cannot be imported, makes no network, or one that does not fit the rows.
     """
     return _own_model(
-        settings.kind, Table(settings.arguments).text, tuple(settings.numbers), rows, source_digest(settings.kind, KEY)
+        settings.kind,
+        Table(settings.arguments).text,
+        tuple(settings.numbers),
+        settings.rewrite,
+        rows,
+        source_digest(settings.kind, KEY),
     )
 
 
 @lru_cache(maxsize=256)
-def _own_model(source: str, arguments: str, names: tuple[str, ...], rows: Surroundings, sha: str) -> Own:
-    found = live(source, arguments, sha, rows.batch, rows.inputs)
+def _own_model(source: str, arguments: str, names: tuple[str, ...], rewrite: bool, rows: Surroundings, sha: str) -> Own:
+    found = live(source, arguments, sha, rows.batch, rows.inputs, rewrite)
     with told(source, KEY, "while it was traced"):
         traced = probe(found, names)
     _check_groups(rows.groups, [leaf.name for leaf in found.trained])
@@ -205,6 +216,7 @@ def _own_model(source: str, arguments: str, names: tuple[str, ...], rows: Surrou
         source=source,
         arguments=arguments,
         names=names,
+        rewrite=rewrite,
         rows=rows,
         answer=traced.answer,
         trained=tuple((leaf.name, leaf.shape) for leaf in found.trained),
