@@ -22,6 +22,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+class RowForm(NamedTuple):
+    """How the numbers of one row lie.
+
+    Attributes:
+        shape: of one row.
+        whole: whether they are whole numbers.
+    """
+
+    shape: tuple[int, ...]
+    whole: bool = False
+
+
 class Arrays(NamedTuple):
     """Inputs and targets as numbers, before splitting and scaling.
 
@@ -32,6 +44,7 @@ class Arrays(NamedTuple):
         classes: what the classes are called; none for numbers.
         sources: the columns of a table that the inputs were made from; none where each is one.
         target: what the target is called, where its settings do not say it.
+        input_form, target_form: how the numbers of a row lay in the file; None where each row is a list of numbers.
     """
 
     inputs: np.ndarray
@@ -41,10 +54,12 @@ class Arrays(NamedTuple):
     classes: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     target: str | None = None
+    input_form: RowForm | None = None
+    target_form: RowForm | None = None
 
 
-def read_arrays(data: DataSettings, always_one_hot: bool) -> Arrays:
-    """Arrays `x` `[n, features]` and `y` `[n]` or `[n, outputs]` of an npz file.
+def read_arrays(data: DataSettings, always_one_hot: bool, any_rank: bool = False) -> Arrays:
+    """Arrays `x` `[n, features]` and `y` `[n]` or `[n, outputs]` of an npz file, with `any_rank` of more axes than that.
 
     With `data.target_kind = "class"` a single column of `y` holds labels; several hold a share of each class.
 
@@ -54,6 +69,7 @@ def read_arrays(data: DataSettings, always_one_hot: bool) -> Arrays:
     path = _existing(data)
     try:
         with np.load(path, allow_pickle=False) as file:
+            whole = file["x"].dtype.kind in "iub"
             x, y = np.asarray(file["x"], float), file["y"]
     except KeyError:
         raise InputError(
@@ -63,11 +79,19 @@ def read_arrays(data: DataSettings, always_one_hot: bool) -> Arrays:
         problem = f": {error}" if zipfile.is_zipfile(path) else ""
         mend = "np.savez(path, x=inputs, y=targets)"
         raise InputError(f"is no readable npz file{problem}", file=path, mend=mend) from None
+    input_form, target_form = None, None
+    if any_rank and x.ndim and y.ndim and x.size and y.size:
+        input_form = RowForm(x.shape[1:], whole and data.scale_inputs == "none")
+        target_form = RowForm(
+            y.shape[1:], y.dtype.kind in "iub" and (data.target_kind, data.scale_targets) == ("number", "none")
+        )
+        x, y = x.reshape(len(x), -1), y.reshape(len(y), -1)
     if not (x.ndim == 2 and y.ndim in (1, 2) and len(x) == len(y)):
         raise InputError(
             f"`x` {x.shape} and `y` {y.shape} do not fit together",
             file=path,
-            allowed="x [n, features], y [n] or [n, outputs]",
+            allowed="x [n, …], y [n] or [n, …]" if any_rank else "x [n, features], y [n] or [n, outputs]",
+            mend=None if any_rank or x.ndim < 3 else "x.reshape(len(x), -1); networks of your own take any rank",
         )
     y = y.reshape(len(y), -1)
     features = tuple(f"x[{index}]" for index in range(x.shape[1]))
@@ -78,7 +102,7 @@ def read_arrays(data: DataSettings, always_one_hot: bool) -> Arrays:
         import pandas as pd
 
         targets, classes = encode_classes(data, pd.Series(y[:, 0], name="y"), always_one_hot)
-        return Arrays(x, targets.values, [f"target {targets.said}"], features, classes)
+        return Arrays(x, targets.values, [f"target {targets.said}"], features, classes, input_form=input_form)
     if y.dtype.kind not in "iufb":
         raise InputError("`y` holds no numbers", file=path, mend='data.target_kind = "class" predicts labels')
     y = y.astype(float)
@@ -87,7 +111,7 @@ def read_arrays(data: DataSettings, always_one_hot: bool) -> Arrays:
     if data.missing != "keep" and np.isinf(y).any():
         raise InputError("`y` holds an infinity", file=path, mend="remove the row or repair the value")
     classes = tuple(f"y[{index}]" for index in range(y.shape[1])) if data.target_kind == "class" else ()
-    return Arrays(x, y, [], features, classes)
+    return Arrays(x, y, [], features, classes, input_form=input_form, target_form=target_form)
 
 
 def read_table(data: DataSettings, always_one_hot: bool) -> Arrays:

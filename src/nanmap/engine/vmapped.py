@@ -16,7 +16,7 @@ from jax.sharding import Sharding
 from nanmap.engine.one_kernel import in_kernels
 from nanmap.engine.stretches import Walk, in_stretches
 from nanmap.models.base import Array, Layers, is_shape
-from nanmap.training.batches import all_rows, batch_of, epoch_rows
+from nanmap.training.batches import all_rows, batch_of, epoch_rows, laid_out, short_batch
 from nanmap.training.cell import (
     MARKS,
     Batch,
@@ -129,12 +129,18 @@ def group_shapes(program: Program, width: int, slots: int, sharding: Sharding) -
 
     scalar = array((), "int32")
     model = program.model
+
+    def rows(count: int, targets: bool) -> jax.ShapeDtypeStruct:
+        columns, dtype = (model.outputs, program.wide) if targets else (model.features, program.dtype)
+        made = laid_out(model, np.zeros((count, columns)), count, dtype, targets=targets)
+        return array(made.shape, made.dtype)
+
     task = Task(
-        x=array((model.features, program.rows), program.dtype),
-        y=array((model.outputs, program.rows), program.wide),
+        x=rows(program.rows, targets=False),
+        y=rows(program.rows, targets=True),
         n=scalar,
-        val_x=array((model.features, program.val_rows), program.dtype),
-        val_y=array((model.outputs, program.val_rows), program.wide),
+        val_x=rows(program.val_rows, targets=False),
+        val_y=rows(program.val_rows, targets=True),
         val_n=scalar,
         steps_per_epoch=scalar,
         steps=scalar,
@@ -143,7 +149,9 @@ def group_shapes(program: Program, width: int, slots: int, sharding: Sharding) -
     # Weak: beside 16-bit arrays a hyperparameter acts as a Python number does. 1 − 0.999 is 0.001 then, not 0.
     numbers = {name: array((width,), program.wide, weak=program.narrow) for name in program.numbers}
     lane = Lane(numbers, array((width, model.layers), program.wide))
-    start = jax.tree.map(lambda shape: array((width, *shape), program.dtype), model.shapes(), is_leaf=is_shape)
+    start = jax.tree.map(
+        lambda shape: array((width, *shape), getattr(shape, "dtype", program.dtype)), model.shapes(), is_leaf=is_shape
+    )
 
     def one(lane: Lane, parameters: Layers, model_state: Layers) -> Packed:
         return packed(jax.vmap(jax.vmap(partial(begin, program)))(lane, parameters, model_state))
@@ -280,4 +288,14 @@ def _rest_of_epoch(
     epoch, place = first // task.steps_per_epoch, first % task.steps_per_epoch
     last = first + jnp.minimum(task.steps_per_epoch - place, stop - first)  # a next epoch may begin beyond int32
     x, y = epoch_rows(program, task, epoch)
-    return last, run_loop(partial(updates.some, partial(batch_of, program, task, x, y), first, last), state)
+    batch_at = partial(batch_of, program, task, x, y)
+    if not program.short:
+        return last, run_loop(partial(updates.some, batch_at, first, last), state)
+
+    def with_the_short_one(state: Any) -> Any:
+        end = first - place + task.steps_per_epoch - 1  # the short batch's step
+        state = updates.some(batch_at, first, jnp.minimum(last, end), state)
+        ends = lambda state: updates.next(short_batch(program, x, y), end, end + 1, state)[1]  # noqa: E731
+        return jax.lax.cond(last > end, ends, lambda state: state, state)
+
+    return last, run_loop(with_the_short_one, state)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from nanmap.models.base import Array, Layers, Numbers, Pass
-from nanmap.training.losses import batch_loss, correct_rows, loss_and_gradient
+from nanmap.training.losses import batch_loss, correct_rows, exact_correct_rows, exact_loss, loss_and_gradient
 from nanmap.training.optimizers import make_optimizer
 from nanmap.training.program import Program
 from nanmap.training.schedule import scheduled
@@ -21,6 +21,7 @@ NEVER = -1  # a step that did not come
 MEASURE_CEILING = 1e6  # Sohl-Dickstein 2402.06184: relative losses are clipped here, non-finite losses set to it
 MEASURE_TAIL = 20  # the last losses whose mean decides the sign of `measure`
 EPOCH_SUMS = ("epoch", "epoch_rest", "correct")  # of `Losses`: a followed training starts them anew with each epoch
+UPDATES = 0xFFFFFFFF  # folded into a seed's key before a step is: its small numbers may be what `init` splits off
 ROUNDING = 8  # units in the last place that outputs of one value may differ by
 MARKS = 5  # assessments of a training: at the start, after half of the budget, 80 %, 90 %, and at the end
 
@@ -28,20 +29,22 @@ MARKS = 5  # assessments of a training: at the start, after half of the budget, 
 class Batch(NamedTuple):
     """Rows of one update: `x` `[features, rows]`, `y` `[outputs, rows]`, how many count, and which (None = all).
 
-    Inputs are of the training's dtype, targets of the losses': at least float32.
+    Inputs are of the training's dtype, targets of the losses': at least float32. Where the model is `exact`, rows lie on the
+    first axis, whole numbers stay whole, and all count. `key` is for what a `keyed` model draws in this update.
     """
 
     x: Array
     y: Array
     count: Array
     mask: Array | None
+    key: Array | None = None
 
 
 class Task(NamedTuple):
     """What cells that are trained together share: their rows and their budget.
 
     Attributes:
-        x, y: training rows, padded, `[features, rows]` and `[outputs, rows]`.
+        x, y: training rows, padded, `[features, rows]` and `[outputs, rows]`; `[rows, …]` where the model is `exact`.
         n: number of training rows.
         val_x, val_y, val_n: the same for validation.
         steps_per_epoch, steps: updates per pass, and in all.
@@ -220,6 +223,7 @@ def advance(
     gradient: Gradient | None = None,
 ) -> tuple[State, Trace]:
     """One update on one batch, as if nothing could happen in it; `recorded` looks whether something did."""
+    batch = with_key(program, task, batch, step)
     learning_rates = lane.learning_rates * scheduled(program, lane.numbers, step, task.steps)
     optimizer = make_optimizer(program, lane.numbers, learning_rates)
     loss, output, grads, model_state = (gradient or pass_back)(program, lane, state, batch)
@@ -229,11 +233,11 @@ def advance(
     epoch, epoch_rest = _added(losses.epoch, losses.epoch_rest, loss * batch.count.astype(loss.dtype))
     losses = losses._replace(batch=loss, epoch=epoch, epoch_rest=epoch_rest)
     if program.classifies:
-        losses = losses._replace(correct=losses.correct + correct_rows(output, batch.y, batch.mask))
+        losses = losses._replace(correct=losses.correct + _correct(program, output, batch.y, batch.mask))
     watched = loss
     if program.full_loss:
         # Under batch norm a batch's loss comes from its own statistics, even if it holds all rows.
-        same = program.full_batch and not program.model.batch_statistics
+        same = program.full_batch and not program.model.trains_otherwise
         watched = (
             loss if same else full_loss(program, lane, state.parameters, state.model_state, task.x, task.y, task.n)
         )
@@ -288,9 +292,9 @@ def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, 
         event: the step at which a NaN counts as an event, at the start and at the end an infinite loss too, or NEVER if
             they do not.
     """
-    mask = rows_mask(program.rows, task.n)
+    mask = real_rows(program, program.rows, task.n)
     output = _forward(program, lane, state.parameters, state.model_state, task.x, mask).output
-    loss = batch_loss(program.loss, output, task.y, lane.numbers["delta"], task.n, mask)
+    loss = _loss(program, lane, output, task.y, task.n, mask)
     outermost = (mark == 0) | (mark == MARKS - 1)
     # Under way nobody looks at more than the loss, and short trainings feel what the rest costs.
     others = jax.lax.cond(
@@ -308,28 +312,28 @@ def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, 
     return state._replace(events=events, marks=state.marks.at[mark].set(jnp.concatenate([loss[None], others])))
 
 
-def _all_but_the_loss(program: Program, lane: Lane, task: Task, state: State, mask: Array, loss: Array) -> Array:
+def _all_but_the_loss(program: Program, lane: Lane, task: Task, state: State, mask: Array | None, loss: Array) -> Array:
     """The other fields of an `Assessment`, in their order: one pass over the training rows forth and back, one over those of validation."""
 
     def run(parameters: Layers) -> tuple[Array, list[Array]]:
         passed = _forward(program, lane, parameters, state.model_state, task.x, mask)
         return passed.output, passed.seen
 
-    delta = lane.numbers["delta"]
     first_gradient = last_gradient = jnp.nan
-    if program.model.layers < 2:
+    if program.model.layers < 2 or not program.model.ordered:
         output, seen = run(state.parameters)
     else:
         output, pull_back, seen = jax.vjp(run, state.parameters, has_aux=True)
-        _, output_gradient = loss_and_gradient(program.loss, output, task.y, delta, task.n, mask, None)
+        mean = partial(_loss, program, lane, target=task.y, count=task.n, mask=mask)
+        _, output_gradient = loss_and_gradient(mean, output, None)
         gradient = pull_back(output_gradient)[0]
         first_gradient, last_gradient = (_norm(gradient[layer], program.wide) for layer in (0, -1))
-    error = jnp.where(mask, output - task.y, 0).astype(loss.dtype)
+    error = _error(output, task.y, mask).astype(loss.dtype)
     val_loss = val_accuracy = jnp.nan
     if program.val_rows:
-        val_mask = rows_mask(program.val_rows, task.val_n)
+        val_mask = real_rows(program, program.val_rows, task.val_n)
         val_output = _forward(program, lane, state.parameters, state.model_state, task.val_x, val_mask).output
-        val_loss = batch_loss(program.loss, val_output, task.val_y, delta, task.val_n, val_mask)
+        val_loss = _loss(program, lane, val_output, task.val_y, task.val_n, val_mask)
         val_accuracy = _accuracy(program, val_output, task.val_y, task.val_n, val_mask)
     share, dead = program.model.dead_units(seen, mask)
     made = Assessment(
@@ -348,17 +352,35 @@ def _all_but_the_loss(program: Program, lane: Lane, task: Task, state: State, ma
     return jnp.stack([jnp.asarray(each, loss.dtype) for each in made[1:]])
 
 
-def output_variance(program: Program, output: Array, n: Array, mask: Array) -> Array:
+def _error(output: Array, target: Array, mask: Array | None) -> Array:
+    """What the rows that count are off by; NaN where targets are no outputs, but labels."""
+    if output.shape != target.shape:
+        return jnp.full((), jnp.nan)
+    return output - target if mask is None else jnp.where(mask, output - target, 0)
+
+
+def output_variance(program: Program, output: Array, n: Array, mask: Array | None) -> Array:
     """Variance over the rows that count, summed over outputs: what of `[outputs, rows]` is no constant answer.
 
     Outputs that differ by rounding alone count as equal: of huge ones that would be a number of its own.
     """
+    if mask is None:
+        return _exact_variance(program, output)
     if program.loss == "softmax_cross_entropy" and output.shape[0] > 1:
         output = output - jnp.mean(output, axis=0)
     counted = jnp.where(mask, output, 0)
     mean = jnp.sum(counted, axis=1, keepdims=True) / n
     variance = jnp.sum(jnp.where(mask, output - mean, 0) ** 2, axis=1) / n
     noise = ROUNDING * jnp.finfo(program.dtype).eps * jnp.max(jnp.abs(counted), axis=1)
+    return jnp.sum(jnp.where(jnp.sqrt(variance) <= noise, 0, variance))
+
+
+def _exact_variance(program: Program, output: Array) -> Array:
+    """The same of outputs `[rows, …]`."""
+    if program.loss == "softmax_cross_entropy" and output.ndim > 1 and output.shape[-1] > 1:
+        output = output - jnp.mean(output, -1, keepdims=True)
+    variance = jnp.var(output, 0)
+    noise = ROUNDING * jnp.finfo(program.dtype).eps * jnp.max(jnp.abs(output), 0)
     return jnp.sum(jnp.where(jnp.sqrt(variance) <= noise, 0, variance))
 
 
@@ -381,9 +403,17 @@ def full_loss(
     training: bool = False,
 ) -> Array:
     """Loss over the first `n` of the given rows; while `training`, batch norm takes their statistics, not the running ones."""
-    mask = rows_mask(x.shape[1], n)
+    mask = real_rows(program, x.shape[1], n)
     output = _forward(program, lane, parameters, model_state, x, mask, training=training).output
-    return batch_loss(program.loss, output, y, lane.numbers["delta"], n, mask)
+    return _loss(program, lane, output, y, n, mask)
+
+
+def _loss(program: Program, lane: Lane, output: Array, target: Array, count: Array, mask: Array | None) -> Array:
+    """Mean over the rows that count and over the outputs."""
+    delta = lane.numbers["delta"]
+    if program.model.exact:
+        return exact_loss(program.loss, output, target, delta)
+    return batch_loss(program.loss, output, target, delta, count, mask)
 
 
 def _forward(
@@ -395,14 +425,33 @@ def _forward(
     mask: Array | None,
     *,
     training: bool = False,
+    key: Array | None = None,
 ) -> Pass:
+    keyed = {"key": key} if program.model.keyed else {}
     return program.model.forward(
-        parameters, model_state, x, mask, numbers=lane.numbers, layout=program.layout, training=training
+        parameters, model_state, x, mask, numbers=lane.numbers, layout=program.layout, training=training, **keyed
     )
 
 
-def _accuracy(program: Program, output: Array, target: Array, n: Array, mask: Array) -> Array:
-    return correct_rows(output, target, mask) / n if program.classifies else jnp.nan
+def with_key(program: Program, task: Task, batch: Batch, step: Array) -> Batch:
+    """The batch with the key of its update, where the model draws: a function of the seed and the step."""
+    if not program.model.keyed:
+        return batch
+    seed = jax.random.wrap_key_data(jnp.asarray(task.order_key))
+    return batch._replace(key=jax.random.fold_in(jax.random.fold_in(seed, UPDATES), step))
+
+
+def _accuracy(program: Program, output: Array, target: Array, n: Array, mask: Array | None) -> Array:
+    return _correct(program, output, target, mask) / n if program.classifies else jnp.nan
+
+
+def _correct(program: Program, output: Array, target: Array, mask: Array | None) -> Array:
+    return exact_correct_rows(output, target) if program.model.exact else correct_rows(output, target, mask)
+
+
+def real_rows(program: Program, rows: int, n: Array) -> Array | None:
+    """Which of `rows` rows are real; None where all are."""
+    return None if program.model.exact else rows_mask(rows, n)
 
 
 def rows_mask(rows: int, n: Array) -> Array:
@@ -414,14 +463,15 @@ def pass_back(program: Program, lane: Lane, state: State, batch: Batch) -> tuple
     """The batch's loss, the outputs, the gradient with respect to the parameters, and what is not trained afterwards."""
 
     def run(parameters: Layers) -> tuple[Array, Layers]:
-        passed = _forward(program, lane, parameters, state.model_state, batch.x, batch.mask, training=True)
+        passed = _forward(
+            program, lane, parameters, state.model_state, batch.x, batch.mask, training=True, key=batch.key
+        )
         return passed.output, passed.state
 
     output, pull_back, model_state = jax.vjp(run, state.parameters, has_aux=True)
     clip = lane.numbers["clip_output_gradient"] if program.clip_output_gradient else None
-    loss, output_gradient = loss_and_gradient(
-        program.loss, output, batch.y, lane.numbers["delta"], batch.count, batch.mask, clip
-    )
+    mean = partial(_loss, program, lane, target=batch.y, count=batch.count, mask=batch.mask)
+    loss, output_gradient = loss_and_gradient(mean, output, clip)
     return loss, output, pull_back(output_gradient)[0], model_state
 
 
