@@ -317,18 +317,19 @@ def _plan(
     allow_python: bool = False,
 ) -> Plan:
     """The plan of the sweep that is given, or that a config and axes make."""
-    allowed = allow_python or (isinstance(given, Plan) and given.allow_python)
+    if isinstance(given, Plan):
+        allow_python = allow_python or given.allow_python
     if axes is not None:
-        return Plan(_made(given, axes, over, name, where), allowed)
+        return Plan(_made(given, axes, over, name, where), allow_python)
     for key, value in {"name": name, "where": where}.items():
         if value is not None:
             raise InputError("is for a config with axes; a sweep has its own", key=key, value=value)
     if isinstance(given, Plan) and not over:
         return given
     if isinstance(given, Plan | Sweep):
-        return Plan(_laid_over(_sweep_of(given), over), allowed)
+        return Plan(_laid_over(_sweep_of(given), over), allow_python)
     if isinstance(given, str | Path):
-        return Plan(_laid_over(load_sweep(given, arrays=over.arrays), over), allowed)
+        return Plan(_laid_over(load_sweep(given, arrays=over.arrays), over), allow_python)
     raise InputError("a config alone is no sweep", key="axes", mend="give axes, or train it with nanmap.run(config)")
 
 

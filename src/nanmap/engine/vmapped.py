@@ -288,13 +288,13 @@ def _rest_of_epoch(
     epoch, place = first // task.steps_per_epoch, first % task.steps_per_epoch
     last = first + jnp.minimum(task.steps_per_epoch - place, stop - first)  # a next epoch may begin beyond int32
     x, y = epoch_rows(program, task, epoch)
-    batches = partial(batch_of, program, task, x, y)
+    batch_at = partial(batch_of, program, task, x, y)
     if not program.short:
-        return last, run_loop(partial(updates.some, batches, first, last), state)
+        return last, run_loop(partial(updates.some, batch_at, first, last), state)
 
     def with_the_short_one(state: Any) -> Any:
         end = first - place + task.steps_per_epoch - 1  # the short batch's step
-        state = updates.some(batches, first, jnp.minimum(last, end), state)
+        state = updates.some(batch_at, first, jnp.minimum(last, end), state)
         ends = lambda state: updates.next(short_batch(program, x, y), end, end + 1, state)[1]  # noqa: E731
         return jax.lax.cond(last > end, ends, lambda state: state, state)
 
