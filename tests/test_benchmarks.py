@@ -121,8 +121,8 @@ EVERY_CORE = partial(notebook.scan, every_core=True)
 
 @pytest.mark.parametrize("way", [notebook.loop, notebook.scan, EVERY_CORE])
 def test_the_notebooks_way_is_gradient_descent(way: Any) -> None:
-    task = Task.build("fractal_tanh", 4, 4, {"training.dtype": "float64", "training.steps": 3})
-    losses = final_losses(task, way(task, 2)())
+    task = Task.build("fractal_tanh", 4, 8, {"training.dtype": "float64", "training.steps": 3})
+    losses = final_losses(task, way(task, 2)())  # four chunks, two for each of two devices
     assert losses == pytest.approx(by_hand(task), rel=1e-9)
 
 
@@ -195,6 +195,21 @@ def records_by_hand(task: Task, cell: int) -> tuple[float, int, int]:
             if np.isnan([a, b, loss]).any():
                 return total, first_inf, step
     return total, first_inf, first_nan
+
+
+def test_searched_settings_are_told_once_and_switches_are_not() -> None:
+    tried = [{"settings": {"threads": threads, "lanes": lanes}} for threads in (1, 2) for lanes in (32, 1024)]
+    each = {
+        "label": "NumPy",
+        "cells": 10,
+        "updates": 50,
+        "seconds": [1.0],
+        "tried": tried,
+        "settings": {"records": True, "threads": 2, "lanes": 1024},
+    }
+    result = {"workloads": {"line": {"unit": "updates", "groups": [{"name": "float64", "contenders": [each]}]}}}
+    note = tables.comparison(result, "line").note
+    assert note.endswith("- NumPy: 10 cells × 5 updates; best of 32, 1,024: 1,024 lanes, 2 threads")
 
 
 def test_ratios_are_paired_by_round() -> None:
