@@ -4,7 +4,7 @@
 #   make test                     the tests           make check        lint, types, layers, docs
 #   make coverage                 the tests, and what of each file they run       make test-long    the few that take long
 #   make threads                  the pages on the four threads, measured anew
-#   make bench                    the benchmark (about 10 minutes; writes benchmarks/results/<machine>.json)
+#   make bench                    the benchmark (about 20 minutes; writes benchmarks/results/<machine>.json)
 #   make bench BENCH='--only fractal_tanh --out fractal.json'
 #   make bench-compare OLD=HEAD~3 what changed between two results: files or revisions   NEW=new.json
 #   make gpu                      what matters on a GPU, in pieces   GPU='--quick --out gpu.json' rehearses it on a CPU

@@ -16,7 +16,7 @@ from benchmarks.tables import LATER, TABLES
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/performance.md")
 PICTURE = "docs/images/roofline.png"
-UNMEASURED = "*Not in this result yet: it was measured before this table was made. `make bench` fills it.*"
+UNMEASURED = "*Not in this result, which is older than this table. `make bench` measures it.*"
 BLOCK = re.compile(r"(<!-- (\w+) from (\S+\.json) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 
 
