@@ -29,7 +29,7 @@ GPU_SECONDS = {"seconds": "whole command, s", "sweep_seconds": "of it training, 
 LARGE = 1e7  # from here on figures are told in millions
 APART = "*"  # where every round of the one is faster, or slower, than every one of the other
 MACHINE = ("processor", "GPU", "memory", "system")
-ALWAYS = ("measured", "commit")
+ALWAYS = ("measured", "commit", "rounds")
 OURS = ("nanmap",)  # a version that changes with what is measured
 
 Names = tuple[str, str]  # how a row is called, and what it keeps if that is told
@@ -163,6 +163,7 @@ def _facts(result: Result) -> dict[str, str]:
     return {
         "measured": " to ".join(dict.fromkeys([dates[0], dates[-1]])) if dates else "–",
         "commit": ", ".join(commits),
+        "rounds": str(result.get("repeats", "–")),
         "processor": f"{about['cpu']}, {about['cores']} cores",
         "GPU": ", ".join(about["gpus"]) or "none",
         "memory": f"{about['memory_gib']:g} GiB",
@@ -283,7 +284,7 @@ def load(given: str, other: str | None = None) -> Measured:
 
     Args:
         given: what was asked for.
-        other: what it is compared with: its file name is looked for in a revision; this machine's where it has none.
+        other: what it is compared with: a revision's file of the same name is taken, else that of this machine.
 
     Raises:
         InputError: there is no such file and no such revision, or it holds no result.
@@ -302,16 +303,15 @@ def load(given: str, other: str | None = None) -> Measured:
         raise InputError("no such file, and no such revision of this checkout", file=given, mend=_measure())
     if not file:
         committed = _committed(revision)
-        wanted = Path((other or "").rpartition(":")[2]).name
-        wanted = f"{RESULTS}/{wanted if wanted.endswith('.json') else own_file().name}"
-        if wanted not in committed:
+        names = (Path((other or "").rpartition(":")[2]).name, own_file().name)
+        file = next((found for name in names if (found := f"{RESULTS}/{name}") in committed), "")
+        if not file:
             raise InputError(
-                f"no {wanted} in this revision",
+                f"no result of this machine ({names[-1]}) in this revision",
                 file=given,
                 allowed=_revised(revision),
                 mend="name the file, too" if committed else "take a later revision",
             )
-        file = wanted
     text = _git("show", f"{revision}:{file}")
     if text is None:
         raise InputError("no such file in this revision", file=given, allowed=_revised(revision), mend=_measure())

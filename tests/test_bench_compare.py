@@ -80,7 +80,8 @@ def test_speeds_are_over_updates_and_not_over_seconds(told: Any) -> None:
 def test_machines_and_versions_that_differ_are_named(told: Any) -> None:
     new = deepcopy(OLD)
     new["machine"]["cpu"], new["versions"]["numpy"], new["versions"]["torch"] = "another", "2.1", "3.0"
-    text = told(OLD, new)
+    text = told(OLD, new | {"repeats": 5})
+    assert "rounds – 5" in text
     assert "processor one, 2 cores another, 2 cores" in text
     assert "numpy 2.0 2.1" in text
     assert "torch – 3.0" in text
@@ -183,9 +184,13 @@ def test_a_revision_has_the_result_of_the_same_name(
     capsys.readouterr()
 
     (tmp_path / "other.json").write_text(json.dumps(OLD))
+    monkeypatch.setattr(compare, "own_file", lambda: Path("gpu.json"))
+    assert compare.main(["HEAD~3", "--new", str(tmp_path / "other.json")]) == 0
+    assert "old: HEAD~3:gpu.json" in capsys.readouterr().out
+    monkeypatch.setattr(compare, "own_file", lambda: Path("own.json"))
     assert compare.main(["HEAD~3", "--new", str(tmp_path / "other.json")]) == 2
     error = capsys.readouterr().err
-    assert "no benchmarks/results/other.json in this revision" in error
+    assert "no result of this machine (own.json) in this revision" in error
     assert "allowed: HEAD~3:benchmarks/results/mine.json, HEAD~3:benchmarks/results/gpu.json\n" in error
 
 
