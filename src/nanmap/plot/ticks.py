@@ -1,11 +1,15 @@
 """Ticks of a panel, and labels that do not run into each other: what does not fit is turned, or left out."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullFormatter
+from matplotlib.lines import Line2D
+from matplotlib.markers import TICKDOWN, TICKLEFT
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 
 from nanmap.analysis import Shown
 from nanmap.plot.coordinates import borders
@@ -15,6 +19,7 @@ SIZE = 8.5  # points
 LINE = 0.15  # height of a line of labels, in inches
 GAP = 0.06  # least distance between two labels, and to the axis
 POWER = 0.37  # width of a label like 10⁻⁵, with its gap
+SMALL: dict[str, Any] = {"x": TICKDOWN, "y": TICKLEFT}
 LEAST_DECADE = 0.3  # below, there are small ticks at powers of ten only
 
 
@@ -75,7 +80,7 @@ def _set_categories(axes: Axes, which: str, shown: Shown, labels: Labels) -> Non
     axis: Axis = getattr(axes, f"{which}axis")
     kept = range(0, len(shown), labels.step)
     axis.set_major_locator(FixedLocator(kept))
-    axis.set_minor_locator(FixedLocator(range(len(shown)) if labels.step > 1 else []))
+    _draw_small(axes, which, np.arange(len(shown)) if labels.step > 1 else np.zeros(0))
     axis.set_major_formatter(FixedFormatter([label_of(shown.labels.tolist()[number]) for number in kept]))
     if labels.angle:
         axes.tick_params(axis="x", labelrotation=labels.angle)
@@ -106,11 +111,35 @@ def _set_log(axes: Axes, which: str, shown: Shown, labels: Labels) -> None:
     if short:
         majors = _apart(majors, which, inches / (high - low))
     axis.set_major_locator(FixedLocator((sign * majors).tolist()))
-    axis.set_minor_locator(FixedLocator((sign * np.setdiff1d(minors, majors)).tolist()))
+    _draw_small(axes, which, sign * np.setdiff1d(minors, majors))
     axis.set_major_formatter(
         FixedFormatter([label_of(float(f"{sign * v:.3g}")) if short else _power(sign, v) for v in majors])
     )
-    axis.set_minor_formatter(NullFormatter())
+
+
+def _draw_small(axes: Axes, which: str, places: np.ndarray) -> None:
+    """Ticks without a label, as one line: of matplotlib's own each is five artists, placed anew at each measuring."""
+    axis: Axis = getattr(axes, f"{which}axis")
+    axis.set_minor_locator(NullLocator())
+    if not len(places):
+        return
+    edge, look = np.zeros(len(places)), f"{which}tick"
+    along, transform = ((places, edge), axes.get_xaxis_transform())
+    if which == "y":
+        along, transform = ((edge, places), axes.get_yaxis_transform())
+    line = Line2D(
+        *along,
+        transform=transform,
+        clip_on=False,
+        linestyle="none",
+        marker=SMALL[which],
+        color=rcParams[f"{look}.color"],
+        markersize=rcParams[f"{look}.minor.size"],
+        markeredgewidth=rcParams[f"{look}.minor.width"],
+        zorder=axis.get_zorder(),
+    )
+    line.set_in_layout(False)
+    axes.add_artist(line)
 
 
 def _apart(values: np.ndarray, which: str, decade: float) -> np.ndarray:

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from nanmap.errors import RunFolderError
 from nanmap.results.shards import Shards
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
 
 
 class RunFolder:
@@ -48,7 +50,16 @@ class RunFolder:
         except RunFolderError:
             return None
 
-    def dataset(self) -> ds.Dataset:
+    def columns(self) -> list[str]:
+        """Names of the columns that the rows of the cells have.
+
+        Raises:
+            RunFolderError: there are no rows yet, or this is no run folder.
+        """
+        self.read_manifest()
+        return self.cells.columns()
+
+    def dataset(self) -> "ds.Dataset":
         """The rows of the cells, lazily.
 
         Raises:
@@ -72,4 +83,4 @@ class RunFolder:
         Raises:
             RunFolderError: there are none yet.
         """
-        return self.edges.dataset().to_table()
+        return pa.concat_tables(self.edges.tables())
