@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,13 +23,17 @@ class Progress(Observer):
         name: what runs, at the head of every line.
         unit: what a row is, in the plural: `cells`, `edges`.
         bar: whether to draw a bar; on a terminal if None.
+        halfway: called once, when half of what there is to do is done.
     """
 
-    def __init__(self, name: str, unit: str, *, bar: bool | None = None) -> None:
+    def __init__(
+        self, name: str, unit: str, *, bar: bool | None = None, halfway: Callable[[], object] | None = None
+    ) -> None:
         self.name, self.unit = name, unit
         self.total = self.before = self.rows = self.count = 0
         self.per_row, self.wait = 1.0, FIRST_SECONDS
         self.outcomes: Counter[str] = Counter()
+        self.halfway = halfway
         self.began = self.shown = self.working = time.monotonic()
         self.bar = _make_bar() if (sys.stdout.isatty() if bar is None else bar) else None
         self.task: Any = None
@@ -71,6 +75,9 @@ class Progress(Observer):
         if outcomes is not None:
             self.outcomes.update(outcomes.astype(str).tolist())
         self._show()
+        if self.halfway and self._share() >= 0.5:
+            told, self.halfway = self.halfway, None
+            told()
 
     def noticed(self, sentence: str) -> None:
         """A line of its own, above the bar if there is one."""

@@ -31,7 +31,7 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
 
 def wrapped(text: str, inches: float, size: float = 9, weight: str = "normal") -> str:
     """The text in lines that fit a width, broken at blanks."""
-    words, lines = text.split(), []
+    words, lines = [word for word in text.split(" ") if word], []
     while words:
         fitting = _fitting(words, inches, size, weight)
         lines.append(" ".join(words[:fitting]))

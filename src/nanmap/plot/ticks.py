@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib import rcParams
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backend_bases import RendererBase
 from matplotlib.lines import Line2D
 from matplotlib.markers import TICKDOWN, TICKLEFT
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
@@ -40,6 +42,39 @@ class Labels:
     room: float
     inches: float
     scale: float = 1.0
+
+
+class SmallTicks(Artist):
+    """Ticks without a label, as one line: of matplotlib's own each is five artists, placed anew at each measuring.
+
+    Args:
+        axes: the panel.
+        which: the axis that they stand on, `x` or `y`.
+        places: in its coordinates.
+    """
+
+    def __init__(self, axes: Axes, which: str, places: np.ndarray) -> None:
+        super().__init__()
+        look, edge, across = f"{which}tick", np.zeros(len(places)), which == "x"
+        self.which, self.places = which, places
+        self.line = Line2D(
+            *((places, edge) if across else (edge, places)),
+            transform=axes.get_xaxis_transform() if across else axes.get_yaxis_transform(),
+            clip_on=False,
+            linestyle="none",
+            marker=SMALL[which],
+            color=rcParams[f"{look}.color"],
+            markersize=rcParams[f"{look}.minor.size"],
+            markeredgewidth=rcParams[f"{look}.minor.width"],
+        )
+        self.line.set_figure(axes.figure)
+        self.set_zorder(getattr(axes, f"{which}axis").get_zorder())
+        self.set_in_layout(False)
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draws them."""
+        self.line.draw(renderer)
+        self.stale = False
 
 
 def fit_labels(shown: Shown, which: str, inches: float, scale: float = 1.0) -> Labels:
@@ -118,28 +153,10 @@ def _set_log(axes: Axes, which: str, shown: Shown, labels: Labels) -> None:
 
 
 def _draw_small(axes: Axes, which: str, places: np.ndarray) -> None:
-    """Ticks without a label, as one line: of matplotlib's own each is five artists, placed anew at each measuring."""
     axis: Axis = getattr(axes, f"{which}axis")
     axis.set_minor_locator(NullLocator())
-    if not len(places):
-        return
-    edge, look = np.zeros(len(places)), f"{which}tick"
-    along, transform = ((places, edge), axes.get_xaxis_transform())
-    if which == "y":
-        along, transform = ((edge, places), axes.get_yaxis_transform())
-    line = Line2D(
-        *along,
-        transform=transform,
-        clip_on=False,
-        linestyle="none",
-        marker=SMALL[which],
-        color=rcParams[f"{look}.color"],
-        markersize=rcParams[f"{look}.minor.size"],
-        markeredgewidth=rcParams[f"{look}.minor.width"],
-        zorder=axis.get_zorder(),
-    )
-    line.set_in_layout(False)
-    axes.add_artist(line)
+    if len(places):
+        axes.add_artist(SmallTicks(axes, which, places))
 
 
 def _apart(values: np.ndarray, which: str, decade: float) -> np.ndarray:

@@ -1,4 +1,9 @@
-"""Columns of a table as arrays of NumPy. Arrow's own conversion loads pandas, which takes longer than reading a map's."""
+"""Columns of a table as arrays of NumPy, and back.
+
+Arrow's own conversion loads pandas first, which takes longer than reading the columns of a map.
+"""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -38,14 +43,45 @@ def names_of(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
     return _stored(array.indices), array.dictionary.to_pylist()
 
 
+def array_of(values: np.ndarray, type: pa.DataType, missing: np.ndarray) -> pa.Array:
+    """Numbers or truths `[rows]` as a column of a type; null where they are missing, whatever stands there.
+
+    >>> array_of(np.array([3.0, np.nan, 5.0]), pa.float64(), np.array([False, False, True])).to_pylist()
+    [3.0, nan, None]
+    """
+    truths = pa.types.is_boolean(type)
+    dtype = np.dtype(bool) if truths else _dtype(type)
+    if not np.can_cast(values.dtype, dtype):  # each number has to be looked at
+        return pa.array(values, type, mask=missing, from_pandas=False)
+    there = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
+    stored = np.ascontiguousarray(values, dtype)
+    stored = np.packbits(stored, bitorder="little") if truths else stored
+    return pa.Array.from_buffers(type, len(values), [there, pa.py_buffer(stored)])
+
+
+def texts_as_array(texts: Sequence[str]) -> pa.Array:
+    """Texts as a column of strings.
+
+    >>> texts_as_array(["λ", "", "nan"]).to_pylist()
+    ['λ', '', 'nan']
+    """
+    parts = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, parts)], dtype=np.int32)
+    return pa.Array.from_buffers(pa.string(), len(parts), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(parts))])
+
+
 def _stored(array: pa.Array) -> np.ndarray:
     """The numbers as they lie in memory, under missing ones whatever is there."""
     if pa.types.is_boolean(array.type):
         return _bits(array, 1)
-    dtype = np.dtype(f"{'f' if pa.types.is_floating(array.type) else 'i'}{array.type.bit_width // 8}")
+    dtype = _dtype(array.type)
     if not len(array):
         return np.zeros(0, dtype)
     return np.frombuffer(array.buffers()[1], dtype, len(array), array.offset * dtype.itemsize)
+
+
+def _dtype(type: pa.DataType) -> np.dtype:
+    return np.dtype(f"{'f' if pa.types.is_floating(type) else 'i'}{type.bit_width // 8}")
 
 
 def _bits(array: pa.Array, buffer: int) -> np.ndarray:
