@@ -181,7 +181,7 @@ class TestTicks:
                 axes.artists[0].remove()
                 getattr(axes, f"{which}axis").set_minor_locator(FixedLocator(places))
                 getattr(axes, f"{which}axis").set_minor_formatter(NullFormatter())
-            assert len(places) > 25
+            assert len(places) >= 20
             assert not axes.lines
             canvas = FigureCanvasAgg(axes.figure)
             canvas.draw()
@@ -1229,7 +1229,7 @@ class TestOnce:
             folder, **{"kind": "map", "x": "learning_rate", "y": None, **y, **options, "out": tmp_path / "a.png"}
         )
         assert (len(drawn), len(laid_out)) == (1, 1)
-        assert len(surfaces) == 2  # of the empty sheet, on which legends are measured, and of the picture
+        assert len(surfaces) <= 2  # the empty sheet, on which legends are measured, and the picture
         assert type(figure.canvas) is FigureCanvasBase  # without pixels
 
     def test_formulas_are_read_once_for_all_pictures(self):

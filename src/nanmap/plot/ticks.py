@@ -55,7 +55,8 @@ class SmallTicks(Artist):
 
     def __init__(self, axes: Axes, which: str, places: np.ndarray) -> None:
         super().__init__()
-        look, edge, across = f"{which}tick", np.zeros(len(places)), which == "x"
+        edge, across = np.zeros(len(places)), which == "x"
+        look: Any = rcParams
         self.which, self.places = which, places
         self.line = Line2D(
             *((places, edge) if across else (edge, places)),
@@ -63,9 +64,9 @@ class SmallTicks(Artist):
             clip_on=False,
             linestyle="none",
             marker=SMALL[which],
-            color=rcParams[f"{look}.color"],
-            markersize=rcParams[f"{look}.minor.size"],
-            markeredgewidth=rcParams[f"{look}.minor.width"],
+            color=look[f"{which}tick.color"],
+            markersize=look[f"{which}tick.minor.size"],
+            markeredgewidth=look[f"{which}tick.minor.width"],
         )
         self.line.set_figure(axes.figure)
         self.set_zorder(getattr(axes, f"{which}axis").get_zorder())
@@ -115,7 +116,7 @@ def _set_categories(axes: Axes, which: str, shown: Shown, labels: Labels) -> Non
     axis: Axis = getattr(axes, f"{which}axis")
     kept = range(0, len(shown), labels.step)
     axis.set_major_locator(FixedLocator(kept))
-    _draw_small(axes, which, np.arange(len(shown)) if labels.step > 1 else np.zeros(0))
+    _draw_small(axes, which, np.setdiff1d(np.arange(len(shown)), kept))
     axis.set_major_formatter(FixedFormatter([label_of(shown.labels.tolist()[number]) for number in kept]))
     if labels.angle:
         axes.tick_params(axis="x", labelrotation=labels.angle)
