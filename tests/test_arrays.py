@@ -12,7 +12,7 @@ import pytest
 from handmade import BATCH, RATE, write_run
 from nanmap.analysis import JoinedFolder, JudgedFolder
 from nanmap.errors import InputError
-from nanmap.results.arrays import array_of, floats_of, names_of, numbers_of, texts_as_array
+from nanmap.results.arrays import _bits, _stored, array_of, floats_of, names_of, numbers_of, texts_as_array
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import TEXT
 
@@ -53,6 +53,14 @@ def test_a_column_has_the_values_that_arrow_says(kind: str, parts: int, cut: sli
     assert (
         np.signbit(floats_of(column)[np.flatnonzero(wanted == 0)]).tolist() == np.signbit(wanted[wanted == 0]).tolist()
     )
+
+
+def test_a_part_of_an_array_is_read_from_where_it_begins() -> None:
+    whole = pa.array([*range(20), None])
+    assert _stored(whole[3:17]).tolist() == [*range(3, 17)]
+    assert _bits(whole[9:], 0).tolist() == [1] * 11 + [0]
+    truths = [bool(n % 3) for n in range(40)]
+    assert _stored(pa.array(truths)[5:30]).tolist() == truths[5:30]
 
 
 @pytest.mark.parametrize("type_", [TEXT, pa.string()])

@@ -61,7 +61,6 @@ class SmallTicks(Artist):
         self.line = Line2D(
             *((places, edge) if across else (edge, places)),
             transform=axes.get_xaxis_transform() if across else axes.get_yaxis_transform(),
-            clip_on=False,
             linestyle="none",
             marker=SMALL[which],
             color=look[f"{which}tick.color"],
@@ -70,7 +69,6 @@ class SmallTicks(Artist):
         )
         self.line.set_figure(axes.figure)
         self.set_zorder(getattr(axes, f"{which}axis").get_zorder())
-        self.set_in_layout(False)
 
     def draw(self, renderer: RendererBase) -> None:
         """Draws them."""
