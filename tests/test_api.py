@@ -16,6 +16,7 @@ import nanmap
 from nanmap import api
 from nanmap.config import Config, build_config
 from nanmap.errors import InputError
+from nanmap.grid.keywords import Keywords
 from nanmap.grid.shorthand import axis_tables
 from nanmap.plan import Plan, Sweep, make_sweep, notices
 from nanmap.runs.observer import Observer
@@ -250,7 +251,8 @@ def test_every_parameter_of_a_public_function_is_named_and_typed(name: str) -> N
     hints = typing.get_type_hints(PUBLIC[name])
     parameters = inspect.signature(PUBLIC[name]).parameters.values()
     assert "return" in hints
-    assert all(each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD) for each in parameters)
+    assert all(each.kind != each.VAR_POSITIONAL for each in parameters)
+    assert all(hints[each.name] == typing.Unpack[Keywords] for each in parameters if each.kind == each.VAR_KEYWORD)
     assert all(hints[each.name] is not typing.Any for each in parameters)
 
 

@@ -427,7 +427,7 @@ def test_an_interrupted_sweep_says_so_and_continues(folder: Path, program: str, 
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time that progress sees, `[seconds]`, to be set."""
     now = [100.0]
-    monkeypatch.setattr("nanmap.cli.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("nanmap.runs.progress.time.monotonic", lambda: now[0])
     return now
 
 

@@ -25,7 +25,7 @@ from nanmap.cli.json_text import json_text, plain
 from nanmap.cli.lines import say
 from nanmap.cli.map import _obvious, _selected, _thresholds, draw_listed
 from nanmap.cli.picture_name import file_name
-from nanmap.cli.progress import Progress, _left
+from nanmap.cli.progress import Progress
 from nanmap.cli.run import _as_json, _as_toml, _epoch_line, _print_end, _show, _Source, _teller, _values
 from nanmap.cli.sweep import _show_maps, _tell_what_works
 from nanmap.cli.windows import parse_pair, parse_windows
@@ -33,6 +33,7 @@ from nanmap.config import build_config
 from nanmap.errors import InputError, NanmapError
 from nanmap.outcomes import Cause, Outcome
 from nanmap.result import Result
+from nanmap.runs.progress import _left
 from nanmap.runs.single import EpochLoss
 
 NAN, INF = float("nan"), float("inf")
@@ -370,7 +371,7 @@ def test_a_search_ends_with_its_cost_and_its_rows(
     rows: int, said: str, folder: Path, command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr("nanmap.cli.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("nanmap.runs.progress.time.monotonic", lambda: now[0])
     columns = ("edge_learning_rate", "predicted_gd", "predicted_typical")
     edges = pd.DataFrame({name: [0.5] for name in columns} | {"note": [""], "reentrant": [False]})
     told = {"columns_of_a_map": 12.34}
@@ -845,7 +846,7 @@ def test_speed_counts_from_the_start_of_the_work_and_the_summary_from_the_first_
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr("nanmap.cli.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("nanmap.runs.progress.time.monotonic", lambda: now[0])
     with Progress("grid", "cells", bar=False) as progress:
         now[0] += 10
         progress.started(60, 0)
@@ -893,7 +894,7 @@ def test_a_search_that_goes_on_counts_what_was_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr("nanmap.cli.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("nanmap.runs.progress.time.monotonic", lambda: now[0])
     progress = Progress("grid", "edges", bar=False)
     progress.started(8, 4)
     progress.expected(50.0)
@@ -911,7 +912,7 @@ def test_lines_come_after_two_seconds_and_then_every_ten(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr("nanmap.cli.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("nanmap.runs.progress.time.monotonic", lambda: now[0])
     progress = Progress("grid", "cells", bar=False)
     progress.started(1000, 0)
     told = []

@@ -3,19 +3,24 @@
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Unpack
 
-from nanmap.config import Config, build_config, load_config, read_toml
+from nanmap.config import Config, build_config, config_tables, load_config, read_toml
+from nanmap.config.load import with_settings
+from nanmap.data.given import GivenArrays, give, with_arrays
 from nanmap.edges import find_edges
 from nanmap.edges.find import BLOCK
 from nanmap.engine import Engine
 from nanmap.errors import InputError, typed
+from nanmap.grid.keywords import Keywords, keyword_settings
 from nanmap.grid.shorthand import Axes, axis_tables, linear, log
 from nanmap.grid.windows import Windows
 from nanmap.plan import Plan, Sweep, load_sweep, make_sweep, zoomed
 from nanmap.result import Result
+from nanmap.results.folder import RunFolder
 from nanmap.runs.observer import Observer
-from nanmap.runs.single import EpochLoss, TrainingReport, train_one
+from nanmap.runs.progress import watched
+from nanmap.runs.single import EpochLoss, TrainingReport, plan_one, train_one
 from nanmap.runs.sweep import train_sweep
 
 __all__ = ["edge", "linear", "load", "log", "run", "sweep"]
@@ -53,20 +58,31 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Config | Sweep:
 
 
 def run(
-    config: Given,
+    config: Given | None = None,
     *,
+    x: object = None,
+    y: object = None,
     predict: Sequence[Sequence[float | str]] = (),
     engine: Engine | None = None,
     on_epoch: Callable[[int, EpochLoss], None] | None = None,
+    allow_python: bool = False,
+    **settings: Unpack[Keywords],
 ) -> TrainingReport:
     """Trains one config.
 
     Args:
         config: a config as `load` reads it, its file, or nested tables; or the plan of a single cell.
+        x, y: inputs and targets to train on, a row per example, in place of the config's `[data]`: arrays or tensors
+            `[n]`, `[n, columns]` of NumPy, JAX, PyTorch and others, frames and series of pandas, Polars and Arrow, or lists.
+            Columns of a frame keep their names, and texts in them are categories, as in a file. `[data]` may still say
+            what is done to them: `scale_inputs`, `missing`, `validation_split`, …
         predict: inputs to predict after the training: per input a number, or the name of a category, for each column
             of the data, in the units of the data; or a number per encoded feature.
         engine: trains; the devices of this process if None.
         on_epoch: called after each epoch with its number (from 1) and its losses.
+        allow_python: import code that the config names, such as a network of your own.
+        settings: settings by their short names, over those of the config: `learning_rate=0.1`, `hidden=[16]`,
+            `optimizer="adam"`, `training_seed=3`.
 
     Returns:
         The outcome and its cause, the row that a sweep would hold, the losses of every epoch, the parameters and the
@@ -80,20 +96,27 @@ def run(
     >>> report = nanmap.run(tables)
     >>> report.outcome, len(report.epochs)
     (<Outcome.CONVERGED: 'converged'>, 30)
+    >>> nanmap.run(x=[1, 2, 3], y=[2, 4, 6], learning_rate=0.1, epochs=90).outcome
+    <Outcome.CONVERGED: 'converged'>
     """
+    over = _over("run", x, y, settings)
     if isinstance(config, Sweep):
         raise InputError("this is a sweep, not a config", file=config.file, key=config.name, mend="nanmap.sweep(…)")
     if isinstance(predict, str) or any(isinstance(row, str) or not hasattr(row, "__len__") for row in predict):
         mend = "predict=[[25.0]] predicts one input of one column"
         raise InputError("expects a list per input", key="predict", value=predict, mend=mend)
-    given = config if isinstance(config, Plan) else _config(config)
+    if isinstance(config, Plan) and over:
+        raise InputError("a plan has its rows and settings", key=over.key, mend="give the config that it was made of")
+    given = config if isinstance(config, Plan) else plan_one(_config(config, over), allow_python)
     return train_one(given, predict=predict, engine=engine, on_epoch=on_epoch)
 
 
 def sweep(
-    sweep: Given,
+    sweep: Given | None = None,
     axes: Axes | None = None,
     *,
+    x: object = None,
+    y: object = None,
     out: str | Path | None = None,
     name: str | None = None,
     where: str | None = None,
@@ -103,6 +126,9 @@ def sweep(
     shard_cells: int | None = None,
     tune: bool = False,
     observer: Observer | None = None,
+    allow_python: bool = False,
+    progress: bool | None = None,
+    **settings: Unpack[Keywords],
 ) -> Result:
     """Trains every cell of a sweep into a run folder. Cells that have their row there already are not trained again.
 
@@ -110,7 +136,10 @@ def sweep(
         sweep: a sweep as `load` reads it, its file, or its plan; or a config in any form that `run` takes, together with axes.
         axes: what to vary in a config, the slowest axis first: values by the setting that they go to (a list, a
             `range`, an array, or what `log` and `linear` give), or tables as in a sweep file.
-        out: the run folder; `results/<name>` if None.
+        x, y: inputs and targets, as for `run`, in place of the config's rows. They are kept with the rows of the sweep, up
+            to 512 MiB, and are part of what it is: other arrays are another sweep.
+        out: the run folder. If None, `results/<name>`; for arrays without a file or a name, a folder that goes with the
+            result.
         name: what a config with axes is called; the stem of its file, else `sweep`, if None.
         where: which cells of a config with axes stay, such as `batch_size <= n`; all if None.
         zoom: by axis of numbers the low and the high end of a window, to train at the resolution of the whole axis: as many
@@ -120,6 +149,9 @@ def sweep(
         shard_cells: cells per file; chosen by the size of the grid if None.
         tune: measure how many cells side by side are fastest, instead of deriving it; a folder's widths stay.
         observer: told of progress.
+        allow_python: import code that the config or an axis names. A folder never grants it: it is asked for each time.
+        progress: whether to show a bar; if None, where lines are typed one by one, as in a notebook, and not in scripts.
+        settings: as for `run`.
 
     Returns:
         The run folder, to read and to draw.
@@ -134,24 +166,29 @@ def sweep(
     {'nan': 4, 'converged': 2}
     """
     _check_count("shard_cells", shard_cells)
-    plan = _plan(sweep, axes, name, where)
-    plan = Plan(zoomed(plan.sweep, zoom)) if zoom else plan
-    folder = train_sweep(
-        plan,
-        _folder(out, plan.sweep),
-        engine=engine,
-        fresh=fresh,
-        shard_cells=shard_cells,
-        tune=tune,
-        observer=observer,
-    )
-    return Result(folder.path)
+    over = _over("sweep", x, y, settings)
+    plan = _plan(sweep, axes, over, name, where, allow_python)
+    plan = Plan(zoomed(plan.sweep, zoom), plan.allow_python) if zoom else plan
+    folder = _folder(out, plan.sweep, keep=not _is_for_now(sweep, over) or name is not None)
+    with watched(progress, observer, plan.sweep.name, "cells") as told:
+        train_sweep(
+            plan,
+            folder.path,
+            engine=engine,
+            fresh=fresh,
+            shard_cells=shard_cells,
+            tune=tune,
+            observer=told,
+        )
+    return Result(folder)
 
 
 def edge(
-    sweep: Given,
+    sweep: Given | None = None,
     axes: Axes | None = None,
     *,
+    x: object = None,
+    y: object = None,
     out: str | Path | None = None,
     along: str | None = None,
     tolerance: float = 1e-4,
@@ -159,19 +196,26 @@ def edge(
     fresh: bool = False,
     block: int = BLOCK,
     observer: Observer | None = None,
+    allow_python: bool = False,
+    progress: bool | None = None,
+    **settings: Unpack[Keywords],
 ) -> Result:
     """Measures the critical learning rate along every other axis of a sweep, into a run folder.
 
     Args:
         sweep: as for `nanmap.sweep`.
         axes: as for `nanmap.sweep`; the axis of learning rates gives the ends between which to search.
-        out: the run folder; `results/<name>` if None. What a sweep wrote there is left alone.
+        x, y: as for `nanmap.sweep`.
+        out: the run folder, as for `nanmap.sweep`. What a sweep wrote there is left alone.
         along: column of the axis of rates, where there are several.
         tolerance: how far the edge may be from the truth, relative; 1e-6 to 0.1, in float64 from 1e-9.
         engine: trains; the devices of this process if None.
         fresh: search again, replacing the edges that are there.
         block: rows that are searched together and written as one file, about.
         observer: told of progress.
+        allow_python: import code that the config or an axis names.
+        progress: whether to show a bar; if None, where lines are typed one by one, as in a notebook, and not in scripts.
+        settings: as for `run`.
 
     Returns:
         The run folder; the table of edges is `Result.edge()`.
@@ -187,28 +231,76 @@ def edge(
     True
     """
     _check_count("block", block)
-    plan = _plan(sweep, axes)
-    folder = find_edges(
-        plan,
-        _folder(out, plan.sweep),
-        along=along,
-        tolerance=tolerance,
-        engine=engine,
-        fresh=fresh,
-        block=block,
-        observer=observer,
-    )
-    return Result(folder.path)
+    over = _over("edge", x, y, settings)
+    plan = _plan(sweep, axes, over, allow_python=allow_python)
+    folder = _folder(out, plan.sweep, keep=not _is_for_now(sweep, over))
+    with watched(progress, observer, plan.sweep.name, "edges") as told:
+        find_edges(
+            plan,
+            folder.path,
+            along=along,
+            tolerance=tolerance,
+            engine=engine,
+            fresh=fresh,
+            block=block,
+            observer=told,
+        )
+    return Result(folder)
 
 
-def _config(given: Config | str | Path | Mapping[str, Any]) -> Config:
-    if isinstance(given, Config):
+class _Over(NamedTuple):
+    """What was given beside a config: it goes over what the config says. Arrays are found as long as this is held."""
+
+    arrays: GivenArrays | None
+    settings: dict[str, Any]
+
+    def __bool__(self) -> bool:
+        return self.arrays is not None or bool(self.settings)
+
+    @property
+    def key(self) -> str:
+        """What it is called in messages."""
+        return next(iter(self.settings), "x")
+
+    def laid(self, tree: Mapping[str, Any], file: Path | None = None) -> dict[str, Any]:
+        """The tables with all of it in its place."""
+        made = with_arrays(tree, self.arrays)
+        return with_settings(made, self.settings, file) if self.settings else made
+
+
+def _over(function: str, x: object, y: object, settings: Mapping[str, Any]) -> _Over:
+    beside = {"run": run, "sweep": sweep, "edge": edge}[function].__kwdefaults__ or ()
+    return _Over(give(x, y), keyword_settings(settings, beside))
+
+
+def _config(given: Given | None, over: _Over) -> Config:
+    """The config that is given, under what goes over it."""
+    if isinstance(given, Config) and not over:
         return given
-    if isinstance(given, str | Path):
-        return load_config(given)
-    if isinstance(given, Mapping):
-        return build_config(given)
-    raise InputError("expects a config, its file, or nested tables", key="config", value=type(given).__name__)
+    tree, file = _tables(given, over)
+    return build_config(tree, file=file)
+
+
+def _tables(given: Given | None, over: _Over) -> tuple[dict[str, Any], Path | None]:
+    """The tables of a config as they were written, under what goes over them; and their file, if they have one."""
+    file = Path(given) if isinstance(given, str | Path) else None
+    if file is not None:
+        tree = config_tables(file)
+    elif isinstance(given, Config):
+        tree = given.model_dump(exclude_unset=True)
+    elif isinstance(given, Mapping):
+        tree = copy.deepcopy(dict(given))  # so that a sweep stays what it is when the caller changes the tables
+    elif given is None and over:
+        tree = {"training": {}}
+    else:
+        mend = "or what to train on, x=… and y=…" if given is None else None
+        problem = "expects a config, its file, or nested tables"
+        raise InputError(problem, key="config", value=type(given).__name__, mend=mend)
+    tree = over.laid(tree, file)
+    if given is None and "data" not in tree:
+        mend = 'x=… and y=…; or data="line", n=20 and others that nanmap makes itself'
+        raise InputError("is missing: there is nothing to train on", key="data", mend=mend)
+    return tree, file
 
 
 def _check_count(key: str, value: int | None) -> None:
@@ -216,34 +308,84 @@ def _check_count(key: str, value: int | None) -> None:
         raise InputError("must be a whole number from 1 on", key=key, value=value)
 
 
-def _plan(given: Given, axes: Axes | None, name: str | None = None, where: str | None = None) -> Plan:
+def _plan(
+    given: Given | None,
+    axes: Axes | None,
+    over: _Over,
+    name: str | None = None,
+    where: str | None = None,
+    allow_python: bool = False,
+) -> Plan:
     """The plan of the sweep that is given, or that a config and axes make."""
+    if isinstance(given, Plan):
+        allow_python = allow_python or given.allow_python
     if axes is not None:
-        return Plan(_made(given, axes, name, where))
+        return Plan(_made(given, axes, over, name, where), allow_python)
     for key, value in {"name": name, "where": where}.items():
         if value is not None:
             raise InputError("is for a config with axes; a sweep has its own", key=key, value=value)
-    if isinstance(given, Plan):
+    if isinstance(given, Plan) and not over:
         return given
-    if isinstance(given, Sweep):
-        return Plan(given)
+    if isinstance(given, Plan | Sweep):
+        return Plan(_laid_over(_sweep_of(given), over), allow_python)
     if isinstance(given, str | Path):
-        return Plan(load_sweep(given))
+        return Plan(_laid_over(load_sweep(given, arrays=over.arrays), over), allow_python)
     raise InputError("a config alone is no sweep", key="axes", mend="give axes, or train it with nanmap.run(config)")
 
 
-def _made(given: Given, axes: Axes, name: str | None, where: str | None) -> Sweep:
-    if isinstance(given, Plan):
-        given = given.sweep
-    if isinstance(given, Sweep):
-        raise InputError("this sweep has axes of its own", file=given.file, key="axes", mend="give its config instead")
+def _made(given: Given | None, axes: Axes, over: _Over, name: str | None, where: str | None) -> Sweep:
+    if isinstance(given, Plan | Sweep):
+        file = _sweep_of(given).file
+        raise InputError("this sweep has axes of its own", file=file, key="axes", mend="give its config instead")
     tables = axis_tables(axes)
-    config = _config(given)
-    # A copy, so that the sweep stays what it is when the caller changes the tables.
-    tree = copy.deepcopy(dict(given)) if isinstance(given, Mapping) else config.model_dump(exclude_unset=True)
-    stem = Path(given).stem if isinstance(given, str | Path) else "sweep"
-    return make_sweep(tree, tables, name=name or stem, where=where)
+    tree, file = _tables(given, over)
+    if given is not None:  # a config must be whole; of keywords axes may be a part
+        build_config(tree, file=file)
+    made = make_sweep(tree, tables, name=name or (file.stem if file else "sweep"), where=where)
+    _refuse_swept(made, over)
+    return made
 
 
-def _folder(out: str | Path | None, sweep: Sweep) -> Path:
-    return Path(out) if out is not None else Path("results") / sweep.name
+def _laid_over(sweep: Sweep, over: _Over) -> Sweep:
+    """The sweep under what goes over its config."""
+    if not over:
+        return sweep
+    _refuse_swept(sweep, over)
+    tree = over.laid(sweep.tree, sweep.file)
+    return make_sweep(
+        tree,
+        sweep.axes,
+        name=sweep.name,
+        file=sweep.file,
+        title=sweep.title,
+        zip=sweep.zip,
+        where=sweep.where,
+        maps=sweep.maps,
+    )
+
+
+def _refuse_swept(sweep: Sweep, over: _Over) -> None:
+    """A setting that an axis goes over has no one value, and arrays are no axis."""
+    given = dict(over.settings) | ({"data.kind": ..., "data.path": ...} if over.arrays else {})
+    for axis in sweep.grid.axes:
+        for key in given.keys() & set(axis.keys):
+            problem = f"the axis `{axis.column}` goes over it"
+            mend = "leave out the axis, or what was given beside it"
+            raise InputError(problem, file=sweep.file, key=key, value=given[key], mend=mend)
+
+
+def _is_for_now(given: Given | None, over: _Over) -> bool:
+    """Whether results have no name to go by: those of arrays, or of keywords alone, without a file."""
+    has_file = isinstance(given, str | Path) or (isinstance(given, Plan | Sweep) and _sweep_of(given).file is not None)
+    return not has_file and (over.arrays is not None or given is None)
+
+
+def _sweep_of(given: Plan | Sweep) -> Sweep:
+    return given.sweep if isinstance(given, Plan) else given
+
+
+def _folder(out: str | Path | None, sweep: Sweep, keep: bool) -> RunFolder:
+    """Where the rows go; without `out` either by the sweep's name or into a folder that goes with its result."""
+    if out is None and not keep:
+        return RunFolder.for_now()
+    return RunFolder(out if out is not None else Path("results") / sweep.name)

@@ -99,9 +99,15 @@ class Result:
         """
         return self.folder.edge_rows().to_pandas()
 
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows: how the trainings ended, and the obvious picture."""
+        from nanmap.plot import as_html
+
+        return as_html(self.folder)
+
     def map(
         self,
-        x: str,
+        x: str | None = None,
         y: str | None = None,
         *,
         kind: str = "map",
@@ -122,7 +128,8 @@ class Result:
         """Draws what became of each training, over any two axes; or a number along one axis, as lines.
 
         Args:
-            x: column of the horizontal axis.
+            x: column of the horizontal axis. Without `x` and `y` the axes are those of the first map that the sweep lists,
+                else the obvious ones: learning rates along the bottom; a run with a single axis is drawn as lines.
             y: column of the vertical axis of a map.
             kind: `map`, a colour per setting; or `lines`, the value up the side: the median run, and a band from the
                 10 % to the 90 % of runs.

@@ -7,6 +7,7 @@ from nanmap.analysis.dataset import to_xarray
 from nanmap.analysis.intervals import wilson_interval
 from nanmap.analysis.joined import JoinedFolder
 from nanmap.analysis.judged import JudgedFolder
+from nanmap.analysis.obvious import obvious_axes
 from nanmap.analysis.pixels import (
     Kind,
     Numbers,
@@ -40,6 +41,7 @@ __all__ = [
     "load_grid",
     "make_view",
     "most_common",
+    "obvious_axes",
     "row_of_cell",
     "take_medians",
     "take_quantiles",

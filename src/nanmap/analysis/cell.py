@@ -27,7 +27,10 @@ def config_of_cell(folder: RunFolder, cell: int) -> Config:
         raise InputError("no such cell", key="--cell", value=cell, allowed=f"0 to {grid.size - 1:,}")
     places = grid.cells(np.array([cell])).positions[:, 0]
     settings = grid.settings(dict(enumerate(map(int, places))))
-    return build_config(folder.read_manifest()["sweep"]["config"], settings)
+    tree = folder.read_manifest()["sweep"]["config"]
+    if digest := (tree.get("data") or {}).get("sha256"):
+        settings["data.path"] = str(folder.input_file(digest))  # wherever the folder stands now
+    return build_config(tree, settings)
 
 
 def row_of_cell(folder: RunFolder, cell: int) -> dict[str, Any] | None:

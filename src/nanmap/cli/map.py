@@ -184,17 +184,13 @@ def draw_listed(result: "Result", page: Mapping[str, Any] | None = None) -> None
 
 def _obvious(result: "Result") -> dict[str, Any]:
     """The map of a run that lists none: learning rates along the bottom, the first other axis up the side."""
-    from nanmap.analysis import load_grid
-    from nanmap.config.choices import LEARNING_RATE
+    from nanmap.analysis import load_grid, obvious_axes
 
-    dimensions = load_grid(result.manifest).dimensions
-    if len(dimensions) < 2:
+    grid = load_grid(result.manifest)
+    if len(grid.dimensions) < 2:
         mend = "a map needs two axes; --kind lines --x draws a number along one; `Result.to_pandas()` has the rows"
         raise InputError("has no plane to draw", file=result.path, allowed=_axes(result), mend=mend)
-    rate = next((n for n, axes in enumerate(dimensions) if any(axis.key == LEARNING_RATE for axis in axes)), None)
-    across = len(dimensions) - 1 if rate is None else rate
-    up = next(n for n in range(len(dimensions)) if n != across)
-    x, y = (dimensions[n][0].column for n in (across, up))
+    x, y = obvious_axes(grid)
     return {"x": x, "y": y, "file": f"outcome_{x}_{y}.png"}
 
 

@@ -1,7 +1,7 @@
 """Configs: typed settings of one training, read from TOML and validated before anything runs."""
 
 from nanmap.config.explain import check_values
-from nanmap.config.load import build_config, load_config, parse_assignment, read_toml
+from nanmap.config.load import build_config, config_tables, load_config, parse_assignment, read_toml
 from nanmap.config.settings import (
     Config,
     DataSettings,
@@ -24,6 +24,7 @@ __all__ = [
     "TrainingSettings",
     "build_config",
     "check_values",
+    "config_tables",
     "load_config",
     "parse_assignment",
     "read_toml",

@@ -11,7 +11,7 @@ LEARNING_RATE = "optimizer.learning_rate"
 LAYER_RATES = "optimizer.layer_learning_rates"  # the list; `….0` is the first layer's entry
 
 ModelKind = Literal["mlp"]
-DataKind = Literal["square", "line", "gaussian", "csv", "parquet", "npz"]
+DataKind = Literal["square", "line", "gaussian", "csv", "parquet", "npz", "arrays"]
 InputKind = Literal["range", "linspace", "normal"]
 Categorical = Literal["onehot", "codes"]
 Missing = Literal["error", "drop", "mean", "keep"]
@@ -52,6 +52,8 @@ OUTPUT_RANGES = {
     "softsign": (-1.0, 1.0),
 }
 FILE_KINDS = ("csv", "parquet", "npz")
+ARRAY_KINDS = ("npz", "arrays")  # whose targets may be anything: `arrays` are what a program in Python gives
+TABLE_KINDS = ("csv", "parquet", "arrays")  # whose columns may have names, and hold texts
 
 
 def names(literal: object) -> tuple[str, ...]:

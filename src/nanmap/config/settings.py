@@ -6,9 +6,24 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from nanmap.config import choices
-from nanmap.config.base import Natural, NotNegative, Number, Positive, Seed, Settings, Share, Whole, require
-from nanmap.config.losses import LOSSES, losses_that_read
-from nanmap.config.optimizers import OPTIMIZERS, OptimizerEntry, optimizers_that_read
+from nanmap.config.base import (
+    Arguments,
+    Natural,
+    NotNegative,
+    Number,
+    Numbers,
+    Positive,
+    Rates,
+    Seed,
+    Settings,
+    Share,
+    Table,
+    Whole,
+    require,
+)
+from nanmap.config.code import CodeName, is_code
+from nanmap.config.losses import loss_entry, losses_that_read
+from nanmap.config.optimizers import OPTIMIZERS, OptimizerEntry, optimizer_entry, optimizers_that_read
 
 
 def _ticked(names: Iterable[str]) -> str:
@@ -18,7 +33,9 @@ def _ticked(names: Iterable[str]) -> str:
 class DataSettings(Settings):
     """Where the rows come from and what is done to them before training."""
 
-    kind: choices.DataKind = Field(description="built-in data, or the kind of file")
+    kind: choices.DataKind = Field(
+        description="built-in data, the kind of file, or `arrays`: what a program in Python gives as x and y"
+    )
     inputs: choices.InputKind = Field("range", description="how `square` and `line` choose x")
     start: Number = Field(0.0, description="first x")
     stop: Number | None = Field(None, description="end of x: excluded by `range`, included by `linspace`")
@@ -27,6 +44,7 @@ class DataSettings(Settings):
     slope: Number = Field(1.0, description="slope of `line`")
     features: Natural = Field(1, description="number of inputs of `gaussian`")
     path: str | None = Field(None, description="file of rows, relative to the config")
+    sha256: str | None = Field(None, description="of `arrays`: what stands for them; Python sets it")
     target: str | None = Field(None, description="column to predict")
     columns: Annotated[tuple[str, ...], Field(strict=False)] | None = Field(
         None, description="input columns; all but the target if absent"
@@ -45,9 +63,15 @@ class DataSettings(Settings):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        from_file = self.kind in choices.FILE_KINDS
+        from_file, given = self.kind in choices.FILE_KINDS, self.kind == "arrays"
         require(
-            from_file or self.target_kind == "number",
+            not given or self.sha256 is not None,
+            "kind",
+            "`arrays` are given by a program in Python",
+            'nanmap.run(config, x=x, y=y); a file of arrays has data.kind = "npz" and data.path',
+        )
+        require(
+            from_file or given or self.target_kind == "number",
             "target_kind",
             f"`{self.kind}` data are numbers; classes come from files: csv, parquet or npz",
             'leave target_kind out, or set data.kind = "csv" with data.path and data.target',
@@ -56,6 +80,8 @@ class DataSettings(Settings):
             require(self.path is not None, "path", f"`{self.kind}` data needs a file: set data.path")
             needs_target = self.kind != "npz"
             require(self.target is not None or not needs_target, "target", "name the column to predict: data.target")
+        elif given:
+            pass
         elif self.kind == "gaussian" or self.inputs == "normal":
             require(self.n is not None, "n", f"`{self.kind}` data drawn at random needs its number of rows: data.n")
         elif self.inputs == "linspace":
@@ -72,7 +98,20 @@ class DataSettings(Settings):
 class ModelSettings(Settings):
     """The network: Dense layers with an activation, and a normalisation between the two in hidden layers."""
 
-    kind: choices.ModelKind = Field("mlp", description="`mlp`; without hidden layers a linear model")
+    kind: choices.ModelKind | CodeName = Field(
+        "mlp",
+        description="`mlp`; without hidden layers a linear model; or a network of your own, `python:file.py:factory`",
+    )
+    arguments: Arguments = Field(
+        Table(), description="what the factory is called with: each value a program of its own"
+    )
+    numbers: Numbers = Field(
+        Table(), description="numbers that your network is given; an axis over them compiles nothing"
+    )
+    rewrite: bool = Field(
+        True,
+        description="whether convolutions of your network become products of patches on a CPU, as is faster in a loop",
+    )
     hidden: Annotated[tuple[Natural, ...], Field(strict=False)] = Field((), description="units of each hidden layer")
     activation: choices.ActivationKind = Field("relu", description="activation of hidden layers")
     output_activation: choices.ActivationKind = Field("linear", description="activation of the output")
@@ -92,6 +131,13 @@ class ModelSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        for name in ("arguments", "numbers", "rewrite"):
+            require(
+                is_code(self.kind) or getattr(self, name) == type(self).model_fields[name].default,
+                name,
+                f"is for a network of your own, and this is `{self.kind}`",
+                'model.kind = "python:file.py:factory"',
+            )
         has_place = self.kind != "mlp" or self.norm == "none" or bool(self.hidden)
         require(
             has_place,
@@ -110,7 +156,10 @@ class ModelSettings(Settings):
 class LossSettings(Settings):
     """What is minimised, as a mean over the rows of the batch."""
 
-    kind: choices.LossKind = Field("mse", description="loss, a mean over rows and outputs; cross-entropies take logits")
+    kind: choices.LossKind | CodeName = Field(
+        "mse",
+        description="loss, a mean over rows and outputs; cross-entropies take logits; `python:file.py:loss` gives the loss of each row",
+    )
     delta: Positive = Field(
         1.0, description=f"where {_ticked(losses_that_read('delta'))} turns from square to straight"
     )
@@ -119,10 +168,16 @@ class LossSettings(Settings):
 class OptimizerSettings(Settings):
     """The update rule. Optax's definitions with Keras's defaults."""
 
-    kind: choices.OptimizerKind = Field("sgd", description="update rule")
+    kind: choices.OptimizerKind | CodeName = Field(
+        "sgd", description="update rule; `python:file.py:rule` makes an optax transformation from numbers"
+    )
     learning_rate: Number = Field(0.01, description="step size; negative is gradient ascent")
     layer_learning_rates: Annotated[tuple[Number, ...], Field(strict=False)] | None = Field(
         None, description="one rate per layer, in place of learning_rate"
+    )
+    group_rates: Rates = Field(
+        Table(),
+        description="of a network of your own: rates of the parameters whose names fit a pattern, as `attention.*`",
     )
     momentum: Number | None = Field(
         None, description=f"momentum of {_ticked(optimizers_that_read('momentum'))}; absent = none"
@@ -152,7 +207,7 @@ class OptimizerSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        reads = OPTIMIZERS[self.kind].reads
+        reads = optimizer_entry(self.kind).reads
         require(
             self.momentum is None or "momentum" in reads,
             "momentum",
@@ -247,12 +302,12 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        entropy = LOSSES[self.loss.kind].of_classes
+        entropy, own = loss_entry(self.loss.kind).of_classes, is_code(self.loss.kind)
         logits = not entropy or self.model.output_activation == "linear"
         require(logits, "model.output_activation", f"{self.loss.kind} takes logits: leave the output linear")
-        classes, arrays = self.data.target_kind == "class", self.data.kind == "npz"
+        classes, arrays = self.data.target_kind == "class", self.data.kind in choices.ARRAY_KINDS
         require(
-            entropy or not classes or arrays,
+            entropy or own or not classes or arrays,
             "loss.kind",
             f'`{self.loss.kind}` is a loss of numbers, and data.target_kind = "class" asks for classes',
             'loss.kind = "softmax_cross_entropy", or "sigmoid_cross_entropy" for two classes',
@@ -264,6 +319,18 @@ class Config(Settings):
             'data.target_kind = "class" for labels in a file, or loss.kind = "mse" for numbers',
         )
         # Told before any row is read. Networks of other kinds are asked where the rows are known: `plan/variant.py`.
+        require(
+            is_code(self.model.kind) or not self.optimizer.group_rates,
+            "optimizer.group_rates",
+            f"are for a network of your own; a `{self.model.kind}` has layers",
+            f"{choices.LAYER_RATES} gives one rate per layer",
+        )
+        require(
+            not (self.optimizer.group_rates and self.optimizer.layer_learning_rates),
+            "optimizer.group_rates",
+            "and layer_learning_rates are given both",
+            "leave one of them out",
+        )
         rates, layers = self.optimizer.layer_learning_rates, len(self.model.hidden) + 1
         require(
             self.model.kind != "mlp" or rates is None or len(rates) == layers,

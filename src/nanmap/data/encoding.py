@@ -7,7 +7,7 @@ import numpy as np
 
 from nanmap.config import DataSettings
 from nanmap.data.missing import refuse_gaps, told_missing
-from nanmap.data.words import SHOWN, called, line_of, listed, unusable
+from nanmap.data.words import SHOWN, called, listed, place_of, unusable
 from nanmap.errors import InputError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def encode(data: DataSettings, column: "pd.Series", *, onehot: bool, target: boo
         raise _times(data, name, "dates" if kind in DATES else "times")
     if kind == "boolean" or kind in NUMBERS:
         values = column.to_numpy(dtype=float, na_value=np.nan)
-        _refuse_infinity(data, name, values)
+        refuse_infinity(data, name, values)
         said = "true and false as 1 and 0" if kind == "boolean" else "number"
         source = Source(name, ("false", "true") if kind == "boolean" else ())
         said += f"{_constant(values)}{told_missing(missing)}{_infinite(values)}"
@@ -161,11 +161,12 @@ def one_hot(codes: np.ndarray, count: int) -> np.ndarray:
     return hot
 
 
-def _refuse_infinity(data: DataSettings, name: str, values: np.ndarray) -> None:
+def refuse_infinity(data: DataSettings, name: str, values: np.ndarray) -> None:
+    """Raises InputError for infinities unless whatever there is is to be kept."""
     infinite = np.flatnonzero(np.isinf(values))
     if len(infinite) and data.missing != "keep":
         raise InputError(
-            f"column `{name}` holds an infinity in line {line_of(data, infinite[0])}",
+            f"column `{name}` holds an infinity in {place_of(data, infinite[0])}",
             file=data.path,
             mend="remove the row or repair the value",
         )
@@ -187,7 +188,7 @@ def _check_categories(data: DataSettings, name: str, texts: "pd.Series", target:
     if numeric.any():
         first = texts[~numeric]
         raise InputError(
-            f"column `{name}` is numeric but line {line_of(data, int(first.index[0]))} holds text",
+            f"column `{name}` is numeric but {place_of(data, int(first.index[0]))} holds text",
             file=data.path,
             value=first.iloc[0],
             mend="repair the value, or leave it empty and set data.missing",
@@ -208,9 +209,9 @@ def _refuse_disguised(data: DataSettings, name: str, texts: "pd.Series") -> None
 
         odd = texts[like & pd.to_numeric(texts, errors="coerce").isna()]
         if len(odd):
-            line = line_of(data, int(odd.index[0]))
+            place = place_of(data, int(odd.index[0]))
             raise InputError(
-                f"column `{name}` holds numbers that are written for people, first in line {line}",
+                f"column `{name}` holds numbers that are written for people, first in {place}",
                 file=data.path,
                 value=odd.iloc[0],
                 mend=PLAIN,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from nanmap.config import DataSettings
-from nanmap.data.words import line_of, listed, unusable
+from nanmap.data.words import listed, place_of, unusable
 from nanmap.errors import InputError
 
 
@@ -51,9 +51,7 @@ def refuse_missing(data: DataSettings, any_missing: bool, name: str, missing: np
     """Raises InputError for missing values unless the settings say what to do with them."""
     if not any_missing or data.missing != "error":
         return
-    where = (
-        f" (line {line_of(data, np.flatnonzero(missing)[0])}, {missing.sum()} in all)" if missing is not None else ""
-    )
+    where = f" ({place_of(data, np.flatnonzero(missing)[0])}, {missing.sum()} in all)" if missing is not None else ""
     raise InputError(
         f"missing values in `{name}`{where}",
         file=data.path,

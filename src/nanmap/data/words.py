@@ -16,10 +16,17 @@ def unusable(data: DataSettings, name: str, problem: str, mend: str) -> InputErr
     return InputError(f"column `{name}` {problem}", file=data.path, mend=mend)
 
 
-def line_of(data: DataSettings, row: int) -> int:
-    """The line of a file in which a row stands, counted from 1; blank lines are no rows but are lines."""
-    if data.kind != "csv":
-        return row + 1
+def place_of(data: DataSettings, row: int) -> str:
+    """Where a row stands: the line of a file, counted from 1, or the row of an array, as Python counts.
+
+    Blank lines of a file are no rows but are lines.
+    """
+    if data.kind == "arrays":
+        return f"row {row} (the first is 0)"
+    return f"line {row + 1 if data.kind != 'csv' else _line(data, row)}"
+
+
+def _line(data: DataSettings, row: int) -> int:
     lines = Path(data.path or "").read_text(encoding="utf-8", errors="replace").splitlines()
     return [number for number, line in enumerate(lines, 1) if line.strip()][row + 1]
 

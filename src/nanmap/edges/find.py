@@ -15,6 +15,7 @@ from nanmap.plan import Plan
 from nanmap.results.folder import RunFolder
 from nanmap.results.manifest import fingerprint, make_manifest
 from nanmap.results.shards import shard_metadata
+from nanmap.runs.inputs import keep_inputs
 from nanmap.runs.observer import Observer
 from nanmap.runs.resume import Resumed, pinned_widths, resume
 
@@ -57,8 +58,10 @@ def find_edges(
     widths = pinned_widths(folder.edges, (variant.program for variant in plan.variants()), fresh)
     engine.begin(widths, observer.noticed if observer else None)
     manifest = _manifest(plan, engine, {"along": along, "tolerance": tolerance, "block": block})
+    observer = observer or Observer()
     with resume(folder.edges, manifest, engine, fresh) as resumed:
-        _search(plan, rows, span, engine, resumed, observer or Observer())
+        keep_inputs(folder, plan.variants(), observer)
+        _search(plan, rows, span, engine, resumed, observer)
     return folder
 
 
@@ -81,7 +84,8 @@ def _manifest(plan: Plan, engine: Engine, search: dict[str, Any]) -> dict[str, A
         "backend": engine.backend,
         "widths": {variant.program.key: engine.width(variant.program) for variant in variants},
     }
-    return make_manifest(identity) | {"columns_of_a_map": 0.0, "wall_seconds": 0.0, "narrowed": {}}
+    packages = dict.fromkeys(package for variant in variants for package in variant.program.model.packages)
+    return make_manifest(identity, packages) | {"columns_of_a_map": 0.0, "wall_seconds": 0.0, "narrowed": {}}
 
 
 def _search(plan: Plan, rows: EdgeRows, span: Span, engine: Engine, resumed: Resumed, observer: Observer) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from nanmap.errors import InputError
 from nanmap.grid.axes import FORMS
+from nanmap.grid.keywords import full_key
 
 # Collection is what a type checker makes of lists beside mappings; text and sets are refused when they come.
 Axes = Mapping[str, Collection[Any]] | Sequence[Mapping[str, Any]]
@@ -49,12 +50,13 @@ def axis_tables(axes: Axes) -> list[dict[str, Any]]:
 
     Args:
         axes: such tables already; or values by the setting that they go to, a list, a `range`, an array or what `log`
-            and `linear` give; or under a name of one's own a mapping of labels to bundles of settings.
+            and `linear` give, the setting by its key or shortly, as a keyword; or under a name of one's own a mapping of
+            labels to bundles of settings.
 
     Raises:
         InputError: something else.
 
-    >>> axis_tables({"optimizer.learning_rate": log(1e-3, 1, 4), "data.n": range(8, 41)})
+    >>> axis_tables({"learning_rate": log(1e-3, 1, 4), "data.n": range(8, 41)})
     [{'key': 'optimizer.learning_rate', 'log': [0.001, 1], 'num': 4}, {'key': 'data.n', 'range': [8, 41]}]
     >>> axis_tables({"budget": {"short": {"training.epochs": 1}, "long": {"training.epochs": 9}}})
     [{'name': 'budget', 'choices': {'short': {'training.epochs': 1}, 'long': {'training.epochs': 9}}}]
@@ -67,22 +69,32 @@ def axis_tables(axes: Axes) -> list[dict[str, Any]]:
     return [dict(table) for table in axes]
 
 
-def _table(key: str, given: Any) -> dict[str, Any]:
+def _table(name: str, given: Any) -> dict[str, Any]:
+    if isinstance(given, Mapping) and not given.keys() & set(FORMS):
+        return {"name": name, "choices": {label: _bundle(name, settings) for label, settings in given.items()}}
+    key = _key(name, name)
     if isinstance(given, Mapping):
-        if given.keys() & set(FORMS):
-            return {"key": key, **given}
-        return {"name": key, "choices": {label: _bundle(key, settings) for label, settings in given.items()}}
+        return {"key": key, **given}
     if isinstance(given, range):
         step = [given.step] if given.step != 1 else []
         return {"key": key, "range": [given.start, given.stop, *step]}
     values = given.tolist() if hasattr(given, "tolist") else given
     if isinstance(values, str) or not isinstance(values, Sequence):
-        raise InputError("expects a list of values, nanmap.log(…) or nanmap.linear(…)", key=f"axes.{key}", value=given)
+        raise InputError("expects a list of values, nanmap.log(…) or nanmap.linear(…)", key=f"axes.{name}", value=given)
     return {"key": key, "values": [each.item() if hasattr(each, "item") else each for each in values]}
 
 
-def _bundle(key: str, settings: Any) -> dict[str, Any]:
+def _key(name: Any, axis: str) -> str:
+    """The setting that a keyword names; a dotted one is looked at with the axis."""
+    try:
+        return name if not isinstance(name, str) or "." in name else full_key(name)
+    except InputError as error:
+        error.key = f"axes.{axis}" if name == axis else f"axes.{axis}: {name}"
+        raise
+
+
+def _bundle(name: str, settings: Any) -> dict[str, Any]:
     if not isinstance(settings, Mapping):
         allowed = '{"label": {"training.epochs": 10}}, or nanmap.log(…), nanmap.linear(…)'
-        raise InputError("expects a bundle of settings per label", key=f"axes.{key}", value=settings, allowed=allowed)
-    return dict(settings)
+        raise InputError("expects a bundle of settings per label", key=f"axes.{name}", value=settings, allowed=allowed)
+    return {_key(key, name): value for key, value in settings.items()}

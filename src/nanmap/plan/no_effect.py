@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from nanmap.config.choices import FILE_KINDS, LAYER_RATES, LEARNING_RATE
+from nanmap.config.choices import ARRAY_KINDS, FILE_KINDS, LAYER_RATES, LEARNING_RATE, TABLE_KINDS
 from nanmap.config.keys import known_keys
-from nanmap.config.losses import LOSSES, losses_that_read
-from nanmap.config.optimizers import OPTIMIZERS, optimizers_that_read
+from nanmap.config.losses import loss_entry, losses_that_read
+from nanmap.config.optimizers import OPTIMIZERS, optimizer_entry, optimizers_that_read
 from nanmap.plan.plan import Plan
 from nanmap.plan.variant import Variant
 
@@ -64,11 +64,11 @@ def _words(variants: list[Variant]) -> dict[str, str]:
 
 
 def _rule_reads(name: str) -> Acts:
-    return lambda variant: name in OPTIMIZERS[variant.config.optimizer.kind].reads
+    return lambda variant: name in optimizer_entry(variant.config.optimizer.kind).reads
 
 
 def _loss_reads(name: str) -> Acts:
-    return lambda variant: name in LOSSES[variant.config.loss.kind].reads
+    return lambda variant: name in loss_entry(variant.config.loss.kind).reads
 
 
 def _data(*kinds: str) -> Acts:
@@ -123,11 +123,12 @@ ACTS: dict[str, tuple[Acts, str]] = {
         lambda variant: _data("gaussian")(variant) or _inputs("normal")(variant),
         "no row is drawn at random; training.seed draws the start and the order",
     ),
-    "data.path": (_data(*FILE_KINDS), OTHER_DATA),
+    "data.path": (_data(*FILE_KINDS, *ARRAY_KINDS), OTHER_DATA),
+    "data.sha256": (_data("arrays"), OTHER_DATA),
     "data.target": (_data(*TABLES), OTHER_DATA),
-    "data.columns": (_data(*TABLES), OTHER_DATA),
-    "data.categorical": (_data(*TABLES), OTHER_DATA),
-    "data.missing": (_data(*FILE_KINDS), OTHER_DATA),
+    "data.columns": (_data(*TABLE_KINDS), OTHER_DATA),
+    "data.categorical": (_data(*TABLE_KINDS), OTHER_DATA),
+    "data.missing": (_data(*FILE_KINDS, *ARRAY_KINDS), OTHER_DATA),
     "data.scale_targets": (
         lambda variant: variant.config.data.target_kind == "number",
         "classes are encoded as 0 and 1 and never scaled",

@@ -3,5 +3,6 @@
 from nanmap.plot.figure import draw_map
 from nanmap.plot.kinds import check_look, draw
 from nanmap.plot.lines import draw_lines
+from nanmap.plot.notebook import as_html
 
-__all__ = ["check_look", "draw", "draw_lines", "draw_map"]
+__all__ = ["as_html", "check_look", "draw", "draw_lines", "draw_map"]

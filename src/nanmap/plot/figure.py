@@ -17,7 +17,7 @@ from nanmap.grid.windows import Windows
 from nanmap.plot.colormaps import make_colouring
 from nanmap.plot.coordinates import borders, centres, coordinate, to_scale
 from nanmap.plot.curves import Curve, find_curves
-from nanmap.plot.files import DPI, checked, write
+from nanmap.plot.files import DPI, ShownFigure, checked, write
 from nanmap.plot.layout import Panels, Sheet, name_panels
 from nanmap.plot.legend import draw_bar, line_of, make_legend, points_of, tell_tint
 from nanmap.plot.names import name_axis
@@ -98,7 +98,7 @@ def draw_map(
     expected = painting.rows if not _has_holes(painting, manifest) else view.expected()
     text = describe_map(settings, painting.rows, expected, title, painting.note)
     with matplotlib.style.context("default"), matplotlib.rc_context(look.rc(paper.font)):
-        figure = Figure(dpi=DPI, facecolor=look.background)
+        figure = ShownFigure(dpi=DPI, facecolor=look.background)
         sheet = Sheet(figure, paper, painting.bar is not None)
         sheet.take(make_legend(figure, painting, expected, curves, look, describe_excluded(view), sheet.room))
         panels, size, labels = sheet.lay_out(text, panels, view, look, view.y)

@@ -1,5 +1,6 @@
 """The file that a picture is written to."""
 
+import io
 from pathlib import Path
 
 from matplotlib.backend_bases import FigureCanvasBase
@@ -9,6 +10,16 @@ from nanmap.errors import InputError
 
 SUFFIXES = (".png", ".svg", ".pdf")
 DPI = 200
+SCREEN = 110  # dots per inch in a notebook
+
+
+class ShownFigure(Figure):
+    """A figure that a notebook shows by itself, also where matplotlib was never set up for it."""
+
+    def _repr_png_(self) -> bytes:
+        held = io.BytesIO()
+        self.savefig(held, format="png", dpi=SCREEN)
+        return held.getvalue()
 
 
 def checked(out: str | Path | None) -> Path | None:

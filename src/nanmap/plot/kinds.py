@@ -5,6 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from nanmap.analysis import load_grid, obvious_axes
 from nanmap.errors import InputError, did_you_mean
 from nanmap.plot.colormaps import make_colouring
 from nanmap.plot.figure import draw_map
@@ -17,8 +18,10 @@ from nanmap.results.folder import RunFolder
 KINDS = ("map", "lines")
 
 
-def draw(folder: RunFolder, kind: str, *, x: str, y: str | None, **options: Any) -> Figure:
+def draw(folder: RunFolder, kind: str, *, x: str | None, y: str | None, **options: Any) -> Figure:
     """Draws a picture of a kind; options are those of `draw_map` or `draw_lines`, None or () where not given.
+
+    Without axes those of the first map that the run's sweep lists, else the obvious ones; of a run with one axis lines.
 
     Raises:
         InputError: no such kind, or an option of another one.
@@ -27,6 +30,8 @@ def draw(folder: RunFolder, kind: str, *, x: str, y: str | None, **options: Any)
         raise InputError(
             "no such kind of picture", key="kind", value=kind, allowed=KINDS, mend=did_you_mean(kind, KINDS)
         )
+    if x is None:
+        kind, x, y = _obvious(folder, kind, y)
     given = {name: each for name, each in options.items() if each is not None and each != ()}
     if kind == "map":
         if y is None:
@@ -38,6 +43,16 @@ def draw(folder: RunFolder, kind: str, *, x: str, y: str | None, **options: Any)
     _refuse(given, "facet", "lines have one panel; choose rows with select")
     _refuse(given, "cmap", "lines have colours of their own, told apart by any eye")
     return draw_lines(folder, x, **given)
+
+
+def _obvious(folder: RunFolder, kind: str, y: str | None) -> tuple[str, str, str | None]:
+    """The kind of picture and its axes where none is asked for."""
+    if y is not None:
+        raise InputError("a map needs a horizontal axis, too", key="x", mend="name both, or none for the obvious ones")
+    manifest = folder.read_manifest()
+    listed = next((each for each in manifest.get("maps") or () if each.get("kind", "map") == "map"), None)
+    x, y = (listed["x"], listed["y"]) if listed else obvious_axes(load_grid(manifest))
+    return ("lines", x, None) if y is None or kind == "lines" else (kind, x, y)
 
 
 def check_look(kind: str, options: Mapping[str, Any], theme: str = "light") -> None:

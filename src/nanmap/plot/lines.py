@@ -16,7 +16,7 @@ from nanmap.errors import InputError
 from nanmap.grid.windows import Windows
 from nanmap.plot.colormaps import checked_limits
 from nanmap.plot.coordinates import centres
-from nanmap.plot.files import DPI, checked, write
+from nanmap.plot.files import DPI, ShownFigure, checked, write
 from nanmap.plot.layout import Panels, Sheet
 from nanmap.plot.legend import place_handles
 from nanmap.plot.line_styles import band_handle, marks_of, style_of
@@ -90,7 +90,7 @@ def draw_lines(
     band = "line: the median run; band: 10\u00a0% to 90\u00a0% of the runs" + describe_rank(quantiles[1], column)
     text = describe_map(settings, quantiles[1].rows, expected, title, band * (view.depth > 1), "point")
     with matplotlib.style.context("default"), matplotlib.rc_context(look.rc(paper.font)):
-        figure = Figure(dpi=DPI, facecolor=look.background)
+        figure = ShownFigure(dpi=DPI, facecolor=look.background)
         sheet = Sheet(figure, paper, bar=False)
         sheet.take(*_legends(figure, view, quantiles[1], column, up, look, sheet.room))
         names = name_axis(x), bar_label(column)

@@ -7,7 +7,7 @@ import numpy as np
 
 from nanmap.analysis import Shown, View
 from nanmap.config import Config
-from nanmap.config.choices import FILE_KINDS
+from nanmap.config.choices import ARRAY_KINDS, FILE_KINDS
 from nanmap.config.ranges import range_count
 from nanmap.grid.axes import Axis
 
@@ -66,7 +66,7 @@ class ShownSettings:
 
     def _row_count(self, settings: Mapping[str, Any]) -> int | None:
         get = lambda name: settings.get(f"data.{name}", self.base(f"data.{name}"))  # noqa: E731
-        if get("kind") in FILE_KINDS:
+        if get("kind") in (*FILE_KINDS, *ARRAY_KINDS):
             known = self.manifest.get("rows")
             return known if isinstance(known, int) else None
         if get("n") is not None:

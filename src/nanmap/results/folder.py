@@ -1,13 +1,17 @@
 """A run folder: the cells of a sweep, the edges beside them, and the maps. The only owner of file names."""
 
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import pyarrow as pa
 
 from nanmap.errors import RunFolderError
-from nanmap.results.shards import Shards
+from nanmap.results.shards import Replacing, Shards
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -23,13 +27,43 @@ class RunFolder:
         cells: a row per training of a sweep, with `manifest.json`.
         edges: a row per critical rate, with `edges.json`.
         maps: the folder of pictures.
+        inputs: the folder of arrays that a program in Python gave to train on.
+        temporary: whether the folder goes when nobody holds it any more.
     """
+
+    temporary = False
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.maps = self.path / "maps"
+        self.maps, self.inputs = self.path / "maps", self.path / "inputs"
         self.cells = Shards(self.path / "cells", self.path / "manifest.json", "rows", "sweep", self.maps)
         self.edges = Shards(self.path / "edges", self.path / "edges.json", "edges", "edge")
+
+    @classmethod
+    def for_now(cls) -> Self:
+        """A folder among the system's temporary ones, which is removed with the last reference to this object."""
+        folder = cls(tempfile.mkdtemp(prefix="nanmap-"))
+        folder.temporary = True
+        weakref.finalize(folder, shutil.rmtree, folder.path, ignore_errors=True)
+        return folder
+
+    def input_file(self, digest: str) -> Path:
+        """Where arrays stand that were trained on, by what stands for them."""
+        return self.inputs / f"{digest}.npz"
+
+    def write_input(self, digest: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Keeps arrays beside the rows."""
+        self.inputs.mkdir(parents=True, exist_ok=True)
+        with Replacing(self.input_file(digest)) as temporary, temporary.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+
+    def forget_inputs(self) -> None:
+        """Removes arrays that neither the cells' manifest nor the edges' names."""
+        manifests = [each.manifest_file for each in (self.cells, self.edges) if each.manifest_file.exists()]
+        told = "".join(file.read_text(encoding="utf-8", errors="replace") for file in manifests)
+        for file in self.inputs.glob("*.npz"):
+            if file.stem not in told:
+                file.unlink()
 
     def read_manifest(self) -> dict[str, Any]:
         """The manifest of the cells.

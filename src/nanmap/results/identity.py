@@ -7,10 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from nanmap.config.code import code_file, with_file
+
 IDENTITY = ("sweep", "data", "shard_cells", "backend", "widths", "schema", "versions")
 UNHASHED = ("search",)  # part of what edges are, but never of their hash: folders that have edges have it so
 FILE_SETTINGS = ("path", "init_file")
 SAID_ONLY = ("title", "name")  # of a sweep; change no row
+ARRAYS = "sweep.config.data.sha256"
 VERSIONS = ("nanmap", "jax", "jaxlib", "optax", "numpy")  # any of them may change a bit
 
 
@@ -31,9 +34,19 @@ def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     return "; ".join(changes[:4]) + (f" and {len(changes) - 4} more" if len(changes) > 4 else "")
 
 
+def changed_arrays(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether both train on what a program in Python gave, and it gave something else."""
+    was, now = ((each.get("sweep") or {}).get("config", {}).get("data", {}).get("sha256") for each in (old, new))
+    return None not in (was, now) and was != now
+
+
 def _change(key: str, was: Any, now: Any) -> str:
+    if key == ARRAYS and None not in (was, now):
+        return "x or y are other arrays"
     if key.startswith("data.") and isinstance(now, str):
         return f"the content of {now.rpartition(' ')[0]} changed"
+    if key.startswith("widths.") and None in (was, now):
+        return "code that the network is made of changed"
     if key.startswith("widths."):
         return f"cells side by side in a program were {_short(was)}, now {_short(now)}"
     setting = key.removeprefix("sweep.").removeprefix("config.")
@@ -86,6 +99,8 @@ def _canonical(value: Any) -> str:
     def bare(item: Any) -> Any:
         if isinstance(item, dict):
             return {key: names[part] if _is_file(key, part) else bare(part) for key, part in item.items()}
+        if (file := code_file(item)) is not None:
+            return with_file(item, names[file])
         return [bare(part) for part in item] if isinstance(item, list) else item
 
     return json.dumps(bare(value), sort_keys=True, ensure_ascii=False)
@@ -93,6 +108,8 @@ def _canonical(value: Any) -> str:
 
 def _files_in(value: Any) -> Iterator[str]:
     """The files that settings name, as they name them."""
+    if (file := code_file(value)) is not None:
+        yield file
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, part in items:
         yield from [part] if _is_file(key, part) else _files_in(part)

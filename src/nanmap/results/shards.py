@@ -66,7 +66,7 @@ class Shards:
         """Replaces the manifest."""
         text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         self.manifest_file.parent.mkdir(parents=True, exist_ok=True)
-        with _Replacing(self.manifest_file) as temporary:
+        with Replacing(self.manifest_file) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
     def file(self, number: int) -> Path:
@@ -76,7 +76,7 @@ class Shards:
     def write(self, number: int, table: pa.Table) -> None:
         """Writes one shard beside its place, flushes it to disk and moves it there."""
         self.path.mkdir(parents=True, exist_ok=True)
-        with _Replacing(self.file(number)) as temporary:
+        with Replacing(self.file(number)) as temporary:
             # A column's least and greatest leave NaN out, and DuckDB believes them: it would find no NaN.
             exact = [field.name for field in table.schema if not pa.types.is_floating(field.type)]
             pq.write_table(table, temporary, compression="zstd", write_statistics=exact)
@@ -167,7 +167,7 @@ def shard_metadata(hash: str, number: int) -> dict[str, str]:
     return {HASH.decode(): hash, SHARD.decode(): str(number)}
 
 
-class _Replacing:
+class Replacing:
     """A path to write to, flushed and moved over the target once the block ends without an error."""
 
     def __init__(self, target: Path) -> None:

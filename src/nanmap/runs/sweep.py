@@ -13,6 +13,7 @@ from nanmap.results.manifest import fingerprint, make_manifest
 from nanmap.results.shards import default_shard_cells, shard_metadata
 from nanmap.runs.complete import complete_rows
 from nanmap.runs.filling import Shard, trained
+from nanmap.runs.inputs import keep_inputs
 from nanmap.runs.observer import Observer
 from nanmap.runs.resume import Resumed, pinned_widths, resume
 from nanmap.runs.writer import Writer
@@ -50,6 +51,7 @@ def train_sweep(
     manifest = _manifest(plan, engine, shard_cells or default_shard_cells(plan.grid.size))
     resumed = resume(folder.cells, manifest, engine, fresh)
     with resumed:
+        keep_inputs(folder, plan.variants(), observer)
         try:
             _train(plan, engine, resumed, observer)
         finally:  # an interrupted run says what it has, too
@@ -84,7 +86,8 @@ def _manifest(plan: Plan, engine: Engine, shard_cells: int) -> dict[str, Any]:
         "backend": engine.backend,
         "widths": {program.key: engine.width(program) for program in programs},
     }
-    return make_manifest(identity) | {
+    packages = dict.fromkeys(package for program in programs for package in program.model.packages)
+    return make_manifest(identity, packages) | {
         "maps": [options.model_dump() for options in plan.sweep.maps],
         "rows": rows.pop() if len(rows) == 1 else None,
         "programs": {program.key: program.sentence() for program in programs},
