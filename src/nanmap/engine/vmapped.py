@@ -1,6 +1,7 @@
 """One compiled program: groups of lanes, one group after the other, the whole training inside.
 
-A group is `width` cells that share their rows and their order; it is what one pass of the training loop holds in cache.
+A group is `width` cells that share their rows; it is what one pass of the training loop holds in cache. All of them see the rows in
+one order, or it consists of blocks of lanes, each with an order of its own (`engine/blocks.py`).
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 import optax
 from jax.sharding import Sharding
 
+from nanmap.engine.blocks import BatchAt, Orders, by_blocks, rows_of_blocks
 from nanmap.engine.one_kernel import in_kernels
 from nanmap.models.base import Array, Layers, is_shape
 from nanmap.training.batches import all_rows, batch_of, epoch_rows
@@ -46,6 +48,7 @@ class Group(NamedTuple):
         marks: where to pause, in updates, ascending, int32 `[MARKS]`; the last one ends the advance.
         record: whether the model is assessed there, bool `[MARKS]`.
         events: for each mark the step at which a non-finite loss counts as an event, or -1.
+        orders: of its blocks; None where all lanes have the task's.
     """
 
     task: Task
@@ -55,6 +58,7 @@ class Group(NamedTuple):
     marks: Array
     record: Array
     events: Array
+    orders: Orders | None = None
 
 
 class Packed(NamedTuple):
@@ -97,8 +101,8 @@ def build(
     return jax.jit(run)
 
 
-def group_shapes(program: Program, width: int, slots: int, sharding: Sharding) -> tuple[Group, Packed]:
-    """Shapes of what `slots` groups of `width` cells take, for compiling ahead of any data."""
+def group_shapes(program: Program, width: int, slots: int, sharding: Sharding, blocks: int = 1) -> tuple[Group, Packed]:
+    """Shapes of what `slots` groups of `width` cells in `blocks` take, for compiling ahead of any data."""
 
     def array(shape: tuple[int, ...], dtype: str | np.dtype, weak: bool = False) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct((slots, *shape), dtype, sharding=sharding, weak_type=weak)
@@ -127,7 +131,9 @@ def group_shapes(program: Program, width: int, slots: int, sharding: Sharding) -
     state = jax.tree.map(lambda leaf: array(leaf.shape[1:], leaf.dtype), jax.eval_shape(one, lane, *start))
     marks = array((MARKS,), "int32")
     record = array((MARKS,), "bool")
-    return Group(task, lane, fresh=array((), "bool"), start=scalar, marks=marks, record=record, events=marks), state
+    orders = Orders(array((blocks, 2), "uint32"), scalar, array((blocks,), "int32")) if blocks > 1 else None
+    fresh = array((), "bool")
+    return Group(task, lane, fresh, start=scalar, marks=marks, record=record, events=marks, orders=orders), state
 
 
 def train_group(
@@ -144,21 +150,27 @@ def train_group(
     """
     task, lanes = group.task, group.lanes
     begin_all = jax.vmap(partial(begin, program))
-    update_all = jax.vmap(partial(update, program, gradient=gradient), in_axes=(0, None, 0, None, None))
+    update_one = partial(update, program, gradient=gradient)
+    products = bool(program.model.hidden_units) and run_loop is in_kernels
+    if group.orders:
+        update_all = by_blocks(update_one, products, len(group.orders.which))
+    else:
+        update_all = jax.vmap(update_one, in_axes=(0, None, 0, None, None))
     assess_all = jax.vmap(partial(assess, program), in_axes=(0, None, 0, None, None))
     state = jax.lax.cond(group.fresh, lambda: begin_all(lanes, state.parameters, state.model_state), lambda: state)
 
     # Packing spares a network kernels; in a model of a few numbers it doubles the time of an update.
     carried: Callable[[State], Any]
     opened: Callable[[Any], State]
-    carried, opened = (packed, unpacked) if program.model.hidden_units and run_loop is in_kernels else (_as_is, _as_is)
+    carried, opened = (packed, unpacked) if products else (_as_is, _as_is)
 
     def one(state: Any, batch: Batch, step: Array) -> Any:
         return carried(update_all(lanes, task, opened(state), batch, step))
 
     def to_mark(index: Array, carry: Carry) -> Carry:
         stop = group.marks[index]
-        several = partial(_one_update, program) if program.full_batch else partial(_rest_of_epoch, program, run_loop)
+        rest_of_epoch = partial(_rest_of_epoch, program, run_loop, group.orders)
+        several = partial(_one_update, program) if program.full_batch else rest_of_epoch
 
         def unfinished(carry: Carry) -> Array:
             step, state = carry
@@ -202,14 +214,28 @@ def _one_update(program: Program, task: Task, one: UpdateAll, stop: Array, carry
     return step + 1, one(state, batch, step)
 
 
-def _rest_of_epoch(program: Program, run_loop: RunLoop, task: Task, one: UpdateAll, stop: Array, carry: Carry) -> Carry:
+def _rest_of_epoch(
+    program: Program,
+    run_loop: RunLoop,
+    orders: Orders | None,
+    task: Task,
+    one: UpdateAll,
+    stop: Array,
+    carry: Carry,
+) -> Carry:
     """The updates up to the end of the epoch, or to `stop`; rows are put in order once, not once per update."""
     first, state = carry
     epoch, place = first // task.steps_per_epoch, first % task.steps_per_epoch
     last = first + jnp.minimum(task.steps_per_epoch - place, stop - first)  # a next epoch may begin beyond int32
-    x, y = epoch_rows(program, task, epoch)
+    batch_at = rows_of_blocks(program, task, orders, epoch) if orders else _shared_rows(program, task, epoch)
 
     def update_with(step: Array, state: Any) -> Any:
-        return one(state, batch_of(program, task, x, y, step), step)
+        return one(state, batch_at(step), step)
 
     return last, run_loop(lambda state: jax.lax.fori_loop(first, last, update_with, state), state)
+
+
+def _shared_rows(program: Program, task: Task, epoch: Array) -> BatchAt:
+    """Rows of an update for all lanes."""
+    x, y = epoch_rows(program, task, epoch)
+    return lambda step: batch_of(program, task, x, y, step)
