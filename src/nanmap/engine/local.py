@@ -278,7 +278,7 @@ class LocalEngine:
         self._compiled += 1
         with jax.enable_x64(program.dtype == "float64"), jax.default_matmul_precision("highest"):
             together = lanes_together(program, self.backend, width)
-            groups, states = group_shapes(program, width, capacity, sharding, width // together)
+            groups, states = group_shapes(program, width, capacity, sharding, together)
             count = jax.ShapeDtypeStruct((), np.int32, sharding=sharding)
             lowered = self._function(program).lower(count, groups, states)
             call = lowered.compile(compiler_options=xla_options(program, self.backend) or None)

@@ -101,8 +101,11 @@ def build(
     return jax.jit(run)
 
 
-def group_shapes(program: Program, width: int, slots: int, sharding: Sharding, blocks: int = 1) -> tuple[Group, Packed]:
-    """Shapes of what `slots` groups of `width` cells in `blocks` take, for compiling ahead of any data."""
+def group_shapes(
+    program: Program, width: int, slots: int, sharding: Sharding, together: int | None = None
+) -> tuple[Group, Packed]:
+    """Shapes of what `slots` groups of `width` cells take, for compiling ahead of any data; `together` as for `form_groups`."""
+    blocks = width // (together or width)
 
     def array(shape: tuple[int, ...], dtype: str | np.dtype, weak: bool = False) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct((slots, *shape), dtype, sharding=sharding, weak_type=weak)
