@@ -33,6 +33,7 @@ from nanmap.config import build_config
 from nanmap.errors import InputError, NanmapError
 from nanmap.outcomes import Cause, Outcome
 from nanmap.result import Result
+from nanmap.results.folder import RunFolder
 from nanmap.runs.progress import _left
 from nanmap.runs.single import EpochLoss
 
@@ -390,6 +391,9 @@ def test_a_search_ends_with_its_cost_and_its_rows(
     assert lines[-2:] == ["measured / the edge of a typical run: 1", f"rows: {Path('o/edges')}"]
 
 
+INTO = SimpleNamespace(picture=lambda name: Path("maps") / name, keep_picture=lambda picture: None)  # a run folder
+
+
 class Drawn(SimpleNamespace):
     """A result that only says what it is asked to draw."""
 
@@ -400,7 +404,7 @@ class Drawn(SimpleNamespace):
 def test_a_map_is_drawn_as_it_is_asked_for(tmp_path: Path, command, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = Drawn(asked=[])
     monkeypatch.setattr(Result, "map", lambda self, x, y, **options: drawn.map(x, y, **options))
-    monkeypatch.setattr(Result, "folder", SimpleNamespace(maps=Path("maps")), raising=False)
+    monkeypatch.setattr(RunFolder, "keep_picture", lambda self, picture: None)
     assert command("map", ".", "--x", "a", "--y", "b", cwd=tmp_path).stdout == f"{Path('maps/outcome_a_b.png')}\n"
     options = ("--facet", "c", "--facet", "d", "--value", "converged", "--select", "e=[1, 2]", "--theme", "dark")
     command("map", ".", "--x", "a", "--y", "b", *options, cwd=tmp_path)
@@ -463,7 +467,7 @@ def test_the_first_listed_map_has_the_axes_of_what_is_asked_without_any(
     maps = [{"kind": "lines", "x": "c", "file": "c.png"}, {"x": "a", "y": "b", "value": "cause", "file": "a.png"}]
     maps += [{"x": "b", "y": "c", "file": "b.png"}]
     monkeypatch.setattr(Result, "map", lambda self, x, y, **options: drawn.map(x, y, **options))
-    monkeypatch.setattr(Result, "folder", SimpleNamespace(maps=Path("maps")), raising=False)
+    monkeypatch.setattr(RunFolder, "keep_picture", lambda self, picture: None)
     monkeypatch.setattr(Result, "manifest", {"maps": maps}, raising=False)
     command("map", ".", "--value", "skill", cwd=tmp_path)
     command("map", ".", "--out", "m.svg", cwd=tmp_path)
@@ -478,7 +482,7 @@ def test_every_map_that_a_sweep_lists_is_drawn_with_its_options(capsys: pytest.C
         {"file": "one.png", "x": "a", "y": "b"},
         {"file": "two.svg", "x": "b", "y": "a", "facet": ["c"], "value": "cause", "select": {"d": 1}},
     ]
-    drawn: Any = Drawn(asked=[], manifest={"maps": maps}, folder=SimpleNamespace(maps=Path("maps")))
+    drawn: Any = Drawn(asked=[], manifest={"maps": maps}, folder=INTO)
     draw_listed(drawn, {"theme": "dark"})
     assert drawn.asked == [
         ("a", "b", {"facet": (), "theme": "dark", "out": Path("maps/one.png")}),
@@ -494,7 +498,7 @@ def test_every_map_that_a_sweep_lists_is_drawn_with_its_options(capsys: pytest.C
 
 def test_what_is_asked_of_the_page_goes_before_what_a_listed_map_says() -> None:
     maps = [{"file": "one.png", "x": "a", "y": "b", "width": 4, "height": 3}]
-    drawn: Any = Drawn(asked=[], manifest={"maps": maps}, folder=SimpleNamespace(maps=Path("maps")))
+    drawn: Any = Drawn(asked=[], manifest={"maps": maps}, folder=INTO)
     draw_listed(drawn, {"width": "5in"})
     assert drawn.asked == [("a", "b", {"facet": (), "width": "5in", "height": 3, "out": Path("maps/one.png")})]
 
@@ -512,7 +516,7 @@ def test_what_is_wrong_with_a_listed_map_is_told_with_its_file(key: str | None, 
         raise InputError("is wrong", key=key)
 
     maps = [{"file": "one.png", "x": "a", "y": "b"}]
-    run: Any = SimpleNamespace(manifest={"maps": maps}, folder=SimpleNamespace(maps=Path("maps")), path="run", map=fail)
+    run: Any = SimpleNamespace(manifest={"maps": maps}, folder=INTO, path="run", map=fail)
     with pytest.raises(InputError) as caught:
         draw_listed(run, {"width": "5in"})
     assert str(caught.value) == said
