@@ -3,11 +3,9 @@
 import io
 import json
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +16,7 @@ import typer
 
 from handmade import BATCH, RATE, SEED, write_run
 from nanmap import api
-from nanmap.cli import examples, interrupt
+from nanmap.cli import examples, main
 from nanmap.cli.app import as_option
 from nanmap.cli.edge import describe
 from nanmap.cli.json_text import json_text, plain
@@ -146,7 +144,7 @@ def test_a_command_ends_with_the_code_of_what_went_wrong(
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), typer.Abort()])
 def test_an_interrupted_command_leaves_at_once_with_130(
-    error: BaseException, tmp_path: Path, command, monkeypatch: pytest.MonkeyPatch
+    error: BaseException, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> None:
         raise error
@@ -156,9 +154,10 @@ def test_an_interrupted_command_leaves_at_once_with_130(
 
     monkeypatch.setattr(examples, "_list_all", fail)
     monkeypatch.setattr(os, "_exit", leave)
-    done = command("examples", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == "nanmap: interrupted; a sweep run again continues where it was\n"
+    with pytest.raises(SystemExit) as left:
+        main(["examples"])
+    assert left.value.code == 130
+    assert tuple(capfd.readouterr()) == ("", "nanmap: interrupted; a sweep run again continues where it was\n")
 
 
 @pytest.mark.parametrize(
@@ -805,45 +804,6 @@ def test_info_tells_versions_devices_the_cache_and_the_peaks(
     for part in ("numpy " + np.__version__, "devices: 2 × cpu (cpu)", f"{tmp_path} (1 files, 3.0 MiB)"):
         assert part in told
     assert told.endswith("float32 1,234 GFLOP/s, float64 56 GFLOP/s\n")
-
-
-@pytest.fixture
-def handler():
-    before = signal.getsignal(signal.SIGINT)
-    yield lambda handler: signal.signal(signal.SIGINT, handler)
-    signal.signal(signal.SIGINT, before)
-
-
-def test_an_interruption_that_was_swallowed_is_raised_at_the_next_check_and_forgotten_by_the_next_command(
-    handler,
-) -> None:
-    handler(signal.default_int_handler)
-    with interrupt.heard():
-        interrupt.check()
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):
-            interrupt.check()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    with interrupt.heard():
-        interrupt.check()
-
-
-def test_an_interruption_that_others_handle_or_ignore_stays_theirs(handler) -> None:
-    handler(signal.SIG_IGN)
-    with interrupt.heard():
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    handler(signal.default_int_handler)
-    went = []
-
-    def elsewhere() -> None:
-        with interrupt.heard():
-            went.append(True)
-
-    thread = Thread(target=elsewhere)
-    thread.start()
-    thread.join()
-    assert went == [True]
 
 
 def test_speed_counts_from_the_start_of_the_work_and_the_summary_from_the_first_moment(
