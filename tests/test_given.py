@@ -20,6 +20,7 @@ from nanmap.config import build_config
 from nanmap.data import Rows, load_rows
 from nanmap.data.given import GivenArrays, give, held, read_given, with_arrays
 from nanmap.errors import InputError
+from nanmap.plan import Plan, make_sweep, notices
 
 SIZES, PRICES = [1.5, 2.0, 3.5, 4.0], [10, 20, 30, 40]
 TOWNS = ["Oslo", None, "Bern", "Oslo"]
@@ -392,3 +393,13 @@ def test_no_framework_is_imported_that_the_program_does_not_use() -> None:
     loaded = set(done.stdout.split())
     assert "numpy" in loaded
     assert not loaded & {"jax", "torch", "polars", "pandas", "pyarrow", "tensorflow"}
+
+
+def test_what_acts_on_arrays_is_not_said_to_be_idle() -> None:
+    given = give(FRAMES["pandas"], PRICES)
+    data = {"missing": "keep", "columns": ["size", "town"], "categorical": "codes", "scale_inputs": "standard"}
+    tree = with_arrays({"data": data, "training": {"epochs": 1}}, given)
+    told = notices(Plan(make_sweep(tree, [])))
+    assert not any("no effect" in sentence for sentence in told)
+    idle = make_sweep(tree, [{"key": "data.n", "values": [3, 4]}])
+    assert any("`arrays` data has no such setting" in sentence for sentence in notices(Plan(idle)))

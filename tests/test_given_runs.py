@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 import nanmap
@@ -62,6 +63,16 @@ def test_predictions_take_the_columns_of_the_frame(engine) -> None:
     tree = {"training": {"epochs": 300}, "optimizer": {"learning_rate": 0.1}}
     report = nanmap.run(tree, x=FRAME, y=PRICE, predict=[[2.0, "Oslo"]], engine=engine)
     assert report.predictions == pytest.approx([5.0], abs=0.05)
+    by_name = FRAME[["town", "size"]]
+    for asked in (by_name, pl.DataFrame(by_name.to_dict("list")), by_name.to_dict("records")):
+        report = nanmap.run(tree, x=FRAME, y=PRICE, predict=asked, engine=engine)
+        assert report.predictions == pytest.approx(PRICE.tolist(), abs=0.05)
+    for row, told in (
+        ({"size": 2.0}, r"has no value for a column \(got \{'size': 2.0\}\)\s+mend: 'town': …"),
+        ({"size": 2.0, "twon": "Oslo"}, r"is no input column \(got 'twon'\)[\s\S]*did you mean `town`"),
+    ):
+        with pytest.raises(InputError, match=told):
+            nanmap.run(tree, x=FRAME, y=PRICE, predict=[row], engine=engine)
     with pytest.raises(InputError, match=r"`Rome` is no category of town \(Bern or Oslo\)"):
         nanmap.run(tree, x=FRAME, y=PRICE, predict=[[2.0, "Rome"]], engine=engine)
 
@@ -230,7 +241,8 @@ def test_a_map_says_that_it_shows_arrays(engine) -> None:
         (lambda: nanmap.run(TREE, x=X), "y: is missing beside x"),
         (lambda: nanmap.sweep(TREE, RATES, y=Y), "x: is missing beside y"),
         (lambda: nanmap.edge(TREE, RATES, x=X, y=Y[1:]), "`x` has 12 rows and `y` 11"),
-        (lambda: nanmap.run(), r"config: expects a config[\s\S]*x=… and y=…"),
+        (lambda: nanmap.run(), r"config: expects a config[\s\S]*by name: x=…, y=…"),
+        (lambda: nanmap.run(X), r"config: expects a config[\s\S]*by name: x=…, y=…"),
         (lambda: nanmap.run(x=X, y=Y), r"training.epochs: give the budget"),
         (
             lambda: nanmap.run(Plan(make_sweep(TREE | {"data": {"kind": "line", "n": 3}}, [])), x=X, y=Y),

@@ -20,7 +20,7 @@ from nanmap.result import Result
 from nanmap.results.folder import RunFolder
 from nanmap.runs.observer import Observer
 from nanmap.runs.progress import watched
-from nanmap.runs.single import EpochLoss, TrainingReport, train_one
+from nanmap.runs.single import EpochLoss, Input, TrainingReport, train_one
 from nanmap.runs.sweep import train_sweep
 
 __all__ = ["edge", "linear", "load", "log", "run", "sweep"]
@@ -62,7 +62,7 @@ def run(
     *,
     x: object = None,
     y: object = None,
-    predict: Sequence[Sequence[float | str]] = (),
+    predict: Sequence[Input] = (),
     engine: Engine | None = None,
     on_epoch: Callable[[int, EpochLoss], None] | None = None,
     **settings: Unpack[Keywords],
@@ -76,7 +76,8 @@ def run(
             Columns of a frame keep their names, and texts in them are categories, as in a file. `[data]` may still say
             what is done to them: `scale_inputs`, `missing`, `validation_split`, …
         predict: inputs to predict after the training: per input a number, or the name of a category, for each column
-            of the data, in the units of the data; or a number per encoded feature.
+            of the data, in the units of the data, in their order or by their names; or a number per encoded feature. A
+            frame of such inputs will do.
         engine: trains; the devices of this process if None.
         on_epoch: called after each epoch with its number (from 1) and its losses.
         settings: settings by their short names, over those of the config: `learning_rate=0.1`, `hidden=[16]`,
@@ -100,6 +101,7 @@ def run(
     over = _over("run", x, y, settings)
     if isinstance(config, Sweep):
         raise InputError("this is a sweep, not a config", file=config.file, key=config.name, mend="nanmap.sweep(…)")
+    predict = _inputs(predict)
     if isinstance(predict, str) or any(isinstance(row, str) or not hasattr(row, "__len__") for row in predict):
         mend = "predict=[[25.0]] predicts one input of one column"
         raise InputError("expects a list per input", key="predict", value=predict, mend=mend)
@@ -242,6 +244,13 @@ def edge(
     return Result(folder)
 
 
+def _inputs(given: Any) -> Any:
+    """The rows of a frame by the names of its columns; anything else as it is."""
+    if hasattr(given, "to_dicts"):  # Polars
+        return given.to_dicts()
+    return given.to_dict("records") if hasattr(given, "to_dict") and hasattr(given, "columns") else given
+
+
 class _Over(NamedTuple):
     """What was given beside a config: it goes over what the config says. Arrays are found as long as this is held."""
 
@@ -287,7 +296,8 @@ def _tables(given: Given | None, over: _Over) -> tuple[dict[str, Any], Path | No
     elif given is None and over:
         tree = {"training": {}}
     else:
-        mend = "or what to train on, x=… and y=…" if given is None else None
+        arrays = given is None or hasattr(given, "__array__") or hasattr(given, "columns")
+        mend = "what to train on is given by name: x=…, y=…" if arrays else None
         problem = "expects a config, its file, or nested tables"
         raise InputError(problem, key="config", value=type(given).__name__, mend=mend)
     tree = over.laid(tree, file)
