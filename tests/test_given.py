@@ -24,6 +24,7 @@ from nanmap.plan import Plan, make_sweep, notices
 
 SIZES, PRICES = [1.5, 2.0, 3.5, 4.0], [10, 20, 30, 40]
 TOWNS = ["Oslo", None, "Bern", "Oslo"]
+TWO = [1, 2]
 
 
 def rows_of(x: Any, y: Any, loss: str = "mse", **data: Any) -> Rows:
@@ -190,13 +191,21 @@ def test_categories_that_a_frame_declares_are_taken_as_such() -> None:
     assert rows_of({"flat": pd.Series([3, 1, 3], dtype="category")}, [1, 2, 3]).features == ("flat=1", "flat=3")
 
 
+def test_true_and_false_stay_so_with_gaps_and_records_keep_their_names() -> None:
+    rows = rows_of({"new": [True, None, False]}, [1, 2, 3], missing="keep")
+    assert "new: true and false as 1 and 0, 1 missing" in rows.report
+    assert rows.sources[0].numbers("true") == [1.0]
+    records = np.array([(1, 2.5), (3, 4.5)], [("rooms", "i4"), ("size", "f4")])
+    rows = rows_of(records, TWO)
+    assert (rows.features, rows.inputs.tolist()) == (("rooms", "size"), [[1, 2.5], [3, 4.5]])
+
+
 def test_the_report_names_the_target_as_its_column() -> None:
     rows = rows_of({"size": SIZES}, pd.Series(PRICES, name="price"), scale_targets="maxabs")
     assert "target price: number" in rows.report
     assert any("target price (x − 0) / 40" in line for line in rows.report)
 
 
-TWO = [1, 2]
 MISTAKES: dict[str, tuple[Any, Any, dict[str, Any], list[str]]] = {
     "no y": (TWO, None, {}, ["y: is missing beside x"]),
     "no x": (None, TWO, {}, ["x: is missing beside y"]),
@@ -254,6 +263,12 @@ MISTAKES: dict[str, tuple[Any, Any, dict[str, Any], list[str]]] = {
     ),
     "a word in an array": (np.array([[1, 2], [3, "much"]], object), TWO, {}, ["`x[1]` is numeric but row 1", "'much'"]),
     "numbers as text": (np.array([["1"], ["2"]]), TWO, {}, ["column `x[0]` holds numbers stored as text"]),
+    "labels that are not said to be some": (
+        TWO,
+        TWO,
+        {"loss": "softmax_cross_entropy"},
+        ["always 1", "encodes labels"],
+    ),
     "texts to predict": (TWO, ["a", "b"], {}, ["column `y` is the target and holds text", "target_kind"]),
     "one class": (TWO, ["a", "a"], {"target_kind": "class"}, ["column `y` has a single class"]),
     "no such column": (
@@ -270,7 +285,7 @@ MISTAKES: dict[str, tuple[Any, Any, dict[str, Any], list[str]]] = {
 def test_what_cannot_be_trained_on_is_told(mistake: str) -> None:
     x, y, data, said = MISTAKES[mistake]
     with pytest.raises(InputError) as error:
-        rows_of(x, y, "sigmoid_cross_entropy" if "target_kind" in data else "mse", **data)
+        rows_of(x, y, **({"loss": "sigmoid_cross_entropy"} if "target_kind" in data else {}) | data)
     for words in said:
         assert words in str(error.value)
 

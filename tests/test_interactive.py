@@ -123,6 +123,14 @@ def test_results_of_results_show_themselves_too(result: nanmap.Result) -> None:
     assert picture_in(nanmap.concat([result])._repr_html_()).startswith(PNG)
 
 
+def test_edges_alone_show_their_table(engine, tmp_path: Path) -> None:
+    axes = {"n": [4, 6], "learning_rate": nanmap.log(1e-3, 1, 4)}
+    edges = nanmap.edge(TREE, axes, out=tmp_path, tolerance=1e-2, engine=engine)
+    html = edges._repr_html_() or ""
+    assert re.findall(r"<th>(\w+)</th>", html) == ["n", "edge_learning_rate"]
+    assert [f"{rate:.6f}" in html for rate in edges.edge().edge_learning_rate] == [True, True]
+
+
 def axes_of(figure: Figure) -> set[str]:
     """The columns that a picture names beside its axes."""
     texts = [text.get_text() for text in figure.findobj(Text)]
