@@ -92,6 +92,7 @@ NUMBERS = {
     "a frame of anybody": Frame(),
     "a mapping": {"size": SIZES},
     "records": np.array([(each,) for each in SIZES], [("size", "f4")]),
+    "long doubles": np.array(SIZES, np.longdouble),
     "decimals": pd.Series([decimal.Decimal(str(each)) for each in SIZES]),
     "Fortran's order": np.asfortranarray(np.array(SIZES)[:, None]),
     "the other byte order": np.array(SIZES, ">f8"),
@@ -313,6 +314,7 @@ def test_the_digest_is_that_of_the_content() -> None:
     x, y = np.arange(6.0).reshape(3, 2), np.arange(3)
     whole = digest(x, y)
     assert whole == digest(x.copy(order="F"), y) == digest(x.astype(">f8"), y) == digest(x.tolist(), y.tolist())
+    assert digest(x.astype(np.longdouble), y) == whole
     others = [
         digest(np.add(x, [[0, 0], [0, 0], [0, 1e-12]]), y),
         digest(x.astype(np.float32), y),

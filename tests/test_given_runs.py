@@ -49,6 +49,11 @@ def test_a_training_on_arrays_is_that_on_a_file_of_them(npz, engine) -> None:
     given = nanmap.run(TREE, x=np.asfortranarray(X), y=Y, engine=engine)
     filed = nanmap.run(TREE | {"data": {"kind": "npz", "path": npz(x=X, y=Y)}}, engine=engine)
     assert given.row == filed.row
+    settings = {"learning_rate": 1e3, "engine": engine}
+    given, filed = nanmap.run(TREE, x=X, y=Y, **settings), nanmap.run(filed.config, **settings)
+    gc.collect()
+    assert given.remedy == filed.remedy != {}  # which tries other settings, on the same rows
+    assert given.evidence == filed.evidence
     assert given.config.data.kind == "arrays"
 
 
@@ -86,10 +91,15 @@ def test_arrays_take_the_place_of_a_config_file_s_rows(tmp_path: Path, engine, m
         'config = "c.toml"\n[[axes]]\nkey = "optimizer.learning_rate"\nvalues = [0.01, 0.1, 1e3]\n'
     )
     Path("bare.toml").write_text("[training]\nepochs = 3\nbatch_size = 4\n")
+    Path("rowless.toml").write_text(Path("s.toml").read_text().replace("c.toml", "bare.toml"))
     rows = sweep(None, engine).to_pandas()
     assert nanmap.run("c.toml", x=X, y=Y, engine=engine).row["loss_final"] == rows.loss_final[0]
     assert nanmap.run("bare.toml", x=X, y=Y, engine=engine).row["loss_final"] == rows.loss_final[0]
-    for given, axes, path in (("s.toml", None, "results/s"), ("c.toml", RATES, "results/c")):
+    for given, axes, path in (
+        ("s.toml", None, "results/s"),
+        ("rowless.toml", None, "results/rowless"),
+        ("c.toml", RATES, "results/c"),
+    ):
         result = nanmap.sweep(given, axes, x=X, y=Y, engine=engine)
         assert result.path == Path(path)
         assert result.to_pandas().equals(rows)

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Unpack
 
@@ -108,7 +109,8 @@ def run(
     if isinstance(config, Plan) and over:
         raise InputError("a plan has its rows and settings", key=over.key, mend="give the config that it was made of")
     given = config if isinstance(config, Plan) else _config(config, over)
-    return train_one(given, predict=predict, engine=engine, on_epoch=on_epoch)
+    report = train_one(given, predict=predict, engine=engine, on_epoch=on_epoch)
+    return replace(report, given=over.arrays)
 
 
 def sweep(

@@ -166,6 +166,8 @@ def _array(key: str, given: Any) -> np.ndarray:
 def _numbers(key: str, array: np.ndarray) -> np.ndarray:
     """Real numbers in their own type, of which files and NumPy know; others in the next larger one."""
     kind = array.dtype.kind
+    if kind == "f" and array.dtype.itemsize > 8:  # whose bytes hold more than their values
+        return array.astype(np.float64)
     if kind == "V":  # such as bfloat16, which NumPy has no name for
         try:
             return array.astype(np.float32)

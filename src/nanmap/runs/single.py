@@ -10,6 +10,7 @@ import numpy as np
 
 from nanmap.advice import Case, evidence, remedy
 from nanmap.config import Config
+from nanmap.data.given import GivenArrays
 from nanmap.data.words import listed
 from nanmap.engine import Engine, Epoch, LocalEngine
 from nanmap.engine.facts import FINAL, Records, facts_of
@@ -68,6 +69,7 @@ class TrainingReport:
         report: what was done to the columns of a file.
         case: what `evidence` and `remedy` look at.
         before: the state before its last epoch.
+        given: the arrays that it was trained on, held for other settings to be tried on them.
 
     >>> import nanmap
     >>> config = {"data": {"kind": "line", "start": 1, "n": 20}, "training": {"epochs": 150}}
@@ -88,6 +90,7 @@ class TrainingReport:
     report: tuple[str, ...] = ()
     case: Case | None = field(default=None, repr=False, compare=False)
     before: Epoch | None = field(default=None, repr=False, compare=False)
+    given: GivenArrays | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def evidence(self) -> list[str]:
