@@ -85,6 +85,7 @@ NUMBERS = {
     "pandas with row names": pd.Series(SIZES, index=list("dcba")),
     "pandas of nullable numbers": pd.Series(SIZES, dtype="Float64"),
     "Polars": pl.Series(SIZES),
+    "an array of Arrow": pa.array(SIZES),
     "Arrow": pa.chunked_array([SIZES[:1], SIZES[1:]]),
     "a frame": pd.DataFrame({"size": SIZES}),
     "a frame of Polars": pl.DataFrame({"size": SIZES}),
@@ -185,6 +186,8 @@ def test_categories_that_a_frame_declares_are_taken_as_such() -> None:
     for codes in (
         pd.Series(["0150", "3012", "0150"], dtype="category"),
         pl.Series(["0150", "3012", "0150"], dtype=pl.Categorical),
+        pa.array(["0150", "3012", "0150"]).dictionary_encode(),
+        pa.array(["0150", "3012", "0150"]).dictionary_encode(),
     ):
         assert rows_of({"zip": codes}, [1, 2, 3]).features == ("zip=0150", "zip=3012")
     with pytest.raises(InputError, match="numbers stored as text"):

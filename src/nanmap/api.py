@@ -20,8 +20,8 @@ from nanmap.plan import Plan, Sweep, load_sweep, make_sweep, zoomed
 from nanmap.result import Result
 from nanmap.results.folder import RunFolder
 from nanmap.runs.observer import Observer
-from nanmap.runs.progress import watched
-from nanmap.runs.single import EpochLoss, Input, TrainingReport, train_one
+from nanmap.runs.progress import watched, watched_epochs
+from nanmap.runs.single import EpochLoss, Input, TrainingReport, plan_one, train_one
 from nanmap.runs.sweep import train_sweep
 
 __all__ = ["edge", "linear", "load", "log", "run", "sweep"]
@@ -66,6 +66,7 @@ def run(
     predict: Sequence[Input] = (),
     engine: Engine | None = None,
     on_epoch: Callable[[int, EpochLoss], None] | None = None,
+    progress: bool | None = None,
     **settings: Unpack[Keywords],
 ) -> TrainingReport:
     """Trains one config.
@@ -81,6 +82,7 @@ def run(
             frame of such inputs will do.
         engine: trains; the devices of this process if None.
         on_epoch: called after each epoch with its number (from 1) and its losses.
+        progress: whether to show a bar; if None, where lines are typed one by one, as in a notebook, and not in scripts.
         settings: settings by their short names, over those of the config: `learning_rate=0.1`, `hidden=[16]`,
             `optimizer="adam"`, `training_seed=3`.
 
@@ -108,8 +110,9 @@ def run(
         raise InputError("expects a list per input", key="predict", value=predict, mend=mend)
     if isinstance(config, Plan) and over:
         raise InputError("a plan has its rows and settings", key=over.key, mend="give the config that it was made of")
-    given = config if isinstance(config, Plan) else _config(config, over)
-    report = train_one(given, predict=predict, engine=engine, on_epoch=on_epoch)
+    plan = config if isinstance(config, Plan) else plan_one(_config(config, over))
+    with watched_epochs(progress, on_epoch, plan) as tell:
+        report = train_one(plan, predict=predict, engine=engine, on_epoch=tell)
     return replace(report, given=over.arrays)
 
 

@@ -156,7 +156,9 @@ def _array(key: str, given: Any) -> np.ndarray:
             given = getattr(given, method)() if hasattr(given, method) else given
         if isinstance(given, np.ma.MaskedArray):
             return np.asarray(np.ma.filled(given.astype(float), np.nan))
-        return np.asarray(given.to_numpy() if hasattr(given, "to_numpy") else given)
+        # In this order: to_numpy of Arrow's arrays refuses what it would have to copy.
+        lone = hasattr(given, "to_numpy") and not hasattr(given, "__array__")
+        return np.asarray(given.to_numpy() if lone else given)
     except (TypeError, ValueError, RuntimeError, BufferError) as error:
         first = (str(error).strip() or repr(error)).splitlines()[0]
         problem = f"cannot be read as an array: {first}"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from typing import Any
 
 import jax
@@ -91,6 +92,15 @@ class TrainingReport:
     case: Case | None = field(default=None, repr=False, compare=False)
     before: Epoch | None = field(default=None, repr=False, compare=False)
     given: GivenArrays | None = field(default=None, repr=False, compare=False)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        square = f'<span style="color:{self.outcome.colour}">■</span>'
+        cause = f"; {self.cause.sentence}" if self.cause else ""
+        start, end = (f"{self.row[name]:.6g}" for name in ("loss_initial", "loss_final"))
+        made = f"{self.row['steps_run']:,} update{'s' * (self.row['steps_run'] != 1)}"
+        told = [f"<b>{self.outcome}</b>: {escape(self.outcome.sentence + cause)}", f"loss {start} → {end} in {made}"]
+        return f"<div>{square} {'<br>'.join(told)}</div>"
 
     @cached_property
     def evidence(self) -> list[str]:
