@@ -143,6 +143,7 @@ SETTINGS: list[tuple[str, dict[str, Any], Any]] = [
     ("mse", {"scale_inputs": "standard", "scale_targets": "minmax", "validation_split": 0.25}, [1.0, 2.0, 4.0, 8.0]),
     ("mse", {"scale_targets": "maxabs"}, [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]]),
     ("softmax_cross_entropy", {"target_kind": "class"}, ["a", "b", "c", "a"]),
+    ("softmax_cross_entropy", {"target_kind": "class"}, ["a", "b", "b", "a"]),
     ("softmax_cross_entropy", {"target_kind": "class"}, [[0.5, 0.5], [1, 0], [0, 1], [0.25, 0.75]]),
     ("sigmoid_cross_entropy", {"target_kind": "class"}, [7, 5, 7, 5]),
     ("sigmoid_cross_entropy", {}, [0.0, 1.0, 1.0, 0.5]),
@@ -204,6 +205,13 @@ def test_true_and_false_stay_so_with_gaps_and_records_keep_their_names() -> None
     assert (rows.features, rows.inputs.tolist()) == (("rooms", "size"), [[1, 2.5], [3, 4.5]])
 
 
+def test_a_column_of_the_frame_may_be_the_target() -> None:
+    houses = {"size": [1.0, 2.0], "price": [10, 20], "rooms": [3, 4]}
+    rows = rows_of(houses, "price")
+    assert (rows.features, rows.targets.tolist()) == (("size", "rooms"), [[10], [20]])
+    assert rows == rows_of({"size": [1.0, 2.0], "rooms": [3, 4]}, {"price": [10, 20]})
+
+
 def test_the_report_names_the_target_as_its_column() -> None:
     rows = rows_of({"size": SIZES}, pd.Series(PRICES, name="price"), scale_targets="maxabs")
     assert "target price: number" in rows.report
@@ -226,6 +234,9 @@ MISTAKES: dict[str, tuple[Any, Any, dict[str, Any], list[str]]] = {
     "targets of three": (TWO, np.ones((2, 3, 4)), {}, ["y: has too many dimensions", "y.reshape(len(y), -1)"]),
     "ragged": ([[1, 2], [3]], TWO, {}, ["x: cannot be read as an array", "got 'list'"]),
     "a file's name": ("rows.csv", TWO, {}, ["x: expects an array, not a name", "data.path"]),
+    "no such target": ({"a": TWO, "price": TWO}, "pirce", {}, ["y: is no column of x (got 'pirce')", "`price`"]),
+    "nothing but the target": ({"a": TWO}, "a", {}, ["x: has no column beside the target"]),
+    "a name for an array's column": (TWO, "a", {}, ["y: names a column, but x has no names"]),
     "a path": (Path("rows.csv"), TWO, {}, ["x: expects an array, not a name"]),
     "a number": (3, TWO, {}, ["x: expects an array with a row per example (got 'int')"]),
     "a generator": ((each for each in TWO), TWO, {}, ["row per example (got 'generator')"]),
@@ -355,8 +366,8 @@ def test_what_a_file_keeps_is_what_was_given(name: str, tmp_path: Path) -> None:
     path = tmp_path / "kept.npz"
     np.savez(path, **given.arrays)
     settings = {"missing": "keep", "target_kind": "class"}
-    rows = rows_of(KEPT[name], y, "sigmoid_cross_entropy", **settings)
-    tree = with_arrays({"data": settings, "loss": {"kind": "sigmoid_cross_entropy"}, "training": {"epochs": 1}}, given)
+    rows = rows_of(KEPT[name], y, "softmax_cross_entropy", **settings)
+    tree = with_arrays({"data": settings, "loss": {"kind": "softmax_cross_entropy"}, "training": {"epochs": 1}}, given)
     assert read_given(str(path), given.digest).digest == given.digest
     del given
     gc.collect()

@@ -148,6 +148,8 @@ def test_a_folder_keeps_the_arrays_and_is_continued_with_them_alone(tmp_path: Pa
     ) as error:
         sweep(out, engine, y=Y + 1)
     assert "--" not in str(error.value)
+    with pytest.raises(RunFolderError, match=r"training.epochs was 3, now 4\s+mend: fresh=True"):
+        sweep(out, engine, epochs=4)
     assert [each.name for each in (out / "inputs").iterdir()] == [kept.name]
     other = sweep(out, engine, y=Y + 1, fresh=True)
     assert not kept.exists()
@@ -210,6 +212,8 @@ def test_edges_are_searched_on_arrays_and_stand_beside_a_sweep_on_others(tmp_pat
     tree = {"training": {"epochs": 20, "batch_size": 12, "dtype": "float64"}}
     edges = nanmap.edge(tree, axes, x=X, y=Y, tolerance=1e-3, engine=engine)
     (edge,) = edges.edge().itertuples()
+    alone = nanmap.edge(x=X, y=Y, epochs=20, batch_size=12, dtype="float64", tolerance=1e-3, engine=engine)
+    assert alone.edge().edge_learning_rate[0] == pytest.approx(edge.edge_learning_rate, rel=2e-3)
     design = np.column_stack([X, np.ones(12)])
     assert edge.edge_learning_rate == pytest.approx(2 / np.linalg.eigvalsh(2 / 12 * design.T @ design).max(), rel=2e-3)
     place = edges.path
@@ -252,6 +256,7 @@ def test_a_map_says_that_it_shows_arrays(engine) -> None:
         (lambda: nanmap.sweep(TREE, RATES, y=Y), "x: is missing beside y"),
         (lambda: nanmap.edge(TREE, RATES, x=X, y=Y[1:]), "`x` has 12 rows and `y` 11"),
         (lambda: nanmap.run(), r"config: expects a config[\s\S]*by name: x=…, y=…"),
+        (lambda: nanmap.sweep(X, Y), r"config: expects a config[\s\S]*by name: x=…, y=…"),
         (lambda: nanmap.run(X), r"config: expects a config[\s\S]*by name: x=…, y=…"),
         (lambda: nanmap.run(x=X, y=Y), r"training.epochs: give the budget"),
         (

@@ -75,8 +75,8 @@ def run(
         config: a config as `load` reads it, its file, or nested tables; or the plan of a single cell.
         x, y: inputs and targets to train on, a row per example, in place of the config's `[data]`: arrays or tensors
             `[n]`, `[n, columns]` of NumPy, JAX, PyTorch and others, frames and series of pandas, Polars and Arrow, or lists.
-            Columns of a frame keep their names, and texts in them are categories, as in a file. `[data]` may still say
-            what is done to them: `scale_inputs`, `missing`, `validation_split`, …
+            Columns of a frame keep their names, and texts in them are categories, as in a file; `y` may be the name of one.
+            `[data]` may still say what is done to them: `scale_inputs`, `missing`, `validation_split`, …
         predict: inputs to predict after the training: per input a number, or the name of a category, for each column
             of the data, in the units of the data, in their order or by their names; or a number per encoded feature. A
             frame of such inputs will do.
@@ -206,7 +206,8 @@ def edge(
 
     Args:
         sweep: as for `nanmap.sweep`.
-        axes: as for `nanmap.sweep`; the axis of learning rates gives the ends between which to search.
+        axes: as for `nanmap.sweep`; the axis of learning rates gives the ends between which to search. Keywords need none:
+            they have one edge.
         x, y: as for `nanmap.sweep`.
         out: the run folder, as for `nanmap.sweep`. What a sweep wrote there is left alone.
         along: column of the axis of rates, where there are several.
@@ -233,7 +234,7 @@ def edge(
     """
     _check_count("block", block)
     over = _over("edge", x, y, settings)
-    plan = _plan(sweep, axes, over)
+    plan = _plan(sweep, {} if sweep is None and axes is None else axes, over)
     folder = _folder(out, plan.sweep, keep=not _is_for_now(sweep, over))
     with watched(progress, observer, plan.sweep.name, "edges") as told:
         find_edges(
@@ -339,8 +340,8 @@ def _made(given: Given | None, axes: Axes, over: _Over, name: str | None, where:
     if isinstance(given, Plan | Sweep):
         file = _sweep_of(given).file
         raise InputError("this sweep has axes of its own", file=file, key="axes", mend="give its config instead")
-    tables = axis_tables(axes)
     tree, file = _tables(given, over)
+    tables = axis_tables(axes)
     if given is not None:  # a config must be whole; of keywords axes may be a part
         build_config(tree, file=file)
     made = make_sweep(tree, tables, name=name or (file.stem if file else "sweep"), where=where)
