@@ -12,7 +12,7 @@ import pytest
 from nanmap.engine import vmapped
 from nanmap.engine.groups import Advance, assemble, form_groups
 from nanmap.plan import Plan, make_sweep
-from nanmap.training.cell import Batch, Lane, State, Task
+from nanmap.training.cell import Batch, Lane, State, Task, Trace, no_trace
 from nanmap.training.order import epoch_order, replacement_rows
 from nanmap.training.program import Program
 from nanmap.training.start import start
@@ -91,8 +91,9 @@ def test_a_budget_of_updates_may_end_within_an_epoch(batch: int, steps: int, npz
     assert_trained_like(train(tree), layers, (epoch * steps)[:steps], len(epoch))
 
 
+@pytest.mark.parametrize("stretched", [False, True], ids=["one by one", "in stretches"])
 @pytest.mark.parametrize("batch", [8, 3], ids=["full", "minibatches"])
-def test_the_longest_budget_comes_to_its_end(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_longest_budget_comes_to_its_end(batch: int, stretched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     last, steps, loops = 2**31 - 1, [], count()
     tree = {"data": {"kind": "line", "n": 8}, "training": {"steps": last, "batch_size": batch, "order": "sequential"}}
     plan = Plan(make_sweep(tree, []))
@@ -112,7 +113,13 @@ def test_the_longest_budget_comes_to_its_end(batch: int, monkeypatch: pytest.Mon
         assert next(loops) < 9, "it never ends"
         return loop(carry)
 
-    monkeypatch.setattr(vmapped, "update", only_count)
+    def only_step(program: Program, *others: Any, **named: Any) -> tuple[State, Trace]:
+        state = only_count(program, *others, **named)
+        return state._replace(losses=state.losses._replace(batch=0.0)), no_trace(program)
+
+    monkeypatch.setattr(vmapped, *(("advance", only_step) if stretched else ("update", only_count)))
+    if not stretched:
+        monkeypatch.setattr(vmapped, "in_kernels", few)
     monkeypatch.setattr(vmapped, "assess", lambda program, lane, task, state, mark, event: state)
     with jax.disable_jit():  # so that the loops are Python's, and what they call can end them
         vmapped.train_group(lanes.program, group, State(parameters, model_state, *[None] * 4), run_loop=few)

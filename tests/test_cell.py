@@ -20,6 +20,7 @@ from nanmap.training.cell import (
     State,
     Task,
     _norm,
+    _stops,
     _unless_stopped,
     assess,
     begin,
@@ -207,6 +208,7 @@ def test_of_two_stops_either_ends_a_cell_that_still_trains(
         events=Events(*map(np.int32, Events(NEVER, NEVER, NEVER, NEVER, 0)._replace(**events))),
         marks=np.ones((MARKS, len(Assessment._fields)), np.float32),
     )
-    ended = _unless_stopped(program, lane, before, before, np.float32(np.inf), np.float32(watched), np.int32(7))
+    stop = _stops(program, lane, before, np.float32(watched))
+    ended = _unless_stopped(before, before, np.float32(np.inf), stop, np.int32(7))
     assert ended.events.stopped == stopped
     assert ended.events.first_inf == (NEVER if events else 7)

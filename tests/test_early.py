@@ -11,7 +11,7 @@ from nanmap.engine.groups import Advance
 from nanmap.errors import InputError
 from nanmap.plan import Plan, make_sweep, make_variant
 from nanmap.results.columns import COLUMNS
-from nanmap.training.cell import NEVER, Assessment, Events, Lane, Losses, State, _unless_stopped
+from nanmap.training.cell import NEVER, Assessment, Events, Lane, Losses, State, _stops, _unless_stopped
 from nanmap.training.program import Program
 
 NET = {
@@ -137,7 +137,8 @@ def test_a_stop_is_judged_by_the_loss_of_all_rows(case: str) -> None:
         marks=np.full((1, len(Assessment._fields)), initial, np.float32),
     )
     after = before._replace(parameters=[{"kernel": np.float32(2)}])
-    ended = _unless_stopped(program, lane, before, after, np.float32(loss), np.float32(watched), np.int32(7))
+    stop = _stops(program, lane, before, np.float32(watched))
+    ended = _unless_stopped(before, after, np.float32(loss), stop, np.int32(7))
     assert ended.events.stopped == (7 if stops else NEVER)
     assert ended.parameters[0]["kernel"] == (1 if stops else 2)
     assert ended.events.first_inf == (7 if np.isinf(loss) else NEVER)

@@ -35,7 +35,11 @@ LEFT_OF: dict[str, tuple[str, ...]] = {
     "cli": ("api",),
     "__main__": ("cli",),
 }
-BY_NAME = ("__init__.py", "cli/app.py")  # load what is named by a string: public names, and files of commands
+BY_NAME = (
+    "__init__.py",
+    "cli/app.py",
+    "models/own/source.py",
+)  # by a string: public names, commands, code of the user's
 WITHOUT_JAX = (
     "errors",
     "outcomes",

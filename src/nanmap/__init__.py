@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # for editors and type checkers; while a program runs, __geta
     from nanmap.errors import RunFolderError as RunFolderError
     from nanmap.grid.shorthand import linear as linear
     from nanmap.grid.shorthand import log as log
+    from nanmap.models.own.interface import Model as Model
     from nanmap.outcomes import Cause as Cause
     from nanmap.outcomes import Outcome as Outcome
     from nanmap.plan import Sweep as Sweep
@@ -39,6 +40,7 @@ _HOMES = {
     "Config": "nanmap.config",
     "InputError": "nanmap.errors",
     "LocalEngine": "nanmap.engine",
+    "Model": "nanmap.models.own.interface",
     "NanmapError": "nanmap.errors",
     "Observer": "nanmap.runs.observer",
     "Outcome": "nanmap.outcomes",

@@ -67,6 +67,7 @@ def run(
     engine: Engine | None = None,
     on_epoch: Callable[[int, EpochLoss], None] | None = None,
     progress: bool | None = None,
+    allow_python: bool = False,
     **settings: Unpack[Keywords],
 ) -> TrainingReport:
     """Trains one config.
@@ -83,6 +84,7 @@ def run(
         engine: trains; the devices of this process if None.
         on_epoch: called after each epoch with its number (from 1) and its losses.
         progress: whether to show a bar; if None, where lines are typed one by one, as in a notebook, and not in scripts.
+        allow_python: import code that the config names, such as a network of your own.
         settings: settings by their short names, over those of the config: `learning_rate=0.1`, `hidden=[16]`,
             `optimizer="adam"`, `training_seed=3`.
 
@@ -110,7 +112,7 @@ def run(
         raise InputError("expects a list per input", key="predict", value=predict, mend=mend)
     if isinstance(config, Plan) and over:
         raise InputError("a plan has its rows and settings", key=over.key, mend="give the config that it was made of")
-    plan = config if isinstance(config, Plan) else plan_one(_config(config, over))
+    plan = config if isinstance(config, Plan) else plan_one(_config(config, over), allow_python)
     with watched_epochs(progress, on_epoch, plan) as tell:
         report = train_one(plan, predict=predict, engine=engine, on_epoch=tell)
     return replace(report, given=over.arrays)
@@ -131,6 +133,7 @@ def sweep(
     shard_cells: int | None = None,
     tune: bool = False,
     observer: Observer | None = None,
+    allow_python: bool = False,
     progress: bool | None = None,
     **settings: Unpack[Keywords],
 ) -> Result:
@@ -153,6 +156,7 @@ def sweep(
         shard_cells: cells per file; chosen by the size of the grid if None.
         tune: measure how many cells side by side are fastest, instead of deriving it; a folder's widths stay.
         observer: told of progress.
+        allow_python: import code that the config or an axis names. A folder never grants it: it is asked for each time.
         progress: whether to show a bar; if None, where lines are typed one by one, as in a notebook, and not in scripts.
         settings: as for `run`.
 
@@ -170,8 +174,8 @@ def sweep(
     """
     _check_count("shard_cells", shard_cells)
     over = _over("sweep", x, y, settings)
-    plan = _plan(sweep, axes, over, name, where)
-    plan = Plan(zoomed(plan.sweep, zoom)) if zoom else plan
+    plan = _plan(sweep, axes, over, name, where, allow_python)
+    plan = Plan(zoomed(plan.sweep, zoom), plan.allow_python) if zoom else plan
     folder = _folder(out, plan.sweep, keep=not _is_for_now(sweep, over) or name is not None)
     with watched(progress, observer, plan.sweep.name, "cells") as told:
         train_sweep(
@@ -199,6 +203,7 @@ def edge(
     fresh: bool = False,
     block: int = BLOCK,
     observer: Observer | None = None,
+    allow_python: bool = False,
     progress: bool | None = None,
     **settings: Unpack[Keywords],
 ) -> Result:
@@ -216,6 +221,7 @@ def edge(
         fresh: search again, replacing the edges that are there.
         block: rows that are searched together and written as one file, about.
         observer: told of progress.
+        allow_python: import code that the config or an axis names.
         progress: whether to show a bar; if None, where lines are typed one by one, as in a notebook, and not in scripts.
         settings: as for `run`.
 
@@ -234,7 +240,7 @@ def edge(
     """
     _check_count("block", block)
     over = _over("edge", x, y, settings)
-    plan = _plan(sweep, {} if sweep is None and axes is None else axes, over)
+    plan = _plan(sweep, {} if sweep is None and axes is None else axes, over, allow_python=allow_python)
     folder = _folder(out, plan.sweep, keep=not _is_for_now(sweep, over))
     with watched(progress, observer, plan.sweep.name, "edges") as told:
         find_edges(
@@ -319,20 +325,27 @@ def _check_count(key: str, value: int | None) -> None:
 
 
 def _plan(
-    given: Given | None, axes: Axes | None, over: _Over, name: str | None = None, where: str | None = None
+    given: Given | None,
+    axes: Axes | None,
+    over: _Over,
+    name: str | None = None,
+    where: str | None = None,
+    allow_python: bool = False,
 ) -> Plan:
     """The plan of the sweep that is given, or that a config and axes make."""
+    if isinstance(given, Plan):
+        allow_python = allow_python or given.allow_python
     if axes is not None:
-        return Plan(_made(given, axes, over, name, where))
+        return Plan(_made(given, axes, over, name, where), allow_python)
     for key, value in {"name": name, "where": where}.items():
         if value is not None:
             raise InputError("is for a config with axes; a sweep has its own", key=key, value=value)
     if isinstance(given, Plan) and not over:
         return given
     if isinstance(given, Plan | Sweep):
-        return Plan(_laid_over(_sweep_of(given), over))
+        return Plan(_laid_over(_sweep_of(given), over), allow_python)
     if isinstance(given, str | Path):
-        return Plan(_laid_over(load_sweep(given, arrays=over.arrays), over))
+        return Plan(_laid_over(load_sweep(given, arrays=over.arrays), over), allow_python)
     raise InputError("a config alone is no sweep", key="axes", mend="give axes, or train it with nanmap.run(config)")
 
 

@@ -91,7 +91,7 @@ class Case:
         """The same training under other settings; None where they do not go together."""
         try:
             tree = with_settings(self.config.model_dump(mode="python", exclude_unset=True), settings)
-            plan = Plan(make_sweep(tree, []))
+            plan = Plan(make_sweep(tree, []), allow_python=True)  # this training has run
             return plan.lanes(plan.grid.cells(np.arange(1)))[0]
         except InputError:
             return None
@@ -99,7 +99,9 @@ class Case:
     @cached_property
     def raw_inputs(self) -> bool:
         """Whether some column of the inputs lies far from 0, or varies by much more or less than 1, and nothing scales them."""
-        columns = self.rows.inputs
+        columns, form = self.rows.inputs, self.rows.input_form
+        if form is not None and form.whole:  # tokens
+            return False
         return self.config.data.scale_inputs == "none" and (_raw(columns) or bool(varies_little(columns).any()))
 
     @cached_property

@@ -8,7 +8,8 @@ import numpy as np
 
 from nanmap.advice.case import Case, edge_of
 from nanmap.config.choices import LAYER_RATES
-from nanmap.config.optimizers import OPTIMIZERS
+from nanmap.config.code import is_code
+from nanmap.config.optimizers import optimizer_entry
 from nanmap.config.settings import OptimizerSettings
 from nanmap.outcomes import Cause
 from nanmap.training.program import zero_divisors
@@ -26,6 +27,8 @@ def remedy(case: Case) -> Settings:
         case: the finished training.
     """
     found = REMEDIES[case.cause](case)
+    if is_code(case.config.model.kind) and any(key.startswith("model.") for key in found):
+        return {}  # of a network of the user's own nobody knows what to change
     return found if found and case.with_settings(found) is not None else {}
 
 
@@ -228,7 +231,7 @@ def _divisible(case: Case) -> Settings:
     """The usual number for each one that lets a divisor be 0."""
     optimizer, usual = case.config.optimizer, OptimizerSettings()
     zero = zero_divisors(optimizer, case.config.training.dtype)
-    defaults = {"b2": OPTIMIZERS[optimizer.kind].b2}
+    defaults = {"b2": optimizer_entry(optimizer.kind).b2}
     return {f"optimizer.{name}": defaults.get(name, getattr(usual, name)) for name in zero}
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from nanmap.analysis.view import load_grid, load_specs
 from nanmap.config.choices import LAYER_RATES
+from nanmap.config.code import CODE_KEYS, OPEN_TABLES, code_file, open_key
 from nanmap.config.keys import is_layer_rate, known_keys
 from nanmap.config.load import ALTERNATIVES, PATHS
 from nanmap.grid.axes import column_names
@@ -46,11 +47,13 @@ class RunSettings:
 
     @cached_property
     def fixed(self) -> dict[str, Any]:
-        """Each key that no axis sets, with its value or its default; the layers' rates one by one."""
+        """Each key that no axis sets, with its value or its default; the layers' rates and the user's own names one by one."""
         replaced = {ALTERNATIVES[key] for key in self.swept if key in ALTERNATIVES}
         found = {key: None if key in replaced else self.base(key) for key in known_keys()}
         rates = found.pop(LAYER_RATES) or ()
         found |= {f"{LAYER_RATES}.{layer}": rate for layer, rate in enumerate(rates)}
+        for table in OPEN_TABLES:
+            found |= {f"{table}.{name}": value for name, value in (found.pop(table) or {}).items()}
         return {key: value for key, value in found.items() if key not in self.swept}
 
     def base(self, key: str) -> Any:
@@ -59,6 +62,8 @@ class RunSettings:
         if is_layer_rate(key):
             rates, layer = self.base(LAYER_RATES) or (), int(key.rpartition(".")[2])
             return rates[layer] if layer < len(rates) else None
+        if own := open_key(key):
+            return (self.base(own[0]) or {}).get(own[1])
         field = known_keys()[key]
         default = None if field.is_required() else field.default
         return (self.tree.get(table) or {}).get(name, default)
@@ -70,16 +75,25 @@ class RunSettings:
 
     def identity(self, key: str, value: Any) -> Hashable:
         """What is equal for equal settings: of a file its name and content, wherever its folder stands."""
-        if key in PATHS and isinstance(value, str):
-            name = self._file_names.get(value, value)
-            return name, self.digests.get(name)
+        file = _file_of(key, value)
+        if file is not None:
+            name = self._file_names.get(file, file)
+            return str(value).replace(file, name), self.digests.get(name)
         return _hashable(value)
 
     @cached_property
     def _file_names(self) -> dict[str, str]:
-        values = [self.base(key) for key in PATHS if key not in self.swept]
-        values += [each.get(key) for axis in self.grid.axes for each in axis.settings for key in PATHS]
-        return file_names({value for value in values if isinstance(value, str)})
+        keys = (*PATHS, *CODE_KEYS)
+        files = [_file_of(key, self.base(key)) for key in keys if key not in self.swept]
+        files += [_file_of(key, each.get(key)) for axis in self.grid.axes for each in axis.settings for key in keys]
+        return file_names({file for file in files if file is not None})
+
+
+def _file_of(key: str, value: Any) -> str | None:
+    """The file that a setting names; None where it names none."""
+    if key in PATHS and isinstance(value, str):
+        return value
+    return code_file(value) if key in CODE_KEYS else None
 
 
 def _hashable(value: Any) -> Hashable:

@@ -50,11 +50,18 @@ SweepPath = Annotated[Path, typer.Argument(help="A sweep file (sweeps/*.toml).",
 RunOut = Annotated[
     Path | None, typer.Option(file_okay=False, help="Run folder; results/<sweep> unless given.", show_default=False)
 ]
+AllowPython = Annotated[
+    bool, typer.Option("--allow-python", help="Import the Python code that the settings name; asked for each time.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or gpu.", metavar="auto|cpu|gpu")]
 
 
 def planned(
-    sweep: Path, overrides: list[str] | None, device: str, windows: "Mapping[str, tuple[float, float]] | None" = None
+    sweep: Path,
+    overrides: list[str] | None,
+    device: str,
+    windows: "Mapping[str, tuple[float, float]] | None" = None,
+    allow_python: bool = False,
 ) -> "Plan":
     """The plan of a sweep's file, on the device that is asked for; says first what a user may not expect."""
     from nanmap.cli.examples import refuse_example
@@ -69,7 +76,9 @@ def planned(
     except InputError as error:
         raise as_option(error, ["zoom"]) from None
     with typed("--set", overrides or []):
-        plan = Plan(asked)
+        plan = Plan(asked, allow_python)
+        if allow_python:  # the code may use JAX, which takes its devices then
+            set_up(device)
         for sentence in notices(plan):
             say(f"note: {sentence}")
     set_up(device)

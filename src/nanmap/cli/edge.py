@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nanmap.cli.app import Device, RunOut, Set, SweepPath, app, planned
+from nanmap.cli.app import AllowPython, Device, RunOut, Set, SweepPath, app, planned
 from nanmap.cli.lines import say
 
 if TYPE_CHECKING:
@@ -24,13 +24,14 @@ def edge(
     tolerance: Annotated[float, typer.Option(help="How far the edge may be from the truth, relative.")] = 1e-4,
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Search again, replacing the edges that are there.")] = False,
+    allow_python: AllowPython = False,
 ) -> None:
     """Measure the critical learning rate along every other axis.
 
     Each combination of the other axes is a row of RUN/edges: the rate at which training turns unstable, found by
     bisection between the ends of the sweep's axis of learning rates. Maps of RUN show the edges from then on.
     """
-    plan = planned(sweep, set_, device)
+    plan = planned(sweep, set_, device, allow_python=allow_python)
     from nanmap import api
     from nanmap.cli.progress import Progress
 

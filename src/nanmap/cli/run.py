@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nanmap.cli.app import Device, Set, app
+from nanmap.cli.app import AllowPython, Device, Set, app
 from nanmap.cli.lines import say
 from nanmap.errors import InputError, typed
 
@@ -38,6 +38,7 @@ def run(
     ] = False,
     device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
+    allow_python: AllowPython = False,
 ) -> None:
     """Train one config: what became of it, why, and what to try next.
 
@@ -58,7 +59,7 @@ def run(
 
     try:
         with typed("--set", given):
-            plan = plan_one(spec)
+            plan = plan_one(spec, allow_python)
             (variant,) = plan.variants()
             for sentence in notices(plan):
                 print(f"note: {sentence}", file=sys.stderr)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nanmap.cli.app import Device, RunOut, Set, SweepPath, app, planned
+from nanmap.cli.app import AllowPython, Device, RunOut, Set, SweepPath, app, planned
 from nanmap.cli.lines import say
 from nanmap.cli.windows import Zoom, parse_windows
 from nanmap.errors import InputError
@@ -34,6 +34,7 @@ def sweep(
     width: Annotated[
         int | None, typer.Option(min=1, max=65536, help="Cells side by side in every program.", show_default=False)
     ] = None,
+    allow_python: AllowPython = False,
 ) -> None:
     """Train every cell of a sweep into Parquet, and draw its maps. An interrupted sweep continues.
 
@@ -41,7 +42,7 @@ def sweep(
     """
     if tune and width:
         raise InputError("measures the widths that --width sets", key="--tune", mend="give one of the two")
-    plan = planned(sweep, set_, device, parse_windows(zoom))
+    plan = planned(sweep, set_, device, parse_windows(zoom), allow_python)
     from nanmap import api
     from nanmap.cli.map import check_listed
     from nanmap.cli.progress import Progress

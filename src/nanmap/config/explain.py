@@ -8,8 +8,9 @@ from typing import Annotated, Any, get_args
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from nanmap.config.base import Number, Settings
+from nanmap.config.base import Number, Plain, Settings
 from nanmap.config.choices import LAYER_RATES
+from nanmap.config.code import CODE_KEYS, FORMS, open_key
 from nanmap.config.elsewhere import suggestion
 from nanmap.config.keys import METRICS, METRICS_MEND, allowed_names, check_key, is_layer_rate, known_keys, siblings
 from nanmap.errors import InputError
@@ -116,8 +117,11 @@ def check_values(key: str, values: Sequence[Any]) -> None:
 @cache
 def _values_at(key: str) -> TypeAdapter[list[Any]]:
     """Validates lists of values of one field, as strictly as the config does."""
-    if is_layer_rate(key):
+    own = open_key(key)
+    if is_layer_rate(key) or (own and own[0] != "model.arguments"):
         kind: Any = Number
+    elif own:
+        kind = Plain
     else:
         field = known_keys()[key]
         kind = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
@@ -154,6 +158,7 @@ def _wrong_value(fault: dict[str, Any], key: str, file: Path | None) -> InputErr
     if kind == "literal_error":
         allowed = allowed_names(key) or (fault["ctx"]["expected"],)
         problem, mend = "is none of the allowed values", suggestion(str(value), allowed)
+        allowed = (*allowed, FORMS) if key in CODE_KEYS else allowed
         return InputError(problem, file=file, key=key, value=value, allowed=allowed, mend=mend)
     expected = EITHER.get(key) or EXPECTED.get(kind)
     if kind in LIMITS and not expected:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel
 
 from nanmap.config.choices import LAYER_RATES
+from nanmap.config.code import open_key
 from nanmap.config.elsewhere import named_here, suggestion
 from nanmap.config.settings import Config
 from nanmap.errors import InputError
@@ -37,8 +38,8 @@ def is_layer_rate(key: str) -> bool:
 
 
 def check_key(key: str, file: Path | None = None) -> None:
-    """Raises InputError unless `key` is a config key, or one entry of the layers' rates."""
-    if key in known_keys() or is_layer_rate(key):
+    """Raises InputError unless `key` is a config key, one entry of the layers' rates, or of a table of the user's own names."""
+    if key in known_keys() or is_layer_rate(key) or open_key(key):
         return
     table, _, last = key.rpartition(".")
     if key in Config.model_fields:

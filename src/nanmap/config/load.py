@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from nanmap.config.code import CODE_KEYS, anchored_code, open_key
 from nanmap.config.explain import explained
 from nanmap.config.keys import check_key
 from nanmap.config.settings import Config
@@ -111,10 +112,11 @@ def with_settings(tree: Mapping[str, Any], settings: Mapping[str, Any], file: Pa
     merged: Any = copy.deepcopy(dict(tree))
     for key, value in settings.items():
         check_key(key, file)
-        *parents, last = key.split(".")
+        own = open_key(key)
+        *parents, last = (*own[0].split("."), own[1]) if own else key.split(".")
         table = merged
         for depth, parent in enumerate(parents, 1):
-            kind = list if last.isdigit() and depth == len(parents) else dict
+            kind = list if last.isdigit() and depth == len(parents) and not own else dict
             table = table.setdefault(parent, kind())
             if not isinstance(table, kind):
                 expected, place = "a list" if kind is list else "a table", ".".join(parents[:depth])
@@ -131,9 +133,16 @@ def with_settings(tree: Mapping[str, Any], settings: Mapping[str, Any], file: Pa
 
 def anchored(tree: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The tables with file names taken relative to `folder`, the config's own."""
-    for key in PATHS:
+    for key in (*PATHS, *CODE_KEYS):
         table, name = key.split(".")
         value = tree.get(table, {}).get(name) if isinstance(tree.get(table), dict) else None
         if isinstance(value, str):
-            tree[table][name] = str((folder / value).resolve())
+            tree[table][name] = anchored_value(key, value, folder)
     return tree
+
+
+def anchored_value(key: str, value: Any, folder: Path) -> Any:
+    """A value that names a file, made absolute; whatever is no text is left for the validation to refuse."""
+    if key in CODE_KEYS:
+        return anchored_code(value, folder)
+    return str((folder / value).resolve()) if isinstance(value, str) else value

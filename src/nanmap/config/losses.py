@@ -32,6 +32,14 @@ LOSSES: dict[str, LossEntry] = {
 }
 
 
+OWN = LossEntry()  # whatever the code says that a config names
+
+
+def loss_entry(kind: str) -> LossEntry:
+    """What is known of a loss; of one of the user's own nothing."""
+    return LOSSES.get(kind, OWN)
+
+
 def losses_that_read(setting: str) -> tuple[str, ...]:
     """Names of the losses that read a setting.
 

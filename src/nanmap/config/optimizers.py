@@ -5,6 +5,8 @@ Its transformation stands under the same name in `training/optimizers.py`. Nothi
 
 from dataclasses import dataclass
 
+from nanmap.config.code import Code
+
 # Settings that most trainings leave out: whether they are used is part of the program, so they have flags of their own.
 FLAGS = ("momentum", "nesterov", "weight_decay")
 MOMENTS = ("b1", "b2", "eps")
@@ -47,6 +49,19 @@ OPTIMIZERS: dict[str, OptimizerEntry] = {
     "adagrad": OptimizerEntry("Adagrad", ("eps",)),
     "lion": OptimizerEntry("Lion", ("b1", "b2", "weight_decay"), b2=0.99),
 }
+
+
+# What may be handed to code that a config names.
+OWN_NUMBERS = ("momentum", *MOMENTS, "rho", "weight_decay")
+
+
+def optimizer_entry(kind: str) -> OptimizerEntry:
+    """What is known of an optimizer; of one of the user's own what it is called, and the settings that it may be given.
+
+    >>> optimizer_entry("python:rules.py:careful").title
+    'careful'
+    """
+    return OPTIMIZERS[kind] if kind in OPTIMIZERS else OptimizerEntry(Code.of(kind).name, OWN_NUMBERS)
 
 
 def optimizers_that_read(setting: str) -> tuple[str, ...]:

@@ -6,9 +6,24 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from nanmap.config import choices
-from nanmap.config.base import Natural, NotNegative, Number, Positive, Seed, Settings, Share, Whole, require
-from nanmap.config.losses import LOSSES, losses_that_read
-from nanmap.config.optimizers import OPTIMIZERS, OptimizerEntry, optimizers_that_read
+from nanmap.config.base import (
+    Arguments,
+    Natural,
+    NotNegative,
+    Number,
+    Numbers,
+    Positive,
+    Rates,
+    Seed,
+    Settings,
+    Share,
+    Table,
+    Whole,
+    require,
+)
+from nanmap.config.code import CodeName, is_code
+from nanmap.config.losses import loss_entry, losses_that_read
+from nanmap.config.optimizers import OPTIMIZERS, OptimizerEntry, optimizer_entry, optimizers_that_read
 
 
 def _ticked(names: Iterable[str]) -> str:
@@ -83,7 +98,20 @@ class DataSettings(Settings):
 class ModelSettings(Settings):
     """The network: Dense layers with an activation, and a normalisation between the two in hidden layers."""
 
-    kind: choices.ModelKind = Field("mlp", description="`mlp`; without hidden layers a linear model")
+    kind: choices.ModelKind | CodeName = Field(
+        "mlp",
+        description="`mlp`; without hidden layers a linear model; or a network of your own, `python:file.py:factory`",
+    )
+    arguments: Arguments = Field(
+        Table(), description="what the factory is called with: each value a program of its own"
+    )
+    numbers: Numbers = Field(
+        Table(), description="numbers that your network is given; an axis over them compiles nothing"
+    )
+    rewrite: bool = Field(
+        True,
+        description="whether convolutions of your network become products of patches on a CPU, as is faster in a loop",
+    )
     hidden: Annotated[tuple[Natural, ...], Field(strict=False)] = Field((), description="units of each hidden layer")
     activation: choices.ActivationKind = Field("relu", description="activation of hidden layers")
     output_activation: choices.ActivationKind = Field("linear", description="activation of the output")
@@ -103,6 +131,13 @@ class ModelSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        for name in ("arguments", "numbers", "rewrite"):
+            require(
+                is_code(self.kind) or getattr(self, name) == type(self).model_fields[name].default,
+                name,
+                f"is for a network of your own, and this is `{self.kind}`",
+                'model.kind = "python:file.py:factory"',
+            )
         has_place = self.kind != "mlp" or self.norm == "none" or bool(self.hidden)
         require(
             has_place,
@@ -121,7 +156,10 @@ class ModelSettings(Settings):
 class LossSettings(Settings):
     """What is minimised, as a mean over the rows of the batch."""
 
-    kind: choices.LossKind = Field("mse", description="loss, a mean over rows and outputs; cross-entropies take logits")
+    kind: choices.LossKind | CodeName = Field(
+        "mse",
+        description="loss, a mean over rows and outputs; cross-entropies take logits; `python:file.py:loss` gives the loss of each row",
+    )
     delta: Positive = Field(
         1.0, description=f"where {_ticked(losses_that_read('delta'))} turns from square to straight"
     )
@@ -130,10 +168,16 @@ class LossSettings(Settings):
 class OptimizerSettings(Settings):
     """The update rule. Optax's definitions with Keras's defaults."""
 
-    kind: choices.OptimizerKind = Field("sgd", description="update rule")
+    kind: choices.OptimizerKind | CodeName = Field(
+        "sgd", description="update rule; `python:file.py:rule` makes an optax transformation from numbers"
+    )
     learning_rate: Number = Field(0.01, description="step size; negative is gradient ascent")
     layer_learning_rates: Annotated[tuple[Number, ...], Field(strict=False)] | None = Field(
         None, description="one rate per layer, in place of learning_rate"
+    )
+    group_rates: Rates = Field(
+        Table(),
+        description="of a network of your own: rates of the parameters whose names fit a pattern, as `attention.*`",
     )
     momentum: Number | None = Field(
         None, description=f"momentum of {_ticked(optimizers_that_read('momentum'))}; absent = none"
@@ -163,7 +207,7 @@ class OptimizerSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        reads = OPTIMIZERS[self.kind].reads
+        reads = optimizer_entry(self.kind).reads
         require(
             self.momentum is None or "momentum" in reads,
             "momentum",
@@ -258,12 +302,12 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        entropy = LOSSES[self.loss.kind].of_classes
+        entropy, own = loss_entry(self.loss.kind).of_classes, is_code(self.loss.kind)
         logits = not entropy or self.model.output_activation == "linear"
         require(logits, "model.output_activation", f"{self.loss.kind} takes logits: leave the output linear")
         classes, arrays = self.data.target_kind == "class", self.data.kind in choices.ARRAY_KINDS
         require(
-            entropy or not classes or arrays,
+            entropy or own or not classes or arrays,
             "loss.kind",
             f'`{self.loss.kind}` is a loss of numbers, and data.target_kind = "class" asks for classes',
             'loss.kind = "softmax_cross_entropy", or "sigmoid_cross_entropy" for two classes',
@@ -275,6 +319,18 @@ class Config(Settings):
             'data.target_kind = "class" for labels in a file, or loss.kind = "mse" for numbers',
         )
         # Told before any row is read. Networks of other kinds are asked where the rows are known: `plan/variant.py`.
+        require(
+            is_code(self.model.kind) or not self.optimizer.group_rates,
+            "optimizer.group_rates",
+            f"are for a network of your own; a `{self.model.kind}` has layers",
+            f"{choices.LAYER_RATES} gives one rate per layer",
+        )
+        require(
+            not (self.optimizer.group_rates and self.optimizer.layer_learning_rates),
+            "optimizer.group_rates",
+            "and layer_learning_rates are given both",
+            "leave one of them out",
+        )
         rates, layers = self.optimizer.layer_learning_rates, len(self.model.hidden) + 1
         require(
             self.model.kind != "mlp" or rates is None or len(rates) == layers,

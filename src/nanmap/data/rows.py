@@ -8,15 +8,16 @@ import numpy as np
 
 from nanmap.config import Config, DataSettings
 from nanmap.config.choices import FILE_KINDS
+from nanmap.config.code import is_code
 from nanmap.config.load import file_stamp
-from nanmap.config.losses import LOSSES
+from nanmap.config.losses import loss_entry
 from nanmap.data.encoding import Source
 from nanmap.data.formulas import made_rows
 from nanmap.data.given import KIND as GIVEN
 from nanmap.data.given import held, read_given
 from nanmap.data.missing import drop_rows, fill_with_means
 from nanmap.data.scaling import UNSCALED, Scaling, fit_scaling
-from nanmap.data.tables import Arrays, encode_given, read_arrays, read_table
+from nanmap.data.tables import Arrays, RowForm, encode_given, read_arrays, read_table
 from nanmap.data.words import listed
 from nanmap.errors import InputError
 
@@ -33,6 +34,7 @@ class Rows:
         classes: what the classes are called; none for numbers.
         sources: the columns of the data that the inputs were made from.
         input_scaling, target_scaling: how each column was scaled.
+        input_form, target_form: how the numbers of one row lie in the file, as networks of the user's own see them.
     """
 
     inputs: np.ndarray
@@ -45,6 +47,8 @@ class Rows:
     sources: tuple[Source, ...] = ()
     input_scaling: Scaling = UNSCALED
     target_scaling: Scaling = UNSCALED
+    input_form: RowForm | None = None
+    target_form: RowForm | None = None
 
     @property
     def n(self) -> int:
@@ -54,7 +58,9 @@ class Rows:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of everything in them, the same in every process."""
-        made = hashlib.sha256(repr((self.report, self.features, self.classes, self.sources)).encode())
+        told = (self.report, self.features, self.classes, self.sources)
+        forms = (self.input_form, self.target_form) if self.input_form or self.target_form else ()
+        made = hashlib.sha256(repr(told + forms).encode())
         arrays = self.inputs, self.targets, self.val_inputs, self.val_targets
         for array in (*arrays, *self.input_scaling, *self.target_scaling):
             made.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
@@ -78,32 +84,40 @@ def load_rows(config: Config) -> Rows:
     >>> load_rows(build_config(tree)).targets.ravel()
     array([0.5, 1. , 1.5])
     """
-    rows = _kept(config.data, config.loss.kind == "softmax_cross_entropy")
-    if LOSSES[config.loss.kind].of_classes:
+    softmax = config.loss.kind == "softmax_cross_entropy"
+    rows = _kept(config.data, softmax, is_code(config.model.kind))
+    # Whole numbers may be the labels of a network of the user's own, which knows how many classes there are.
+    labels = softmax and rows.target_form is not None and rows.target_form.whole
+    if loss_entry(config.loss.kind).of_classes and not labels:
         _check_shares(config, rows.targets)
     return rows
 
 
-def _kept(data: DataSettings, always_one_hot: bool) -> Rows:
-    """Rows as they were made before: those of arrays go when these go, others stay."""
+def _kept(data: DataSettings, always_one_hot: bool, any_rank: bool) -> Rows:
+    """Rows as they were made before: those of arrays go when these go, others stay.
+
+    Args:
+        always_one_hot: whether two classes become two columns, too.
+        any_rank: keep in mind how the numbers of a row lie, and whether they are whole.
+    """
     given = held(data.sha256) if data.kind == GIVEN else None
     if given is None:
-        return _load(data, always_one_hot, file_stamp(data.path))
-    key = data, always_one_hot
+        return _load(data, always_one_hot, any_rank, file_stamp(data.path))
+    key = data, always_one_hot, any_rank
     if key not in given.made:
-        given.made[key] = _made(data, encode_given(data, given, always_one_hot))
+        given.made[key] = _made(data, encode_given(data, given, always_one_hot, any_rank))
     return given.made[key]
 
 
 @lru_cache(maxsize=4096)
-def _load(data: DataSettings, always_one_hot: bool, stamp: tuple[int, int] | None) -> Rows:
+def _load(data: DataSettings, always_one_hot: bool, any_rank: bool, stamp: tuple[int, int] | None) -> Rows:
     """`stamp` tells a file that changed since it was read from the one that was read."""
-    return _made(data, _raw(data, always_one_hot))
+    return _made(data, _raw(data, always_one_hot, any_rank))
 
 
 def _made(data: DataSettings, arrays: Arrays) -> Rows:
     """Without gaps, split and scaled."""
-    inputs, targets, report, features, classes, sources, target = arrays
+    inputs, targets, report, features, classes, sources, target, *forms = arrays
     report = list(report)
     if data.missing == "drop":
         inputs, targets, told = drop_rows(inputs, targets)
@@ -136,6 +150,7 @@ def _made(data: DataSettings, arrays: Arrays) -> Rows:
         sources or tuple(map(Source, features)),
         of_inputs,
         of_targets,
+        *forms,
     )
 
 
@@ -171,11 +186,11 @@ def _check_shares(config: Config, targets: np.ndarray) -> None:
         )
 
 
-def _raw(data: DataSettings, always_one_hot: bool) -> Arrays:
+def _raw(data: DataSettings, always_one_hot: bool, any_rank: bool) -> Arrays:
     if data.kind == "npz":
-        return read_arrays(data, always_one_hot)
+        return read_arrays(data, always_one_hot, any_rank)
     if data.kind in FILE_KINDS:
         return read_table(data, always_one_hot)
     if data.kind == GIVEN:
-        return encode_given(data, read_given(data.path, data.sha256 or ""), always_one_hot)
+        return encode_given(data, read_given(data.path, data.sha256 or ""), always_one_hot, any_rank)
     return made_rows(data)

@@ -22,6 +22,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+class RowForm(NamedTuple):
+    """How the numbers of one row lie.
+
+    Attributes:
+        shape: of one row.
+        whole: whether they are whole numbers.
+    """
+
+    shape: tuple[int, ...]
+    whole: bool = False
+
+
 class Arrays(NamedTuple):
     """Inputs and targets as numbers, before splitting and scaling.
 
@@ -32,6 +44,7 @@ class Arrays(NamedTuple):
         classes: what the classes are called; none for numbers.
         sources: the columns of a table that the inputs were made from; none where each is one.
         target: what the target is called, where its settings do not say it.
+        input_form, target_form: how the numbers of a row lay in the file; None where each row is a list of numbers.
     """
 
     inputs: np.ndarray
@@ -41,10 +54,12 @@ class Arrays(NamedTuple):
     classes: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     target: str | None = None
+    input_form: RowForm | None = None
+    target_form: RowForm | None = None
 
 
-def read_arrays(data: DataSettings, always_one_hot: bool) -> Arrays:
-    """Arrays `x` `[n, features]` and `y` `[n]` or `[n, outputs]` of an npz file.
+def read_arrays(data: DataSettings, always_one_hot: bool, any_rank: bool = False) -> Arrays:
+    """Arrays `x` `[n, features]` and `y` `[n]` or `[n, outputs]` of an npz file, with `any_rank` of more axes than that.
 
     With `data.target_kind = "class"` a single column of `y` holds labels; several hold a share of each class.
 
@@ -54,7 +69,7 @@ def read_arrays(data: DataSettings, always_one_hot: bool) -> Arrays:
     path = _existing(data)
     try:
         with np.load(path, allow_pickle=False) as file:
-            x, y = np.asarray(file["x"], float), file["y"]
+            x, y = np.asarray(file["x"], None if any_rank else float), file["y"]
     except KeyError:
         raise InputError(
             "needs the arrays `x` and `y`", file=path, mend="np.savez(path, x=inputs, y=targets)"
@@ -63,11 +78,17 @@ def read_arrays(data: DataSettings, always_one_hot: bool) -> Arrays:
         problem = f": {error}" if zipfile.is_zipfile(path) else ""
         mend = "np.savez(path, x=inputs, y=targets)"
         raise InputError(f"is no readable npz file{problem}", file=path, mend=mend) from None
+    input_form, target_form = None, None
+    if any_rank:
+        x, input_form = _flat(x, data.scale_inputs == "none")
+        y, target_form = _flat(y, data.scale_targets == "none" and data.target_kind == "number")
+        x = x.astype(float)
     if not (x.ndim == 2 and y.ndim in (1, 2) and len(x) == len(y)):
         raise InputError(
             f"`x` {x.shape} and `y` {y.shape} do not fit together",
             file=path,
-            allowed="x [n, features], y [n] or [n, outputs]",
+            allowed="x [n, …], y [n] or [n, …]" if any_rank else "x [n, features], y [n] or [n, outputs]",
+            mend=None if any_rank or x.ndim < 3 else "x.reshape(len(x), -1); networks of your own take any rank",
         )
     y = y.reshape(len(y), -1)
     features = tuple(f"x[{index}]" for index in range(x.shape[1]))
@@ -78,7 +99,7 @@ def read_arrays(data: DataSettings, always_one_hot: bool) -> Arrays:
         import pandas as pd
 
         targets, classes = encode_classes(data, pd.Series(y[:, 0], name="y"), always_one_hot)
-        return Arrays(x, targets.values, [f"target {targets.said}"], features, classes)
+        return Arrays(x, targets.values, [f"target {targets.said}"], features, classes, input_form=input_form)
     if y.dtype.kind not in "iufb":
         raise InputError("`y` holds no numbers", file=path, mend='data.target_kind = "class" predicts labels')
     y = y.astype(float)
@@ -87,7 +108,7 @@ def read_arrays(data: DataSettings, always_one_hot: bool) -> Arrays:
     if data.missing != "keep" and np.isinf(y).any():
         raise InputError("`y` holds an infinity", file=path, mend="remove the row or repair the value")
     classes = tuple(f"y[{index}]" for index in range(y.shape[1])) if data.target_kind == "class" else ()
-    return Arrays(x, y, [], features, classes)
+    return Arrays(x, y, [], features, classes, input_form=input_form, target_form=target_form)
 
 
 def read_table(data: DataSettings, always_one_hot: bool) -> Arrays:
@@ -127,29 +148,44 @@ def read_table(data: DataSettings, always_one_hot: bool) -> Arrays:
     return Arrays(*_side_by_side(columns, targets.values, report), classes, tuple(each.source for each in columns))
 
 
-def encode_given(data: DataSettings, given: GivenArrays, always_one_hot: bool) -> Arrays:
+def _flat(array: np.ndarray, unscaled: bool) -> tuple[np.ndarray, RowForm | None]:
+    """An array of any rank as `[n, columns]`, and how its rows lay. What is scaled is not whole any more."""
+    if not array.size or not array.ndim:
+        return array, None
+    return array.reshape(len(array), -1), RowForm(array.shape[1:], array.dtype.kind in "iub" and unscaled)
+
+
+def encode_given(data: DataSettings, given: GivenArrays, always_one_hot: bool, any_rank: bool = False) -> Arrays:
     """Inputs, targets and a report from what a program in Python gave: columns as those of a table, numbers as they are.
 
     Args:
         data: the settings.
         given: the arrays.
         always_one_hot: as for `read_table`.
+        any_rank: take numbers of any rank, and say how they lie.
 
     Raises:
         InputError: naming the column, the row and the value that cannot be trained on; or shapes that no network takes.
     """
-    targets, classes, said, target = _given_targets(data, given.targets, always_one_hot)
+    part, input_form, target_form = given.targets, None, None
+    if any_rank and isinstance(part, np.ndarray):
+        part, target_form = _flat(part, data.scale_targets == "none" and data.target_kind == "number")
+        target_form = None if data.target_kind == "class" and part.shape[1] == 1 else target_form  # it is encoded
+    targets, classes, said, target = _given_targets(data, part, always_one_hot)
     if isinstance(given.inputs, tuple):
         columns = _encoded(data, [column.series() for column in _chosen(data, given.inputs)])
         report = [*(column.said for column in columns), *said]
         sources = tuple(column.source for column in columns)
-        return Arrays(*_side_by_side(columns, targets, report), classes, sources, target)
-    inputs, names = _matrix("x", given.inputs)
+        return Arrays(*_side_by_side(columns, targets, report), classes, sources, target, None, target_form)
+    inputs = given.inputs
+    if any_rank and data.columns is None:
+        inputs, input_form = _flat(inputs, data.scale_inputs == "none")
+    inputs, names = _matrix("x", inputs)
     kept = _picked(data, names)
     # In one order, whatever order theirs was: sums over them are the same to the last bit.
     inputs, features = np.ascontiguousarray(inputs[:, kept]), tuple(names[place] for place in kept)
     _check_numbers(data, inputs, features)
-    return Arrays(inputs, targets, said, features, classes, target=target)
+    return Arrays(inputs, targets, said, features, classes, (), target, input_form, target_form)
 
 
 def _given_targets(

@@ -84,7 +84,8 @@ def _manifest(plan: Plan, engine: Engine, search: dict[str, Any]) -> dict[str, A
         "backend": engine.backend,
         "widths": {variant.program.key: engine.width(variant.program) for variant in variants},
     }
-    return make_manifest(identity) | {"columns_of_a_map": 0.0, "wall_seconds": 0.0, "narrowed": {}}
+    packages = dict.fromkeys(package for variant in variants for package in variant.program.model.packages)
+    return make_manifest(identity, packages) | {"columns_of_a_map": 0.0, "wall_seconds": 0.0, "narrowed": {}}
 
 
 def _search(plan: Plan, rows: EdgeRows, span: Span, engine: Engine, resumed: Resumed, observer: Observer) -> None:

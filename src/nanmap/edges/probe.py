@@ -18,6 +18,7 @@ from nanmap.outcomes import Cause, Facts, Outcome, classify
 from nanmap.plan import Lanes, Plan, Variant
 from nanmap.theory import linear_problem
 from nanmap.theory.predict import why_not_linear_descent
+from nanmap.training.lane_numbers import layers_of
 
 TAIL_STEPS = 600  # least horizon of a decision by the tail: modes near the largest have mostly died out by then
 ROUNDING = 64  # units in the last place by which an output must move for the loss to count as growing
@@ -94,10 +95,7 @@ class Prober:
             keys, variant = np.unique(np.stack([lanes.variant, steps[mine]]), axis=1, return_inverse=True)
             made = tuple(replace(lanes.variants[number], steps=int(budget)) for number, budget in keys.T)
             learning_rates = lanes.learning_rates.copy()
-            if self.edges.layer is None:
-                learning_rates[:] = rates[mine, None]
-            else:
-                learning_rates[:, self.edges.layer] = rates[mine]
+            learning_rates[:, layers_of(lanes.program.model, self.edges.layer)] = rates[mine, None]
             yield replace(lanes, variants=made, variant=variant.reshape(-1), learning_rates=learning_rates)
 
 

@@ -23,7 +23,7 @@ class EdgeRows:
 
     Attributes:
         rate: the axis of rates, or None.
-        layer: the layer whose rate is searched, or None for all.
+        layer: the layer whose rate is searched, or None for all that have none of their own.
         axes: the other axes, in the order of the grid.
         seeds: how many rows differ only in seeds.
 

@@ -28,7 +28,8 @@ def form_groups(
     rows = {variant.rows: index for index, variant in enumerate(lanes.variants)}
     row_id = np.array([rows[variant.rows] for variant in lanes.variants])[lanes.variant[cells]]
     steps = np.array([variant.steps for variant in lanes.variants])[lanes.variant[cells]]
-    seed = lanes.seed[cells] if lanes.program.order != "sequential" else np.zeros_like(cells)
+    drawn = lanes.program.order != "sequential" or lanes.program.model.keyed
+    seed = lanes.seed[cells] if drawn else np.zeros_like(cells)
     behind = np.zeros(len(cells), bool) if last is None else last
     order = np.lexsort((lanes.position[cells], behind, seed, row_id, steps))
     keys = np.stack([steps, row_id, seed])[:, order]

@@ -8,7 +8,7 @@ import numpy as np
 from nanmap.data import Rows
 from nanmap.outcomes import TENTHS
 from nanmap.plan import Lanes
-from nanmap.training.batches import padded
+from nanmap.training.batches import laid_out
 from nanmap.training.cell import Task
 from nanmap.training.order import order_key
 from nanmap.training.program import Program
@@ -42,10 +42,10 @@ def task_of(lanes: Lanes, cell: int) -> Task:
 
 @lru_cache(maxsize=512)
 def _kept_rows(program: Program, rows: Rows) -> tuple[np.ndarray, ...]:
-    """Rows on the minor axis, zeros behind them: inputs in the program's dtype, targets in the losses'."""
+    """Inputs in the program's dtype, targets in the losses', as its model takes them."""
     return (
-        padded(rows.inputs, program.rows, program.dtype),
-        padded(rows.targets, program.rows, program.wide),
-        padded(rows.val_inputs, program.val_rows, program.dtype),
-        padded(rows.val_targets, program.val_rows, program.wide),
+        laid_out(program.model, rows.inputs, program.rows, program.dtype),
+        laid_out(program.model, rows.targets, program.rows, program.wide, targets=True),
+        laid_out(program.model, rows.val_inputs, program.val_rows, program.dtype),
+        laid_out(program.model, rows.val_targets, program.val_rows, program.wide, targets=True),
     )

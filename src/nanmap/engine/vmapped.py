@@ -14,8 +14,9 @@ import optax
 from jax.sharding import Sharding
 
 from nanmap.engine.one_kernel import in_kernels
+from nanmap.engine.stretches import Walk, in_stretches
 from nanmap.models.base import Array, Layers, is_shape
-from nanmap.training.batches import all_rows, batch_of, epoch_rows
+from nanmap.training.batches import all_rows, batch_of, epoch_rows, laid_out, short_batch
 from nanmap.training.cell import (
     MARKS,
     Batch,
@@ -25,16 +26,39 @@ from nanmap.training.cell import (
     Losses,
     State,
     Task,
+    Trace,
+    advance,
     assess,
     begin,
+    happened,
+    no_trace,
+    recorded,
     running,
     update,
 )
 from nanmap.training.program import Program
 
-UpdateAll = Callable[[Any, Batch, Array], Any]
 RunLoop = Callable[[Callable[[Any], Any], Any], Any]  # from a loop and what it starts with to what it ends with
-Carry = tuple[Array, Any]  # the updates made, and a state as the loop carries it
+Carry = tuple[
+    Array, Any
+]  # the updates made; and a state as the loop carries it, or the next stretch's length and a state
+BatchAt = Callable[[Array], Batch]
+
+
+class Updates(NamedTuple):
+    """How a loop carries a state, and makes updates.
+
+    Attributes:
+        carried: a state as the loop carries it, given the carry before, if there is one.
+        opened: the state.
+        some: the updates from one step to before another, `(batch_at, first, last, carry) -> carry`.
+        next: the next one with all rows, or as many of those before `stop` as it likes, `(batch, step, stop, carry) -> (step, carry)`.
+    """
+
+    carried: Callable[[State, Any], Any]
+    opened: Callable[[Any], State]
+    some: Callable[[BatchAt, Array, Array, Any], Any]
+    next: Callable[[Batch, Array, Array, Any], Carry]
 
 
 class Group(NamedTuple):
@@ -105,12 +129,18 @@ def group_shapes(program: Program, width: int, slots: int, sharding: Sharding) -
 
     scalar = array((), "int32")
     model = program.model
+
+    def rows(count: int, targets: bool) -> jax.ShapeDtypeStruct:
+        columns, dtype = (model.outputs, program.wide) if targets else (model.features, program.dtype)
+        made = laid_out(model, np.zeros((count, columns)), count, dtype, targets=targets)
+        return array(made.shape, made.dtype)
+
     task = Task(
-        x=array((model.features, program.rows), program.dtype),
-        y=array((model.outputs, program.rows), program.wide),
+        x=rows(program.rows, targets=False),
+        y=rows(program.rows, targets=True),
         n=scalar,
-        val_x=array((model.features, program.val_rows), program.dtype),
-        val_y=array((model.outputs, program.val_rows), program.wide),
+        val_x=rows(program.val_rows, targets=False),
+        val_y=rows(program.val_rows, targets=True),
         val_n=scalar,
         steps_per_epoch=scalar,
         steps=scalar,
@@ -119,7 +149,9 @@ def group_shapes(program: Program, width: int, slots: int, sharding: Sharding) -
     # Weak: beside 16-bit arrays a hyperparameter acts as a Python number does. 1 − 0.999 is 0.001 then, not 0.
     numbers = {name: array((width,), program.wide, weak=program.narrow) for name in program.numbers}
     lane = Lane(numbers, array((width, model.layers), program.wide))
-    start = jax.tree.map(lambda shape: array((width, *shape), program.dtype), model.shapes(), is_leaf=is_shape)
+    start = jax.tree.map(
+        lambda shape: array((width, *shape), getattr(shape, "dtype", program.dtype)), model.shapes(), is_leaf=is_shape
+    )
 
     def one(lane: Lane, parameters: Layers, model_state: Layers) -> Packed:
         return packed(jax.vmap(jax.vmap(partial(begin, program)))(lane, parameters, model_state))
@@ -144,39 +176,86 @@ def train_group(
     """
     task, lanes = group.task, group.lanes
     begin_all = jax.vmap(partial(begin, program))
-    update_all = jax.vmap(partial(update, program, gradient=gradient), in_axes=(0, None, 0, None, None))
     assess_all = jax.vmap(partial(assess, program), in_axes=(0, None, 0, None, None))
     state = jax.lax.cond(group.fresh, lambda: begin_all(lanes, state.parameters, state.model_state), lambda: state)
 
-    # Packing spares a network kernels; in a model of a few numbers it doubles the time of an update.
-    carried: Callable[[State], Any]
-    opened: Callable[[Any], State]
-    carried, opened = (packed, unpacked) if program.model.hidden_units and run_loop is in_kernels else (_as_is, _as_is)
+    def going(state: State) -> Array:
+        return jnp.any(running(state.events)) if stop_early else jnp.ones((), bool)
 
-    def one(state: Any, batch: Batch, step: Array) -> Any:
-        return carried(update_all(lanes, task, opened(state), batch, step))
+    alone = run_loop is in_kernels
+    updates = _one_by_one(program, group, gradient) if alone else _in_stretches(program, group, gradient, going)
+    carried, opened = updates.carried, updates.opened
 
     def to_mark(index: Array, carry: Carry) -> Carry:
         stop = group.marks[index]
-        several = partial(_one_update, program) if program.full_batch else partial(_rest_of_epoch, program, run_loop)
 
         def unfinished(carry: Carry) -> Array:
             step, state = carry
-            going = jnp.any(running(opened(state).events)) if stop_early else True
-            return (step < stop) & going
+            return (step < stop) & going(opened(state))
 
         def train(carry: Carry) -> Carry:
-            return jax.lax.while_loop(unfinished, partial(several, task, one, stop), carry)
+            several = partial(_all_rows, program) if program.full_batch else partial(_rest_of_epoch, program, run_loop)
+            return jax.lax.while_loop(unfinished, partial(several, task, updates, stop), carry)
 
         _, state = run_loop(train, carry) if program.full_batch else train(carry)
         assessed = jax.lax.cond(
             group.record[index],
-            lambda: carried(assess_all(lanes, task, opened(state), index, group.events[index])),
+            lambda: carried(assess_all(lanes, task, opened(state), index, group.events[index]), state),
             lambda: state,
         )
         return stop, assessed
 
-    return opened(jax.lax.fori_loop(0, MARKS, to_mark, (group.start, carried(state)))[1])
+    return opened(jax.lax.fori_loop(0, MARKS, to_mark, (group.start, carried(state, None)))[1])
+
+
+def _one_by_one(program: Program, group: Group, gradient: Gradient | None) -> Updates:
+    """Updates that are looked at one by one."""
+    update_all = jax.vmap(partial(update, program, gradient=gradient), in_axes=(0, None, 0, None, None))
+    # Packing spares a network kernels; in a model of a few numbers it doubles the time of an update.
+    pack, unpack = (packed, unpacked) if program.model.hidden_units else (_as_is, _as_is)
+
+    def one(state: Any, batch: Batch, step: Array) -> Any:
+        return pack(update_all(group.lanes, group.task, unpack(state), batch, step))
+
+    def some(batch_at: BatchAt, first: Array, last: Array, state: Any) -> Any:
+        return jax.lax.fori_loop(first, last, lambda step, state: one(state, batch_at(step), step), state)
+
+    return Updates(
+        lambda state, before: pack(state),
+        unpack,
+        some,
+        lambda batch, step, stop, state: (step + 1, one(state, batch, step)),
+    )
+
+
+def _in_stretches(
+    program: Program, group: Group, gradient: Gradient | None, going: Callable[[State], Array]
+) -> Updates:
+    """Updates in stretches, see `engine/stretches.py`; the carry is the length of the next one, and the state."""
+    advance_all = jax.vmap(partial(advance, program, gradient=gradient), in_axes=(0, None, 0, None, None))
+    look_all = jax.vmap(recorded, in_axes=(0, 0, 0, 0, None))
+    lanes = group.lanes.learning_rates.shape[:1]
+    blank = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, lanes), no_trace(program))
+
+    def look(before: State, made: State, trace: Trace, step: Array, count: Array) -> tuple[State, Array]:
+        # The epoch's sum holds all losses; it may overflow where no loss did, and then nothing is found in single updates.
+        loss = jnp.where(count == 1, made.losses.batch, made.losses.epoch)
+        after = look_all(before, made, trace, loss, step)
+        return after, jnp.any(jax.vmap(happened)(before.events, after.events))
+
+    def some(batch_at: BatchAt, first: Array, last: Array, carry: tuple[Array, State]) -> tuple[Array, State]:
+        def one(state: State, traces: Trace, step: Array) -> tuple[State, Trace]:
+            made, trace = advance_all(group.lanes, group.task, state, batch_at(step), step)
+            return made, jax.tree.map(jnp.logical_or, traces, trace)
+
+        return in_stretches(Walk(one, look, blank, going), first, last, *carry)
+
+    return Updates(
+        lambda state, before: (before[0] if before else jnp.int32(1), state),
+        lambda carry: carry[1],
+        some,
+        lambda batch, step, stop, carry: (stop, some(lambda step: batch, step, stop, carry)),
+    )
 
 
 def packed(state: State) -> Packed:
@@ -195,21 +274,28 @@ def _as_is(state: State) -> State:
     return state
 
 
-def _one_update(program: Program, task: Task, one: UpdateAll, stop: Array, carry: Carry) -> Carry:
+def _all_rows(program: Program, task: Task, updates: Updates, stop: Array, carry: Carry) -> Carry:
     """All rows at once."""
     step, state = carry
-    batch = all_rows(program, task)
-    return step + 1, one(state, batch, step)
+    return updates.next(all_rows(program, task), step, stop, state)
 
 
-def _rest_of_epoch(program: Program, run_loop: RunLoop, task: Task, one: UpdateAll, stop: Array, carry: Carry) -> Carry:
+def _rest_of_epoch(
+    program: Program, run_loop: RunLoop, task: Task, updates: Updates, stop: Array, carry: Carry
+) -> Carry:
     """The updates up to the end of the epoch, or to `stop`; rows are put in order once, not once per update."""
     first, state = carry
     epoch, place = first // task.steps_per_epoch, first % task.steps_per_epoch
     last = first + jnp.minimum(task.steps_per_epoch - place, stop - first)  # a next epoch may begin beyond int32
     x, y = epoch_rows(program, task, epoch)
+    batch_at = partial(batch_of, program, task, x, y)
+    if not program.short:
+        return last, run_loop(partial(updates.some, batch_at, first, last), state)
 
-    def update_with(step: Array, state: Any) -> Any:
-        return one(state, batch_of(program, task, x, y, step), step)
+    def with_the_short_one(state: Any) -> Any:
+        end = first - place + task.steps_per_epoch - 1  # the short batch's step
+        state = updates.some(batch_at, first, jnp.minimum(last, end), state)
+        ends = lambda state: updates.next(short_batch(program, x, y), end, end + 1, state)[1]  # noqa: E731
+        return jax.lax.cond(last > end, ends, lambda state: state, state)
 
-    return last, run_loop(lambda state: jax.lax.fori_loop(first, last, update_with, state), state)
+    return last, run_loop(with_the_short_one, state)

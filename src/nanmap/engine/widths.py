@@ -31,6 +31,8 @@ def lane_bytes(program: Program) -> int:
 
 def width_of(program: Program, backend: str) -> int:
     """Cells per group: a power of two, never a function of the grid."""
+    if program.model.most_together is not None:
+        return program.model.most_together
     if is_on_chip(program, backend):
         return ON_CHIP_BYTES // program.item_bytes
     low, high = LIMITS[backend]

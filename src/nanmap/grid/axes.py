@@ -1,5 +1,6 @@
 """Axes: a named list of values for a config key, or of bundles of settings. Values are made once, cells never."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Self
@@ -8,6 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from nanmap.config.base import Number, Settings, Whole, as_whole, require
+from nanmap.config.code import GROUP_RATES, open_key
 from nanmap.config.keys import takes_whole_numbers
 from nanmap.errors import InputError, did_you_mean
 
@@ -133,6 +135,9 @@ def column_names(specs: list[AxisSpec]) -> list[str]:
 
 def short_name(key: str) -> str:
     """The column of an axis on a config key, unless another axis would have the same: the last part of the key."""
+    own = open_key(key)
+    if own and own[0] == GROUP_RATES:
+        return f"learning_rate_{re.sub('[^0-9A-Za-z]+', '_', own[1]).strip('_')}"
     table, _, last = key.rpartition(".")
     if last == "kind":
         return table

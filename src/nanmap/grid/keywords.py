@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any, TypedDict
 
 from nanmap.config import Config
+from nanmap.config.code import open_key
 from nanmap.config.elsewhere import suggestion
 from nanmap.config.keys import METRICS, METRICS_MEND, check_key, is_layer_rate, known_keys
 from nanmap.config.load import ALTERNATIVES
@@ -37,6 +38,10 @@ class Keywords(TypedDict, total=False):
     target_kind: str
     data_seed: int
     validation_split: float
+    model: str
+    arguments: Mapping[str, Any]
+    numbers: Mapping[str, float]
+    rewrite: bool
     hidden: Sequence[int]
     activation: str
     output_activation: str
@@ -54,6 +59,7 @@ class Keywords(TypedDict, total=False):
     optimizer: str
     learning_rate: float
     layer_learning_rates: Sequence[float] | None
+    group_rates: Mapping[str, float]
     momentum: float | None
     nesterov: bool
     b1: float
@@ -112,7 +118,7 @@ def full_key(name: str, beside: Iterable[str] = ()) -> str:
       mend: did you mean `learning_rate`?
     """
     names = keyword_names()
-    if name in known_keys() or is_layer_rate(name):
+    if name in known_keys() or is_layer_rate(name) or open_key(name):
         return name
     if name in names:
         return names[name]

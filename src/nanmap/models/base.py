@@ -23,6 +23,9 @@ Layers = list[Any]
 Numbers = Mapping[str, Array]
 
 
+OWN_PREFIX = "numbers."  # before the name of a number of `[model.numbers]` among those of a cell
+
+
 class Layout(StrEnum):
     """What lies on the minor axis of a network's activations while it trains on batches of some size."""
 
@@ -42,6 +45,42 @@ class Pass(NamedTuple):
     output: Array
     state: Layers
     seen: Any = None
+
+
+class KeptShape(tuple[int, ...]):
+    """The shape of an array that keeps a dtype of its own, whatever the training's."""
+
+    dtype: str
+
+    def __new__(cls, shape: Sequence[int], dtype: str = "int32") -> "KeptShape":
+        """The numbers of a shape."""
+        made = super().__new__(cls, shape)
+        made.dtype = dtype
+        return made
+
+
+class Form(NamedTuple):
+    """How the numbers of a row lie: its shape, and the dtype of whole ones; None that of the training."""
+
+    shape: tuple[int, ...]
+    dtype: str | None = None
+
+
+class Surroundings(NamedTuple):
+    """What a network of the user's own stands between: the rows, the loss, the learning rates.
+
+    Attributes:
+        batch: rows of an update.
+        inputs, targets: of one row.
+        loss: its name.
+        groups: patterns of parameters that have a learning rate of their own.
+    """
+
+    batch: int
+    inputs: Form
+    targets: Form
+    loss: str
+    groups: tuple[str, ...] = ()
 
 
 def is_shape(part: Any) -> bool:
@@ -85,7 +124,8 @@ class Model(ABC):
     def shapes(self) -> tuple[Layers, Layers]:
         """Shapes of the trained parameters and of the state that is not trained, as `forward` takes them.
 
-        A shape is a tuple of whole numbers, `()` that of a scalar; a layer that holds nothing is an empty dict or list.
+        A shape is a tuple of whole numbers, `()` that of a scalar; a layer that holds nothing is an empty dict or list. A
+        `KeptShape` is of an array that is not of the training's dtype.
         """
 
     @abstractmethod
@@ -111,7 +151,7 @@ class Model(ABC):
         layout: Layout,
         training: bool = False,
     ) -> Pass:
-        """One pass of one cell's network.
+        """One pass of one cell's network. Where it is `keyed`, it is given a `key` as well.
 
         Args:
             parameters, state: as in `shapes`.
@@ -121,6 +161,7 @@ class Model(ABC):
             numbers: scalars of the cell, those named in `numbers` among them.
             layout: as `layout` chose it.
             training: whether the pass is part of an update.
+            key: of the update, for what is drawn at random; None while not training.
         """
 
     def place(self, parameters: Layers, numbers: Mapping[str, np.ndarray]) -> Layers:
@@ -157,7 +198,10 @@ class Model(ABC):
 
     def why_idle(self, name: str, settings: ModelSettings) -> str:
         """Why a setting of `[model]` changes nothing, in a clause; "" where it acts."""
-        return "" if name == "kind" or name in self.reads else f"a `{type(self).__name__}` has no such setting"
+        refused = name in ("arguments", "numbers", "rewrite")  # by the config, but for networks of the user's own
+        return (
+            "" if name == "kind" or refused or name in self.reads else f"a `{type(self).__name__}` has no such setting"
+        )
 
     def seeded(self, settings: ModelSettings) -> bool:
         """Whether another seed may draw another start."""
@@ -170,6 +214,45 @@ class Model(ABC):
     def layout(self, batch: int) -> Layout:
         """What lies on the minor axis, whichever was measured to be faster."""
         return Layout.ROWS_MINOR
+
+    def row_forms(self) -> tuple[Form, Form]:
+        """How the inputs and the targets of a row lie before `forward` and the loss, where rows are `exact`."""
+        return Form((self.features,)), Form((self.outputs,))
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Patterns of parameters with learning rates of their own; each is one of the last layers."""
+        return ()
+
+    @property
+    def ordered(self) -> bool:
+        """Whether layers stand in the order of a pass, so that the first one's gradient says something beside the last one's."""
+        return True
+
+    @property
+    def answer_shape(self) -> tuple[int, ...]:
+        """Of the outputs of a row."""
+        return (self.outputs,)
+
+    @property
+    def classes(self) -> int:
+        """How many there are where outputs are logits."""
+        return self.outputs
+
+    @property
+    def exact(self) -> bool:
+        """Whether it sees rows as a plain loop would show them: `[rows, …]`, none but real ones, a short last batch as it is."""
+        return False
+
+    @property
+    def keyed(self) -> bool:
+        """Whether a pass in training draws at random."""
+        return False
+
+    @property
+    def most_together(self) -> int | None:
+        """How many cells may train side by side, a power of two; None for as many as are fast."""
+        return None
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -228,9 +311,19 @@ class Model(ABC):
         return False
 
     @property
+    def trains_otherwise(self) -> bool:
+        """Whether a pass in training may give other outputs than one outside."""
+        return self.batch_statistics
+
+    @property
     def normalised(self) -> bool:
         """Whether a pass sums over the units or the rows to normalise them."""
         return False
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Of whose versions its rows are a function, beside those of every network."""
+        return ()
 
     @property
     def title(self) -> str:

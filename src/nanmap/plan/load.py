@@ -9,9 +9,10 @@ import numpy as np
 from pydantic import ValidationError
 
 from nanmap.config import build_config, parse_assignment, read_toml
+from nanmap.config.code import CODE_KEYS
 from nanmap.config.explain import explained_table, place
 from nanmap.config.keys import check_key
-from nanmap.config.load import PATHS, anchored, with_settings
+from nanmap.config.load import PATHS, anchored, anchored_value, with_settings
 from nanmap.data.given import GivenArrays, with_arrays
 from nanmap.errors import InputError, did_you_mean
 from nanmap.grid.axes import FORMS, short_name
@@ -21,6 +22,8 @@ from nanmap.outcomes import Outcome
 from nanmap.plan.sweep import Sweep, make_sweep
 from nanmap.plan.sweep_file import MapSpec, SweepFile
 from nanmap.results.columns import COLUMNS
+
+NAMING = (*PATHS, *CODE_KEYS)  # settings that name files
 
 
 def load_sweep(path: str | Path, overrides: Iterable[str] = (), arrays: GivenArrays | None = None) -> Sweep:
@@ -171,19 +174,15 @@ def _override_axis(axes: list[dict[str, Any]], key: str, value: Any, file: Path)
 def _anchored_axes(axes: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
     """Axes over file names are relative to the config's folder, as the config's own are."""
     for table in axes:
-        if table.get("key") in PATHS and isinstance(table.get("values"), list):
-            table["values"] = [_anchored(value, folder) for value in table["values"]]
+        key = table.get("key")
+        if key in NAMING and isinstance(table.get("values"), list):
+            table["values"] = [anchored_value(key, value, folder) for value in table["values"]]
         choices = table.get("choices")
         for settings in choices.values() if isinstance(choices, dict) else ():
-            for key in PATHS if isinstance(settings, dict) else ():
+            for key in NAMING if isinstance(settings, dict) else ():
                 if key in settings:
-                    settings[key] = _anchored(settings[key], folder)
+                    settings[key] = anchored_value(key, settings[key], folder)
     return axes
-
-
-def _anchored(value: Any, folder: Path) -> Any:
-    """A file name made absolute; whatever is no text is left for the validation to refuse."""
-    return str((folder / value).resolve()) if isinstance(value, str) else value
 
 
 def _find_axis(name: str, specs: list[dict[str, Any]], file: Path | None) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from typing import Any
 
 from nanmap.config.choices import ARRAY_KINDS, FILE_KINDS, LAYER_RATES, LEARNING_RATE, TABLE_KINDS
 from nanmap.config.keys import known_keys
-from nanmap.config.losses import LOSSES, losses_that_read
-from nanmap.config.optimizers import OPTIMIZERS, optimizers_that_read
+from nanmap.config.losses import loss_entry, losses_that_read
+from nanmap.config.optimizers import OPTIMIZERS, optimizer_entry, optimizers_that_read
 from nanmap.plan.plan import Plan
 from nanmap.plan.variant import Variant
 
@@ -64,11 +64,11 @@ def _words(variants: list[Variant]) -> dict[str, str]:
 
 
 def _rule_reads(name: str) -> Acts:
-    return lambda variant: name in OPTIMIZERS[variant.config.optimizer.kind].reads
+    return lambda variant: name in optimizer_entry(variant.config.optimizer.kind).reads
 
 
 def _loss_reads(name: str) -> Acts:
-    return lambda variant: name in LOSSES[variant.config.loss.kind].reads
+    return lambda variant: name in loss_entry(variant.config.loss.kind).reads
 
 
 def _data(*kinds: str) -> Acts:

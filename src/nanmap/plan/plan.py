@@ -13,9 +13,10 @@ from nanmap.config.settings import TrainingSettings
 from nanmap.errors import InputError
 from nanmap.grid import Cells
 from nanmap.outcomes import enough
+from nanmap.plan.permission import refuse_code
 from nanmap.plan.sweep import Sweep
 from nanmap.plan.variant import Variant, make_variant
-from nanmap.training.lane_numbers import LaneNumber, lane_number
+from nanmap.training.lane_numbers import LaneNumber, lane_number, layers_of
 from nanmap.training.program import Program, leaves_zero
 
 
@@ -66,10 +67,19 @@ class Plan:
     >>> plan = Plan(make_sweep(tree, axes))
     >>> [len(batch) for batch in plan.lanes(plan.grid.cells(np.arange(4)))]
     [2, 2]
+
+    Args:
+        sweep: what is trained.
+        allow_python: whether code that its settings name may be imported.
+
+    Raises:
+        InputError: they name code, and it may not.
     """
 
-    def __init__(self, sweep: Sweep) -> None:
-        self.sweep = sweep
+    def __init__(self, sweep: Sweep, allow_python: bool = False) -> None:
+        if not allow_python:
+            refuse_code(sweep)
+        self.sweep, self.allow_python = sweep, allow_python
         self.grid = sweep.grid
         number_dims = [self._is_numbers(dimension) for dimension in self.grid.dimensions]
         self.number_dims = [index for index, numbers in enumerate(number_dims) if numbers]
@@ -182,8 +192,7 @@ class Plan:
         for dimension, number, values in self.number_values:
             along = values[places[dimension][position]]
             if number.per_layer:
-                layers = range(program.model.layers) if number.layer is None else [number.layer]
-                learning_rates[:, layers] = along[:, None]
+                learning_rates[:, layers_of(program.model, number.layer)] = along[:, None]
             elif number.whole:  # the seed
                 seed = along
             else:

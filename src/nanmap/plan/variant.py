@@ -6,11 +6,12 @@ import numpy as np
 
 from nanmap.config import Config
 from nanmap.config.choices import LAYER_RATES
-from nanmap.config.optimizers import OPTIMIZERS
-from nanmap.data import Rows, affine_floor, load_rows, loss_constant, network_floor
+from nanmap.config.code import is_code
+from nanmap.config.optimizers import optimizer_entry
+from nanmap.data import Rows, affine_floor, label_references, load_rows, loss_constant, network_floor
 from nanmap.errors import InputError
 from nanmap.plan.budget import budget
-from nanmap.training.lane_numbers import LANE_NUMBERS, NUMBERS
+from nanmap.training.lane_numbers import LANE_NUMBERS, NUMBERS, own_number
 from nanmap.training.program import Program, program_of
 
 
@@ -35,6 +36,11 @@ class Variant:
     def references(self, delta: float) -> tuple[float, float]:
         """`loss_floor` and `loss_constant` of a cell with this `loss.delta`."""
         given, kind = self.config.outcome.floor, self.config.loss.kind
+        if is_code(kind):  # nobody knows what a constant answer costs, nor a straight line
+            return (np.nan if isinstance(given, str) else float(given)), np.nan
+        if self.program.labelled:
+            floor, constant = label_references(self.rows, self.program.model.classes)
+            return (floor if isinstance(given, str) else float(given)), constant
         constant = loss_constant(self.rows, kind, delta)
         if not isinstance(given, str):
             return float(given), constant
@@ -46,6 +52,8 @@ def make_variant(config: Config) -> Variant:
     """Everything about one config that is known before training."""
     rows = load_rows(config)
     program = program_of(config, rows)
+    if program.labelled:
+        _check_labels(config, rows, program.model.classes)
     per_epoch, steps = budget(config, program, rows.n)
     training = config.training
     if program.stops and not program.full_loss:
@@ -66,10 +74,24 @@ def make_variant(config: Config) -> Variant:
     )
 
 
+def _check_labels(config: Config, rows: Rows, classes: int) -> None:
+    """Labels are counted from 0, and there are as many classes as the network has outputs."""
+    known = np.concatenate([rows.targets, rows.val_targets])
+    wrong = known[(known < 0) | (known >= classes)]
+    if len(wrong):
+        raise InputError(
+            f"`y` holds the label {wrong[0]:g}, and the network has {classes} outputs",
+            file=config.data.path,
+            key="model.kind",
+            allowed=f"labels from 0 to {classes - 1}",
+        )
+
+
 def _learning_rates(config: Config, program: Program) -> tuple[float, ...]:
     rates, layers = config.optimizer.layer_learning_rates, program.model.layers
+    groups = config.optimizer.group_rates
     if rates is None:
-        return (config.optimizer.learning_rate,) * layers
+        return (config.optimizer.learning_rate,) * (layers - len(groups)) + tuple(groups.values())
     if len(rates) != layers:
         raise InputError(
             f"one rate per layer: this model has {layers}",
@@ -88,5 +110,6 @@ def _numbers(config: Config) -> dict[str, float]:
             value = getattr(getattr(config, table), field)
             found[number.name] = np.nan if value is None else float(value)
     if config.optimizer.b2 is None:
-        found["b2"] = OPTIMIZERS[config.optimizer.kind].b2
+        found["b2"] = optimizer_entry(config.optimizer.kind).b2
+    found |= {own_number(name): value for name, value in config.model.numbers.items()}
     return found | {"warmup_steps": float(config.optimizer.warmup_steps)}

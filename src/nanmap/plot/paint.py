@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.colors import Normalize
 
 from nanmap.analysis import Kind, Numbers, View, count_names, count_outcomes, most_common, take_medians
-from nanmap.config.losses import LOSSES
+from nanmap.config.losses import loss_entry
 from nanmap.errors import InputError, did_you_mean
 from nanmap.outcomes import Outcome, Verdict
 from nanmap.plot.colormaps import Colouring
@@ -82,7 +82,7 @@ def alive_pixels(folder: RunFolder, view: View) -> np.ndarray:
 def _check_classes(column: Column, settings: ShownSettings) -> None:
     """What counts classes says nothing of a map without any."""
     if Reason.NO_CLASSES in column.reasons and not any(
-        LOSSES[kind].of_classes for kind in settings.values("loss.kind")
+        loss_entry(kind).of_classes for kind in settings.values("loss.kind")
     ):
         raise InputError(
             "says nothing where numbers are predicted: it would count exact equalities",

@@ -6,7 +6,7 @@ import numpy as np
 
 from nanmap.analysis import Shown, View
 from nanmap.config.choices import FILE_KINDS
-from nanmap.config.optimizers import OPTIMIZERS
+from nanmap.config.optimizers import optimizer_entry
 from nanmap.plot.labels import label_of, wrapped
 from nanmap.plot.names import PLURALS
 from nanmap.plot.shown_settings import ShownSettings
@@ -209,7 +209,7 @@ def _data(settings: ShownSettings) -> str:
 
 
 def _optimizer(settings: ShownSettings) -> str:
-    kinds = [OPTIMIZERS[kind].title for kind in settings.values("optimizer.kind")]
+    kinds = [optimizer_entry(kind).title for kind in settings.values("optimizer.kind")]
     name = " or ".join(kinds) if len(kinds) <= 3 else "several optimizers"
     rate, layers = settings.one("optimizer.learning_rate"), settings.owner("optimizer.layer_learning_rates.0")
     fixed = rate is not None and layers is None and settings.one("optimizer.layer_learning_rates") is None

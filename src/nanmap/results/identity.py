@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from nanmap.config.code import code_file, with_file
+
 IDENTITY = ("sweep", "data", "shard_cells", "backend", "widths", "schema", "versions")
 UNHASHED = ("search",)  # part of what edges are, but never of their hash: folders that have edges have it so
 FILE_SETTINGS = ("path", "init_file")
@@ -42,6 +44,8 @@ def _change(key: str, was: Any, now: Any) -> str:
         return "x or y are other arrays"
     if key.startswith("data.") and isinstance(now, str):
         return f"the content of {now.rpartition(' ')[0]} changed"
+    if key.startswith("widths.") and None in (was, now):
+        return "code that the network is made of changed"
     if key.startswith("widths."):
         return f"cells side by side in a program were {_short(was)}, now {_short(now)}"
     setting = key.removeprefix("sweep.").removeprefix("config.")
@@ -94,6 +98,8 @@ def _canonical(value: Any) -> str:
     def bare(item: Any) -> Any:
         if isinstance(item, dict):
             return {key: names[part] if _is_file(key, part) else bare(part) for key, part in item.items()}
+        if (file := code_file(item)) is not None:
+            return with_file(item, names[file])
         return [bare(part) for part in item] if isinstance(item, list) else item
 
     return json.dumps(bare(value), sort_keys=True, ensure_ascii=False)
@@ -101,6 +107,8 @@ def _canonical(value: Any) -> str:
 
 def _files_in(value: Any) -> Iterator[str]:
     """The files that settings name, as they name them."""
+    if (file := code_file(value)) is not None:
+        yield file
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, part in items:
         yield from [part] if _is_file(key, part) else _files_in(part)

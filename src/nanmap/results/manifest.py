@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from nanmap.config import Config
+from nanmap.config.code import code_file
 from nanmap.results.columns import VERSION
 from nanmap.results.identity import VERSIONS, file_names, identity_hash
 
 
-def make_manifest(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """A manifest before the run: the identity, its hash, and the versions beside it."""
+def make_manifest(identity: Mapping[str, Any], frameworks: Iterable[str] = ()) -> dict[str, Any]:
+    """A manifest before the run: the identity, its hash, and the versions beside it; those of `frameworks` among them."""
     manifest: dict[str, Any] = {
         "schema": VERSION,
-        "versions": {name: _version(name) for name in VERSIONS},
+        "versions": {name: _version(name) for name in (*VERSIONS, *frameworks)},
         **_plain(identity),
     }
     manifest["hash"] = identity_hash(manifest)
@@ -26,7 +27,16 @@ def make_manifest(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 def fingerprint(configs: Iterable[Config]) -> list[str]:
     """Name and SHA-256 of every file that the configs read."""
-    paths = {path for config in configs for path in (config.data.path, config.model.init_file) if path}
+    paths = {
+        path
+        for config in configs
+        for path in (
+            config.data.path,
+            config.model.init_file,
+            *(code_file(each.kind) for each in (config.model, config.loss, config.optimizer)),
+        )
+        if path
+    }
     names = file_names(paths)
     return sorted(f"{names[path]} {hashlib.sha256(Path(path).read_bytes()).hexdigest()}" for path in paths)
 

@@ -12,8 +12,8 @@ from jax.extend.core import Literal
 
 from nanmap.engine.task import task_of
 from nanmap.plan import Lanes
-from nanmap.training.batches import all_rows, batch_of, epoch_rows
-from nanmap.training.cell import Batch, Lane, State, pass_back, update
+from nanmap.training.batches import batch_at
+from nanmap.training.cell import Lane, State, pass_back, update, with_key
 from nanmap.training.optimizers import make_optimizer
 from nanmap.training.schedule import scheduled
 
@@ -39,23 +39,16 @@ def origin_of_nan(lanes: Lanes, state: State, first: int, nan_step: int) -> str 
         state = jax.tree.map(jnp.asarray, state)
         advance = jax.jit(partial(update, program))
         for step in range(first, nan_step):
-            state = advance(lane, task, state, _batch(lanes, task, step), np.int32(step))
+            state = advance(lane, task, state, batch_at(program, task, step), np.int32(step))
         if state.events.first_nan >= 0:
             return None
         return _told(lanes, lane, task, state, nan_step)
 
 
-def _batch(lanes: Lanes, task: Any, step: int) -> Batch:
-    if lanes.program.full_batch:
-        return all_rows(lanes.program, task)
-    x, y = epoch_rows(lanes.program, task, np.int32(step // int(task.steps_per_epoch)))
-    return batch_of(lanes.program, task, x, y, np.int32(step))
-
-
 def _told(lanes: Lanes, lane: Lane, task: Any, state: State, step: int) -> str | None:
     """The update in three parts: the pass forth and back, the optimizer's step, and its way into the parameters."""
     program = lanes.program
-    batch = _batch(lanes, task, step)
+    batch = with_key(program, task, batch_at(program, task, step), jnp.int32(step))
     where = f"step {step} made the first NaN"
     found, (loss, _, grads, _) = _watched(lambda state: pass_back(program, lane, state, batch), state)
     if found is None:

@@ -23,6 +23,7 @@ from nanmap.results.columns import make_table
 from nanmap.runs.complete import ENDS, complete_rows
 from nanmap.runs.replay import origin_of_nan
 from nanmap.theory.facts import Forecaster
+from nanmap.training.batches import laid_out
 from nanmap.training.cell import Assessment, State
 
 # Causes of a NaN that is not in the data and not there from the start.
@@ -162,9 +163,9 @@ def train_one(
     )
 
 
-def plan_one(config: Config) -> Plan:
+def plan_one(config: Config, allow_python: bool = False) -> Plan:
     """The plan of a sweep without axes: one training, with the settings that the config writes."""
-    return Plan(make_sweep(config.model_dump(mode="python", exclude_unset=True), []))
+    return Plan(make_sweep(config.model_dump(mode="python", exclude_unset=True), []), allow_python)
 
 
 def _followed(
@@ -263,12 +264,13 @@ def _predict(lanes: Lanes, variant: Variant, state: State, inputs: Sequence[floa
     """What the trained model says to one row, scaled as the data was: a number per output, or a class."""
     dtype = lanes.program.dtype
     with jax.enable_x64(dtype == "float64"):
-        x = np.asarray(variant.rows.input_scaling.apply(np.asarray(inputs, float)), dtype)[:, None]
-        numbers = {name: np.asarray(lanes.numbers[name][0], dtype) for name in lanes.program.model.numbers}
-        passed = lanes.program.model.forward(
+        model, scaled = lanes.program.model, variant.rows.input_scaling.apply(np.asarray(inputs, float))
+        x = laid_out(model, scaled[None], 1, dtype)
+        numbers = {name: np.asarray(lanes.numbers[name][0], dtype) for name in model.numbers}
+        passed = model.forward(
             state.parameters, state.model_state, x, None, numbers=numbers, layout=lanes.program.layout
         )
-        output = np.asarray(passed.output)[:, 0]
+        output = np.asarray(passed.output)[0].reshape(-1) if model.exact else np.asarray(passed.output)[:, 0]
     if variant.rows.classes:
         return _named_class(variant, output.astype(float))
     values = variant.rows.target_scaling.undo(output.astype(float)).tolist()

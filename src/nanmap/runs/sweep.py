@@ -86,7 +86,8 @@ def _manifest(plan: Plan, engine: Engine, shard_cells: int) -> dict[str, Any]:
         "backend": engine.backend,
         "widths": {program.key: engine.width(program) for program in programs},
     }
-    return make_manifest(identity) | {
+    packages = dict.fromkeys(package for program in programs for package in program.model.packages)
+    return make_manifest(identity, packages) | {
         "maps": [options.model_dump() for options in plan.sweep.maps],
         "rows": rows.pop() if len(rows) == 1 else None,
         "programs": {program.key: program.sentence() for program in programs},

@@ -6,7 +6,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from nanmap.config import Config
-from nanmap.config.losses import LOSSES
+from nanmap.config.code import is_code
+from nanmap.config.losses import loss_entry
 from nanmap.data import Rows
 from nanmap.models import Model, model_of
 
@@ -68,8 +69,8 @@ def linear_problem(config: Config, rows: Rows) -> LinearProblem | None:
     >>> round(2 / linear_problem(config, load_rows(config)).sharpness, 6)  # the critical rate of gradient descent
     0.006931
     """
-    curvature = LOSSES[config.loss.kind].curvature
-    if curvature is None:
+    curvature = loss_entry(config.loss.kind).curvature
+    if curvature is None or is_code(config.model.kind):  # nobody knows what is in a network of the user's own
         return None
     model = model_of(config.model, rows.inputs.shape[1], rows.targets.shape[1])
     return _make_problem(rows, model, curvature)
@@ -87,4 +88,6 @@ def _make_problem(rows: Rows, model: Model, curvature: float) -> LinearProblem |
 
 def is_linear(config: Config, rows: Rows) -> bool:
     """Whether the outputs are a linear combination of columns, whatever the loss."""
+    if is_code(config.model.kind):
+        return False
     return model_of(config.model, rows.inputs.shape[1], rows.targets.shape[1]).linear_columns(rows.inputs) is not None

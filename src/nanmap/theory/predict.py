@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from nanmap.config import Config
-from nanmap.config.losses import LOSSES
-from nanmap.config.optimizers import OPTIMIZERS
+from nanmap.config.losses import loss_entry
+from nanmap.config.optimizers import optimizer_entry
 from nanmap.data import Rows
 from nanmap.theory import closed_form
 from nanmap.theory.linear import LinearProblem, is_linear, linear_problem
@@ -107,7 +107,7 @@ def why_not_descent(config: Config) -> str:
     """Why the update is not the plain rule (with or without momentum) at a constant rate; "" where it is."""
     rule = config.optimizer
     checks = {
-        RULE: not OPTIMIZERS[rule.kind].bounded,
+        RULE: not optimizer_entry(rule.kind).bounded,
         LAYERS: rule.layer_learning_rates is not None,
         SCHEDULE: rule.schedule != "constant" or rule.warmup_steps > 0,
         CLIPPING: any(bound is not None for bound in (rule.clip_value, rule.clip_norm, rule.clip_output_gradient)),
@@ -121,7 +121,7 @@ def _why_not_linear(config: Config, rows: Rows) -> str:
         return "" if config.training.dtype in ("float32", "float64") else COARSE
     if not is_linear(config, rows):
         return NONLINEAR
-    return LOSS if LOSSES[config.loss.kind].curvature is None else DATA
+    return LOSS if loss_entry(config.loss.kind).curvature is None else DATA
 
 
 @lru_cache(maxsize=4096)

@@ -15,9 +15,10 @@ from jax.flatten_util import ravel_pytree
 
 from nanmap.data import Rows
 from nanmap.models.base import Array, Layers, Numbers
-from nanmap.training.batches import padded
+from nanmap.training.batches import laid_out
 from nanmap.training.cell import Lane, full_loss
 from nanmap.training.program import ROW_BLOCK, Program
+from nanmap.training.start import of_floats
 
 ITERATIONS = 32  # products with the Hessian; each costs about four gradients
 CELLS = 16  # cells per call, whatever their number: the same arithmetic for a cell alone and in a crowd
@@ -42,14 +43,15 @@ def sharpness(
     if not (np.isfinite(rows.inputs).all() and np.isfinite(rows.targets).all()):
         return np.full(len(numbers["delta"]), np.nan)
     plain = _without_training(program, rows.n)
-    x, y = (padded(values, plain.rows, plain.dtype) for values in (rows.inputs, rows.targets))
+    x = laid_out(plain.model, rows.inputs, plain.rows, plain.dtype)
+    y = laid_out(plain.model, rows.targets, plain.rows, plain.dtype, targets=True)
     cells = len(numbers["delta"])
     found = []
     with jax.enable_x64(program.dtype == "float64"), jax.default_matmul_precision("highest"):
         for start in range(0, cells, CELLS):
             index = np.minimum(np.arange(start, start + CELLS), cells - 1)
             taken = {name: numbers[name] for name in plain.numbers}, parameters, model_state
-            taken = jax.tree.map(lambda leaf, index=index: np.asarray(leaf)[index].astype(program.dtype), taken)
+            taken = jax.tree.map(lambda leaf, index=index: of_floats(np.asarray(leaf)[index], program.dtype), taken)
             krylov = _compiled(plain)(*taken, x, y, np.int32(rows.n))
             found.append(_largest(*(np.asarray(each, float) for each in krylov)))
     return np.concatenate(found)[:cells] if found else np.zeros(0)
@@ -57,7 +59,7 @@ def sharpness(
 
 def _without_training(program: Program, n: int) -> Program:
     """The program with everything at one value that the loss of all rows does not depend on: compiled once for all."""
-    rows = -(-n // ROW_BLOCK) * ROW_BLOCK
+    rows = n if program.model.exact else -(-n // ROW_BLOCK) * ROW_BLOCK
     off: Any = {each.name: False for each in fields(program) if each.type is bool}
     return replace(
         program,
@@ -108,8 +110,9 @@ def _compiled(program: Program) -> Any:
     ) -> tuple[Array, Array]:
         flat, rebuild = ravel_pytree(parameters)
         lane = Lane(numbers, jnp.zeros(program.model.layers, program.dtype))
+        training = not program.model.keyed  # what an update draws is drawn anew by every update: left out here
         gradient = jax.grad(
-            lambda vector: full_loss(program, lane, rebuild(vector), model_state, x, y, n, training=True)
+            lambda vector: full_loss(program, lane, rebuild(vector), model_state, x, y, n, training=training)
         )
         return lanczos(lambda vector: jax.jvp(gradient, (flat,), (vector,))[1], flat.size, program.dtype)
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from nanmap.models.base import Array, Layers, Numbers, Pass
-from nanmap.training.losses import batch_loss, correct_rows, loss_and_gradient
+from nanmap.training.losses import batch_loss, correct_rows, exact_correct_rows, exact_loss, loss_and_gradient
 from nanmap.training.optimizers import make_optimizer
 from nanmap.training.program import Program
 from nanmap.training.schedule import scheduled
@@ -21,6 +21,7 @@ NEVER = -1  # a step that did not come
 MEASURE_CEILING = 1e6  # Sohl-Dickstein 2402.06184: relative losses are clipped here, non-finite losses set to it
 MEASURE_TAIL = 20  # the last losses whose mean decides the sign of `measure`
 EPOCH_SUMS = ("epoch", "epoch_rest", "correct")  # of `Losses`: a followed training starts them anew with each epoch
+UPDATES = 0xFFFFFFFF  # folded into a seed's key before a step is: its small numbers may be what `init` splits off
 ROUNDING = 8  # units in the last place that outputs of one value may differ by
 MARKS = 5  # assessments of a training: at the start, after half of the budget, 80 %, 90 %, and at the end
 
@@ -28,20 +29,22 @@ MARKS = 5  # assessments of a training: at the start, after half of the budget, 
 class Batch(NamedTuple):
     """Rows of one update: `x` `[features, rows]`, `y` `[outputs, rows]`, how many count, and which (None = all).
 
-    Inputs are of the training's dtype, targets of the losses': at least float32.
+    Inputs are of the training's dtype, targets of the losses': at least float32. Where the model is `exact`, rows lie on the
+    first axis, whole numbers stay whole, and all count. `key` is for what a `keyed` model draws in this update.
     """
 
     x: Array
     y: Array
     count: Array
     mask: Array | None
+    key: Array | None = None
 
 
 class Task(NamedTuple):
     """What cells that are trained together share: their rows and their budget.
 
     Attributes:
-        x, y: training rows, padded, `[features, rows]` and `[outputs, rows]`.
+        x, y: training rows, padded, `[features, rows]` and `[outputs, rows]`; `[rows, …]` where the model is `exact`.
         n: number of training rows.
         val_x, val_y, val_n: the same for validation.
         steps_per_epoch, steps: updates per pass, and in all.
@@ -174,6 +177,18 @@ def begin(program: Program, lane: Lane, parameters: Layers, model_state: Layers)
     )
 
 
+class Trace(NamedTuple):
+    """What updates left behind, beside their state, that shows whether anything happened in one of them.
+
+    Attributes:
+        stop: whether a stop that was asked for holds; None if none was.
+        bad_gradient: whether a gradient was no number; None unless the program watches it.
+    """
+
+    stop: Array | None
+    bad_gradient: Array | None
+
+
 def update(
     program: Program,
     lane: Lane,
@@ -188,35 +203,81 @@ def update(
     Args:
         gradient: what takes the place of `pass_back`.
     """
+    made, trace = advance(program, lane, task, state, batch, step, gradient)
+    return recorded(state, made, trace, made.losses.batch, step)
+
+
+def no_trace(program: Program) -> Trace:
+    """The trace of no update."""
+    no = jnp.zeros((), bool)
+    return Trace(no if program.stops else None, no if program.may_divide_by_zero else None)
+
+
+def advance(
+    program: Program,
+    lane: Lane,
+    task: Task,
+    state: State,
+    batch: Batch,
+    step: Array,
+    gradient: Gradient | None = None,
+) -> tuple[State, Trace]:
+    """One update on one batch, as if nothing could happen in it; `recorded` looks whether something did."""
+    batch = with_key(program, task, batch, step)
     learning_rates = lane.learning_rates * scheduled(program, lane.numbers, step, task.steps)
     optimizer = make_optimizer(program, lane.numbers, learning_rates)
     loss, output, grads, model_state = (gradient or pass_back)(program, lane, state, batch)
     steps, optimizer_state = optimizer.update(grads, state.optimizer, state.parameters)
     parameters = optax.apply_updates(state.parameters, steps)
     events, losses = state.events, state.losses
-    alive = events.first_nan < 0
     epoch, epoch_rest = _added(losses.epoch, losses.epoch_rest, loss * batch.count.astype(loss.dtype))
-    recorded = losses._replace(batch=loss, epoch=epoch, epoch_rest=epoch_rest)
+    losses = losses._replace(batch=loss, epoch=epoch, epoch_rest=epoch_rest)
     if program.classifies:
-        recorded = recorded._replace(correct=losses.correct + correct_rows(output, batch.y, batch.mask))
+        losses = losses._replace(correct=losses.correct + _correct(program, output, batch.y, batch.mask))
     watched = loss
     if program.full_loss:
         # Under batch norm a batch's loss comes from its own statistics, even if it holds all rows.
-        same = program.full_batch and not program.model.batch_statistics
+        same = program.full_batch and not program.model.trains_otherwise
         watched = (
             loss if same else full_loss(program, lane, state.parameters, state.model_state, task.x, task.y, task.n)
         )
-        recorded = _measured(recorded, watched, events.counted, task.steps)
-    events = events._replace(
-        first_inf=_latched(events.first_inf, alive & _any(jnp.isinf, loss, parameters, model_state), step),
-        first_nan=_latched(events.first_nan, _any(jnp.isnan, loss, parameters, model_state), step),
-        counted=events.counted + alive if program.full_loss else events.counted,
+        losses = _measured(losses, watched, events.counted, task.steps)
+        events = events._replace(counted=events.counted + 1)
+    trace = Trace(
+        stop=_stops(program, lane, state, watched) if program.stops else None,
+        bad_gradient=_no_number(program, grads) if program.may_divide_by_zero else None,
     )
-    if program.may_divide_by_zero:
-        events = events._replace(bad_gradient=_latched(events.bad_gradient, _no_number(program, grads), step))
-    losses = jax.tree.map(partial(jnp.where, alive), recorded, losses)
-    made = State(parameters, model_state, optimizer_state, events, losses, state.marks)
-    return _unless_stopped(program, lane, state, made, loss, watched, step) if program.stops else made
+    return State(parameters, model_state, optimizer_state, events, losses, state.marks), trace
+
+
+def recorded(state: State, made: State, trace: Trace, loss: Array, step: Array) -> State:
+    """What is left of updates: the state before where the cell had ended or stops here, else the one made, with its events.
+
+    Args:
+        state: before the updates.
+        made: after them.
+        trace: of all of them.
+        loss: of the update's batch; or a sum that holds those of all of them. None is negative, so that an infinity or
+            a NaN stays in it.
+        step: the update, if it was one. Of several the result is right only if nothing happened in them: if no event is new.
+    """
+    events = state.events
+    alive = events.first_nan < 0
+    infinite, nan = (_any(test, loss, made.parameters, made.model_state) for test in (jnp.isinf, jnp.isnan))
+    after = made.events._replace(
+        first_inf=_latched(events.first_inf, alive & infinite, step),
+        first_nan=_latched(events.first_nan, nan, step),
+        counted=jnp.where(alive, made.events.counted, events.counted),
+    )
+    if trace.bad_gradient is not None:
+        after = after._replace(bad_gradient=_latched(events.bad_gradient, trace.bad_gradient, step))
+    made = made._replace(events=after, losses=jax.tree.map(partial(jnp.where, alive), made.losses, state.losses))
+    return made if trace.stop is None else _unless_stopped(state, made, loss, trace.stop, step)
+
+
+def happened(before: Events, after: Events) -> Array:
+    """Whether an event is new."""
+    return jnp.any(jnp.stack([old != new for old, new in zip(before[:4], after[:4], strict=True)]))
 
 
 def running(events: Events) -> Array:
@@ -231,9 +292,9 @@ def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, 
         event: the step at which a NaN counts as an event, at the start and at the end an infinite loss too, or NEVER if
             they do not.
     """
-    mask = rows_mask(program.rows, task.n)
+    mask = real_rows(program, program.rows, task.n)
     output = _forward(program, lane, state.parameters, state.model_state, task.x, mask).output
-    loss = batch_loss(program.loss, output, task.y, lane.numbers["delta"], task.n, mask)
+    loss = _loss(program, lane, output, task.y, task.n, mask)
     outermost = (mark == 0) | (mark == MARKS - 1)
     # Under way nobody looks at more than the loss, and short trainings feel what the rest costs.
     others = jax.lax.cond(
@@ -251,28 +312,28 @@ def assess(program: Program, lane: Lane, task: Task, state: State, mark: Array, 
     return state._replace(events=events, marks=state.marks.at[mark].set(jnp.concatenate([loss[None], others])))
 
 
-def _all_but_the_loss(program: Program, lane: Lane, task: Task, state: State, mask: Array, loss: Array) -> Array:
+def _all_but_the_loss(program: Program, lane: Lane, task: Task, state: State, mask: Array | None, loss: Array) -> Array:
     """The other fields of an `Assessment`, in their order: one pass over the training rows forth and back, one over those of validation."""
 
     def run(parameters: Layers) -> tuple[Array, list[Array]]:
         passed = _forward(program, lane, parameters, state.model_state, task.x, mask)
         return passed.output, passed.seen
 
-    delta = lane.numbers["delta"]
     first_gradient = last_gradient = jnp.nan
-    if program.model.layers < 2:
+    if program.model.layers < 2 or not program.model.ordered:
         output, seen = run(state.parameters)
     else:
         output, pull_back, seen = jax.vjp(run, state.parameters, has_aux=True)
-        _, output_gradient = loss_and_gradient(program.loss, output, task.y, delta, task.n, mask, None)
+        mean = partial(_loss, program, lane, target=task.y, count=task.n, mask=mask)
+        _, output_gradient = loss_and_gradient(mean, output, None)
         gradient = pull_back(output_gradient)[0]
         first_gradient, last_gradient = (_norm(gradient[layer], program.wide) for layer in (0, -1))
-    error = jnp.where(mask, output - task.y, 0).astype(loss.dtype)
+    error = _error(output, task.y, mask).astype(loss.dtype)
     val_loss = val_accuracy = jnp.nan
     if program.val_rows:
-        val_mask = rows_mask(program.val_rows, task.val_n)
+        val_mask = real_rows(program, program.val_rows, task.val_n)
         val_output = _forward(program, lane, state.parameters, state.model_state, task.val_x, val_mask).output
-        val_loss = batch_loss(program.loss, val_output, task.val_y, delta, task.val_n, val_mask)
+        val_loss = _loss(program, lane, val_output, task.val_y, task.val_n, val_mask)
         val_accuracy = _accuracy(program, val_output, task.val_y, task.val_n, val_mask)
     share, dead = program.model.dead_units(seen, mask)
     made = Assessment(
@@ -291,17 +352,35 @@ def _all_but_the_loss(program: Program, lane: Lane, task: Task, state: State, ma
     return jnp.stack([jnp.asarray(each, loss.dtype) for each in made[1:]])
 
 
-def output_variance(program: Program, output: Array, n: Array, mask: Array) -> Array:
+def _error(output: Array, target: Array, mask: Array | None) -> Array:
+    """What the rows that count are off by; NaN where targets are no outputs, but labels."""
+    if output.shape != target.shape:
+        return jnp.full((), jnp.nan)
+    return output - target if mask is None else jnp.where(mask, output - target, 0)
+
+
+def output_variance(program: Program, output: Array, n: Array, mask: Array | None) -> Array:
     """Variance over the rows that count, summed over outputs: what of `[outputs, rows]` is no constant answer.
 
     Outputs that differ by rounding alone count as equal: of huge ones that would be a number of its own.
     """
+    if mask is None:
+        return _exact_variance(program, output)
     if program.loss == "softmax_cross_entropy" and output.shape[0] > 1:
         output = output - jnp.mean(output, axis=0)
     counted = jnp.where(mask, output, 0)
     mean = jnp.sum(counted, axis=1, keepdims=True) / n
     variance = jnp.sum(jnp.where(mask, output - mean, 0) ** 2, axis=1) / n
     noise = ROUNDING * jnp.finfo(program.dtype).eps * jnp.max(jnp.abs(counted), axis=1)
+    return jnp.sum(jnp.where(jnp.sqrt(variance) <= noise, 0, variance))
+
+
+def _exact_variance(program: Program, output: Array) -> Array:
+    """The same of outputs `[rows, …]`."""
+    if program.loss == "softmax_cross_entropy" and output.ndim > 1 and output.shape[-1] > 1:
+        output = output - jnp.mean(output, -1, keepdims=True)
+    variance = jnp.var(output, 0)
+    noise = ROUNDING * jnp.finfo(program.dtype).eps * jnp.max(jnp.abs(output), 0)
     return jnp.sum(jnp.where(jnp.sqrt(variance) <= noise, 0, variance))
 
 
@@ -324,9 +403,17 @@ def full_loss(
     training: bool = False,
 ) -> Array:
     """Loss over the first `n` of the given rows; while `training`, batch norm takes their statistics, not the running ones."""
-    mask = rows_mask(x.shape[1], n)
+    mask = real_rows(program, x.shape[1], n)
     output = _forward(program, lane, parameters, model_state, x, mask, training=training).output
-    return batch_loss(program.loss, output, y, lane.numbers["delta"], n, mask)
+    return _loss(program, lane, output, y, n, mask)
+
+
+def _loss(program: Program, lane: Lane, output: Array, target: Array, count: Array, mask: Array | None) -> Array:
+    """Mean over the rows that count and over the outputs."""
+    delta = lane.numbers["delta"]
+    if program.model.exact:
+        return exact_loss(program.loss, output, target, delta)
+    return batch_loss(program.loss, output, target, delta, count, mask)
 
 
 def _forward(
@@ -338,14 +425,33 @@ def _forward(
     mask: Array | None,
     *,
     training: bool = False,
+    key: Array | None = None,
 ) -> Pass:
+    keyed = {"key": key} if program.model.keyed else {}
     return program.model.forward(
-        parameters, model_state, x, mask, numbers=lane.numbers, layout=program.layout, training=training
+        parameters, model_state, x, mask, numbers=lane.numbers, layout=program.layout, training=training, **keyed
     )
 
 
-def _accuracy(program: Program, output: Array, target: Array, n: Array, mask: Array) -> Array:
-    return correct_rows(output, target, mask) / n if program.classifies else jnp.nan
+def with_key(program: Program, task: Task, batch: Batch, step: Array) -> Batch:
+    """The batch with the key of its update, where the model draws: a function of the seed and the step."""
+    if not program.model.keyed:
+        return batch
+    seed = jax.random.wrap_key_data(jnp.asarray(task.order_key))
+    return batch._replace(key=jax.random.fold_in(jax.random.fold_in(seed, UPDATES), step))
+
+
+def _accuracy(program: Program, output: Array, target: Array, n: Array, mask: Array | None) -> Array:
+    return _correct(program, output, target, mask) / n if program.classifies else jnp.nan
+
+
+def _correct(program: Program, output: Array, target: Array, mask: Array | None) -> Array:
+    return exact_correct_rows(output, target) if program.model.exact else correct_rows(output, target, mask)
+
+
+def real_rows(program: Program, rows: int, n: Array) -> Array | None:
+    """Which of `rows` rows are real; None where all are."""
+    return None if program.model.exact else rows_mask(rows, n)
 
 
 def rows_mask(rows: int, n: Array) -> Array:
@@ -357,32 +463,36 @@ def pass_back(program: Program, lane: Lane, state: State, batch: Batch) -> tuple
     """The batch's loss, the outputs, the gradient with respect to the parameters, and what is not trained afterwards."""
 
     def run(parameters: Layers) -> tuple[Array, Layers]:
-        passed = _forward(program, lane, parameters, state.model_state, batch.x, batch.mask, training=True)
+        passed = _forward(
+            program, lane, parameters, state.model_state, batch.x, batch.mask, training=True, key=batch.key
+        )
         return passed.output, passed.state
 
     output, pull_back, model_state = jax.vjp(run, state.parameters, has_aux=True)
     clip = lane.numbers["clip_output_gradient"] if program.clip_output_gradient else None
-    loss, output_gradient = loss_and_gradient(
-        program.loss, output, batch.y, lane.numbers["delta"], batch.count, batch.mask, clip
-    )
+    mean = partial(_loss, program, lane, target=batch.y, count=batch.count, mask=batch.mask)
+    loss, output_gradient = loss_and_gradient(mean, output, clip)
     return loss, output, pull_back(output_gradient)[0], model_state
 
 
-def _unless_stopped(
-    program: Program, lane: Lane, state: State, made: State, loss: Array, watched: Array, step: Array
-) -> State:
-    """The updated state, or the state before if one of the stops that were asked for ends the training here.
-
-    Args:
-        loss: of the batch. An infinite one is an event even if the update is not made.
-        watched: of all rows.
-    """
-    events, initial = state.events, Assessment(*state.marks[0]).loss
-    stop = jnp.zeros((), bool)
+def _stops(program: Program, lane: Lane, state: State, watched: Array) -> Array:
+    """Whether one of the stops that were asked for holds for a loss of all rows."""
+    initial, stop = Assessment(*state.marks[0]).loss, jnp.zeros((), bool)
     if program.stop_above:
         stop = stop | (watched > lane.numbers["stop_above"] * initial)
     if program.stop_converged:
         stop = stop | (watched <= lane.numbers["enough"])
+    return stop
+
+
+def _unless_stopped(state: State, made: State, loss: Array, stop: Array, step: Array) -> State:
+    """The updated state, or the state before if the training is stopped here.
+
+    Args:
+        loss: of the batch. An infinite one is an event even if the update is not made.
+        stop: whether it is.
+    """
+    events = state.events
     going = running(events)
     kept = jax.tree.map(partial(jnp.where, going & ~stop), made, state)
     latched = kept.events._replace(

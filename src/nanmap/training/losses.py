@@ -6,7 +6,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from nanmap.config.code import is_code
 from nanmap.models.base import Array
+from nanmap.training.own_code import own_loss
 
 Pointwise = Callable[[Array, Array, Array], Array]
 
@@ -39,22 +41,51 @@ def batch_loss(kind: str, output: Array, target: Array, delta: Array, count: Arr
     output, target = output.astype(wide), target.astype(wide)
     if mask is not None:  # before the loss: the gradient of a masked infinity would be NaN
         output, target = jnp.where(mask, output, 0), jnp.where(mask, target, 0)
-    each = POINTWISE[kind](output, target, delta.astype(wide))
+    if is_code(kind):
+        each = own_loss(kind, output.T, target.T)
+        output, each = each.reshape(len(each), -1).T, each.reshape(len(each), -1).T
+    else:
+        each = POINTWISE[kind](output, target, delta.astype(wide))
     if mask is not None:
         each = jnp.where(mask, each, 0)
     return jnp.sum(each) / (count.astype(wide) * output.shape[0])
 
 
-def loss_and_gradient(
-    kind: str, output: Array, target: Array, delta: Array, count: Array, mask: Array | None, clip: Array | None
-) -> tuple[Array, Array]:
-    """`batch_loss`, and its gradient with respect to the outputs, `[outputs, rows]`.
+def exact_loss(kind: str, output: Array, target: Array, delta: Array) -> Array:
+    """Mean loss over rows and whatever axes follow them, none of them padded.
 
     Args:
+        output: `[rows, …]`; logits with the classes on their last axis.
+        target: of the same shape; or labels, whole numbers without that axis.
+        delta: Huber's threshold.
+    """
+    wide = jnp.promote_types(output.dtype, jnp.float32)
+    output, delta = output.astype(wide), delta.astype(wide)
+    if is_code(kind):
+        return jnp.mean(own_loss(kind, output, target))
+    if kind == "softmax_cross_entropy":
+        return jnp.mean(_cross_entropy(output, target))
+    return jnp.mean(POINTWISE[kind](output, target.astype(wide), delta))
+
+
+def _cross_entropy(logits: Array, target: Array) -> Array:
+    """`[rows, …]`. Labels select: a share of 0 times a logarithm of −∞ would be a NaN."""
+    shares = jax.nn.log_softmax(logits)
+    if target.ndim == logits.ndim:
+        return -jnp.sum(target * shares, -1)
+    return -jnp.sum(jnp.where(target[..., None] == jnp.arange(logits.shape[-1]), shares, 0), -1)
+
+
+def loss_and_gradient(mean: Callable[[Array], Array], output: Array, clip: Array | None) -> tuple[Array, Array]:
+    """A mean loss, and its gradient with respect to the outputs, in their shape.
+
+    Args:
+        mean: of the outputs.
+        output: what it is taken at.
         clip: bound on each entry of that gradient (`clip_output_gradient`), or None; the clips of the parameters'
             gradient (`clip_value`, `clip_norm`) stand with the optimizers.
     """
-    loss, gradient = jax.value_and_grad(lambda output: batch_loss(kind, output, target, delta, count, mask))(output)
+    loss, gradient = jax.value_and_grad(mean)(output)
     return loss, gradient if clip is None else jnp.clip(gradient, -clip, clip)
 
 
@@ -73,3 +104,15 @@ def correct_rows(output: Array, target: Array, mask: Array | None) -> Array:
     else:
         right = jnp.argmax(output, axis=0) == jnp.argmax(target, axis=0)
     return jnp.sum((right if mask is None else right & mask).astype(jnp.float32))
+
+
+def exact_correct_rows(output: Array, target: Array) -> Array:
+    """`correct_rows` of outputs `[rows, …]`; of rows with several answers the share of these."""
+    if target.ndim < output.ndim:
+        right = jnp.argmax(output, -1) == target
+    elif output.ndim == 1 or output.shape[-1] == 1:
+        right = (output > 0) == (target > 0.5)
+    else:
+        right = jnp.argmax(output, -1) == jnp.argmax(target, -1)
+    right = right.astype(jnp.float32).reshape(len(output), -1)
+    return jnp.sum(right) / right.shape[1]

@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from nanmap.config.code import is_code
 from nanmap.config.optimizers import OPTIMIZERS
 from nanmap.models.base import Array, Numbers
+from nanmap.training.own_code import own_rule
 from nanmap.training.program import Program
 
 Transformation = Callable[[Program, Numbers], optax.GradientTransformation]
@@ -37,6 +39,9 @@ def make_optimizer(program: Program, numbers: Numbers, learning_rates: Array) ->
         parts.append(optax.stateless(lambda grads, _: jax.tree.map(lambda g: _clip(g, numbers["clip_value"]), grads)))
     if program.clip_norm:
         parts.append(optax.stateless(lambda grads, _: _clip_norm(grads, numbers["clip_norm"])))
+    if is_code(program.optimizer):
+        handed = {name: numbers[name] for name in program.handed}
+        return optax.chain(*parts, own_rule(program.optimizer, handed, learning_rates))
     rule = RULES[program.optimizer]
     parts.append(rule.direction(program, numbers))
     decay = numbers["weight_decay"] if program.weight_decay else OPTIMIZERS[program.optimizer].weight_decay

@@ -4,18 +4,20 @@ Imports no JAX: programs are planned, named and handed over where none is needed
 """
 
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from nanmap.config import Config
+from nanmap.config.code import Code, is_code
 from nanmap.config.formats import acts_as_zero, rounds_to_one
-from nanmap.config.losses import LOSSES
-from nanmap.config.optimizers import OPTIMIZERS
+from nanmap.config.losses import loss_entry
+from nanmap.config.optimizers import optimizer_entry
 from nanmap.config.settings import OptimizerSettings
-from nanmap.data import Rows
+from nanmap.data import RowForm, Rows
 from nanmap.models import Model, model_of
-from nanmap.models.base import Layout
+from nanmap.models.base import Form, Layout, Surroundings
 
-LATER = ("may_divide_by_zero",)  # fields that came after run folders held keys
+LATER = ("may_divide_by_zero", "handed", "code")  # fields that came after run folders held keys
 ROW_BLOCK = 16  # rows are padded to a multiple of this, so that neighbouring row counts share a program
 
 
@@ -26,13 +28,16 @@ class Program:
     Attributes:
         model: the network's own spec; all that a network knows of a program.
         batch: rows per update.
-        rows, val_rows: row counts as compiled: padded to `ROW_BLOCK`, and to whole batches.
+        rows, val_rows: row counts as compiled: padded to `ROW_BLOCK`, and to whole batches; as they are where the model is
+            `exact`.
         full_batch: every update sees all rows; their order does not matter then.
         masked: some update sees fewer than `batch` rows.
         momentum … clip_output_gradient: whether the setting is used; its value belongs to the lane.
         final_layers: whether the parameters at the end are handed out, for the sharpness there.
         may_divide_by_zero: whether nothing keeps from 0 what the optimizer or the schedule divides by. A NaN may come out
             of nowhere then, and the gradient is watched, to tell.
+        handed: the numbers that an optimizer of the user's own is given.
+        code: digests of the user's own loss and optimizer.
     """
 
     model: Model
@@ -58,6 +63,8 @@ class Program:
     stop_converged: bool = False
     final_layers: bool = False
     may_divide_by_zero: bool = False
+    handed: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -66,14 +73,14 @@ class Program:
         A run folder pins widths by it: what is hashed is the text of the fields, the model's first, as they stood when
         a program held them all itself; of later ones only those that are set.
         """
-        told = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "model"}
+        told = {each.name: _without_folder(getattr(self, each.name)) for each in fields(self) if each.name != "model"}
         own = ", ".join(f"{name}={value!r}" for name, value in told.items() if value or name not in LATER)
         return hashlib.sha256(f"Program({self.model.identity}, {own})".encode()).hexdigest()[:12]
 
     def sentence(self) -> str:
         """What a reader calls this program."""
         batch = "full batch" if self.full_batch else f"batch {self.batch}"
-        return f"{self.model.title}, {self.optimizer}, {batch}, {self.dtype}"
+        return f"{self.model.title}, {_called(self.optimizer)}, {batch}, {self.dtype}"
 
     @property
     def layout(self) -> Layout:
@@ -83,7 +90,17 @@ class Program:
     @property
     def classifies(self) -> bool:
         """Whether outputs are logits of classes."""
-        return LOSSES[self.loss].of_classes
+        return loss_entry(self.loss).of_classes
+
+    @property
+    def short(self) -> int:
+        """Rows of the last batch of an epoch, where it is smaller and traced at its own size; 0 where none is."""
+        return self.rows % self.batch if self.model.exact and self.order != "replacement" else 0
+
+    @property
+    def labelled(self) -> bool:
+        """Whether targets are labels of classes, one number in place of a share of each."""
+        return self.classifies and self.model.row_forms()[1].dtype is not None
 
     @property
     def wide(self) -> str:
@@ -118,18 +135,23 @@ class Program:
             "stop_above": self.stop_above,
             "enough": self.stop_converged,
         }
-        rule = OPTIMIZERS[self.optimizer].numbers
+        rule = self.handed if is_code(self.optimizer) else optimizer_entry(self.optimizer).numbers
+        flagged = {name: used for name, used in flagged.items() if name not in rule}
         return (*self.model.numbers, "delta", "decay", *rule, *(name for name, used in flagged.items() if used))
 
 
 def program_of(config: Config, rows: Rows) -> Program:
     """The program that trains this config on these rows."""
     optimizer, training = config.optimizer, config.training
-    full = training.batch_size >= rows.n
-    capacity = _up(rows.n, ROW_BLOCK)
+    full, exact = training.batch_size >= rows.n, is_code(config.model.kind)
+    capacity = rows.n if exact else _up(rows.n, ROW_BLOCK)
     batch = capacity if full else training.batch_size
-    return Program(
-        model=model_of(config.model, rows.inputs.shape[1], rows.targets.shape[1]),
+    inputs, targets = rows.inputs.shape[1], rows.targets.shape[1]
+    forms = _form(rows.input_form, inputs), _form(rows.target_form, targets)
+    made = Program(
+        model=model_of(
+            config.model, inputs, targets, Surroundings(batch, *forms, config.loss.kind, tuple(optimizer.group_rates))
+        ),
         loss=config.loss.kind,
         optimizer=optimizer.kind,
         momentum=optimizer.momentum is not None,
@@ -141,23 +163,52 @@ def program_of(config: Config, rows: Rows) -> Program:
         clip_norm=optimizer.clip_norm is not None,
         clip_output_gradient=optimizer.clip_output_gradient is not None,
         batch=batch,
-        rows=_up(capacity, batch),
-        val_rows=_up(len(rows.val_inputs), ROW_BLOCK),
+        rows=capacity if exact else _up(capacity, batch),
+        val_rows=len(rows.val_inputs) if exact else _up(len(rows.val_inputs), ROW_BLOCK),
         full_batch=full,
-        masked=rows.n % batch != 0,
+        masked=not exact and rows.n % batch != 0,
         order="sequential" if full else training.order,
         dtype=training.dtype,
         full_loss=full or config.record.full_loss,
         stop_above=training.stop_above is not None,
         stop_converged=training.stop_converged,
         final_layers=config.record.sharpness is True,
-        may_divide_by_zero=bool(zero_divisors(optimizer, training.dtype)),
+        # Nobody knows what a rule of the user's own divides by.
+        may_divide_by_zero=is_code(optimizer.kind) or bool(zero_divisors(optimizer, training.dtype)),
     )
+    return with_own_code(made, optimizer) if is_code(made.loss) or is_code(made.optimizer) else made
+
+
+def _called(kind: str) -> str:
+    """What a reader calls an optimizer."""
+    return Code.of(kind).name if is_code(kind) else kind
+
+
+def _without_folder(value: Any) -> Any:
+    """A setting without the folder of the code that it names."""
+    return f"python:{Code.of(value).name}" if is_code(value) else value
+
+
+def _form(form: RowForm | None, columns: int) -> Form:
+    """How a row lies: in a table one number beside the other."""
+    return Form((columns,)) if form is None else Form(form.shape, "int32" if form.whole else None)
+
+
+def with_own_code(program: Program, optimizer: OptimizerSettings) -> Program:
+    """The program with what its own loss and optimizer are handed, and what tells them from their other versions."""
+    from nanmap.training.digests import digest_of_loss, digest_of_optimizer
+    from nanmap.training.own_code import handed_numbers
+
+    if is_code(program.optimizer):
+        program = replace(program, handed=handed_numbers(optimizer))
+    digests = [digest_of_loss(program)] if is_code(program.loss) else []
+    digests += [digest_of_optimizer(program)] if is_code(program.optimizer) else []
+    return replace(program, code=tuple(digests))
 
 
 def zero_divisors(optimizer: OptimizerSettings, dtype: str) -> list[str]:
     """The settings of `[optimizer]` that let it, or its schedule, divide by 0."""
-    rule = OPTIMIZERS[optimizer.kind]
+    rule = optimizer_entry(optimizer.kind)
     divisors = {"decay": optimizer.decay} if optimizer.schedule == "inverse_time" else {}
     if "eps" in rule.reads:
         moments = {"eps": optimizer.eps, "b1": optimizer.b1, "b2": rule.b2 if optimizer.b2 is None else optimizer.b2}

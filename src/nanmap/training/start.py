@@ -41,10 +41,15 @@ def start(
     pairs, inverse = np.unique(draws.reshape(-1)[firsts], return_inverse=True)
     whose, of_seed = np.divmod(pairs, len(different))
     drawn = [_draw(model, settings[each], different[of_seed[whose == each]]) for each in np.unique(whose)]
-    parameters, state = jax.tree.map(lambda *each: np.concatenate(each).astype(np.float64)[inverse], *drawn)
+    parameters, state = jax.tree.map(lambda *each: of_floats(np.concatenate(each), "float64")[inverse], *drawn)
     with np.errstate(over="ignore"):
         placed = model.place(parameters, {name: each.reshape(-1)[firsts] for name, each in numbers.items()})
-        return jax.tree.map(lambda leaf: leaf.astype(np.dtype(dtype))[place], (placed, state))
+        return jax.tree.map(lambda leaf: of_floats(leaf, dtype)[place], (placed, state))
+
+
+def of_floats(leaf: np.ndarray, dtype: str) -> np.ndarray:
+    """The numbers in another format; whole numbers stay as they are."""
+    return leaf.astype(np.dtype(dtype)) if leaf.dtype.kind not in "iub" else leaf
 
 
 def _alike(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,282 @@
+"""What the house knows of a network of the user's own: a spec that can be hashed and pickled, and how to come to its functions."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from nanmap.config.base import Table
+from nanmap.config.code import Code, is_code
+from nanmap.config.settings import ModelSettings
+from nanmap.errors import InputError, did_you_mean
+from nanmap.models.base import OWN_PREFIX, Array, Form, KeptShape, Layers, Layout, Model, Numbers, Pass, Surroundings
+from nanmap.models.own.live import KEY, Live, live, probe
+from nanmap.models.own.source import source_digest, told
+
+SHA = 64  # digits of a SHA-256
+LABELLED = "softmax_cross_entropy"  # the loss whose targets may be labels
+
+
+@dataclass(frozen=True)
+class Own(Model):
+    """A network of the user's own.
+
+    Attributes:
+        source: as `model.kind` names it.
+        arguments: of the factory, as JSON.
+        names: of the numbers that it is given.
+        rewrite: whether its convolutions become products of patches where that is faster.
+        rows: what it has to fit.
+        answer: shape of the outputs of a row.
+        trained: name and shape of every array that is trained.
+        kept: name, shape and dtype of every other array; that of the training where it is None.
+        chance: whether a pass in training draws at random.
+        otherwise: whether a pass in training does anything else than one outside.
+        digest: of its source, and of what its functions become when they are traced, constants included.
+        flops_of_row: of an update, as XLA counts them.
+        what: what the factory's result was found to be.
+        package: the framework that it is written in.
+        draws: whether a seed acts on its start.
+    """
+
+    source: str
+    arguments: str
+    names: tuple[str, ...]
+    rewrite: bool
+    rows: Surroundings
+    answer: tuple[int, ...]
+    trained: tuple[tuple[str, tuple[int, ...]], ...]
+    kept: tuple[tuple[str, tuple[int, ...], str | None], ...]
+    chance: bool
+    otherwise: bool
+    digest: str
+    flops_of_row: int
+    what: str
+    package: str | None
+    draws: bool
+
+    def shapes(self) -> tuple[Layers, Layers]:
+        """What is trained, by name: all as one layer, but for groups that have rates of their own. The rest is one, too."""
+        kept = {name: shape if dtype is None else KeptShape(shape, dtype) for name, shape, dtype in self.kept}
+        return grouped(dict(self.trained), self.groups), [kept]
+
+    def draw(self, settings: ModelSettings, seeds: np.ndarray) -> tuple[Layers, Layers]:
+        """What `init` gives for the key of each seed, one after the other: vmapped it might round otherwise."""
+        trained, kept = self._live.draw([int(seed) for seed in seeds])
+        return grouped(trained, self.groups), [kept]
+
+    def forward(
+        self,
+        parameters: Layers,
+        state: Layers,
+        x: Array,
+        mask: Array | None,
+        *,
+        numbers: Numbers,
+        layout: Layout,
+        training: bool = False,
+        key: Array | None = None,
+    ) -> Pass:
+        """What `apply` gives: outputs `[rows, …]` of `x` `[rows, …]`; no row is padded, so `mask` is None."""
+        own = {name: numbers[OWN_PREFIX + name] for name in self.names}
+        everything = {name: values for layer in parameters for name, values in layer.items()} | state[0]
+        output, after = self._live.run(everything, x, own, key, training)
+        return Pass(output, [state[0] | after])
+
+    def named(self, parameters: Layers, state: Layers) -> dict[str, np.ndarray]:
+        """By the names that the network's own tree has."""
+        return {name: np.asarray(values) for part in (*parameters, *state) for name, values in part.items()}
+
+    def row_forms(self) -> tuple[Form, Form]:
+        """As the file has them."""
+        return self.rows.inputs, self.rows.targets
+
+    def why_idle(self, name: str, settings: ModelSettings) -> str:
+        """Its settings are its own."""
+        return (
+            ""
+            if name in ("kind", "arguments", "numbers", "rewrite")
+            else f"`{self._code.name}` is a network of your own"
+        )
+
+    def seeded(self, settings: ModelSettings) -> bool:
+        """Whether `init` or an update draws from it."""
+        return self.draws or self.keyed
+
+    @property
+    def _code(self) -> Code:
+        return Code.of(self.source)
+
+    @property
+    def _live(self) -> Live:
+        return live(self.source, self.arguments, self.digest[:SHA], self.rows.batch, self.rows.inputs, self.rewrite)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Those of `[model.numbers]`."""
+        return tuple(OWN_PREFIX + name for name in self.names)
+
+    @property
+    def answer_shape(self) -> tuple[int, ...]:
+        """As `apply` gives them."""
+        return self.answer
+
+    @property
+    def classes(self) -> int:
+        """The last axis of the outputs."""
+        return self.answer[-1] if self.answer else 1
+
+    @property
+    def exact(self) -> bool:
+        """Rows may see each other: none is made up."""
+        return True
+
+    @property
+    def keyed(self) -> bool:
+        """Whether `apply` does anything with its key."""
+        return self.chance
+
+    @property
+    def most_together(self) -> int:
+        """One: side by side convolutions become grouped ones, and products of matrices gain nothing."""
+        return 1
+
+    @property
+    def trains_otherwise(self) -> bool:
+        """Whether its trace says so."""
+        return self.otherwise
+
+    @cached_property
+    def parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(int(np.prod(shape)) for _, shape in self.trained)
+
+    @property
+    def flops(self) -> int:
+        """As XLA counts them."""
+        return self.flops_of_row
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The patterns of `optimizer.group_rates`."""
+        return self.rows.groups
+
+    @property
+    def ordered(self) -> bool:
+        """Names in a tree have no order of their own."""
+        return False
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The framework that it is written in."""
+        return (self.package,) if self.package else ()
+
+    @property
+    def title(self) -> str:
+        """The factory, what it makes, and how large that is."""
+        return f"{self._code.name} ({self.what}, {self.parameters:,} parameters)"
+
+    @property
+    def identity(self) -> str:
+        """Everything but the folder that the file stands in."""
+        told = (self.arguments, self.names, self.rows, self.answer, self.trained, self.kept, self.digest)
+        return f"Own({self._code.name}, {told!r})"
+
+
+def own_model(settings: ModelSettings, rows: Surroundings) -> Own:
+    """The network that a config names, imported and traced on rows of these shapes. Whoever calls it has the permission.
+
+    Raises:
+        InputError: the code cannot be imported, makes no network, or one that does not fit the rows.
+    """
+    return _own_model(
+        settings.kind,
+        Table(settings.arguments).text,
+        tuple(settings.numbers),
+        settings.rewrite,
+        rows,
+        source_digest(settings.kind, KEY),
+    )
+
+
+@lru_cache(maxsize=256)
+def _own_model(source: str, arguments: str, names: tuple[str, ...], rewrite: bool, rows: Surroundings, sha: str) -> Own:
+    found = live(source, arguments, sha, rows.batch, rows.inputs, rewrite)
+    with told(source, KEY, "while it was traced"):
+        traced = probe(found, names)
+    _check_groups(rows.groups, [leaf.name for leaf in found.trained])
+    rows = rows._replace(targets=_fitting_targets(source, traced.answer, rows))
+    return Own(
+        features=int(np.prod(rows.inputs.shape)),
+        outputs=int(np.prod(rows.targets.shape)),
+        source=source,
+        arguments=arguments,
+        names=names,
+        rewrite=rewrite,
+        rows=rows,
+        answer=traced.answer,
+        trained=tuple((leaf.name, leaf.shape) for leaf in found.trained),
+        kept=tuple((leaf.name, leaf.shape, leaf.dtype) for leaf in found.kept),
+        chance=traced.keyed,
+        otherwise=traced.otherwise,
+        digest=f"{sha}{hashlib.sha256(traced.text.encode()).hexdigest()}",
+        flops_of_row=traced.flops // rows.batch,
+        what=found.adapted.what,
+        package=found.adapted.package,
+        draws=found.adapted.seeded,
+    )
+
+
+def _fitting_targets(source: str, answer: tuple[int, ...], rows: Surroundings) -> Form:
+    """The targets of a row as the loss takes them beside outputs of some shape.
+
+    Raises:
+        InputError: they do not go together.
+    """
+    targets, code = rows.targets, Code.of(source)
+    if is_code(rows.loss):
+        return targets
+    if rows.loss == LABELLED and targets.dtype and _without_ones(answer[:-1]) == _without_ones(targets.shape):
+        return Form(answer[:-1], targets.dtype)
+    if _without_ones(answer) == _without_ones(targets.shape):
+        return Form(answer)
+    labels = f"labels of the shape {list(answer[:-1])} and shares" if rows.loss == LABELLED and answer else "targets"
+    raise InputError(
+        f"gives outputs of the shape {list(answer)} for a row, and its targets are {list(targets.shape)}",
+        file=code.place,
+        key=KEY,
+        value=code.name,
+        mend=f"`{rows.loss}` takes {labels} of the shape {list(answer)}",
+    )
+
+
+def grouped(trained: Mapping[str, Any], patterns: Sequence[str]) -> Layers:
+    """Arrays by name as layers: those that fit no pattern, then those of each, the first that fits.
+
+    >>> grouped({"attention.w": 1, "out.w": 2}, ["attention.*"])
+    [{'out.w': 2}, {'attention.w': 1}]
+    """
+    layers: Layers = [{} for _ in range(len(patterns) + 1)]
+    for name, values in trained.items():
+        place = next((number for number, each in enumerate(patterns, 1) if fnmatchcase(name, each)), 0)
+        layers[place][name] = values
+    return layers
+
+
+def _check_groups(patterns: Sequence[str], names: Sequence[str]) -> None:
+    """Raises InputError for a pattern that no parameter is left for."""
+    for pattern, layer in zip(patterns, grouped(dict.fromkeys(names), patterns)[1:], strict=True):
+        if not layer:
+            fits = any(fnmatchcase(name, pattern) for name in names)
+            problem = "is for parameters that an earlier pattern took" if fits else "fits no parameter"
+            mend = None if fits else did_you_mean(pattern, names)
+            key = f"optimizer.group_rates.{pattern}"
+            raise InputError(problem, key=key, allowed="patterns of " + ", ".join(names), mend=mend)
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for size in shape if size != 1)

@@ -1,0 +1,31 @@
+"""Code that settings name is imported by those alone who were told that they may: asked before anything is."""
+
+from collections.abc import Mapping
+
+from nanmap.config.code import CODE_KEYS, is_code
+from nanmap.errors import InputError
+from nanmap.plan.sweep import Sweep
+
+
+def refuse_code(sweep: Sweep) -> None:
+    """Raises InputError if a setting of the sweep, or a value of an axis, names code. Imports nothing."""
+    for key, value in _named(sweep):
+        if is_code(value):
+            raise InputError(
+                "names Python code, which is run as your own",
+                file=sweep.file,
+                key=key,
+                value=value,
+                mend="read it, then give --allow-python (from Python: allow_python=True)",
+            )
+
+
+def _named(sweep: Sweep) -> list[tuple[str, object]]:
+    """The settings that may name code, with their values, in the config and along the axes."""
+    found: list[tuple[str, object]] = []
+    for key in CODE_KEYS:
+        table, name = key.split(".")
+        given = sweep.tree.get(table) or {}
+        found.append((key, given.get(name) if isinstance(given, Mapping) else getattr(given, name, None)))
+        found += [(key, each[key]) for axis in sweep.grid.axes for each in axis.settings if key in each]
+    return found
