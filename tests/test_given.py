@@ -138,6 +138,13 @@ def test_columns_of_a_frame_keep_their_names_and_are_encoded_as_those_of_a_file(
     assert digest(FRAMES[held_by], y) == digest(FRAMES["Polars"], y)
 
 
+def test_a_query_of_duckdb_is_a_frame() -> None:
+    duckdb = pytest.importorskip("duckdb")
+    with duckdb.connect() as connection:
+        rows = rows_of(connection.from_arrow(FRAMES["Arrow"]), PRICES, missing="keep")
+    assert rows == rows_of(FRAMES["Arrow"], PRICES, missing="keep")
+
+
 SETTINGS: list[tuple[str, dict[str, Any], Any]] = [
     ("mse", {}, [1.0, 2.0, 4.0, 8.0]),
     ("mse", {"scale_inputs": "standard", "scale_targets": "minmax", "validation_split": 0.25}, [1.0, 2.0, 4.0, 8.0]),

@@ -90,6 +90,11 @@ def _named_columns(key: str, given: Any) -> list[tuple[str, Any]] | None:
         return list(zip(given.column_names, given.columns, strict=True))
     if hasattr(given, "columns") and hasattr(given, "items"):  # pandas, and what is like it
         return list(given.items())
+    if hasattr(given, "columns") and hasattr(given, "__arrow_c_stream__"):  # such as a query of DuckDB
+        import pyarrow as pa
+
+        table = pa.table(given)
+        return list(zip(table.column_names, table.columns, strict=True))
     if hasattr(given, "name") and hasattr(given, "to_numpy") and getattr(given, "ndim", 1) == 1:  # a series
         return [(key if given.name in (None, "") else given.name, given)]
     if hasattr(given, "__dataframe__"):
