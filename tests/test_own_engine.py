@@ -179,3 +179,74 @@ def test_a_plan_that_was_allowed_can_be_pickled(given: dict[str, Any]) -> None:
     again = pickle.loads(pickle.dumps(lanes))
     assert again.program == lanes.program
     assert again.program.key == lanes.program.key
+
+
+def test_with_dropout_the_best_loss_of_full_batch_is_that_of_all_units(
+    given: dict[str, Any], engine: LocalEngine
+) -> None:
+    still = asked(
+        given,
+        model={"arguments": {"drop": 0.5}},
+        optimizer={"learning_rate": 1e-9},
+        training={"batch_size": 64, "epochs": 20},
+    )
+    report = nanmap.run(still, engine=engine, allow_python=True)
+    assert report.row["loss_best"] == pytest.approx(report.row["loss_initial"], rel=1e-5)
+    assert len({each.mean_loss for each in report.epochs}) == 20
+
+
+def test_a_project_that_moved_is_continued_and_compared(
+    given: dict[str, Any], engine: LocalEngine, tmp_path: Path
+) -> None:
+    axes = {"training.seed": [0, 1]}
+    place = Path(given["data"]["path"]).parent
+    results = []
+    for folder, out in (("one", "run"), ("two", "run"), ("two", "other")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        for name in ("net.py", "rows.npz"):
+            (tmp_path / folder / name).write_bytes((place / name).read_bytes())
+        moved = asked(
+            given,
+            data={"path": str(tmp_path / folder / "rows.npz")},
+            model={"kind": f"python:{tmp_path / folder / 'net.py'}:net"},
+        )
+        results.append(nanmap.sweep(moved, axes, out=tmp_path / out, engine=engine, allow_python=True))
+    compared = nanmap.compare(results[0], results[2])
+    assert (compared.both, compared.shifts) == (2, [])
+    assert not any(key.startswith(("model", "data")) for key in compared.differs)
+
+
+def test_settings_of_dense_layers_are_told_to_do_nothing_and_no_remedy_names_them(
+    given: dict[str, Any], engine: LocalEngine
+) -> None:
+    from nanmap.plan import make_sweep, notices
+
+    wide = asked(given, model={"hidden": [3], "gain": 2.0})
+    told = notices(Plan(make_sweep(wide, []), allow_python=True))
+    assert [line for line in told if line.startswith("model.")] == [
+        f"model.{name} has no effect: `net` is a network of your own" for name in ("hidden = [3]", "gain = 2")
+    ]
+    (folder := Path(given["data"]["path"]).parent / "huge.py").write_text(
+        "import jax.numpy as jnp\n\ndef huge():\n"
+        "    return (lambda key, x: {'w': jnp.full((3, 1), 1e30)}), (lambda p, x: (x @ p['w']) ** 2)\n"
+    )
+    huge = asked(given, model={"kind": f"python:{folder}:huge"})
+    report = nanmap.run(huge, engine=engine, allow_python=True)
+    assert report.cause == "start_not_finite"
+    assert report.remedy == {}
+
+
+def test_tokens_and_labels_are_no_numbers(engine: LocalEngine, tmp_path: Path) -> None:
+    (tmp_path / "bag.py").write_text(
+        "import jax, jax.numpy as jnp\n\ndef bag(classes=3):\n"
+        "    return (lambda key, x: {'e': jax.random.normal(key, (90, classes))}), (lambda p, x: p['e'][x].mean(1))\n"
+    )
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(50, 90, (40, 5)), rng.integers(0, 3, 40)
+    asked = {"model": f"python:{tmp_path / 'bag.py'}:bag", "loss": "softmax_cross_entropy", "epochs": 2}
+    report = nanmap.run(x=x, y=y, engine=engine, allow_python=True, **asked)
+    assert not report.case.raw_inputs
+    assert report.row["output_spread"] is None
+    assert report.row["loss_floor"] == 0
+    with pytest.raises(nanmap.InputError, match="holds the label 3, and the network has 3 outputs"):
+        nanmap.run(x=x, y=y + 1, engine=engine, allow_python=True, **asked)
