@@ -118,7 +118,7 @@ def test_other_formats(given: dict[str, Any], engine: LocalEngine, dtype: str) -
 
 def test_cells_side_by_side_draw_each_from_its_own_seed(given: dict[str, Any], tmp_path: Path) -> None:
     dropping = asked(given, model={"arguments": {"drop": 0.5}}, training={"order": "sequential"})
-    axes = {"training.seed": [0, 1, 2], "optimizer.learning_rate": [0.05, 0.1]}
+    axes = {"optimizer.learning_rate": [0.05, 0.1], "training.seed": [0, 1, 2]}
     (program,) = {variant.program for variant in plan_one(nanmap_config(dropping), allow_python=True).variants()}
     found = []
     for width in (1, 2):
@@ -181,7 +181,7 @@ def test_a_plan_that_was_allowed_can_be_pickled(given: dict[str, Any]) -> None:
     assert again.program.key == lanes.program.key
 
 
-def test_with_dropout_the_best_loss_of_full_batch_is_that_of_all_units(
+def test_with_dropout_the_losses_of_full_batch_are_those_of_all_units(
     given: dict[str, Any], engine: LocalEngine
 ) -> None:
     still = asked(
@@ -192,6 +192,7 @@ def test_with_dropout_the_best_loss_of_full_batch_is_that_of_all_units(
     )
     report = nanmap.run(still, engine=engine, allow_python=True)
     assert report.row["loss_best"] == pytest.approx(report.row["loss_initial"], rel=1e-5)
+    assert abs(report.row["measure"]) == pytest.approx(20, rel=1e-4)  # each loss is as large as the first
     assert len({each.mean_loss for each in report.epochs}) == 20
 
 
