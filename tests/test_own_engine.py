@@ -19,6 +19,7 @@ from own_loops import close, plain_loop
 SOURCE = """
 import jax
 import jax.numpy as jnp
+import optax
 import nanmap
 
 
@@ -37,6 +38,14 @@ def net(drop=0.0):
         return h @ parameters["v"], state
 
     return nanmap.Model(init, apply)
+
+
+def squares(outputs, targets):
+    return ((outputs - targets) ** 2).mean(1)
+
+
+def descent(learning_rate):
+    return optax.sgd(learning_rate)
 
 
 def line():
@@ -202,14 +211,17 @@ def test_a_project_that_moved_is_continued_and_compared(
     axes = {"training.seed": [0, 1]}
     place = Path(given["data"]["path"]).parent
     results = []
-    for folder, out in (("one", "run"), ("two", "run"), ("two", "other")):
+    for folder, out in (("one", "run"), ("two", "run"), ("three", "other")):
         (tmp_path / folder).mkdir(exist_ok=True)
         for name in ("net.py", "rows.npz"):
             (tmp_path / folder / name).write_bytes((place / name).read_bytes())
         moved = asked(
             given,
             data={"path": str(tmp_path / folder / "rows.npz")},
-            model={"kind": f"python:{tmp_path / folder / 'net.py'}:net"},
+            **{
+                table: {"kind": f"python:{tmp_path / folder / 'net.py'}:{name}"}
+                for table, name in (("model", "net"), ("loss", "squares"), ("optimizer", "descent"))
+            },
         )
         results.append(nanmap.sweep(moved, axes, out=tmp_path / out, engine=engine, allow_python=True))
     compared = nanmap.compare(results[0], results[2])
