@@ -865,6 +865,31 @@ def test_speed_counts_from_the_start_of_the_work_and_the_summary_from_the_first_
     assert progress.summary() == "grid: 60 cells by 90 trainings in 30.0 s (3 per second)"
 
 
+def test_half_of_what_there_is_to_do_is_told_once() -> None:
+    told: list[int] = []
+    progress = Progress("grid", "cells", bar=False, halfway=lambda: told.append(progress.rows))
+    progress.started(110, 10)
+    for rows in (49, 1, 25, 25):
+        progress.advanced(rows)
+    assert told == [50]
+
+
+def test_what_draws_maps_is_loaded_while_the_last_rows_train_where_maps_are_wanted(
+    folder: Path, passed: dict, command
+) -> None:
+    command("sweep", "grid.toml", cwd=folder)
+    assert passed["observer"].halfway is None
+    listed = '[[maps]]\nfile = "a.png"\nx = "learning_rate"\ny = "batch_size"\n'
+    (folder / "grid.toml").write_text(SWEEP + listed)
+    command("sweep", "grid.toml", "--no-maps", cwd=folder)
+    assert passed["observer"].halfway is None
+    command("sweep", "grid.toml", cwd=folder)
+    load: Thread = passed["observer"].halfway.__self__
+    passed["observer"].halfway()
+    load.join(60)
+    assert (load.daemon, load.is_alive()) == (True, False)
+
+
 def test_a_search_that_goes_on_counts_what_was_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

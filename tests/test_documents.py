@@ -21,7 +21,7 @@ IN_A_RUN = ("manifest.json", "inputs/*.npz", "cells/*.parquet", "edges.json", "e
 
 def paths_in(text: str) -> list[str]:
     """Words in backticks with a slash or with the ending of a file, those of commands too; not those in blocks of code."""
-    prose = re.sub(r"^( *)```.*?^\1```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    prose = re.sub(r"^( *)```.*?^\1```$|`python:[^`]*`", "", text, flags=re.DOTALL | re.MULTILINE)
     words = [word for quoted in re.findall(r"`([^`]+)`", prose) for word in re.findall(r"[\w.*/-]+", quoted)]
     return [word for word in words if re.search(rf"[a-z_]/|\w\.({'|'.join(ENDINGS)})$", word)]
 

@@ -5,14 +5,16 @@ import tempfile
 import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from nanmap.errors import RunFolderError
 from nanmap.results.shards import Replacing, Shards
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
 
 
 class RunFolder:
@@ -82,7 +84,16 @@ class RunFolder:
         except RunFolderError:
             return None
 
-    def dataset(self) -> ds.Dataset:
+    def columns(self) -> list[str]:
+        """Names of the columns that the rows of the cells have.
+
+        Raises:
+            RunFolderError: there are no rows yet, or this is no run folder.
+        """
+        self.read_manifest()
+        return self.cells.columns()
+
+    def dataset(self) -> "ds.Dataset":
         """The rows of the cells, lazily.
 
         Raises:
@@ -106,4 +117,4 @@ class RunFolder:
         Raises:
             RunFolderError: there are none yet.
         """
-        return self.edges.dataset().to_table()
+        return pa.concat_tables(self.edges.tables())

@@ -6,14 +6,16 @@ import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from nanmap.errors import RunFolderError
 from nanmap.results.columns import blank
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
 
 SHARD_FILES = "part-" + "[0-9]" * 6 + ".parquet"
 HASH = b"nanmap.hash"
@@ -110,15 +112,26 @@ class Shards:
         """File names of the shards that are there."""
         return sorted(path.name for path in self.path.glob(SHARD_FILES))
 
-    def dataset(self) -> ds.Dataset:
+    def columns(self) -> list[str]:
+        """Names of the columns, as the first shard has them.
+
+        Raises:
+            RunFolderError: there are no shards yet, or it is damaged.
+        """
+        try:
+            return pq.read_schema(self._files()[0]).names
+        except (pa.ArrowInvalid, OSError):
+            raise self._unreadable() from None
+
+    def dataset(self) -> "ds.Dataset":
         """The rows, lazily.
 
         Raises:
             RunFolderError: there are none yet, or a shard is damaged.
         """
-        files = [str(self.path / name) for name in self.names()]
-        if not files:
-            raise RunFolderError(f"holds no {self.rows} yet", file=self.path.parent, mend=self.again)
+        import pyarrow.dataset as ds
+
+        files = self._files()
         try:
             return ds.dataset(files, format="parquet")
         except (pa.ArrowInvalid, OSError):
@@ -126,16 +139,23 @@ class Shards:
 
     def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The rows shard by shard, in order. A column that a shard of an earlier version lacks is missing in all its rows."""
-        for fragment in self.dataset().get_fragments():
+        for path in self._files():
             try:
-                there = set(fragment.physical_schema.names)
-                found = fragment.to_table(columns=columns and [name for name in columns if name in there])
-                for name in columns or ():
-                    if name not in there:
-                        found = found.append_column(name, blank(name, len(found)))
-                yield found
+                with pq.ParquetFile(path) as file:
+                    there = set(file.schema_arrow.names)
+                    found = file.read(columns and [name for name in columns if name in there])
             except (pa.ArrowInvalid, OSError):
                 raise self._unreadable() from None
+            for name in columns or ():
+                if name not in there:
+                    found = found.append_column(name, blank(name, len(found)))
+            yield found.select(columns) if columns else found
+
+    def _files(self) -> list[str]:
+        files = [str(self.path / name) for name in self.names()]
+        if not files:
+            raise RunFolderError(f"holds no {self.rows} yet", file=self.path.parent, mend=self.again)
+        return files
 
     def _unreadable(self) -> RunFolderError:
         problem = "holds a file that is not readable Parquet"
