@@ -79,7 +79,7 @@ def _load_drawing() -> object:
     return draw
 
 
-def _tell_what_works(result: "Result", allow_python: bool) -> None:
+def _tell_what_works(result: "Result", allow_python: bool = False) -> None:
     """The settings that converge, those that never do, and the command of the best training."""
     import shlex
 
