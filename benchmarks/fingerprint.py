@@ -121,7 +121,7 @@ def _sweeps(names: Names) -> Iterator[tuple[str, Any]]:
     for name, (tree, axes) in small(names).items():
         yield name, make_sweep(tree, axes)
     shipped = Path(__file__).parents[1] / "sweeps"
-    for file in sorted(shipped.rglob("*.toml")):
+    for file in _without_code(shipped):
         loaded: Any = nanmap.load(file)
         cut = [
             f"axes.seed.range=[{start}, {start + MOST_SEEDS}]"
@@ -133,13 +133,18 @@ def _sweeps(names: Names) -> Iterator[tuple[str, Any]]:
         yield "_".join(file.relative_to(shipped).with_suffix("").parts), nanmap.load(file, cut)
 
 
+def _without_code(folder: Path) -> list[Path]:
+    """Files but those of networks of the user's own, whose frameworks may not be there."""
+    return [file for file in sorted(folder.rglob("*.toml")) if "own" not in file.parts]
+
+
 def _single() -> dict[str, str]:
     """A digest of what every shipped config's training tells: its end, the losses of its epochs, its parameters."""
     import nanmap
 
     configs = Path(__file__).parents[1] / "configs"
     found: dict[str, str] = {}
-    for file in sorted(configs.rglob("*.toml")):
+    for file in _without_code(configs):
         report: Any = nanmap.run(file)
         told = [str(report.outcome), str(report.cause), *map(repr, report.epochs)]
         told += [f"{name} {values.tobytes().hex()}" for name, values in sorted((report.params or {}).items())]

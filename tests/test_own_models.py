@@ -13,8 +13,10 @@ import pytest
 
 import nanmap
 from nanmap.engine import LocalEngine
+from nanmap.errors import InputError
 from own_loops import close, plain_loop
 
+ROOT = Path(__file__).parents[1]
 Command = Callable[..., Any]
 N, FEATURES = 22, 3
 SOURCE = """
@@ -207,6 +209,8 @@ def test_a_sweep_by_the_command_is_continued_mapped_and_trained_again(project: P
     assert "--allow-python" in refused.stderr
     done = command(*asked, "--allow-python", cwd=project)
     assert done.returncode == 0, done.stderr
+    (best,) = [line for line in done.stdout.splitlines() if line.startswith(("best:", "why:"))]
+    assert best.endswith(" --of run --allow-python")
     rows = nanmap.Result(project / "run").to_pandas()
     assert rows[["learning_rate", "act", "seed"]].drop_duplicates().shape == (12, 3)
     assert rows.outcome[rows.learning_rate == 100].isin(["nan", "inf", "diverged"]).all()
@@ -347,3 +351,75 @@ def test_arrays_are_given_in_python(folder: Path, engine: LocalEngine) -> None:
         from_file = nanmap.run(filed, engine=engine, allow_python=True)
         given = nanmap.run(asked, x=x, y=y, engine=engine, allow_python=True)
         assert given.row == from_file.row
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "changes"),
+    [
+        ("transformer_copy", None, ["axes.focus.num=2", "axes.learning_rate.num=2", "training.steps=6"]),
+        ("cnn_digits", "flax", ["axes.batch_size.values=[64]", "axes.learning_rate.num=2", "training.steps=6"]),
+    ],
+)
+def test_shipped_networks_are_copied_out_and_train(
+    name: str, package: str | None, changes: list[str], command: Command, tmp_path: Path
+) -> None:
+    if package:
+        pytest.importorskip(package, reason=f"pip install 'nanmap[{package}]'")
+    copied = command("examples", f"own/{name}", "--out", ".", cwd=tmp_path)
+    assert (tmp_path / f"configs/own/{name}.py").is_file()
+    assert copied.stdout.splitlines()[-1] == f"next: nanmap sweep sweeps/own/{name}.toml --allow-python"
+    settings = [word for text in changes for word in ("--set", text)]
+    done = command("sweep", f"sweeps/own/{name}.toml", "--allow-python", "--no-maps", *settings, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = nanmap.Result(tmp_path / "results" / name).to_pandas()
+    assert len(rows) == 4
+    assert np.isfinite(rows.loss_initial).all()
+    assert (rows.loss_constant > 1).all()
+    assert set(rows.steps_run) <= set(range(7))
+
+
+def test_the_digits_are_those_of_scikit_learn_and_the_copies_come_three_places_later() -> None:
+    with np.load(ROOT / "configs/data/copy_task.npz") as file:
+        assert (np.roll(file["x"], 3, axis=1) == file["y"]).all()
+        assert file["x"].max() == 7
+    with np.load(ROOT / "configs/data/digits.npz") as file:
+        x, y = file["x"], file["y"]
+    assert x.shape == (1797, 8, 8, 1)
+    assert x.max() == 16
+    assert np.bincount(y).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+
+
+def test_a_network_a_loss_and_an_optimizer_may_be_given_as_they_are(
+    folder: Path, engine: LocalEngine, tmp_path: Path
+) -> None:
+    x, y = arrays_of(folder, "rows")
+    mine = loaded(SOURCE)["mlp"]
+    asked = {"x": x, "y": y, "batch_size": 8, "epochs": 3, "engine": engine}
+    named = nanmap.run(tree(folder), allow_python=True, engine=engine)
+    for model in (mine, mine(), nanmap.Model(*full(*mine()))):
+        assert nanmap.run(model=model, learning_rate=0.1, **asked).row == named.row
+
+    def squares(outputs: Any, targets: Any) -> Any:
+        return ((outputs - targets) ** 2).mean(1)
+
+    def descent(learning_rate: Any) -> optax.GradientTransformation:
+        return optax.sgd(learning_rate)
+
+    report = nanmap.run(model=mine, loss=squares, optimizer=descent, learning_rate=0.1, **asked)
+    close(report.row["loss_final"], named.row["loss_final"])
+    out = tmp_path / "run"
+    axes = {"learning_rate": [0.01, 0.1], "model.arguments.act": ["tanh", "sin"]}
+    rows = nanmap.sweep(model=mine, axes=axes, out=out, **asked).to_pandas()
+    assert rows.loss_final[(rows.act == "tanh") & (rows.learning_rate == 0.1)].item() == named.row["loss_final"]
+    assert len(nanmap.sweep(model=loaded(SOURCE)["mlp"], axes=axes, out=out, **asked).to_pandas()) == 4
+    other = loaded(SOURCE.replace("/ 2,", "/ 3,"))["mlp"]  # another network of this name
+    with pytest.raises(InputError, match="code that the network is made of changed"):
+        nanmap.sweep(model=other, axes=axes, out=out, **asked)
+    with pytest.raises(InputError, match="was given by a program in Python that has ended") as error:
+        nanmap.run(tree(folder, model={"kind": "python:<given>:elsewhere"}), engine=engine)
+    assert "model=…" in str(error.value)
+
+
+def full(init: Any, apply: Any) -> tuple[Any, Any]:
+    """A pair in the full form."""
+    return (lambda key, x: (init(key, x), {})), (lambda parameters, state, x: (apply(parameters, x), state))

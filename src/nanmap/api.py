@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Unpack
 
 from nanmap.config import Config, build_config, config_tables, load_config, read_toml
+from nanmap.config.code import CODE_KEYS
 from nanmap.config.load import with_settings
 from nanmap.data.given import GivenArrays, give, with_arrays
 from nanmap.edges import find_edges
@@ -16,6 +17,7 @@ from nanmap.errors import InputError, typed
 from nanmap.grid.keywords import Keywords, keyword_settings
 from nanmap.grid.shorthand import Axes, axis_tables, linear, log
 from nanmap.grid.windows import Windows
+from nanmap.models.own.given import give_code
 from nanmap.plan import Plan, Sweep, load_sweep, make_sweep, zoomed
 from nanmap.result import Result
 from nanmap.results.folder import RunFolder
@@ -86,7 +88,8 @@ def run(
         progress: whether to show a bar; if None, where lines are typed one by one, as in a notebook, and not in scripts.
         allow_python: import code that the config names, such as a network of your own.
         settings: settings by their short names, over those of the config: `learning_rate=0.1`, `hidden=[16]`,
-            `optimizer="adam"`, `training_seed=3`.
+            `optimizer="adam"`, `training_seed=3`. A network of your own, a loss or an optimizer may be given as it is:
+            `model=build`.
 
     Returns:
         The outcome and its cause, the row that a sweep would hold, the losses of every epoch, the parameters and the
@@ -285,7 +288,11 @@ class _Over(NamedTuple):
 
 def _over(function: str, x: object, y: object, settings: Mapping[str, Any]) -> _Over:
     beside = {"run": run, "sweep": sweep, "edge": edge}[function].__kwdefaults__ or ()
-    return _Over(give(x, y), keyword_settings(settings, beside))
+    named = keyword_settings(settings, beside)
+    for key in CODE_KEYS:  # a network, a loss or an optimizer itself, in place of its name
+        if key in named and not isinstance(named[key], str):
+            named[key] = give_code(key, named[key])
+    return _Over(give(x, y), named)
 
 
 def _config(given: Given | None, over: _Over) -> Config:

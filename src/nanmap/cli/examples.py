@@ -1,7 +1,7 @@
 """`nanmap examples`: the configs and sweeps that come with the package."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -74,7 +74,8 @@ def _copy(name: str, out: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
         print(target)
-    print(f"next: nanmap {'sweep' if stem in sweeps else 'run'} {shlex.quote(str(targets[needed[0]]))}")
+    allow = " --allow-python" if any(file.suffix == ".py" for file in needed) else ""
+    print(f"next: nanmap {'sweep' if stem in sweeps else 'run'} {shlex.quote(str(targets[needed[0]]))}{allow}")
 
 
 def _stem(name: str) -> str:
@@ -101,11 +102,19 @@ def _needed(files: list[Path]) -> list[Path]:
     for file in files:
         tree = tomllib.loads(file.read_text(encoding="utf-8")) if file.suffix == ".toml" else {}
         named = [tree.get("config"), tree.get("data", {}).get("path"), tree.get("model", {}).get("init_file")]
-        for relative in filter(None, named):
+        for relative in filter(None, [*named, *_code_files(tree)]):
             other = (file.parent / relative).resolve()
             if other not in files:
                 files.append(other)
     return files
+
+
+def _code_files(tree: dict[str, Any]) -> list[str]:
+    """The files of the code that a config names."""
+    from nanmap.config.code import CODE_KEYS, code_file
+
+    kinds = [tree.get(table, {}).get(name) for table, name in (key.split(".") for key in CODE_KEYS)]
+    return [file for file in map(code_file, kinds) if file]
 
 
 def _first_comment(file: Path) -> str:

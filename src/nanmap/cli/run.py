@@ -80,7 +80,7 @@ def run(
     _print_end(report, variant.steps_per_epoch)
     if same is not None:
         print(_sameness(same))
-    _print_advice(report, source.words, given)
+    _print_advice(report, [*source.words, *["--allow-python"] * allow_python], given)
     for text, value in zip(asked, report.predictions, strict=True):
         print(f"prediction at {text}: {_show(value)}")
 

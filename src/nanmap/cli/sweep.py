@@ -68,7 +68,7 @@ def sweep(
         drawing.join()
     say(progress.summary())
     print(f"rows: {result.folder.cells.path}")
-    _tell_what_works(result)
+    _tell_what_works(result, allow_python)
     _show_maps(plan.sweep, result, maps)
 
 
@@ -79,14 +79,14 @@ def _load_drawing() -> object:
     return draw
 
 
-def _tell_what_works(result: "Result") -> None:
+def _tell_what_works(result: "Result", allow_python: bool = False) -> None:
     """The settings that converge, those that never do, and the command of the best training."""
     import shlex
 
     from nanmap.analysis import best_cell, what_works
 
     working, never = what_works(result.folder)
-    of = f"--of {shlex.quote(str(result.path))}"
+    of = f"--of {shlex.quote(str(result.path))}" + " --allow-python" * allow_python  # each command is asked anew
     if not working:
         best = best_cell(result.folder)
         say("nothing converged" if best is None else "nothing converged; the best there is, why, and what to try:")

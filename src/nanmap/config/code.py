@@ -12,6 +12,7 @@ from pydantic import Field
 PREFIX = "python:"
 FORMS = "python:file.py:function or python:package.module:function"
 CODE_KEYS = ("model.kind", "loss.kind", "optimizer.kind")  # settings that may name code
+GIVEN = "<given>"  # the place of code that a program in Python hands over as it is
 GROUP_RATES = "optimizer.group_rates"
 OPEN_TABLES = ("model.arguments", "model.numbers", GROUP_RATES)  # tables whose keys are the user's own
 
@@ -50,6 +51,15 @@ def is_code(value: Any) -> bool:
     (False, True)
     """
     return isinstance(value, str) and value.startswith(PREFIX)
+
+
+def is_given(value: Any) -> bool:
+    """Whether a value stands for what a program in Python gave: nothing is imported for it.
+
+    >>> is_given("python:<given>:build"), is_given("python:net.py:build")
+    (True, False)
+    """
+    return is_code(value) and Code.of(value).place == GIVEN
 
 
 def code_file(value: Any) -> str | None:

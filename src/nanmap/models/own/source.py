@@ -12,8 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from nanmap.config.code import Code
+from nanmap.config.code import Code, is_given
 from nanmap.errors import InputError, did_you_mean, nearest
+from nanmap.models.own.given import given_function
 
 EXTRAS = ("flax", "equinox", "keras", "torch")  # frameworks that nanmap has extras for
 
@@ -29,6 +30,8 @@ def function_of(text: str, key: str) -> Callable[..., Any]:
         InputError: there is no such file, module or function, or importing it fails.
     """
     code = Code.of(text)
+    if is_given(text):
+        return given_function(text, key)
     module = _of_file(code, key) if code.file else _of_module(code, key)
     found = getattr(module, code.name, None)
     if found is None:
@@ -44,7 +47,7 @@ def source_digest(text: str, key: str) -> str:
     """SHA-256 of the file that holds a function; of a module that has no file, of its name."""
     code = Code.of(text)
     file = code.file
-    if file is None:
+    if file is None and not is_given(text):
         origin = getattr(_of_module(code, key), "__file__", None)
         file = Path(origin) if origin else None
     return hashlib.sha256(file.read_bytes() if file and file.is_file() else str(code).encode()).hexdigest()
