@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Unpack
 
 from nanmap.config import Config, build_config, config_tables, load_config, read_toml
+from nanmap.config.code import is_given
 from nanmap.config.load import with_settings
 from nanmap.data.given import GivenArrays, give, with_arrays
 from nanmap.edges import find_edges
@@ -15,6 +16,7 @@ from nanmap.errors import InputError, typed
 from nanmap.grid.keywords import Keywords, keyword_settings
 from nanmap.grid.shorthand import Axes, axis_tables, linear, log
 from nanmap.grid.windows import Windows
+from nanmap.models.own.given import GivenModel
 from nanmap.plan import Plan, Sweep, load_sweep, make_sweep, zoomed
 from nanmap.result import Result
 from nanmap.results.folder import RunFolder
@@ -25,6 +27,7 @@ from nanmap.runs.sweep import train_sweep
 
 __all__ = ["edge", "linear", "load", "log", "run", "sweep"]
 
+MODEL = "model.kind"  # which may be a model itself
 Given = Config | Sweep | Plan | str | Path | Mapping[str, Any]
 
 
@@ -82,7 +85,7 @@ def run(
         on_epoch: called after each epoch with its number (from 1) and its losses.
         allow_python: import code that the config names, such as a network of your own.
         settings: settings by their short names, over those of the config: `learning_rate=0.1`, `hidden=[16]`,
-            `optimizer="adam"`, `training_seed=3`.
+            `optimizer="adam"`, `training_seed=3`. `model=` may be a Keras model itself, to train it by settings of nanmap's.
 
     Returns:
         The outcome and its cause, the row that a sweep would hold, the losses of every epoch, the parameters and the
@@ -249,10 +252,11 @@ def edge(
 
 
 class _Over(NamedTuple):
-    """What was given beside a config: it goes over what the config says. Arrays are found as long as this is held."""
+    """What was given beside a config: it goes over what the config says. Arrays and a model are found as long as this is held."""
 
     arrays: GivenArrays | None
     settings: dict[str, Any]
+    model: GivenModel | None = None
 
     def __bool__(self) -> bool:
         return self.arrays is not None or bool(self.settings)
@@ -263,14 +267,29 @@ class _Over(NamedTuple):
         return next(iter(self.settings), "x")
 
     def laid(self, tree: Mapping[str, Any], file: Path | None = None) -> dict[str, Any]:
-        """The tables with all of it in its place."""
+        """The tables with all of it in its place.
+
+        Raises:
+            InputError: they are about a model that a program held, and another one is given.
+        """
+        written = tree.get("model")
+        kind = written.get("kind") if isinstance(written, Mapping) else None
+        if self.model and is_given(kind) and kind != self.model.kind:
+            mend = "give it with the weights that it had then"
+            raise InputError("is another model than these settings are about", file=file, key="model", mend=mend)
         made = with_arrays(tree, self.arrays)
         return with_settings(made, self.settings, file) if self.settings else made
 
 
 def _over(function: str, x: object, y: object, settings: Mapping[str, Any]) -> _Over:
     beside = {"run": run, "sweep": sweep, "edge": edge}[function].__kwdefaults__ or ()
-    return _Over(give(x, y), keyword_settings(settings, beside))
+    names = [name for name in ("model", MODEL) if not isinstance(settings.get(name, ""), str)]
+    if not names:
+        return _Over(give(x, y), keyword_settings(settings, beside))
+    from nanmap.models.own.keras_settings import given_model
+
+    model = given_model(settings[names[0]])
+    return _Over(give(x, y), keyword_settings({**settings, names[0]: model.kind}, beside), model)
 
 
 def _config(given: Given | None, over: _Over) -> Config:

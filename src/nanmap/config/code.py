@@ -10,12 +10,14 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field
 
 PREFIX = "python:"
+GIVEN = "given:"  # before a model that a program in Python holds: given:SHA256:name
 FORMS = "python:file.py:function or python:package.module:function"
 CODE_KEYS = ("model.kind", "loss.kind", "optimizer.kind")  # settings that may name code
 GROUP_RATES = "optimizer.group_rates"
 OPEN_TABLES = ("model.arguments", "model.numbers", GROUP_RATES)  # tables whose keys are the user's own
 
 CodeName = Annotated[str, Field(pattern=r"^python:.+:[A-Za-z_]\w*$")]
+GivenName = Annotated[str, Field(pattern=r"^given:[0-9a-f]{64}:\w+$")]
 
 
 class Code(NamedTuple):
@@ -30,9 +32,9 @@ class Code(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> "Code":
-        """What the value of a setting names. The last colon parts: a place may hold one."""
+        """What the value of a setting names. The last colon parts: a place may hold one; of a SHA-256 eight digits do for people."""
         place, _, name = text.removeprefix(PREFIX).rpartition(":")
-        return cls(place, name)
+        return cls(f"{place[: len(GIVEN) + 8]}…" if is_given(text) else place, name)
 
     @property
     def file(self) -> Path | None:
@@ -50,6 +52,20 @@ def is_code(value: Any) -> bool:
     (False, True)
     """
     return isinstance(value, str) and value.startswith(PREFIX)
+
+
+def is_given(value: Any) -> bool:
+    """Whether the value of a setting stands for a model that a program in Python holds."""
+    return isinstance(value, str) and value.startswith(GIVEN)
+
+
+def is_own(kind: Any) -> bool:
+    """Whether `model.kind` is a network of the user's own: code that makes one, or one that a program holds.
+
+    >>> is_own("mlp"), is_own("python:net.py:build"), is_own(f"given:{64 * '0'}:sequential")
+    (False, True, True)
+    """
+    return is_code(kind) or is_given(kind)
 
 
 def code_file(value: Any) -> str | None:

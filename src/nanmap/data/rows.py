@@ -8,7 +8,7 @@ import numpy as np
 
 from nanmap.config import Config, DataSettings
 from nanmap.config.choices import FILE_KINDS
-from nanmap.config.code import is_code
+from nanmap.config.code import is_own
 from nanmap.config.load import file_stamp
 from nanmap.config.losses import loss_entry
 from nanmap.data.encoding import Source
@@ -85,7 +85,7 @@ def load_rows(config: Config) -> Rows:
     array([0.5, 1. , 1.5])
     """
     softmax = config.loss.kind == "softmax_cross_entropy"
-    rows = _kept(config.data, softmax, is_code(config.model.kind))
+    rows = _kept(config.data, softmax, is_own(config.model.kind))
     # Whole numbers may be the labels of a network of the user's own, which knows how many classes there are.
     labels = softmax and rows.target_form is not None and rows.target_form.whole
     if loss_entry(config.loss.kind).of_classes and not labels:

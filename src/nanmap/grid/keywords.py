@@ -38,7 +38,7 @@ class Keywords(TypedDict, total=False):
     target_kind: str
     data_seed: int
     validation_split: float
-    model: str
+    model: object
     arguments: Mapping[str, Any]
     numbers: Mapping[str, float]
     rewrite: bool

@@ -1,10 +1,11 @@
-"""Modules of Equinox and Flax as two pure functions. Which framework it is, is told by names: none is imported that was not used."""
+"""Modules of Equinox, Flax and Keras as two pure functions. Which framework it is, is told by names: none is imported that was not used."""
 
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from nanmap.models.own.interface import Adapted, Array, Tree
+from nanmap.models.own.keras_model import Remade, is_keras, of_keras
 
 Again = Callable[[Array], Any]  # calls the factory with another key
 ROWS = "batch"  # the axis of an Equinox module's rows, as in Equinox's own examples
@@ -16,12 +17,13 @@ WHILE_TRAINING = (
 OUTSIDE = ("deterministic", "use_running_average")
 
 
-def of_module(made: Any, again: Again | None) -> Adapted | None:
+def of_module(made: Any, again: Again | None, remade: Remade | None = None) -> Adapted | None:
     """A module of a framework; None for anything else.
 
     Args:
         made: what the factory returned.
         again: makes another one from a key, where the factory takes one.
+        remade: makes another one for a seed, whatever the factory takes.
     """
     module, state = made if _is_stateful_equinox(made) else (made, None)
     if _descends(module, "equinox", "Module"):
@@ -30,6 +32,8 @@ def of_module(made: Any, again: Again | None) -> Adapted | None:
         return _of_linen(made)
     if _descends(made, "flax.nnx", "Module"):
         return _of_nnx(made, again)
+    if is_keras(made):
+        return of_keras(made, remade or (lambda seed: made))
     return None
 
 
