@@ -237,7 +237,8 @@ def check_losses(model: Any, losses: Sequence[Any]) -> None:
 
 def check_mask(output: Any) -> None:
     """Raises InputError for outputs some of which Keras's losses would leave out."""
-    if getattr(output, "_keras_mask", None) is not None:
+    mask_of = getattr(sys.modules.get("keras.src.backend"), "get_keras_mask", None)  # which Keras does not export
+    if mask_of is not None and mask_of(output) is not None:
         problem = "its outputs are masked (mask_zero, Masking), and nanmap's losses count all of them"
         raise InputError(problem, key=KEY, mend="leave the mask out, or end it before the outputs")
 

@@ -116,7 +116,7 @@ def optimizer_settings(optimizer: Any) -> dict[str, Any]:
     given, name = optimizer.get_config(), type(optimizer).__name__
     if given.get("weight_decay") is not None:
         name = DECAYING.get(name, name)
-    if name not in OPTIMIZERS:
+    if name not in OPTIMIZERS or not _of_keras(type(optimizer)):
         raise InputError(
             "is an optimizer that nanmap has no setting for", key="optimizer", value=name, allowed=OPTIMIZERS, mend=MEND
         )
@@ -161,6 +161,11 @@ SCHEDULES: dict[str, Any] = {
 }
 
 
+def _of_keras(made: Any) -> bool:
+    """Whether a class or a function is Keras's own, and not one of the user's by the same name."""
+    return made.__module__.startswith("keras.")
+
+
 def _shortest(value: Any) -> float:
     """A float32 as the number that was written for it: 0.01, and not 0.009999999776482582."""
     return float(str(np.float32(value)))
@@ -178,10 +183,13 @@ def loss_settings(loss: Any) -> dict[str, Any]:
         made = keras.losses.get(loss)
     except Exception:  # Keras says in many ways that it is none: one of several outputs, a misspelt name
         made = loss
-    given = made.get_config() if isinstance(made, keras.losses.Loss) else {}
-    written = snake(type(made).__name__) if given else getattr(made, "__name__", type(made).__name__)
+    is_object = isinstance(made, keras.losses.Loss)
+    given = (
+        vars(made).get("_fn_kwargs", {}) | made.get_config() if is_object else {}
+    )  # `Huber` leaves its delta out of its config
+    written = snake(type(made).__name__) if is_object else getattr(made, "__name__", type(made).__name__)
     name = SHORT.get(written, written)
-    if name not in LOSSES:
+    if name not in LOSSES or not _of_keras(type(made) if is_object else made):
         known = list(LOSSES)
         problem = "is a loss that nanmap has no setting for"
         raise InputError(problem, key="loss", value=name, allowed=known, mend=MEND)
