@@ -4,7 +4,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,12 @@ def build(units=4):
 
 
 @pytest.fixture(scope="module")
-def keras(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def keras(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Keras on JAX, which reads no settings of whoever runs the tests."""
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = "jax"
         os.environ["KERAS_HOME"] = str(tmp_path_factory.mktemp("keras"))
-    yield pytest.importorskip("keras", reason="Keras is not installed: pip install 'nanmap[keras]'")
+    return pytest.importorskip("keras", reason="Keras is not installed: pip install 'nanmap[keras]'")
 
 
 @pytest.fixture
@@ -260,13 +260,28 @@ def test_what_nanmap_has_no_setting_for_is_refused_by_name(name: str, keras: Any
         nanmap.from_keras(dense(**given(keras)))
 
 
+def test_what_fit_does_beside_the_loss_is_refused(keras: Any, dense: Any) -> None:
+    class Stepping(keras.Sequential):
+        def train_step(self, *given: Any) -> Any:
+            return super().train_step(*given)
+
+    model = Stepping([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    with pytest.raises(nanmap.InputError, match="`train_step` of its own"):
+        nanmap.from_keras(model)
+    model = dense("none")
+    model.compile("sgd", "mse", loss_weights=0.5)
+    with pytest.raises(nanmap.InputError, match="loss_weights"):
+        nanmap.from_keras(model)
+
+
 def test_losses_of_a_models_own_and_other_formats_are_refused(keras: Any, dense: Any, engine: LocalEngine) -> None:
     with pytest.raises(nanmap.InputError, match=r"adds losses of its own \(dense"):
         run(nanmap.from_keras(dense(kernel_regularizer="l2")), engine)
     model = dense()
-    with pytest.raises(nanmap.InputError, match="training.dtype"):
+    with pytest.raises(nanmap.InputError, match=r"training\.dtype"):
         run(nanmap.from_keras(model), engine, dtype="float64")
-    with pytest.raises(nanmap.InputError, match="half.* is float16"):
+    with pytest.raises(nanmap.InputError, match=r"half.* is float16"):
         nanmap.from_keras(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, dtype="float16", name="half")]))
     with pytest.raises(nanmap.InputError, match="has no weights yet"):
         nanmap.from_keras(keras.Sequential([keras.layers.Dense(2)]))
@@ -319,7 +334,7 @@ def test_a_factory_whose_keras_wants_tensorflow_is_told_of_the_backend(keras: An
 def test_what_is_no_model_is_told() -> None:
     with pytest.raises(nanmap.InputError, match="is no Keras model"):
         nanmap.from_keras(3)
-    with pytest.raises(nanmap.InputError, match="python:file.py:factory"):
+    with pytest.raises(nanmap.InputError, match=r"python:file\.py:factory"):
         nanmap.run(x=X, y=Y, model=3, epochs=1)
 
 

@@ -80,15 +80,25 @@ def from_keras(model: Any) -> KerasTables:
     if getattr(model, "optimizer", None) is None or getattr(model, "loss", None) is None:
         mend = "model.compile(optimizer=…, loss=…), or nanmap.run(model=model, optimizer=…, loss=…)"
         raise InputError("is not compiled: it has no optimizer and no loss", key="model", value=given.name, mend=mend)
-    return KerasTables(
-        given,
-        {
-            "model": {"kind": given.kind},
-            "optimizer": optimizer_settings(model.optimizer),
-            "loss": loss_settings(model.loss),
-            "training": {"order": "sequential"},
-        },
-    )
+    tables = {
+        "model": {"kind": given.kind},
+        "optimizer": optimizer_settings(model.optimizer),
+        "loss": loss_settings(model.loss),
+        "training": {"order": "sequential"},
+    }
+    _check_step(model)
+    return KerasTables(given, tables)
+
+
+def _check_step(model: Any) -> None:
+    """Raises InputError for a model that `fit` trains otherwise than by the mean of its loss over a batch."""
+    own = next((name for name in ("train_step", "compute_loss") if not _of_keras(getattr(type(model), name))), None)
+    if own:
+        problem = f"has a `{own}` of its own, which nanmap would not call"
+        raise InputError(problem, key="model", value=type(model).__name__, mend=MEND)
+    weights = (model.get_compile_config() or {}).get("loss_weights")
+    if weights is not None:
+        raise InputError("nanmap has no weights of losses", key="loss_weights", value=weights, mend=MEND)
 
 
 def given_model(model: Any) -> GivenModel:
