@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Unpack
 
 from nanmap.config import Config, build_config, config_tables, load_config, read_toml
-from nanmap.config.code import is_given
+from nanmap.config.code import is_held
 from nanmap.config.load import with_settings
 from nanmap.data.given import GivenArrays, give, with_arrays
 from nanmap.edges import find_edges
@@ -16,7 +16,7 @@ from nanmap.errors import InputError, typed
 from nanmap.grid.keywords import Keywords, keyword_settings
 from nanmap.grid.shorthand import Axes, axis_tables, linear, log
 from nanmap.grid.windows import Windows
-from nanmap.models.own.given import GivenModel
+from nanmap.models.own.memory import ModelInMemory
 from nanmap.plan import Plan, Sweep, load_sweep, make_sweep, zoomed
 from nanmap.result import Result
 from nanmap.results.folder import RunFolder
@@ -256,7 +256,7 @@ class _Over(NamedTuple):
 
     arrays: GivenArrays | None
     settings: dict[str, Any]
-    model: GivenModel | None = None
+    model: ModelInMemory | None = None
 
     def __bool__(self) -> bool:
         return self.arrays is not None or bool(self.settings)
@@ -274,7 +274,7 @@ class _Over(NamedTuple):
         """
         written = tree.get("model")
         kind = written.get("kind") if isinstance(written, Mapping) else None
-        if self.model and is_given(kind) and kind != self.model.kind:
+        if self.model and is_held(kind) and kind != self.model.kind:
             mend = "give it with the weights that it had then"
             raise InputError("is another model than these settings are about", file=file, key="model", mend=mend)
         made = with_arrays(tree, self.arrays)
@@ -286,9 +286,9 @@ def _over(function: str, x: object, y: object, settings: Mapping[str, Any]) -> _
     names = [name for name in ("model", MODEL) if not isinstance(settings.get(name, ""), str)]
     if not names:
         return _Over(give(x, y), keyword_settings(settings, beside))
-    from nanmap.models.own.keras_settings import given_model
+    from nanmap.models.own.keras_settings import model_in_memory
 
-    model = given_model(settings[names[0]])
+    model = model_in_memory(settings[names[0]])
     return _Over(give(x, y), keyword_settings({**settings, names[0]: model.kind}, beside), model)
 
 

@@ -21,7 +21,7 @@ from nanmap.config.base import (
     Whole,
     require,
 )
-from nanmap.config.code import CodeName, GivenName, is_code, is_own
+from nanmap.config.code import CodeName, HeldName, is_code, is_own
 from nanmap.config.losses import loss_entry, losses_that_read
 from nanmap.config.optimizers import OPTIMIZERS, OptimizerEntry, optimizer_entry, optimizers_that_read
 
@@ -98,9 +98,9 @@ class DataSettings(Settings):
 class ModelSettings(Settings):
     """The network: Dense layers with an activation, and a normalisation between the two in hidden layers."""
 
-    kind: choices.ModelKind | CodeName | GivenName = Field(
+    kind: choices.ModelKind | CodeName | HeldName = Field(
         "mlp",
-        description="`mlp`; without hidden layers a linear model; or a network of your own, `python:file.py:factory`; `given:…` is one that a program in Python holds",
+        description="`mlp`; without hidden layers a linear model; or a network of your own, `python:file.py:factory`; `held:…` is one that a program in Python holds",
     )
     arguments: Arguments = Field(
         Table(), description="what the factory is called with: each value a program of its own"

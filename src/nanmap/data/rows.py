@@ -13,7 +13,7 @@ from nanmap.config.load import file_stamp
 from nanmap.config.losses import loss_entry
 from nanmap.data.encoding import Source
 from nanmap.data.formulas import made_rows
-from nanmap.data.given import KIND as GIVEN
+from nanmap.data.given import KIND as HELD
 from nanmap.data.given import held, read_given
 from nanmap.data.missing import drop_rows, fill_with_means
 from nanmap.data.scaling import UNSCALED, Scaling, fit_scaling
@@ -100,7 +100,7 @@ def _kept(data: DataSettings, always_one_hot: bool, any_rank: bool) -> Rows:
         always_one_hot: whether two classes become two columns, too.
         any_rank: keep in mind how the numbers of a row lie, and whether they are whole.
     """
-    given = held(data.sha256) if data.kind == GIVEN else None
+    given = held(data.sha256) if data.kind == HELD else None
     if given is None:
         return _load(data, always_one_hot, any_rank, file_stamp(data.path))
     key = data, always_one_hot, any_rank
@@ -191,6 +191,6 @@ def _raw(data: DataSettings, always_one_hot: bool, any_rank: bool) -> Arrays:
         return read_arrays(data, always_one_hot, any_rank)
     if data.kind in FILE_KINDS:
         return read_table(data, always_one_hot)
-    if data.kind == GIVEN:
+    if data.kind == HELD:
         return encode_given(data, read_given(data.path, data.sha256 or ""), always_one_hot, any_rank)
     return made_rows(data)

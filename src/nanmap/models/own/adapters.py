@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nanmap.models.own.frameworks import Again, Remade, of_module
-from nanmap.models.own.given import GivenModel
+from nanmap.models.own.memory import ModelInMemory
 from nanmap.models.own.interface import Adapted, Array, Model, Tree
 
 GIVEN = ("numbers", "key", "training")
@@ -19,7 +19,7 @@ def adapted(made: Any, again: Again | None = None, remade: Remade | None = None)
         again: calls it with another key, where it takes one.
         remade: calls it once more, for a seed.
     """
-    if isinstance(made, GivenModel):
+    if isinstance(made, ModelInMemory):
         return made.adapt()
     if isinstance(made, Model):
         return of_model(made)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nanmap.errors import InputError
-from nanmap.models.own.given import GivenModel, hold
+from nanmap.models.own.memory import ModelInMemory, hold
 from nanmap.models.own.interface import Adapted, Array, Tree
 
 KEY = "model.kind"
@@ -72,7 +72,7 @@ def of_keras(model: Any, remade: Remade, present: "Weights | None" = None) -> Ad
     return Adapted(init, run, what, frozenset({"training"}), "keras", draw=draw, stamp=architecture(model))
 
 
-def given_keras(model: Any) -> GivenModel:
+def held_keras(model: Any) -> ModelInMemory:
     """A model in memory, with the weights that it has now: seed 0 starts from them, every other one draws anew.
 
     Raises:
@@ -100,7 +100,7 @@ def given_keras(model: Any) -> GivenModel:
     found = hashlib.sha256(architecture(model).encode())
     for key, values in (*weights.trained.items(), *weights.kept.items()):
         found.update(f"{key} {values.dtype} {values.shape} ".encode() + np.ascontiguousarray(values).tobytes())
-    return hold(GivenModel(name, found.hexdigest(), lambda: of_keras(model, cloned, weights)))
+    return hold(ModelInMemory(name, found.hexdigest(), lambda: of_keras(model, cloned, weights)))
 
 
 class Weights:

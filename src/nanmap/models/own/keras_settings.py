@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from nanmap.errors import InputError
-from nanmap.models.own.given import GivenModel
-from nanmap.models.own.keras_model import given_keras, is_keras, snake
+from nanmap.models.own.memory import ModelInMemory
+from nanmap.models.own.keras_model import held_keras, is_keras, snake
 
 # By Keras's class: nanmap's name, and Keras's argument of each setting. `learning_rate` and the clips are those of all.
 OPTIMIZERS: dict[str, tuple[str, dict[str, str]]] = {
@@ -52,7 +52,7 @@ MEND = "train it with settings of nanmap's: nanmap.run(model=model, optimizer=�
 class KerasTables(dict[str, Any]):
     """The tables of a config without its rows, and the model that they are about, which is held as long as they are."""
 
-    def __init__(self, given: GivenModel, tables: Mapping[str, Any]) -> None:
+    def __init__(self, given: ModelInMemory, tables: Mapping[str, Any]) -> None:
         super().__init__(tables)
         self.given = given
 
@@ -76,7 +76,7 @@ def from_keras(model: Any) -> KerasTables:
     if not is_keras(model):
         mend = "for others model= takes a factory: model='python:file.py:factory'"
         raise InputError("is no Keras model", key="model", value=type(model).__name__, mend=mend)
-    given = given_keras(model)
+    given = held_keras(model)
     if getattr(model, "optimizer", None) is None or getattr(model, "loss", None) is None:
         mend = "model.compile(optimizer=…, loss=…), or nanmap.run(model=model, optimizer=…, loss=…)"
         raise InputError("is not compiled: it has no optimizer and no loss", key="model", value=given.name, mend=mend)
@@ -101,7 +101,7 @@ def _check_step(model: Any) -> None:
         raise InputError("nanmap has no weights of losses", key="loss_weights", value=weights, mend=MEND)
 
 
-def given_model(model: Any) -> GivenModel:
+def model_in_memory(model: Any) -> ModelInMemory:
     """A model that `model=` was given, ready to be found for as long as the caller holds what this returns.
 
     Raises:
@@ -110,7 +110,7 @@ def given_model(model: Any) -> GivenModel:
     if isinstance(model, KerasTables):
         return model.given
     if is_keras(model):
-        return given_keras(model)
+        return held_keras(model)
     allowed = "a Keras model, or the name of a factory: python:file.py:factory"
     raise InputError(
         "is no model in memory that nanmap knows", key="model", value=type(model).__name__, allowed=allowed

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from nanmap.config.code import Code, is_given
+from nanmap.config.code import Code, is_held
 from nanmap.errors import InputError, did_you_mean, nearest
-from nanmap.models.own.given import held
+from nanmap.models.own.memory import held
 from nanmap.models.own.keras_model import BACKEND
 
 BACKENDS = ("tensorflow", "torch")  # of Keras, beside JAX
@@ -25,13 +25,13 @@ def function_of(text: str, key: str) -> Callable[..., Any]:
     """The function that a setting names.
 
     Args:
-        text: `python:net.py:build` or `python:package.module:build`; `given:…:name` for one that returns what a program holds.
+        text: `python:net.py:build` or `python:package.module:build`; `held:…:name` for one that returns what a program holds.
         key: the setting, for messages.
 
     Raises:
         InputError: there is no such file, module or function, or importing it fails.
     """
-    if is_given(text):
+    if is_held(text):
         given = held(text, key)
         return lambda: given
     code = Code.of(text)
@@ -48,7 +48,7 @@ def function_of(text: str, key: str) -> Callable[..., Any]:
 
 def source_digest(text: str, key: str) -> str:
     """SHA-256 of the file that holds a function; of a module that has no file, of its name. What a program holds has its own."""
-    if is_given(text):
+    if is_held(text):
         return held(text, key).digest
     code = Code.of(text)
     file = code.file

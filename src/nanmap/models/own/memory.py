@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
-from nanmap.config.code import GIVEN, Code
+from nanmap.config.code import HELD, Code
 from nanmap.errors import InputError
 from nanmap.models.own.interface import Adapted
 
 
-class GivenModel:
+class ModelInMemory:
     """A network in memory, as it was when it was given.
 
     Args:
@@ -23,18 +23,18 @@ class GivenModel:
     @property
     def kind(self) -> str:
         """What `model.kind` says of it."""
-        return f"{GIVEN}{self.digest}:{self.name}"
+        return f"{HELD}{self.digest}:{self.name}"
 
 
-_HELD: WeakValueDictionary[str, GivenModel] = WeakValueDictionary()
+_HELD: WeakValueDictionary[str, ModelInMemory] = WeakValueDictionary()
 
 
-def hold(given: GivenModel) -> GivenModel:
+def hold(given: ModelInMemory) -> ModelInMemory:
     """The network, to be found for as long as the caller holds what this returns."""
     return _HELD.setdefault(given.kind, given)
 
 
-def held(kind: str, key: str) -> GivenModel:
+def held(kind: str, key: str) -> ModelInMemory:
     """The network that a setting stands for.
 
     Args:
