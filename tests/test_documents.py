@@ -15,7 +15,7 @@ PACKAGE = Path(nanmap.__file__).parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = [document for document in DOCUMENTS if ">>> " in document.read_text(encoding="utf-8")]
 ENDINGS = ("csv", "ipynb", "json", "md", "npz", "parquet", "png", "py", "toml", "txt")
-MADE_BY_THE_USER = (".venv/bin/pre-commit", ".venv/bin/python", "results/keras_line/cells")
+MADE_BY_THE_USER = ("file.py", ".venv/bin/pre-commit", ".venv/bin/python", "results/keras_line/cells")
 IN_A_RUN = ("manifest.json", "inputs/*.npz", "cells/*.parquet", "edges.json", "edges/*.parquet", "maps/")
 
 

@@ -19,6 +19,7 @@ from own_loops import close, plain_loop
 SOURCE = """
 import jax
 import jax.numpy as jnp
+import optax
 import nanmap
 
 
@@ -37,6 +38,14 @@ def net(drop=0.0):
         return h @ parameters["v"], state
 
     return nanmap.Model(init, apply)
+
+
+def squares(outputs, targets):
+    return ((outputs - targets) ** 2).mean(1)
+
+
+def descent(learning_rate):
+    return optax.sgd(learning_rate)
 
 
 def line():
@@ -118,7 +127,7 @@ def test_other_formats(given: dict[str, Any], engine: LocalEngine, dtype: str) -
 
 def test_cells_side_by_side_draw_each_from_its_own_seed(given: dict[str, Any], tmp_path: Path) -> None:
     dropping = asked(given, model={"arguments": {"drop": 0.5}}, training={"order": "sequential"})
-    axes = {"training.seed": [0, 1, 2], "optimizer.learning_rate": [0.05, 0.1]}
+    axes = {"optimizer.learning_rate": [0.05, 0.1], "training.seed": [0, 1, 2]}
     (program,) = {variant.program for variant in plan_one(nanmap_config(dropping), allow_python=True).variants()}
     found = []
     for width in (1, 2):
@@ -179,3 +188,78 @@ def test_a_plan_that_was_allowed_can_be_pickled(given: dict[str, Any]) -> None:
     again = pickle.loads(pickle.dumps(lanes))
     assert again.program == lanes.program
     assert again.program.key == lanes.program.key
+
+
+def test_with_dropout_the_losses_of_full_batch_are_those_of_all_units(
+    given: dict[str, Any], engine: LocalEngine
+) -> None:
+    still = asked(
+        given,
+        model={"arguments": {"drop": 0.5}},
+        optimizer={"learning_rate": 1e-9},
+        training={"batch_size": 64, "epochs": 20},
+    )
+    report = nanmap.run(still, engine=engine, allow_python=True)
+    assert report.row["loss_best"] == pytest.approx(report.row["loss_initial"], rel=1e-5)
+    assert abs(report.row["measure"]) == pytest.approx(20, rel=1e-4)  # each loss is as large as the first
+    assert len({each.mean_loss for each in report.epochs}) == 20
+
+
+def test_a_project_that_moved_is_continued_and_compared(
+    given: dict[str, Any], engine: LocalEngine, tmp_path: Path
+) -> None:
+    axes = {"training.seed": [0, 1]}
+    place = Path(given["data"]["path"]).parent
+    results = []
+    for folder, out in (("one", "run"), ("two", "run"), ("three", "other")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        for name in ("net.py", "rows.npz"):
+            (tmp_path / folder / name).write_bytes((place / name).read_bytes())
+        moved = asked(
+            given,
+            data={"path": str(tmp_path / folder / "rows.npz")},
+            **{
+                table: {"kind": f"python:{tmp_path / folder / 'net.py'}:{name}"}
+                for table, name in (("model", "net"), ("loss", "squares"), ("optimizer", "descent"))
+            },
+        )
+        results.append(nanmap.sweep(moved, axes, out=tmp_path / out, engine=engine, allow_python=True))
+    compared = nanmap.compare(results[0], results[2])
+    assert (compared.both, compared.shifts) == (2, [])
+    assert not any(key.startswith(("model", "data")) for key in compared.differs)
+
+
+def test_settings_of_dense_layers_are_told_to_do_nothing_and_no_remedy_names_them(
+    given: dict[str, Any], engine: LocalEngine
+) -> None:
+    from nanmap.plan import make_sweep, notices
+
+    wide = asked(given, model={"hidden": [3], "gain": 2.0})
+    told = notices(Plan(make_sweep(wide, []), allow_python=True))
+    assert [line for line in told if line.startswith("model.")] == [
+        f"model.{name} has no effect: `net` is a network of your own" for name in ("hidden = [3]", "gain = 2")
+    ]
+    (folder := Path(given["data"]["path"]).parent / "huge.py").write_text(
+        "import jax.numpy as jnp\n\ndef huge():\n"
+        "    return (lambda key, x: {'w': jnp.full((3, 1), 1e30)}), (lambda p, x: (x @ p['w']) ** 2)\n"
+    )
+    huge = asked(given, model={"kind": f"python:{folder}:huge"})
+    report = nanmap.run(huge, engine=engine, allow_python=True)
+    assert report.cause == "start_not_finite"
+    assert report.remedy == {}
+
+
+def test_tokens_and_labels_are_no_numbers(engine: LocalEngine, tmp_path: Path) -> None:
+    (tmp_path / "bag.py").write_text(
+        "import jax, jax.numpy as jnp\n\ndef bag(classes=3):\n"
+        "    return (lambda key, x: {'e': jax.random.normal(key, (90, classes))}), (lambda p, x: p['e'][x].mean(1))\n"
+    )
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(50, 90, (40, 5)), rng.integers(0, 3, 40)
+    asked = {"model": f"python:{tmp_path / 'bag.py'}:bag", "loss": "softmax_cross_entropy", "epochs": 2}
+    report = nanmap.run(x=x, y=y, engine=engine, allow_python=True, **asked)
+    assert not report.case.raw_inputs
+    assert report.row["output_spread"] is None
+    assert report.row["loss_floor"] == 0
+    with pytest.raises(nanmap.InputError, match="holds the label 3, and the network has 3 outputs"):
+        nanmap.run(x=x, y=y + 1, engine=engine, allow_python=True, **asked)

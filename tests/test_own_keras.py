@@ -334,8 +334,6 @@ def test_a_factory_whose_keras_wants_tensorflow_is_told_of_the_backend(keras: An
 def test_what_is_no_model_is_told() -> None:
     with pytest.raises(nanmap.InputError, match="is no Keras model"):
         nanmap.from_keras(3)
-    with pytest.raises(nanmap.InputError, match=r"python:file\.py:factory"):
-        nanmap.run(x=X, y=Y, model=3, epochs=1)
 
 
 def test_a_folder_asks_for_the_model_that_it_cannot_keep(

@@ -13,6 +13,7 @@ import pytest
 
 import nanmap
 from nanmap.engine import LocalEngine
+from nanmap.errors import InputError
 from own_loops import close, plain_loop
 
 ROOT = Path(__file__).parents[1]
@@ -386,3 +387,39 @@ def test_the_digits_are_those_of_scikit_learn_and_the_copies_come_three_places_l
     assert x.shape == (1797, 8, 8, 1)
     assert x.max() == 16
     assert np.bincount(y).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+
+
+def test_a_network_a_loss_and_an_optimizer_may_be_given_as_they_are(
+    folder: Path, engine: LocalEngine, tmp_path: Path
+) -> None:
+    x, y = arrays_of(folder, "rows")
+    mine = loaded(SOURCE)["mlp"]
+    asked = {"x": x, "y": y, "batch_size": 8, "epochs": 3, "engine": engine}
+    named = nanmap.run(tree(folder), allow_python=True, engine=engine)
+    for model in (mine, mine(), nanmap.Model(*full(*mine()))):
+        assert nanmap.run(model=model, learning_rate=0.1, **asked).row == named.row
+
+    def squares(outputs: Any, targets: Any) -> Any:
+        return ((outputs - targets) ** 2).mean(1)
+
+    def descent(learning_rate: Any) -> optax.GradientTransformation:
+        return optax.sgd(learning_rate)
+
+    report = nanmap.run(model=mine, loss=squares, optimizer=descent, learning_rate=0.1, **asked)
+    close(report.row["loss_final"], named.row["loss_final"])
+    out = tmp_path / "run"
+    axes = {"learning_rate": [0.01, 0.1], "model.arguments.act": ["tanh", "sin"]}
+    rows = nanmap.sweep(model=mine, axes=axes, out=out, **asked).to_pandas()
+    assert rows.loss_final[(rows.act == "tanh") & (rows.learning_rate == 0.1)].item() == named.row["loss_final"]
+    assert len(nanmap.sweep(model=loaded(SOURCE)["mlp"], axes=axes, out=out, **asked).to_pandas()) == 4
+    other = loaded(SOURCE.replace("/ 2,", "/ 3,"))["mlp"]  # another network of this name
+    with pytest.raises(InputError, match="code that the network is made of changed"):
+        nanmap.sweep(model=other, axes=axes, out=out, **asked)
+    with pytest.raises(InputError, match="was given by a program in Python that has ended") as error:
+        nanmap.run(tree(folder, model={"kind": "python:<given>:elsewhere"}), engine=engine)
+    assert "model=…" in str(error.value)
+
+
+def full(init: Any, apply: Any) -> tuple[Any, Any]:
+    """A pair in the full form."""
+    return (lambda key, x: (init(key, x), {})), (lambda parameters, state, x: (apply(parameters, x), state))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Unpack
 
 from nanmap.config import Config, build_config, config_tables, load_config, read_toml
-from nanmap.config.code import is_held
+from nanmap.config.code import CODE_KEYS, is_held
 from nanmap.config.load import with_settings
 from nanmap.data.given import GivenArrays, give, with_arrays
 from nanmap.edges import find_edges
@@ -16,6 +16,8 @@ from nanmap.errors import InputError, typed
 from nanmap.grid.keywords import Keywords, keyword_settings
 from nanmap.grid.shorthand import Axes, axis_tables, linear, log
 from nanmap.grid.windows import Windows
+from nanmap.models.own.given import give_code
+from nanmap.models.own.keras_settings import model_in_memory
 from nanmap.models.own.memory import ModelInMemory
 from nanmap.plan import Plan, Sweep, load_sweep, make_sweep, zoomed
 from nanmap.result import Result
@@ -85,7 +87,8 @@ def run(
         on_epoch: called after each epoch with its number (from 1) and its losses.
         allow_python: import code that the config names, such as a network of your own.
         settings: settings by their short names, over those of the config: `learning_rate=0.1`, `hidden=[16]`,
-            `optimizer="adam"`, `training_seed=3`. `model=` may be a Keras model itself, to train it by settings of nanmap's.
+            `optimizer="adam"`, `training_seed=3`. A network of your own, a loss or an optimizer may be given as it is:
+            `model=build`; so may a Keras model.
 
     Returns:
         The outcome and its cause, the row that a sweep would hold, the losses of every epoch, the parameters and the
@@ -283,13 +286,13 @@ class _Over(NamedTuple):
 
 def _over(function: str, x: object, y: object, settings: Mapping[str, Any]) -> _Over:
     beside = {"run": run, "sweep": sweep, "edge": edge}[function].__kwdefaults__ or ()
-    names = [name for name in ("model", MODEL) if not isinstance(settings.get(name, ""), str)]
-    if not names:
-        return _Over(give(x, y), keyword_settings(settings, beside))
-    from nanmap.models.own.keras_settings import model_in_memory
-
-    model = model_in_memory(settings[names[0]])
-    return _Over(give(x, y), keyword_settings({**settings, names[0]: model.kind}, beside), model)
+    named, model = keyword_settings(settings, beside), None
+    for key in CODE_KEYS:  # a network, a loss or an optimizer itself, in place of its name
+        if key in named and not isinstance(named[key], str):
+            held = model_in_memory(named[key]) if key == MODEL else None
+            model = held or model
+            named[key] = held.kind if held else give_code(key, named[key])
+    return _Over(give(x, y), named, model)
 
 
 def _config(given: Given | None, over: _Over) -> Config:

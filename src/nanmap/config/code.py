@@ -13,6 +13,7 @@ PREFIX = "python:"
 HELD = "held:"  # before a model that a program in Python holds: held:SHA256:name
 FORMS = "python:file.py:function or python:package.module:function"
 CODE_KEYS = ("model.kind", "loss.kind", "optimizer.kind")  # settings that may name code
+GIVEN = "<given>"  # the place of code that a program in Python hands over as it is
 GROUP_RATES = "optimizer.group_rates"
 OPEN_TABLES = ("model.arguments", "model.numbers", GROUP_RATES)  # tables whose keys are the user's own
 
@@ -66,6 +67,15 @@ def is_own(kind: Any) -> bool:
     (False, True, True)
     """
     return is_code(kind) or is_held(kind)
+
+
+def is_given(value: Any) -> bool:
+    """Whether a value stands for what a program in Python gave: nothing is imported for it.
+
+    >>> is_given("python:<given>:build"), is_given("python:net.py:build")
+    (True, False)
+    """
+    return is_code(value) and Code.of(value).place == GIVEN
 
 
 def code_file(value: Any) -> str | None:

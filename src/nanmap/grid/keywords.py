@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, TypedDict
 
 from nanmap.config import Config
-from nanmap.config.code import open_key
+from nanmap.config.code import CODE_KEYS, open_key
 from nanmap.config.elsewhere import suggestion
 from nanmap.config.keys import METRICS, METRICS_MEND, check_key, is_layer_rate, known_keys
 from nanmap.config.load import ALTERNATIVES
@@ -38,7 +38,7 @@ class Keywords(TypedDict, total=False):
     target_kind: str
     data_seed: int
     validation_split: float
-    model: object
+    model: Any
     arguments: Mapping[str, Any]
     numbers: Mapping[str, float]
     rewrite: bool
@@ -54,9 +54,9 @@ class Keywords(TypedDict, total=False):
     norm: str
     parametrization: str
     gain: float
-    loss: str
+    loss: Any
     delta: float
-    optimizer: str
+    optimizer: Any
     learning_rate: float
     layer_learning_rates: Sequence[float] | None
     group_rates: Mapping[str, float]
@@ -160,5 +160,5 @@ def keyword_settings(given: Mapping[str, Any], beside: Iterable[str] = ()) -> di
             raise InputError(
                 "is given in two ways", key=name, mend="give the budget as epochs or as steps, one of them"
             )
-        found[key] = value.tolist() if hasattr(value, "tolist") else value
+        found[key] = value.tolist() if hasattr(value, "tolist") and key not in CODE_KEYS else value
     return found

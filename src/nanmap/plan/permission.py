@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from nanmap.config.code import CODE_KEYS, is_code
+from nanmap.config.code import CODE_KEYS, is_code, is_given
 from nanmap.errors import InputError
 from nanmap.plan.sweep import Sweep
 
@@ -10,7 +10,7 @@ from nanmap.plan.sweep import Sweep
 def refuse_code(sweep: Sweep) -> None:
     """Raises InputError if a setting of the sweep, or a value of an axis, names code. Imports nothing."""
     for key, value in _named(sweep):
-        if is_code(value):
+        if is_code(value) and not is_given(value):
             raise InputError(
                 "names Python code, which is run as your own",
                 file=sweep.file,

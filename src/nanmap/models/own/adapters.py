@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nanmap.models.own.frameworks import Again, Remade, of_module
-from nanmap.models.own.memory import ModelInMemory
 from nanmap.models.own.interface import Adapted, Array, Model, Tree
+from nanmap.models.own.memory import ModelInMemory
 
 GIVEN = ("numbers", "key", "training")
 

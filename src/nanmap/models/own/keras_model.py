@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from nanmap.errors import InputError
-from nanmap.models.own.memory import ModelInMemory, hold
 from nanmap.models.own.interface import Adapted, Array, Tree
+from nanmap.models.own.memory import ModelInMemory, hold
 
 KEY = "model.kind"
 BACKEND = 'KERAS_BACKEND=jax in the environment, or os.environ["KERAS_BACKEND"] = "jax" before `import keras`'

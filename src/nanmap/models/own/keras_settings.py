@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from nanmap.errors import InputError
-from nanmap.models.own.memory import ModelInMemory
 from nanmap.models.own.keras_model import held_keras, is_keras, snake
+from nanmap.models.own.memory import ModelInMemory
 
 # By Keras's class: nanmap's name, and Keras's argument of each setting. `learning_rate` and the clips are those of all.
 OPTIMIZERS: dict[str, tuple[str, dict[str, str]]] = {
@@ -101,20 +101,11 @@ def _check_step(model: Any) -> None:
         raise InputError("nanmap has no weights of losses", key="loss_weights", value=weights, mend=MEND)
 
 
-def model_in_memory(model: Any) -> ModelInMemory:
-    """A model that `model=` was given, ready to be found for as long as the caller holds what this returns.
-
-    Raises:
-        InputError: it is none that may be given so.
-    """
+def model_in_memory(model: Any) -> ModelInMemory | None:
+    """A Keras model that `model=` was given, found for as long as the caller holds what this returns; None for what is none."""
     if isinstance(model, KerasTables):
         return model.given
-    if is_keras(model):
-        return held_keras(model)
-    allowed = "a Keras model, or the name of a factory: python:file.py:factory"
-    raise InputError(
-        "is no model in memory that nanmap knows", key="model", value=type(model).__name__, allowed=allowed
-    )
+    return held_keras(model) if is_keras(model) else None
 
 
 def optimizer_settings(optimizer: Any) -> dict[str, Any]:

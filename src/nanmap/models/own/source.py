@@ -12,10 +12,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from nanmap.config.code import Code, is_held
+from nanmap.config.code import Code, is_given, is_held
 from nanmap.errors import InputError, did_you_mean, nearest
-from nanmap.models.own.memory import held
+from nanmap.models.own.given import given_function
 from nanmap.models.own.keras_model import BACKEND
+from nanmap.models.own.memory import held
 
 BACKENDS = ("tensorflow", "torch")  # of Keras, beside JAX
 EXTRAS = ("flax", "equinox", "keras", "torch")  # frameworks that nanmap has extras for
@@ -35,6 +36,8 @@ def function_of(text: str, key: str) -> Callable[..., Any]:
         given = held(text, key)
         return lambda: given
     code = Code.of(text)
+    if is_given(text):
+        return given_function(text, key)
     module = _of_file(code, key) if code.file else _of_module(code, key)
     found = getattr(module, code.name, None)
     if found is None:
@@ -52,7 +55,7 @@ def source_digest(text: str, key: str) -> str:
         return held(text, key).digest
     code = Code.of(text)
     file = code.file
-    if file is None:
+    if file is None and not is_given(text):
         origin = getattr(_of_module(code, key), "__file__", None)
         file = Path(origin) if origin else None
     return hashlib.sha256(file.read_bytes() if file and file.is_file() else str(code).encode()).hexdigest()
