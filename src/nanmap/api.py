@@ -16,8 +16,8 @@ from nanmap.errors import InputError, typed
 from nanmap.grid.keywords import Keywords, keyword_settings
 from nanmap.grid.shorthand import Axes, axis_tables, linear, log
 from nanmap.grid.windows import Windows
+from nanmap.models.own.frameworks import in_memory
 from nanmap.models.own.given import give_code
-from nanmap.models.own.keras_settings import model_in_memory
 from nanmap.models.own.memory import ModelInMemory
 from nanmap.plan import Plan, Sweep, load_sweep, make_sweep, zoomed
 from nanmap.result import Result
@@ -88,7 +88,7 @@ def run(
         allow_python: import code that the config names, such as a network of your own.
         settings: settings by their short names, over those of the config: `learning_rate=0.1`, `hidden=[16]`,
             `optimizer="adam"`, `training_seed=3`. A network of your own, a loss or an optimizer may be given as it is:
-            `model=build`; so may a Keras model.
+            `model=build`; so may a model of Keras or PyTorch.
 
     Returns:
         The outcome and its cause, the row that a sweep would hold, the losses of every epoch, the parameters and the
@@ -289,7 +289,7 @@ def _over(function: str, x: object, y: object, settings: Mapping[str, Any]) -> _
     named, model = keyword_settings(settings, beside), None
     for key in CODE_KEYS:  # a network, a loss or an optimizer itself, in place of its name
         if key in named and not isinstance(named[key], str):
-            held = model_in_memory(named[key]) if key == MODEL else None
+            held = in_memory(named[key]) if key == MODEL else None
             model = held or model
             named[key] = held.kind if held else give_code(key, named[key])
     return _Over(give(x, y), named, model)

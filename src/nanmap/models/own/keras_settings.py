@@ -1,14 +1,13 @@
 """What a compiled Keras model says of its training, as nanmap's settings; what these cannot say is refused by name."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from nanmap.errors import InputError
 from nanmap.models.own.keras_model import held_keras, is_keras, snake
-from nanmap.models.own.memory import ModelInMemory
+from nanmap.models.own.memory import HeldTables
 
 # By Keras's class: nanmap's name, and Keras's argument of each setting. `learning_rate` and the clips are those of all.
 OPTIMIZERS: dict[str, tuple[str, dict[str, str]]] = {
@@ -49,15 +48,7 @@ MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 MEND = "train it with settings of nanmap's: nanmap.run(model=model, optimizer=…, loss=…)"
 
 
-class KerasTables(dict[str, Any]):
-    """The tables of a config without its rows, and the model that they are about, which is held as long as they are."""
-
-    def __init__(self, given: ModelInMemory, tables: Mapping[str, Any]) -> None:
-        super().__init__(tables)
-        self.given = given
-
-
-def from_keras(model: Any) -> KerasTables:
+def from_keras(model: Any) -> HeldTables:
     """The training that `model.fit(shuffle=False)` would make of a compiled Keras model, as settings for `run` and `sweep`.
 
     It starts at the weights that the model has now; with any other `training.seed` than 0 they are drawn anew. The model itself is
@@ -87,7 +78,7 @@ def from_keras(model: Any) -> KerasTables:
         "training": {"order": "sequential"},
     }
     _check_step(model)
-    return KerasTables(given, tables)
+    return HeldTables(given, tables)
 
 
 def _check_step(model: Any) -> None:
@@ -99,13 +90,6 @@ def _check_step(model: Any) -> None:
     weights = (model.get_compile_config() or {}).get("loss_weights")
     if weights is not None:
         raise InputError("nanmap has no weights of losses", key="loss_weights", value=weights, mend=MEND)
-
-
-def model_in_memory(model: Any) -> ModelInMemory | None:
-    """A Keras model that `model=` was given, found for as long as the caller holds what this returns; None for what is none."""
-    if isinstance(model, KerasTables):
-        return model.given
-    return held_keras(model) if is_keras(model) else None
 
 
 def optimizer_settings(optimizer: Any) -> dict[str, Any]:

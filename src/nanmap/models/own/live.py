@@ -184,7 +184,7 @@ def live(source: str, arguments: str, sha: str, batch: int, inputs: Form, rewrit
             file=Code.of(source).place,
             key=KEY,
             value=Code.of(source).name,
-            allowed="a pair (init, apply), a nanmap.Model, an Equinox module, a Flax module, a Keras model",
+            allowed="a pair (init, apply), a nanmap.Model, an Equinox module, a Flax module, a Keras model, a torch.nn.Module",
         )
     with told(source, KEY, "while it was initialised"):
         trees = jax.eval_shape(lambda x: found.init(jax.random.key(0), x), zeros(batch, inputs))

@@ -1,6 +1,7 @@
 """Networks that a program in Python holds: told by their content, found for as long as the program holds them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 from weakref import WeakValueDictionary
 
 from nanmap.config.code import HELD, Code
@@ -24,6 +25,14 @@ class ModelInMemory:
     def kind(self) -> str:
         """What `model.kind` says of it."""
         return f"{HELD}{self.digest}:{self.name}"
+
+
+class HeldTables(dict[str, Any]):
+    """The tables of a config without its rows, and the network that they are about, which is held as long as they are."""
+
+    def __init__(self, held: ModelInMemory, tables: Mapping[str, Any]) -> None:
+        super().__init__(tables)
+        self.held = held
 
 
 _HELD: WeakValueDictionary[str, ModelInMemory] = WeakValueDictionary()
