@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Unpack
 
 from nanmap.config import Config, build_config, config_tables, load_config, read_toml
-from nanmap.config.code import CODE_KEYS
+from nanmap.config.code import CODE_KEYS, is_held
 from nanmap.config.load import with_settings
 from nanmap.data.given import GivenArrays, give, with_arrays
 from nanmap.edges import find_edges
@@ -17,7 +17,9 @@ from nanmap.errors import InputError, typed
 from nanmap.grid.keywords import Keywords, keyword_settings
 from nanmap.grid.shorthand import Axes, axis_tables, linear, log
 from nanmap.grid.windows import Windows
+from nanmap.models.own.frameworks import in_memory
 from nanmap.models.own.given import give_code
+from nanmap.models.own.memory import ModelInMemory
 from nanmap.plan import Plan, Sweep, load_sweep, make_sweep, zoomed
 from nanmap.result import Result
 from nanmap.results.folder import RunFolder
@@ -28,6 +30,7 @@ from nanmap.runs.sweep import train_sweep
 
 __all__ = ["edge", "linear", "load", "log", "run", "sweep"]
 
+MODEL = "model.kind"  # which may be a model itself
 Given = Config | Sweep | Plan | str | Path | Mapping[str, Any]
 
 
@@ -89,7 +92,7 @@ def run(
         allow_python: import code that the config names, such as a network of your own.
         settings: settings by their short names, over those of the config: `learning_rate=0.1`, `hidden=[16]`,
             `optimizer="adam"`, `training_seed=3`. A network of your own, a loss or an optimizer may be given as it is:
-            `model=build`.
+            `model=build`; so may a model of Keras or PyTorch.
 
     Returns:
         The outcome and its cause, the row that a sweep would hold, the losses of every epoch, the parameters and the
@@ -267,10 +270,11 @@ def _inputs(given: Any) -> Any:
 
 
 class _Over(NamedTuple):
-    """What was given beside a config: it goes over what the config says. Arrays are found as long as this is held."""
+    """What was given beside a config: it goes over what the config says. Arrays and a model are found as long as this is held."""
 
     arrays: GivenArrays | None
     settings: dict[str, Any]
+    model: ModelInMemory | None = None
 
     def __bool__(self) -> bool:
         return self.arrays is not None or bool(self.settings)
@@ -281,18 +285,29 @@ class _Over(NamedTuple):
         return next(iter(self.settings), "x")
 
     def laid(self, tree: Mapping[str, Any], file: Path | None = None) -> dict[str, Any]:
-        """The tables with all of it in its place."""
+        """The tables with all of it in its place.
+
+        Raises:
+            InputError: they are about a model that a program held, and another one is given.
+        """
+        written = tree.get("model")
+        kind = written.get("kind") if isinstance(written, Mapping) else None
+        if self.model and is_held(kind) and kind != self.model.kind:
+            mend = "give it with the weights that it had then"
+            raise InputError("is another model than these settings are about", file=file, key="model", mend=mend)
         made = with_arrays(tree, self.arrays)
         return with_settings(made, self.settings, file) if self.settings else made
 
 
 def _over(function: str, x: object, y: object, settings: Mapping[str, Any]) -> _Over:
     beside = {"run": run, "sweep": sweep, "edge": edge}[function].__kwdefaults__ or ()
-    named = keyword_settings(settings, beside)
+    named, model = keyword_settings(settings, beside), None
     for key in CODE_KEYS:  # a network, a loss or an optimizer itself, in place of its name
         if key in named and not isinstance(named[key], str):
-            named[key] = give_code(key, named[key])
-    return _Over(give(x, y), named)
+            held = in_memory(named[key]) if key == MODEL else None
+            model = held or model
+            named[key] = held.kind if held else give_code(key, named[key])
+    return _Over(give(x, y), named, model)
 
 
 def _config(given: Given | None, over: _Over) -> Config:

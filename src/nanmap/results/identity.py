@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nanmap.config.code import code_file, with_file
+from nanmap.config.code import code_file, is_held, with_file
 
 IDENTITY = ("sweep", "data", "shard_cells", "backend", "widths", "schema", "versions")
 UNHASHED = ("search",)  # part of what edges are, but never of their hash: folders that have edges have it so
@@ -42,6 +42,8 @@ def is_of_arrays(manifest: Mapping[str, Any]) -> bool:
 def _change(key: str, was: Any, now: Any) -> str:
     if key == ARRAYS and None not in (was, now):
         return "x or y are other arrays"
+    if is_held(was) and is_held(now):
+        return "the model is another one, or has other weights"
     if key.startswith("data.") and isinstance(now, str):
         return f"the content of {now.rpartition(' ')[0]} changed"
     if key.startswith("widths.") and None in (was, now):
