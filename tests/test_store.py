@@ -320,7 +320,7 @@ def test_an_unfinished_write_leaves_no_row_and_no_trace(tmp_path: Path, monkeypa
         raise OSError("no space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(InputError, match="no space"):
         run.cells.write(0, pa.table({"cell": [1]}))
     assert run.cells.file(0).read_bytes() == before
     assert sorted(path.name for path in run.cells.path.iterdir()) == ["part-000000.parquet", "part-000001.parquet"]

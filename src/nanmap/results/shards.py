@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from nanmap.errors import RunFolderError
+from nanmap.errors import RunFolderError, told_of
 from nanmap.results.columns import blank
 from nanmap.results.files import TEMPORARY, Replacing, remove_unfinished, within
 from nanmap.results.receipts import Receipts
@@ -125,7 +125,8 @@ class Shards:
                 raise self._foreign(path.name)
         left = [path for path in self.path.glob(".*") if LEFT_BEHIND.fullmatch(path.name)]
         for path in [*others, *left]:
-            path.unlink()
+            with told_of(path):
+                path.unlink()
         for name in set(self.receipts.names()) - {path.name for path in kept}:
             self.receipts.remove(name)
         remove_unfinished(self.root)
@@ -142,10 +143,12 @@ class Shards:
         self.remove_but(set())
         for picture in drawn:
             (drawn_in := Receipts(picture.parent)).remove(picture.name)
-            picture.unlink()
-            if not any(drawn_in.part.iterdir()):
-                drawn_in.part.rmdir()
-        self.manifest_file.unlink(missing_ok=True)
+            with told_of(picture):
+                picture.unlink()
+                if not any(drawn_in.part.iterdir()):
+                    drawn_in.part.rmdir()
+        with told_of(self.manifest_file):
+            self.manifest_file.unlink(missing_ok=True)
 
     def _files(self) -> list[Path]:
         """What stands where shards do, under names of shards.

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from nanmap.engine import Engine
-from nanmap.errors import RunFolderError
+from nanmap.errors import RunFolderError, told_of
 from nanmap.results.files import Lock
 from nanmap.results.identity import changed_arrays, describe_changes, is_same
 from nanmap.results.shards import Shards
@@ -79,7 +79,8 @@ def resume(shards: Shards, manifest: dict[str, Any], engine: Engine, fresh: bool
     shards.refuse_links()
     lock = Lock(shards.root, shards.path.name)
     try:
-        return _ready(shards, manifest, engine, fresh, observer, lock)
+        with told_of(shards.root):
+            return _ready(shards, manifest, engine, fresh, observer, lock)
     except BaseException:
         lock.release()
         raise
@@ -109,7 +110,8 @@ def _ready(
 
 def pinned_widths(shards: Shards, programs: Iterable[Program], fresh: bool) -> dict[Program, int]:
     """The widths that earlier runs into a folder trained with: others would change the last bits."""
-    pinned = {} if fresh or not shards.manifest_file.exists() else shards.read_manifest().get("widths")
+    with told_of(shards.root):
+        pinned = {} if fresh or not shards.manifest_file.exists() else shards.read_manifest().get("widths")
     return {each: pinned[each.key] for each in programs if each.key in pinned} if isinstance(pinned, dict) else {}
 
 
