@@ -441,7 +441,10 @@ def test_what_is_missing_or_damaged_is_told_with_the_command_that_mends_it(
     shards.manifest_file.write_bytes(b"{")
     with pytest.raises(InputError, match=f"{shards.manifest_file.name} cannot be read") as unread:
         shards.read_manifest()
-    assert (unread.value.file, unread.value.mend) == (folder, f"{again} --fresh starts over")
+    assert (unread.value.file, unread.value.mend) == (
+        folder,
+        f"{again}, as it was run before, writes it anew; --fresh starts over",
+    )
 
 
 @pytest.mark.parametrize(
