@@ -111,4 +111,3 @@ threads: .venv/installed
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .coverage
-	find results -mindepth 1 ! -name README.md -delete

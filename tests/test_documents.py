@@ -25,6 +25,8 @@ IN_A_RUN = (
     "edges.json",
     "edges/*.parquet",
     "maps/",
+    "receipts/*.json",
+    ".tmp/*",
 )
 
 

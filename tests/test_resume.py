@@ -481,6 +481,7 @@ def test_shards_without_their_manifest_are_not_touched(part: str, run, engine, t
     begin()
     (tmp_path / LAYOUT[part][0]).unlink()
     before = content(tmp_path, part)
+    begin = {"cells": lambda: run(tmp_path, TREE | {"training": {"steps": 31}}), "edges": begin}[part]
     with pytest.raises(InputError, match="no manifest"):
         begin()
     assert content(tmp_path, part) == before
@@ -491,6 +492,7 @@ def test_a_damaged_manifest_is_told_and_fresh_mends_it(part: str, run, engine, t
     begin = {"cells": partial(run, tmp_path), "edges": partial(edges_of, tmp_path, engine)}[part]
     begin()
     (tmp_path / LAYOUT[part][0]).write_bytes(b"\xff{")
+    begin = {"cells": partial(run, tmp_path, TREE | {"training": {"steps": 31}}), "edges": begin}[part]
     with pytest.raises(InputError, match=r"cannot be read[\s\S]*--fresh"):
         begin()
     begin(fresh=True)

@@ -320,7 +320,7 @@ def test_an_unfinished_write_leaves_no_row_and_no_trace(tmp_path: Path, monkeypa
         raise OSError("no space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(InputError, match="no space"):
         run.cells.write(0, pa.table({"cell": [1]}))
     assert run.cells.file(0).read_bytes() == before
     assert sorted(path.name for path in run.cells.path.iterdir()) == ["part-000000.parquet", "part-000001.parquet"]
@@ -441,7 +441,10 @@ def test_what_is_missing_or_damaged_is_told_with_the_command_that_mends_it(
     shards.manifest_file.write_bytes(b"{")
     with pytest.raises(InputError, match=f"{shards.manifest_file.name} cannot be read") as unread:
         shards.read_manifest()
-    assert (unread.value.file, unread.value.mend) == (folder, f"{again} --fresh starts over")
+    assert (unread.value.file, unread.value.mend) == (
+        folder,
+        f"{again}, as it was run before, writes it anew; --fresh starts over",
+    )
 
 
 @pytest.mark.parametrize(

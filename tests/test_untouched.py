@@ -151,8 +151,10 @@ def test_a_manifest_s_map_stands_in_the_run_s_folder(name: str, tmp_path: Path) 
     listed = {"file": name.replace("/abs", str(tmp_path)), "x": "learning_rate", "y": "seed"}
     folder = write_run(tmp_path / "a" / "run", [RATE, SEEDS], maps=[listed])
     before = files(tmp_path)
-    with pytest.raises(InputError, match="cannot be the name of a picture"):
+    with pytest.raises(InputError, match=r"no name of a file in RUN/maps|ends in none of"):
         draw_listed(Result(folder))
+    with pytest.raises(InputError, match="cannot be the name of a picture"):
+        folder.picture(listed["file"])
     assert files(tmp_path) == before
 
 

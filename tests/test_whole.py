@@ -1,5 +1,7 @@
 """What was damaged after it was written is found before anybody takes it for rows; sweeping again mends it."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ import pytest
 
 import nanmap
 from handmade import RATE, SEED, write_run
-from nanmap.errors import RunFolderError
+from nanmap.cli.map import draw_listed
+from nanmap.errors import InputError, RunFolderError
 from nanmap.plan import make_sweep
 from nanmap.result import Result
 from nanmap.results.files import Lock
@@ -147,3 +150,67 @@ def test_a_run_that_fails_lets_go_of_its_part(engine, tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="other settings"):
         nanmap.sweep(SWEEP, out=tmp_path, engine=engine, shard_cells=2)
     Lock(tmp_path, "cells").release()
+
+
+DAMAGE: dict[str, Any] = {"nothing": None, "number": 7, "text": "x", "list": [3], "table": {"a": 3}, "true": True}
+
+
+@pytest.fixture(scope="module")
+def finished(engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("finished")
+    nanmap.sweep(SWEEP, out=out, engine=engine, shard_cells=2)
+    return out
+
+
+KEYS = [
+    *("sweep", "data", "shard_cells", "backend", "widths", "schema", "versions", "hash", "maps", "programs", "models"),
+    *("device", "timings", "shards", "narrowed", "rows", "complete", "compilations"),
+    *("sweep.config", "sweep.axes", "sweep.where", "sweep.zip", "sweep.config.data.n", "sweep.axes.0.num"),
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("key", KEYS)
+def test_a_damaged_manifest_is_told_or_harmless(key: str, damage: str, finished: Path, tmp_path: Path) -> None:
+    """Never a traceback, and never other rows."""
+    out = Path(shutil.copytree(finished, tmp_path / "run"))
+    manifest = json.loads((out / "manifest.json").read_text())
+    *parents, last = key.split(".")
+    table = manifest
+    for parent in parents:
+        table = table[int(parent) if isinstance(table, list) else parent]
+    table[last] = DAMAGE[damage]
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    try:
+        rows = Result(out).to_pandas()
+        draw_listed(Result(out))
+    except InputError as error:
+        told = str(error)
+        assert str(out) in told
+    else:
+        assert len(rows) == 6
+
+
+@pytest.mark.parametrize("damage", ["edited", "half", "lost", "no text"])
+def test_a_lost_manifest_is_written_anew_where_all_rows_say_whose_they_are(
+    damage: str, engine, finished: Path, tmp_path: Path
+) -> None:
+    out = Path(shutil.copytree(finished, tmp_path / "run"))
+    file = out / "manifest.json"
+    before = file.read_text()
+    file.unlink()
+    edited = before.replace('"n": 5', '"n": 6')
+    if damage != "lost":
+        file.write_bytes(
+            {"edited": edited, "half": before[:99], "no text": "\udcff"}[damage].encode("utf-8", "surrogateescape")
+        )
+        with pytest.raises(RunFolderError, match="writes it anew"):
+            Result(out).to_pandas()
+    heard = Hears()
+    nanmap.sweep(SWEEP, out=out, engine=engine, shard_cells=2, observer=heard)
+    assert heard.rows == 0
+    assert heard.noted == ["manifest.json is lost or damaged, and is written anew: the rows say whose they are"]
+    told, was = json.loads(file.read_text()), json.loads(before)
+    assert [told[key] for key in ("hash", "sweep", "shards", "complete")] == [
+        was[key] for key in ("hash", "sweep", "shards", "complete")
+    ]

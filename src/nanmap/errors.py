@@ -1,6 +1,7 @@
 """The exceptions for a user's mistake. The command prints them and exits 2; nothing has been written by then."""
 
 import difflib
+import errno
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,6 +96,55 @@ class RunFolderError(InputError):
     >>> print(RunFolderError("no such folder", file="results/line"))
     results/line: no such folder
     """
+
+
+ROOM = "make room, or write elsewhere; what is written stays, and the same command goes on from there"
+MENDS = {  # of what the system says no to
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), ROOM),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "write where you may, with --out"),
+    errno.ENAMETOOLONG: "take a shorter name",
+    errno.ELOOP: "links lead in a circle here: name the folder itself",
+    errno.EMFILE: "too many files are open: raise the limit, as by `ulimit -n 4096`",
+}
+
+
+def mend_of(error: OSError) -> str | None:
+    """What to do about an error of the system, where that can be said."""
+    return MENDS.get(error.errno or 0)
+
+
+@contextmanager
+def told_of(folder: Path) -> Iterator[None]:
+    """Tells errors of the system as one of a run folder.
+
+    >>> with told_of(Path("results/line")):
+    ...     raise OSError(errno.ENOSPC, "No space left on device")
+    Traceback (most recent call last):
+    nanmap.errors.RunFolderError: results/line: No space left on device
+      mend: make room, or write elsewhere; what is written stays, and the same command goes on from there
+    """
+    try:
+        yield
+    except OSError as error:
+        place = folder if error.filename is None else error.filename
+        problem, mend = error.strerror or str(error), mend_of(error)
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            problem, mend = "a file stands where a folder is expected", "choose another folder"
+        raise RunFolderError(problem, file=place, mend=mend) from error
+
+
+def check_path(path: Path) -> None:
+    """Refuses what is no name of a file anywhere, or cannot be told to others.
+
+    Raises:
+        RunFolderError: it holds bytes that are no UTF-8, or a zero.
+    """
+    try:
+        wrong = "a zero byte" if b"\0" in str(path).encode() else ""
+    except UnicodeEncodeError:
+        wrong = "bytes that are no UTF-8"
+    if wrong:
+        raise RunFolderError(f"its name holds {wrong}", file=ascii(str(path)), mend="take another name")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

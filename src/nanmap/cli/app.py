@@ -7,6 +7,7 @@ example. It is found by being there; nothing else lists it.
 import re
 import shlex
 import sys
+import traceback
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +16,7 @@ import typer
 
 from nanmap import stopping
 from nanmap.cli.lines import say
-from nanmap.errors import InputError, NanmapError, typed
+from nanmap.errors import InputError, NanmapError, mend_of, typed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -117,10 +118,19 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         place = f"{error.filename}: " if error.filename is not None else ""
         problem = "is a file; a folder is expected" if isinstance(error, FileExistsError) else error.strerror or error
-        sys.exit(_failed(f"{place}{problem}", WRONG_INPUT if isinstance(error, MISPLACED) else FAILED))
+        mend = f"\n  mend: {mended}" if (mended := mend_of(error)) else ""
+        sys.exit(_failed(f"{place}{problem}{mend}", WRONG_INPUT if isinstance(error, MISPLACED) else FAILED))
+    except UnicodeEncodeError as error:
+        problem = "holds what is no text in UTF-8, as names of files may"
+        sys.exit(_failed(f"{error.object!a}: {problem}\n  mend: take another name", WRONG_INPUT))
+    except RecursionError:
+        sys.exit(_failed("what was given is nested too deeply\n  mend: write it with fewer brackets", WRONG_INPUT))
     except MemoryError as error:
         mend = "  mend: fewer rows or a coarser axis; --dry-run tells what a sweep needs"
         sys.exit(_failed(f"out of memory: {error}\n{mend}", FAILED))
+    except Exception:
+        traceback.print_exc()
+        sys.exit(_failed("this is a mistake of nanmap's and not yours: please report it with the lines above", FAILED))
     if status == INTERRUPTED:
         stopping.leave()
     sys.exit(status if isinstance(status, int) else 0)

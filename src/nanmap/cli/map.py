@@ -122,7 +122,7 @@ def map_(
             draw_listed(result, page)
             return
         if x is None and y is None:
-            listed = [each for each in result.manifest.get("maps", []) if each.get("kind", "map") == "map"]
+            listed = [each for each in _listed(result) if each.get("kind", "map") == "map"]
             obvious = (listed or [_obvious(result)])[0]
             x, y = obvious["x"], None if kind == "lines" else obvious["y"]
         _check_axes(result, x, y, kind)
@@ -174,7 +174,7 @@ def check_listed(sweep: "Sweep") -> None:
 
 def draw_listed(result: "Result", page: Mapping[str, Any] | None = None) -> None:
     """Draws the maps that the sweep's file lists into the run folder; what is asked for of the page goes before theirs."""
-    listed = result.manifest.get("maps", []) or [_obvious(result)]
+    listed = _listed(result) or [_obvious(result)]
     for options in listed:
         try:
             print(_draw_one(result, {**options, **(page or {})}))
@@ -182,6 +182,22 @@ def draw_listed(result: "Result", page: Mapping[str, Any] | None = None) -> None
             if error.key is not None and error.key not in (page or {}):
                 error.key = f"the map {options['file']}, {error.key}"
             raise error.within(result.path) from None
+
+
+def _listed(result: "Result") -> list[dict[str, Any]]:
+    """The maps that the manifest lists; whoever made the folder may have written anything there."""
+    from pydantic import ValidationError
+
+    from nanmap.config.explain import explained_table, place
+    from nanmap.plan.sweep_file import MapSpec
+
+    listed: list[dict[str, Any]] = result.manifest.get("maps", [])
+    for number, options in enumerate(listed):
+        try:
+            MapSpec.model_validate(options)
+        except ValidationError as error:
+            raise explained_table(error, place(["maps", number]), MapSpec).within(result.path) from None
+    return listed
 
 
 def _obvious(result: "Result") -> dict[str, Any]:

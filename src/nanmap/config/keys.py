@@ -31,10 +31,19 @@ def known_keys() -> dict[str, Any]:
     return keys
 
 
+def is_index(word: str) -> bool:
+    """Whether a word counts a layer: of up to four digits, and those of ASCII.
+
+    >>> is_index("1"), is_index("²"), is_index("99999")
+    (True, False, False)
+    """
+    return word.isascii() and word.isdigit() and len(word) <= 4
+
+
 def is_layer_rate(key: str) -> bool:
     """Whether a key is one entry of the layers' rates: `optimizer.layer_learning_rates.1`."""
     table, _, last = key.rpartition(".")
-    return last.isdigit() and table == LAYER_RATES
+    return is_index(last) and table == LAYER_RATES
 
 
 def check_key(key: str, file: Path | None = None) -> None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from nanmap.config.code import CODE_KEYS, anchored_code, open_key
 from nanmap.config.explain import explained
-from nanmap.config.keys import check_key
+from nanmap.config.keys import check_key, is_index
 from nanmap.config.settings import Config
 from nanmap.errors import InputError, nearest
 
@@ -39,6 +39,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError("is not written in UTF-8", file=path, mend="save it as UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"not valid TOML: {error}", file=path, mend="see toml.io for the notation") from None
+    except (ValueError, RecursionError):
+        raise InputError("cannot be read: a number has too many digits, or too many brackets", file=path) from None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from None
 
@@ -68,6 +70,9 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key.strip(), value.strip()
+    except (ValueError, RecursionError):  # more digits, or brackets in each other, than Python reads
+        problem, shown = "cannot be read: it has too many digits or brackets", f"{value[:20]}…"
+        raise InputError(problem, option="--set", key=key.strip(), value=shown) from None
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
@@ -116,7 +121,7 @@ def with_settings(tree: Mapping[str, Any], settings: Mapping[str, Any], file: Pa
         *parents, last = (*own[0].split("."), own[1]) if own else key.split(".")
         table = merged
         for depth, parent in enumerate(parents, 1):
-            kind = list if last.isdigit() and depth == len(parents) and not own else dict
+            kind = list if is_index(last) and depth == len(parents) and not own else dict
             table = table.setdefault(parent, kind())
             if not isinstance(table, kind):
                 expected, place = "a list" if kind is list else "a table", ".".join(parents[:depth])

@@ -68,13 +68,20 @@ def read_arrays(data: DataSettings, always_one_hot: bool, any_rank: bool = False
     """
     path = _existing(data)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            x, y = np.asarray(file["x"], None if any_rank else float), file["y"]
+        with path.open("rb") as held, np.load(held, allow_pickle=False) as file:
+            x, y = file["x"], file["y"]
+            for name, array in (("x", x), ("y", y)):
+                if array.dtype.kind in "cmMV":  # of which NumPy would make other numbers without a word
+                    mend = "store each part as a column of plain numbers"
+                    raise InputError(f"`{name}` holds {array.dtype}", file=path, mend=mend)
+            x = np.asarray(x, None if any_rank else float)
     except KeyError:
         raise InputError(
             "needs the arrays `x` and `y`", file=path, mend="np.savez(path, x=inputs, y=targets)"
         ) from None
-    except (ValueError, OSError, EOFError) as error:
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # whatever a damaged zip file makes of itself
         problem = f": {error}" if zipfile.is_zipfile(path) else ""
         mend = "np.savez(path, x=inputs, y=targets)"
         raise InputError(f"is no readable npz file{problem}", file=path, mend=mend) from None
@@ -325,7 +332,11 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The values of each row that is not blank, with the number of the line in which it ends."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         reader = csv.reader(file, skipinitialspace=True)
-        yield from ((reader.line_num, values) for values in reader if values)
+        try:
+            yield from ((reader.line_num, values) for values in reader if values)
+        except csv.Error as error:
+            mend = "quotes that are never closed make one value of many lines"
+            raise InputError(f"line {reader.line_num} cannot be read: {error}", file=path, mend=mend) from None
 
 
 def _read_csv(path: Path) -> "pd.DataFrame":

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from nanmap.config.base import Number, Settings, Whole, as_whole, require
 from nanmap.config.code import GROUP_RATES, open_key
-from nanmap.config.keys import takes_whole_numbers
+from nanmap.config.keys import is_index, takes_whole_numbers
 from nanmap.errors import InputError, did_you_mean
 
 FORMS = ("values", "log", "linear", "range")
@@ -141,7 +141,7 @@ def short_name(key: str) -> str:
     table, _, last = key.rpartition(".")
     if last == "kind":
         return table
-    return f"learning_rate_{last}" if last.isdigit() else last
+    return f"learning_rate_{last}" if is_index(last) else last
 
 
 def _labels(values: list[Any]) -> np.ndarray:

@@ -1,15 +1,18 @@
 """The grid: cells numbered row-major over its dimensions, decoded by arithmetic. Ten million cells cost nothing."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from nanmap.errors import InputError
 from nanmap.grid.axes import Axis, zipped
 from nanmap.grid.where import Condition, parse_where
 
 CHUNK = 1 << 20  # cells looked at in one go
+MOST_CELLS = 10**11  # a day of a million trainings per second
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Grid:
     @property
     def size(self) -> int:
         """Number of cells, excluded ones among them."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     def cells(self, numbers: np.ndarray) -> "Cells":
         """The cells with these numbers, decoded."""
@@ -105,6 +108,9 @@ def make_grid(axes: Sequence[Axis], groups: Iterable[Sequence[str]] = (), where:
         InputError: a group names no axis, or axes of other lengths; the condition cannot be read or compared.
     """
     grid = Grid(zipped(axes, groups), parse_where(where, [axis.column for axis in axes]) if where else None)
+    if grid.size > MOST_CELLS:
+        problem = f"the axes make {grid.size:,} cells together"
+        raise InputError(problem, key="axes", allowed=f"at most {MOST_CELLS:,}", mend="fewer or coarser axes")
     if where and axes:
         grid.kept(0, 1)  # a number compared with a text shows here, before anything runs
     return grid

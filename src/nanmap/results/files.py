@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 from typing import BinaryIO
 
-from nanmap.errors import RunFolderError
+from nanmap.errors import RunFolderError, told_of
 
 try:
     import fcntl
@@ -62,22 +62,26 @@ class Replacing:
         self.temporary = within(root, root / TEMPORARY) / f"{target.name}.{secrets.token_hex(4)}"
 
     def __enter__(self) -> BinaryIO:
-        for folder in (self.target.parent, self.temporary.parent):
-            folder.mkdir(parents=True, exist_ok=True)
-        self._file = self.temporary.open("xb")
+        with told_of(self.target):
+            for folder in (self.target.parent, self.temporary.parent):
+                folder.mkdir(parents=True, exist_ok=True)
+            self._file = self.temporary.open("xb")
         take(self._file)
         return self._file
 
-    def __exit__(self, kind: type | None, *_: object) -> None:
-        try:
-            with self._file as file:
-                file.flush()
-                os.fsync(file.fileno())
-            if kind is None:
-                os.replace(self.temporary, self.target)
-                _flush_folder(self.target.parent)
-        finally:
-            self.temporary.unlink(missing_ok=True)
+    def __exit__(self, kind: type | None, error: BaseException | None, *_: object) -> None:
+        with told_of(self.target):
+            try:
+                with self._file as file:
+                    if isinstance(error, OSError):  # of a write
+                        raise error
+                    file.flush()
+                    os.fsync(file.fileno())
+                if kind is None:
+                    os.replace(self.temporary, self.target)
+                    _flush_folder(self.target.parent)
+            finally:
+                self.temporary.unlink(missing_ok=True)
 
 
 class Lock:
@@ -90,8 +94,10 @@ class Lock:
 
     def __init__(self, root: Path, part: str) -> None:
         folder = within(root, root / TEMPORARY)
-        folder.mkdir(parents=True, exist_ok=True)
-        self._file = within(root, folder / f"{part}.lock").open("ab")
+        file = within(root, folder / f"{part}.lock")
+        with told_of(file):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = file.open("ab")
         if take(self._file) is False:
             self._file.close()
             mend = "wait until it has ended, or write elsewhere with --out"
@@ -119,7 +125,7 @@ def remove_unfinished(root: Path) -> None:
     """Removes what interrupted writes left. What another process is writing at the moment is locked, and stays."""
     for left in within(root, root / TEMPORARY).glob("*"):
         if UNFINISHED.fullmatch(left.name) and left.is_file() and not left.is_symlink():
-            with left.open("rb") as file:
+            with told_of(left), left.open("rb") as file:
                 if take(file):
                     left.unlink(missing_ok=True)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pyarrow as pa
 
-from nanmap.errors import RunFolderError
+from nanmap.errors import RunFolderError, check_path, told_of
 from nanmap.results.files import LETTERS, Replacing, is_plain, sha256_of, within
 from nanmap.results.receipts import Receipts
 from nanmap.results.shards import Shards
@@ -40,6 +40,7 @@ class RunFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        check_path(self.path)
         self.maps, self.inputs = self.path / "maps", self.path / "inputs"
         self.cells = Shards(self.path / "cells", self.path / "manifest.json", "rows", "sweep", self.maps)
         self.edges = Shards(self.path / "edges", self.path / "edges.json", "edges", "edge")
@@ -68,7 +69,8 @@ class RunFolder:
         told = "".join(file.read_text(encoding="utf-8", errors="replace") for file in manifests)
         for file in self.inputs.glob("*.npz"):
             if INPUT.fullmatch(file.name) and file.stem not in told:
-                file.unlink()
+                with told_of(file):
+                    file.unlink()
 
     def picture(self, name: str) -> Path:
         """Where a picture of this name stands.

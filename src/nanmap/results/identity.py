@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nanmap.config.code import code_file, is_held, with_file
+from nanmap.results.columns import VERSION
 
 IDENTITY = ("sweep", "data", "shard_cells", "backend", "widths", "schema", "versions")
 UNHASHED = ("search",)  # part of what edges are, but never of their hash: folders that have edges have it so
@@ -25,6 +26,26 @@ def identity_hash(manifest: Mapping[str, Any]) -> str:
 def is_same(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Whether rows of the one manifest may stand beside rows of the other."""
     return all(old.get(key) == new.get(key) for key in ("hash", *UNHASHED))
+
+
+# What other entries of a manifest are made of, where there are such.
+KINDS = {
+    **dict.fromkeys(("versions", "widths", "programs", "models", "timings", "narrowed"), dict),
+    **dict.fromkeys(("maps", "shards", "data"), list),
+    **dict.fromkeys(("hash", "backend", "device"), str),
+    **dict.fromkeys(("schema", "shard_cells"), int),
+}
+
+
+def what_is_wrong(manifest: Mapping[str, Any]) -> str | None:
+    """Why a manifest cannot be what was written; None where nothing speaks against it."""
+    for key, kind in KINDS.items():
+        if key in manifest and (not isinstance(manifest[key], kind) or isinstance(manifest[key], bool)):
+            return f"`{key}` is no {kind.__name__}"
+    hashed = "hash" in manifest and manifest.get("schema") == VERSION  # of older schemas the hash had other parts
+    if hashed and manifest["hash"] != identity_hash(manifest):
+        return "what it says was run is not what its hash says"
+    return None
 
 
 def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

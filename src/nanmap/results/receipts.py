@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nanmap.errors import told_of
 from nanmap.results.files import Replacing, is_plain, sha256_of, within
 
 
@@ -48,7 +49,9 @@ class Receipts:
 
     def remove(self, name: str) -> None:
         """Forgets a file."""
-        within(self.root, self._file(name)).unlink(missing_ok=True)
+        file = within(self.root, self._file(name))
+        with told_of(file):
+            file.unlink(missing_ok=True)
 
     def _file(self, name: str) -> Path:
         return self.folder / f"{name}.json"

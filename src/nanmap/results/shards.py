@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nanmap.errors import RunFolderError
+from nanmap.errors import RunFolderError, told_of
 from nanmap.results.columns import blank
 from nanmap.results.files import TEMPORARY, Replacing, remove_unfinished, within
+from nanmap.results.identity import what_is_wrong
 from nanmap.results.receipts import Receipts
 
 if TYPE_CHECKING:
@@ -63,11 +64,14 @@ class Shards:
             mend = "`nanmap sweep` writes run folders; give the folder it names"
             raise RunFolderError(problem, file=folder, mend=mend) from None
         except (OSError, ValueError):  # of JSON or of UTF-8
-            mend = f"{self.again} --fresh starts over"
+            mend = f"{self.again}, as it was run before, writes it anew; --fresh starts over"
             raise RunFolderError(f"is no run folder: {name} cannot be read", file=folder, mend=mend) from None
         if not (isinstance(manifest, dict) and isinstance(manifest.get("sweep"), dict)):
             mend = "`nanmap sweep` writes run folders; give the folder it names, or with --out one of its own"
             raise RunFolderError(f"is no run folder: its {name} is not one of nanmap's", file=folder, mend=mend)
+        if wrong := what_is_wrong(manifest):
+            mend = f"{self.again}, as it was run before, writes it anew; --fresh starts over"
+            raise RunFolderError(f"its {name} was damaged or edited: {wrong}", file=folder, mend=mend)
         return manifest
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
@@ -102,6 +106,11 @@ class Shards:
                 found.add(number)
         return found
 
+    def all_of(self, wanted: str) -> bool:
+        """Whether there are shards, and all that can be read say this hash."""
+        said = {hash for hash, _ in map(_said_of, self._files()) if hash is not None}
+        return said == {wanted}
+
     def damaged(self, wanted: str, finished: set[int]) -> list[str]:
         """Names of the shards that stand at their place, but not as they were written."""
         kept = {self.file(number) for number in finished}
@@ -124,7 +133,8 @@ class Shards:
                 raise self._foreign(path.name)
         left = [path for path in self.path.glob(".*") if LEFT_BEHIND.fullmatch(path.name)]
         for path in [*others, *left]:
-            path.unlink()
+            with told_of(path):
+                path.unlink()
         for name in set(self.receipts.names()) - {path.name for path in kept}:
             self.receipts.remove(name)
         remove_unfinished(self.root)
@@ -141,10 +151,12 @@ class Shards:
         self.remove_but(set())
         for picture in drawn:
             (drawn_in := Receipts(picture.parent)).remove(picture.name)
-            picture.unlink()
-            if not any(drawn_in.part.iterdir()):
-                drawn_in.part.rmdir()
-        self.manifest_file.unlink(missing_ok=True)
+            with told_of(picture):
+                picture.unlink()
+                if not any(drawn_in.part.iterdir()):
+                    drawn_in.part.rmdir()
+        with told_of(self.manifest_file):
+            self.manifest_file.unlink(missing_ok=True)
 
     def _files(self) -> list[Path]:
         """What stands where shards do, under names of shards.
@@ -178,8 +190,7 @@ class Shards:
         try:
             manifest = self.read_manifest()
         except RunFolderError:
-            damaged = not _is_json(self.manifest_file)
-            return damaged and any(self.receipts.read(path.name) or _said_of(path)[0] for path in self._files())
+            return any(self.receipts.read(path.name) or _said_of(path)[0] for path in self._files())
         return all(key in manifest for key in WRITTEN)
 
     def _drawn(self) -> list[Path]:
@@ -290,14 +301,6 @@ def _said_of(path: Path) -> tuple[str | None, int]:
         return metadata[HASH].decode(), int(metadata[SHARD])
     except (pa.ArrowException, OSError, KeyError, ValueError):
         return None, -1
-
-
-def _is_json(path: Path) -> bool:
-    try:
-        json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return False
-    return True
 
 
 def shard_metadata(hash: str, number: int) -> dict[str, str]:

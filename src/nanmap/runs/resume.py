@@ -6,9 +6,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from nanmap.engine import Engine
-from nanmap.errors import RunFolderError
+from nanmap.errors import RunFolderError, told_of
 from nanmap.results.files import Lock
-from nanmap.results.identity import describe_changes, is_of_arrays, is_same
+from nanmap.results.identity import UNHASHED, describe_changes, is_of_arrays, is_same
 from nanmap.results.shards import Shards
 from nanmap.runs.observer import Observer
 from nanmap.training.program import Program
@@ -79,7 +79,8 @@ def resume(shards: Shards, manifest: dict[str, Any], engine: Engine, fresh: bool
     shards.refuse_links()
     lock = Lock(shards.root, shards.path.name)
     try:
-        return _ready(shards, manifest, engine, fresh, observer, lock)
+        with told_of(shards.root):
+            return _ready(shards, manifest, engine, fresh, observer, lock)
     except BaseException:
         lock.release()
         raise
@@ -89,15 +90,20 @@ def _ready(
     shards: Shards, manifest: dict[str, Any], engine: Engine, fresh: bool, observer: Observer, lock: Lock
 ) -> Resumed:
     there = shards.manifest_file.exists()
-    if not there and any(shards.path.glob("*")):
+    lost = not fresh and _speak_for_themselves(shards, manifest)
+    if lost:
+        observer.noticed(
+            f"{shards.manifest_file.name} is lost or damaged, and is written anew: the rows say whose they are"
+        )
+    elif not there and any(shards.path.glob("*")):
         raise RunFolderError(
             "has files but no manifest: it is not a run that can be continued",
             file=shards.path,
-            mend="choose another folder with --out, or remove this one yourself",
+            mend="the settings that it was run with continue it; or choose another folder with --out",
         )
     if there and fresh:
         shards.clear()
-    elif there:
+    elif there and not lost:
         manifest = manifest | _spent(shards, manifest)
     resumed = Resumed(shards, manifest, engine, lock)
     for name in shards.damaged(manifest["hash"], resumed.finished):
@@ -109,8 +115,26 @@ def _ready(
 
 def pinned_widths(shards: Shards, programs: Iterable[Program], fresh: bool) -> dict[Program, int]:
     """The widths that earlier runs into a folder trained with: others would change the last bits."""
-    pinned = {} if fresh or not shards.manifest_file.exists() else shards.read_manifest().get("widths")
+    with told_of(shards.root):
+        pinned = {} if fresh or not _readable(shards) else shards.read_manifest().get("widths")
     return {each: pinned[each.key] for each in programs if each.key in pinned} if isinstance(pinned, dict) else {}
+
+
+def _readable(shards: Shards) -> bool:
+    try:
+        shards.read_manifest()
+    except RunFolderError:
+        return False
+    return True
+
+
+def _speak_for_themselves(shards: Shards, manifest: dict[str, Any]) -> bool:
+    """Whether the manifest is not there or damaged, and all shards say that they are of the run that is to be.
+
+    Those of a search do not say all of it.
+    """
+    whole = not any(key in manifest for key in UNHASHED)
+    return whole and not _readable(shards) and shards.all_of(manifest["hash"])
 
 
 def _spent(shards: Shards, manifest: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from nanmap.config.choices import LAYER_RATES, LEARNING_RATE
 from nanmap.config.code import GROUP_RATES, open_key
+from nanmap.config.keys import is_index
 from nanmap.models.base import OWN_PREFIX, Model
 
 
@@ -70,7 +71,7 @@ def lane_number(key: str) -> LaneNumber | None:
     if own and own[0] == GROUP_RATES:
         return LaneNumber(key, "learning_rate", per_layer=True, layer=own[1])
     stem, _, last = key.rpartition(".")
-    if stem == LAYER_RATES and last.isdigit():
+    if stem == LAYER_RATES and is_index(last):
         return LaneNumber(key, "learning_rate", per_layer=True, layer=int(last))
     return _BY_KEY.get(key)
 
