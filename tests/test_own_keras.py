@@ -13,7 +13,7 @@ import pytest
 
 import nanmap
 from nanmap.engine import LocalEngine
-from nanmap.models.own import keras_model
+from nanmap.models.own import keras_model, live, spec
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's variables
 
@@ -190,6 +190,24 @@ def test_what_a_model_is_does_not_hang_on_what_was_made_before_it(keras: Any, de
     assert nanmap.from_keras(one) != nanmap.from_keras(dense(dropout=0.1, seed=2))
     assert nanmap.from_keras(one)["model"] != nanmap.from_keras(dense(dropout=0.2))["model"]
     assert nanmap.from_keras(one)["model"]["kind"].endswith(":sequential")
+
+
+def test_how_a_factory_draws_is_part_of_the_run(
+    keras: Any, tmp_path: Path, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its trace does not say, where what the factory imports has changed."""
+    file = tmp_path / "net.py"
+    layer = 'keras.layers.Dense(2, kernel_initializer=os.environ["KERNEL"])'
+    file.write_text(f"import os\nimport keras\n\n\ndef build():\n    return keras.Sequential([{layer}])\n")
+    settings = {"model": f"python:{file}:build", "x": X, "y": Y, "epochs": 1, "out": tmp_path / "swept"}
+    sweep = lambda: nanmap.sweep(None, {"learning_rate": [0.1]}, **settings, allow_python=True, engine=engine)  # noqa: E731
+    monkeypatch.setenv("KERNEL", "zeros")
+    sweep()
+    monkeypatch.setenv("KERNEL", "ones")
+    live.live.cache_clear()
+    spec._own_model.cache_clear()
+    with pytest.raises(nanmap.InputError, match="code that the network is made of changed"):
+        sweep()
 
 
 def test_settings_are_read_as_they_were_written(keras: Any, dense: Any) -> None:
