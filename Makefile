@@ -4,8 +4,9 @@
 #   make test                     the tests           make check        lint, types, layers, docs
 #   make coverage                 the tests, and what of each file they run       make test-long    the few that take long
 #   make threads                  the pages on the four threads, measured anew
-#   make bench                    the benchmark (about 10 minutes; writes benchmarks/results/<machine>.json)
+#   make bench                    the benchmark (about 20 minutes; writes benchmarks/results/<machine>.json)
 #   make bench BENCH='--only fractal_tanh --out fractal.json'
+#   make bench-compare OLD=HEAD~3 what changed between two results: files or revisions   NEW=new.json
 #   make gpu                      what matters on a GPU, in pieces   GPU='--quick --out gpu.json' rehearses it on a CPU
 
 PYTHON ?= python3
@@ -13,6 +14,8 @@ SWEEP  ?= $(patsubst sweeps/%.toml,%,$(wildcard sweeps/*.toml))
 DEVICE ?= auto
 OUT    ?= results
 BENCH  ?=
+OLD    ?=
+NEW    ?=
 GPU    ?=
 CUDA   := $(shell nvidia-smi -L >/dev/null 2>&1 && echo ',cuda')
 
@@ -20,7 +23,7 @@ BIN     := .venv/bin
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: sweep map test coverage test-long check format docs figures threads bench gpu performance clean
+.PHONY: sweep map test coverage test-long check format docs figures threads bench bench-compare gpu performance clean
 .DEFAULT_GOAL := sweep
 
 .venv/created:
@@ -75,6 +78,9 @@ docs: .venv/developing
 
 bench: .venv/benchmarking
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+bench-compare: .venv/installed
+	@$(BIN)/python -m benchmarks.compare $(if $(OLD),'$(OLD)') $(if $(NEW),--new '$(NEW)')
 
 gpu: .venv/developing
 	@$(BIN)/python -m benchmarks.gpu $(GPU)

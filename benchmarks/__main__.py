@@ -14,14 +14,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import command, machine, tables, workloads
 from benchmarks.bench import Bench
+from benchmarks.figures import SCHEMA
 from benchmarks.measure import VerificationError
 from benchmarks.worker import Pool, WorkerError
 
-SCHEMA = 1
 WORKLOADS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "fractal_tanh": workloads.fractal_tanh,
     "relu_double": workloads.relu_double,
     "square_sgd": workloads.square_sgd,
+    "square_sgd_long": workloads.square_sgd_long,
     "records": workloads.records,
     "widths": workloads.widths,
     "growth": command.growth,

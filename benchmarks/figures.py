@@ -5,6 +5,7 @@ from statistics import median
 from typing import Any
 
 Result = dict[str, Any]
+SCHEMA = 1  # of the JSON
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,10 @@ class Spread:
     def of(cls, values: list[float]) -> "Spread":
         """Of one value per round."""
         return cls(median(values), min(values), max(values))
+
+    def over(self, scale: float) -> "Spread":
+        """In another unit."""
+        return Spread(self.middle / scale, self.low / scale, self.high / scale)
 
     def text(self, unit: str = "") -> str:
         """Both, to three digits.
@@ -44,6 +49,15 @@ def ratios(reference: Result, contender: Result, unit: str) -> Spread:
 def measured(group: Result) -> list[Result]:
     """The contenders of a comparison that were there."""
     return [each for each in group["contenders"] if "seconds" in each]
+
+
+def full_name(contender: Result) -> str:
+    """A contender in words, with what it keeps where that is told.
+
+    >>> full_name({"label": "a loop in C", "keeps": "nothing"})
+    'a loop in C, keeps nothing'
+    """
+    return contender["label"] + (f", keeps {contender['keeps']}" if "keeps" in contender else "")
 
 
 def gflops(result: Result, workload: str, group: Result, contender: Result) -> float:

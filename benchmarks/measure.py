@@ -12,7 +12,7 @@ from benchmarks.worker import Pool
 
 # A loss that rose may be chaotic: a last digit decides how far. So values are compared where it fell, classes everywhere.
 TOLERANCE = {"float32": 5e-2, "float64": 1e-6}  # a float32 loss that fell by eleven orders of magnitude is rough
-SHARE = 0.98
+CHAOTIC = 0.98  # share of the cells that must agree where some lie beside a chaotic boundary; elsewhere all must
 ROUNDING = 1e-5  # a loss that fell by less stood still: some cells start dead
 
 OURS = "ours:engine"
@@ -37,6 +37,8 @@ class Contender:
         options: settings to choose the best of, each laid over `settings`.
         trial: laid over the task to try an option.
         verify: laid over the task to compare the losses.
+        agrees: share of the cells whose losses must be those of nanmap.
+        keeps: what it keeps of a training beside the parameters, where that decides.
         requires: packages that must be installed.
         programs: of these one must be there.
     """
@@ -49,8 +51,15 @@ class Contender:
     options: Sequence[Spec] = ()
     trial: Spec = field(default_factory=dict)
     verify: Spec = field(default_factory=dict)
+    agrees: float = 1.0
+    keeps: str = ""
     requires: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What tables call it and, where it is told, what it keeps."""
+        return {"label": self.label} | ({"keeps": self.keeps} if self.keeps else {})
 
     @property
     def missing(self) -> list[str]:
@@ -100,7 +109,7 @@ def compare(
             records[number]["seconds"].append(round(pool[each.worker].call("run", key=str(number)), 6))
     for number, each in enumerate(present):
         pool[each.worker].call("forget", key=str(number))
-    left_out = [{"label": each.label, "missing": each.missing} for each in contenders if each.missing]
+    left_out = [{**each.names, "missing": each.missing} for each in contenders if each.missing]
     return [*records.values(), *left_out]
 
 
@@ -119,7 +128,7 @@ def _prepared(pool: Pool, each: Contender, key: str) -> dict[str, Any]:
     best = max(tried, key=lambda trial: trial["updates_per_second"])["settings"] if tried else {}
     settings = {**each.settings, **best}
     work = worker.call("prepare", key=key, function=each.function, task=each.task, settings=settings)
-    return {"label": each.label, "settings": settings, "tried": tried, "task": each.task, **work}
+    return {**each.names, "settings": settings, "tried": tried, "task": each.task, **work}
 
 
 def _verified(pool: Pool, reference: Contender, each: Contender, settings: Spec) -> dict[str, float]:
@@ -127,9 +136,9 @@ def _verified(pool: Pool, reference: Contender, each: Contender, settings: Spec)
     task = over(each.task, each.verify)
     ours, theirs = _train(pool, reference, task, reference.settings), _train(pool, each, task, settings)
     agreement = agree(np.array(ours["initial"]), np.array(ours["final"]), np.array(theirs["final"]), each.dtype)
-    if min(agreement["close"], agreement["same_class"]) < SHARE or agreement["fell"] == 0:
+    if min(agreement["close"], agreement["same_class"]) < each.agrees or agreement["fell"] == 0:
         raise VerificationError(
-            f"{each.label} does not train what nanmap trains ({task}): of {agreement['cells']} cells "
+            f"{', '.join(each.names.values())} does not train what nanmap trains ({task}): of {agreement['cells']} cells "
             f"{agreement['fell']} came down, {agreement['close']:.1%} of these to the same loss, and "
             f"{agreement['same_class']:.1%} of all are in the same class"
         )

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from benchmarks.figures import Result, Spread, gflops, measured, number, peak, rates, ratios
+from benchmarks.figures import Result, Spread, full_name, gflops, measured, number, peak, rates, ratios
 
 MIB = 2**20
+CONTESTS = ("fractal_tanh", "relu_double", "square_sgd", "square_sgd_long")  # workloads that compare with peers
+LATER = ("square_sgd_long",)  # workloads that results of before do not have; their pages say so
 ABSENT = ["–", "–"]  # of who does not take part in a precision
 WITH_STOP = "nanmap"  # label of a sweep as it is; where another contender is the reference, that one never stops
 
@@ -42,14 +44,19 @@ def comparison(result: Result, workload: str) -> Table:
     """Who trains how fast, a pair of columns per precision."""
     found = result["workloads"][workload]
     unit, groups = found["unit"], found["groups"]
-    head = [
-        "",
-        *(text for group in groups for text in (f"{group['name']}: {unit} per second", "speed of nanmap over it")),
+    speeds = [(f"{group['name']}: {unit} per second", "speed of nanmap over it") for group in groups]
+    cells = [{full_name(each): _compared(group, each, unit) for each in group["contenders"]} for group in groups]
+    everybody = {full_name(each): each for group in groups for each in group["contenders"]}
+    told = any("keeps" in each for each in everybody.values())
+    rows = [
+        [
+            each["label"],
+            *([each.get("keeps", "")] if told else []),
+            *(text for column in cells for text in column.get(who, ABSENT)),
+        ]
+        for who, each in everybody.items()
     ]
-    cells = [{each["label"]: _compared(group, each, unit) for each in group["contenders"]} for group in groups]
-    labels = dict.fromkeys(label for column in cells for label in column)
-    rows = [[label, *(text for column in cells for text in column.get(label, ABSENT))] for label in labels]
-    return Table(head, rows, _settings(groups))
+    return Table(["", *(["keeps"] if told else []), *sum(speeds, ())], rows, _settings(groups))
 
 
 def _compared(group: Result, each: Result, unit: str) -> list[str]:
@@ -69,20 +76,22 @@ def _compared(group: Result, each: Result, unit: str) -> list[str]:
 def _settings(groups: list[Result]) -> str:
     """A line per contender: how much it did in a round, and what its best setting was chosen from."""
     lines = []
-    for label in dict.fromkeys(each["label"] for group in groups for each in measured(group)):
-        mine = {group["name"]: each for group in groups for each in measured(group) if each["label"] == label}
+    for who in dict.fromkeys(full_name(each) for group in groups for each in measured(group)):
+        mine = {group["name"]: each for group in groups for each in measured(group) if full_name(each) == who}
         first = next(iter(mine.values()))
-        work = {
-            dtype: f"{each['cells']:,} cells × {each['updates'] // each['cells']:,} updates"
-            for dtype, each in mine.items()
-        }
-        text = f"- {label}: {_once(work)}"
+        work = {dtype: work_of(each) for dtype, each in mine.items()}
+        text = f"- {who}: {_once(work)}"
         if first["tried"]:
             best = {dtype: _setting(each["settings"]) for dtype, each in mine.items()}
-            names = ", ".join(" or ".join(_setting(each["settings"]).split(" ")[:1]) for each in first["tried"])
-            text += f"; best of {names}: {_once(best)}"
+            names = dict.fromkeys(_setting(each["settings"]).partition(" ")[0] for each in first["tried"])
+            text += f"; best of {', '.join(names)}: {_once(best)}"
         lines.append(text)
     return "Work in a round, and settings that were searched:\n\n" + "\n".join(lines)
+
+
+def work_of(contender: Result) -> str:
+    """How much a contender did in a round."""
+    return f"{contender['cells']:,} cells × {contender['updates'] // contender['cells']:,} updates"
 
 
 def _once(texts: dict[str, str]) -> str:
@@ -92,15 +101,16 @@ def _once(texts: dict[str, str]) -> str:
 
 
 def _setting(settings: Result) -> str:
-    """The searched settings in words, the deciding number first."""
-    return ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in reversed(settings.items()))
+    """The numbers among the settings in words, the deciding one first."""
+    numbers = {key: value for key, value in settings.items() if not isinstance(value, bool)}
+    return ", ".join(f"{value:,} {key.replace('_', ' ')}" for key, value in reversed(numbers.items()))
 
 
 def records(result: Result) -> Table:
     """What the records of a line cost."""
     groups = result["workloads"]["records"]["groups"]
     head = ["kept in a loop on one core", *(f"{group['name']}: updates per second" for group in groups)]
-    rows = [[name, *(Spread.of(group["speeds"][name]).text() for group in groups)] for name in groups[0]["speeds"]]
+    rows = [[kept, *(Spread.of(group["speeds"][kept]).text() for group in groups)] for kept in groups[0]["speeds"]]
     return Table(head, rows)
 
 
@@ -185,7 +195,7 @@ def roofline(result: Result) -> Table:
 
 def comparisons(result: Result) -> list[tuple[str, str, Result]]:
     """Name, precision and comparison of the workloads that compare with peers."""
-    names = [name for name in ("fractal_tanh", "relu_double", "square_sgd") if name in result["workloads"]]
+    names = [name for name in CONTESTS if name in result["workloads"]]
     return [(name, group["name"], group) for name in names for group in result["workloads"][name]["groups"]]
 
 
@@ -255,18 +265,19 @@ def machine(result: Result) -> Table:
 def summary(result: Result) -> Table:
     """The short one of the README."""
     found, rows = result["workloads"], []
-    for name in ("fractal_tanh", "relu_double", "square_sgd"):
+    for name in CONTESTS:
+        if name not in found:
+            continue
         groups, unit = found[name]["groups"], found[name]["unit"]
-        labels = [each["label"] for each in measured(groups[0])[1:] if each["label"] != WITH_STOP]
-        for label in labels:
+        for peer in (full_name(each) for each in measured(groups[0])[1:] if each["label"] != WITH_STOP):
             texts = []
             for group in groups:
-                each = next((each for each in measured(group) if each["label"] == label), None)
+                each = next((each for each in measured(group) if full_name(each) == peer), None)
                 if each is None:
                     continue
                 ratio = number(ratios(group["contenders"][0], each, unit).middle)
                 texts.append(f"{ratio} ×" + (f" ({group['name']})" if len(groups) > 1 else ""))
-            rows.append([f"`{name}`", label, ", ".join(texts)])
+            rows.append([f"`{name}`", peer, ", ".join(texts)])
     grid = found["growth"]["grids"][-1]
     run = grid["runs"][-1]
     note = (
@@ -283,6 +294,7 @@ TABLES: dict[str, Callable[[Result], Table]] = {
     "fractal_tanh": lambda result: comparison(result, "fractal_tanh"),
     "relu_double": lambda result: comparison(result, "relu_double"),
     "square_sgd": lambda result: comparison(result, "square_sgd"),
+    "square_sgd_long": lambda result: comparison(result, "square_sgd_long"),
     "records": records,
     "widths": widths,
     "growth": growth,

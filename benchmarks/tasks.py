@@ -135,7 +135,7 @@ def forward(activation: Callable, workload: str, weights: Any, x: Any) -> Any:
     Args:
         activation: the hidden activation of the array library in use: tanh or ReLU.
         workload: which network.
-        weights: its parameters, in the order of `Task.weights`.
+        weights: its parameters, in the order of `Task.weights`; what else a contender kept comes after them.
         x: `[rows, features]`.
     """
     if workload == "fractal_tanh":  # 16–16–1, no biases, mean-field scaling
@@ -144,7 +144,7 @@ def forward(activation: Callable, workload: str, weights: Any, x: Any) -> Any:
     if workload == "relu_double":  # 1–128–1, ReLU on both layers
         first, bias, second, bias2 = weights
         return activation(activation(x @ first + bias) @ second + bias2)
-    kernel, bias = weights  # square_sgd: a line
+    kernel, bias, *_ = weights  # square_sgd: a line
     return x @ kernel + bias
 
 
@@ -153,10 +153,14 @@ def final_losses(task: Task, weights: Sequence[np.ndarray]) -> list[float]:
     x, y = task.variant.rows.inputs, task.variant.rows.targets
     factor = 0.5 if task.workload == "square_sgd" else 1.0
     activation = np.tanh if task.workload == "fractal_tanh" else relu
-    wide = [np.asarray(each, np.float64) for each in weights]
+    losses: list[float] = []
     with np.errstate(all="ignore"):
-        outputs = (forward(activation, task.workload, each, x) for each in zip(*wide, strict=True))
-        return [float(factor * np.mean((output - y) ** 2)) for output in outputs]
+        for start in range(0, len(task.cells), 256):
+            some = [np.asarray(each[start : start + 256], np.float64) for each in weights]
+            some = [each[:, None] if each.ndim == 2 else each for each in some]  # biases, beside `[cells, rows, units]`
+            outputs = forward(activation, task.workload, some, x)
+            losses += (factor * np.mean((outputs - y) ** 2, axis=(1, 2))).tolist()
+    return losses
 
 
 def relu(z: np.ndarray) -> np.ndarray:

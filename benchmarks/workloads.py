@@ -1,10 +1,11 @@
 """Comparisons inside a process: what is trained, by whom, how long. Each returns what goes into the JSON."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.bench import Bench
-from benchmarks.measure import OURS, Contender, Spec, compare
+from benchmarks.measure import CHAOTIC, OURS, Contender, Spec, compare
 from benchmarks.peers.compiled import COMPILERS
 
 Workload = dict[str, Any]
@@ -35,9 +36,8 @@ def _fractal_contenders(bench: Bench, dtype: str) -> list[Contender]:
     def lanes(*numbers: int) -> list[Spec]:
         return [{"lanes": number} for number in bench.size(numbers, numbers[:2])]
 
-    few: dict[str, Any] = {
-        "verify": {"settings": {"training.steps": 5}}
-    }  # later the chaotic cells have gone their own ways
+    # Later the chaotic cells have gone their own ways.
+    few: dict[str, Any] = {"verify": {"settings": {"training.steps": 5}}, "agrees": CHAOTIC}
     trial: dict[str, Any] = {"trial": {"settings": {"training.steps": bench.size(50, 3)}}}
     whole, threads = task(500), [{"threads": number} for number in sorted({1, _cores()})]
     return [
@@ -65,12 +65,21 @@ def _fractal_contenders(bench: Bench, dtype: str) -> list[Contender]:
             **trial,
         ),
         Contender(
+            "jit(vmap(scan)), best chunk, a device per core",
+            "notebook on every core",
+            "notebook:scan",
+            task(500, 256 * _cores()),
+            {"every_core": True},
+            options=lanes(4, 8, 16, 64, 128, 256),
+            **few,
+            **trial,
+        ),
+        Contender(
             "torch.func.vmap, best chunk",
             "torch.func",
             "pytorch:vmap",
             task(100, 256),
-            {"threads": _cores()},
-            options=lanes(32, 64, 128, 256),
+            options=[{**threaded, **option} for threaded in threads for option in lanes(32, 64, 128, 256)],
             requires=("torch",),
             **few,
             **trial,
@@ -141,45 +150,67 @@ def square_sgd(bench: Bench) -> Workload:
 
 
 # What stands beside nanmap's records: nothing but the two numbers, or the same.
-KEPT = {", nothing kept": False, ", losses and first infinity and NaN kept": True}
+NOTHING, RECORDS = "nothing", "losses, first inf and NaN"
+KEPT = {NOTHING: False, RECORDS: True}
 
 
 def _line_contenders(bench: Bench, dtype: str) -> list[Contender]:
-    side = bench.size(512, 16)
-
     def task(take: int | None = None) -> Spec:
-        take = take and bench.size(take, 4)
-        settings = {"training.dtype": dtype, "training.order": "sequential", "training.epochs": 10}
-        return {"workload": "square_sgd", "side": side, "take": take, "settings": settings}
+        return _line(dtype, bench.size(512, 16), 10, take and bench.size(take, 4))
 
-    python = Contender("the posted loop, Python floats", "numpy", "plain:numbers", task(1600), {"python": True})
+    posted, numbers = "the posted loop, ", "plain:numbers"
+    python = Contender(f"{posted}Python floats", "numpy", numbers, task(1600), {"python": True}, keeps=NOTHING)
     return [
-        Contender("nanmap", "nanmap", OURS, task(), {"stop_early": True}),
-        Contender("the posted loop, NumPy numbers", "numpy", "plain:numbers", task(400), {"python": False}),
+        Contender("nanmap", "nanmap", OURS, task(), {"stop_early": True}, keeps=RECORDS),
+        Contender(f"{posted}NumPy numbers", "numpy", numbers, task(400), {"python": False}, keeps=NOTHING),
         *([python] if dtype == "float64" else []),
-        *(
-            Contender(
-                f"NumPy over many rates{kept}",
-                "numpy",
-                "plain:vectorised",
-                task(1 << 16),
-                {"threads": _cores(), "records": records},
-                options=[{"lanes": number} for number in bench.size((1024, 4096, 16384), (4,))],
-                trial={"take": bench.size(1 << 15, 4)},
-            )
-            for kept, records in KEPT.items()
-        ),
-        *(
-            Contender(
-                f"a loop in C{kept}",
-                "c",
-                "compiled:line",
-                task(1 << 16),
-                {"threads": _cores(), "records": records},
-                programs=COMPILERS,
-            )
-            for kept, records in KEPT.items()
-        ),
+        *_fast_lines(bench, task(), bench.size(512, 16) ** 2),
+    ]
+
+
+def square_sgd_long(bench: Bench) -> Workload:
+    """The same line for 100,000 updates: what a cell costs beside its updates no longer counts."""
+    groups = []
+    for dtype in DTYPES[::-1][: bench.size(2, 1)]:
+        cells = bench.size(1 << 15, 64)
+        task = _line(dtype, bench.size(256, 8), bench.size(1000, 2), cells)
+        short: Spec = {"settings": {"training.epochs": bench.size(50, 1)}}
+        nanmap = Contender("nanmap", "nanmap", OURS, task, {"stop_early": True}, keeps=RECORDS)
+        # Verified at full length, so over fewer cells.
+        contenders = [nanmap, *_fast_lines(bench, task, cells, trial=short, verify={"take": bench.size(2048, 16)})]
+        groups.append(_group(bench, dtype, contenders, repeats=min(3, bench.repeats)))
+    return {"unit": "updates", "groups": groups, "facts": _facts(bench, groups)}
+
+
+def _line(dtype: str, side: int, epochs: int, take: int | None) -> Spec:
+    """A line, batch 1, passes in order: each epoch has 100 updates."""
+    settings = {"training.dtype": dtype, "training.order": "sequential", "training.epochs": epochs}
+    return {"workload": "square_sgd", "side": side, "take": take, "settings": settings}
+
+
+def _fast_lines(bench: Bench, task: Spec, cells: int, **how: Any) -> list[Contender]:
+    """NumPy and C on all cores, with and without records; chunks are such that every core gets some."""
+    most = -(-cells // _cores())
+    chunks = sorted({min(most, number) for number in (1024, 4096, 8192, 16384, 32768)})
+    blocks = bench.size((32, 64, 128, 256, 512), (32, 64))
+    ways: tuple[tuple[str, str, str, Sequence[int], tuple[str, ...]], ...] = (
+        ("NumPy over many rates", "numpy", "plain:vectorised", chunks, ()),
+        ("a loop in C", "c", "compiled:line", blocks, COMPILERS),
+    )
+    return [
+        Contender(
+            label,
+            worker,
+            function,
+            task,
+            {"threads": _cores(), "records": records},
+            options=[{"lanes": number} for number in lanes],
+            keeps=kept,
+            programs=programs,
+            **how,
+        )
+        for label, worker, function, lanes, programs in ways
+        for kept, records in KEPT.items()
     ]
 
 
@@ -241,9 +272,11 @@ def widths(bench: Bench) -> Workload:
         settings = settings | {"training.steps": bench.size(settings["training.steps"], 2)}
         task = {"workload": config, "side": math.ceil(cells**0.5), "take": bench.size(cells, 16), "settings": settings}
         # Chaotic cells go their own ways after some updates; lines and the ReLU network need many to come down.
-        few: Spec = {"take": 8, "settings": {"training.steps": 5 if config == "fractal_tanh" else 1000}}
+        chaotic = config == "fractal_tanh"
+        few: Spec = {"take": 8, "settings": {"training.steps": 5 if chaotic else 1000}}
+        how: Spec = {"verify": few, "agrees": CHAOTIC if chaotic else 1.0}
         contenders = [
-            Contender(f"{number}", "nanmap", OURS, task, {"stop_early": False, "width": number}, verify=few)
+            Contender(f"{number}", "nanmap", OURS, task, {"stop_early": False, "width": number}, **how)
             for number in bench.size(numbers, numbers[:2])
         ]
         groups.append(_group(bench, name, contenders, repeats=min(3, bench.repeats)))

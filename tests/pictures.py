@@ -8,6 +8,8 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from nanmap.plot.ticks import SmallTicks
+
 # Machado, Oliveira and Fernandes (2009), full strength.
 EYES = {
     "deuteranopia": [
@@ -38,6 +40,12 @@ def pixels(figure: Figure, rows: int, columns: int, panel: int = 0) -> list[list
     image = np.asarray(panels_of(figure)[panel].images[0].get_array())
     corners = image[:: image.shape[0] // rows, :: image.shape[1] // columns]
     return [[to_hex(point[:3] / 255) if point[3] else "" for point in row] for row in corners]
+
+
+def small_ticks(axes: Axes, which: str = "x") -> list[float]:
+    """Places of the ticks without a label along an axis."""
+    found = [each for each in axes.artists if isinstance(each, SmallTicks) and each.which == which]
+    return [place for each in found for place in each.places.tolist()]
 
 
 def legend_of(figure: Figure) -> list[str]:

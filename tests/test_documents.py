@@ -15,13 +15,13 @@ PACKAGE = Path(nanmap.__file__).parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = [document for document in DOCUMENTS if ">>> " in document.read_text(encoding="utf-8")]
 ENDINGS = ("csv", "ipynb", "json", "md", "npz", "parquet", "png", "py", "toml", "txt")
-MADE_BY_THE_USER = ("file.py", ".venv/bin/pre-commit", ".venv/bin/python", "results/keras_line/cells")
+MADE_BY_THE_USER = (".venv/bin/pre-commit", ".venv/bin/python", "results/keras_line/cells")
 IN_A_RUN = ("manifest.json", "inputs/*.npz", "cells/*.parquet", "edges.json", "edges/*.parquet", "maps/")
 
 
 def paths_in(text: str) -> list[str]:
     """Words in backticks with a slash or with the ending of a file, those of commands too; not those in blocks of code."""
-    prose = re.sub(r"^( *)```.*?^\1```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    prose = re.sub(r"^( *)```.*?^\1```$|`python:[^`]*`", "", text, flags=re.DOTALL | re.MULTILINE)
     words = [word for quoted in re.findall(r"`([^`]+)`", prose) for word in re.findall(r"[\w.*/-]+", quoted)]
     return [word for word in words if re.search(rf"[a-z_]/|\w\.({'|'.join(ENDINGS)})$", word)]
 

@@ -26,7 +26,7 @@ from nanmap.plot.theme import SEQUENTIAL, THEMES
 from nanmap.results.columns import COLUMNS, column_named
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import Reason
-from pictures import EYES, collide, contrast, head_of, lab, legend_of, linear, panels_of, pixels, written
+from pictures import EYES, collide, contrast, head_of, lab, legend_of, linear, panels_of, pixels, small_ticks, written
 
 NAN, INF = np.nan, np.inf
 MISSING = THEMES["light"].missing
@@ -232,7 +232,7 @@ class TestAxes:
         assert axes.get_xscale() == "log"
         np.testing.assert_allclose(axes.get_xlim(), [10**-3.5, 10**1.5])
         np.testing.assert_allclose(axes.get_xticks(), [1e-3, 1e-2, 1e-1, 1, 10])
-        minors = axes.get_xticks(minor=True)
+        minors = small_ticks(axes)
         assert np.isclose(minors, 0.02).any()
         assert len(minors) == 5 * 8  # 2 … 9 in each of five decades
         left, right = axes.transData.inverted().transform(axes.images[0].get_window_extent())[:, 0]
@@ -461,8 +461,7 @@ class TestCurves:
 
     def test_a_run_without_such_columns_is_drawn_without_curves(self, tmp_path: Path):
         folder = write_run(tmp_path, [BATCH, RATE], shard_cells=15)
-        file = folder.cells.file(0)
-        pq.write_table(pq.read_table(file).drop_columns(list(CURVES)), file)
+        folder.cells.write(0, pq.read_table(folder.cells.file(0)).drop_columns(list(CURVES)))
         assert not self.drawn(folder)
 
     def test_the_measured_edge_is_drawn_where_it_was_searched(self, engine, tmp_path: Path):

@@ -11,9 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureCanvasBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.colors import LogNorm, SymLogNorm, to_hex
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator
 from matplotlib.transforms import IdentityTransform
 
 from handmade import BATCH, LINE, RATE, SEED, write_run
@@ -21,6 +25,7 @@ from nanmap.analysis import Kind, Numbers, Shown, View, load_grid, make_view
 from nanmap.errors import InputError
 from nanmap.plan import make_sweep
 from nanmap.plot import kinds
+from nanmap.plot.canvas import MeasuringCanvas
 from nanmap.plot.colormaps import checked_limits, find_colormap, make_colouring
 from nanmap.plot.coordinates import borders, centres, coordinate, from_scale, to_scale
 from nanmap.plot.curves import Curve, find_curves
@@ -65,8 +70,9 @@ from nanmap.plot.words import (
     panel_title,
     percent,
 )
-from nanmap.results.columns import JUDGED_BY_DATA, column_named
+from nanmap.results.columns import COLUMNS, JUDGED_BY_DATA, column_named
 from nanmap.results.folder import RunFolder
+from pictures import small_ticks
 
 NAN, INF = np.nan, np.inf
 
@@ -123,10 +129,11 @@ def axis_of(shown_axis: Shown, inches: float, which: str = "x", scale: float = 1
 
 def told(axis: Shown, inches: float, which: str = "x") -> tuple[list[float], list[str], list[float]]:
     """Places and labels of its ticks, and the places of those that have none."""
-    drawn = getattr(axis_of(axis, inches, which), f"{which}axis")
+    axes = axis_of(axis, inches, which)
+    drawn = getattr(axes, f"{which}axis")
     major = drawn.get_majorticklocs()
     labels = [drawn.get_major_formatter()(place, number) for number, place in enumerate(major)]
-    return list(major), labels, list(drawn.get_minorticklocs())
+    return list(major), labels, small_ticks(axes, which)
 
 
 class TestTicks:
@@ -162,6 +169,41 @@ class TestTicks:
         assert not set(major) & set(minor)
         fine = 1 + 8 * (inches == 4.0)  # between powers that are far enough apart
         assert sum(1 < place < 10 for place in minor) == fine - 1
+
+    @pytest.mark.parametrize(
+        "axis",
+        [
+            shown("log", *np.logspace(-4, 1, 30)),
+            shown("log", *np.logspace(-14, 2, 30)),  # so close that they touch
+            shown("values", *range(40)),
+        ],
+    )
+    @pytest.mark.parametrize("which", ["x", "y"])
+    def test_small_ticks_are_drawn_as_matplotlib_draws_its_own(self, which: str, axis: Shown):
+        pictures = []
+        for own in (True, False):
+            axes = axis_of(axis, 6.0 if axis.scale == "log" else 3.0, which)
+            places = small_ticks(axes, which)
+            if own:
+                axes.artists[0].remove()
+                getattr(axes, f"{which}axis").set_minor_locator(FixedLocator(places))
+            assert len(places) >= 20
+            assert not axes.lines
+            canvas = FigureCanvasAgg(axes.figure)
+            canvas.draw()
+            pictures.append(np.array(canvas.buffer_rgba()))
+        assert (pictures[0] == pictures[1]).all()
+        axes.artists[0].remove()
+        canvas.draw()
+        assert (np.array(canvas.buffer_rgba()) != pictures[0]).any()
+
+    @pytest.mark.parametrize("which", ["x", "y"])
+    def test_small_ticks_alone_have_their_room(self, which: str):
+        axes = axis_of(shown("log", 0.0025, 0.003, 0.0037), 4.0, which)
+        axis = getattr(axes, f"{which}axis")
+        assert (len(axes.artists), len(axis.get_majorticklocs())) == (0, 0)
+        np.testing.assert_allclose(axis.get_minorticklocs(), [0.003, 0.004])
+        assert not any(axis.get_minor_formatter()(place, 0) for place in axis.get_minorticklocs())
 
     def test_negative_rates_have_their_sign(self):
         major, labels, _ = told(shown("log", *-np.logspace(2, 0, 5)), 4.0)
@@ -207,6 +249,22 @@ class TestLabels:
         just = text_width("one two three", 9) + 1e-6
         assert wrapped("one two three", just) == "one two three"
         assert wrapped("one two three", just, 9, "bold") == "one two\nthree"
+
+    def test_lines_are_as_full_as_word_by_word(self):
+        text = "a he_normal, budget: 1,000 updates · =\u00a0x 8 of 12 starts glorot_uniform ± i illustrated"
+        words = text.split(" ")
+        for first in range(len(words)):
+            some = words[first:] + words[:first]
+            for inches in (0.05, 0.7, 1.3, 2.9, 9.0):
+                lines = [""]
+                for word in some:
+                    longer = f"{lines[-1]} {word}".strip()
+                    if lines[-1] and text_width(longer, 9) > inches:
+                        lines.append(word)
+                    else:
+                        lines[-1] = longer
+                assert wrapped("  ".join(some), inches) == "\n".join(lines)
+        assert wrapped("", 1.0) == wrapped(" ", 1.0) == ""
 
     @pytest.mark.parametrize(
         ("column", "name"),
@@ -1158,3 +1216,55 @@ class TestLineStyles:
         count = len(axes.lines)
         marks_of(Kind.NAN, THEMES["light"]).draw(axes, np.array([]), 1, "#ff0000")
         assert len(axes.lines) == count
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, of: type, name: str) -> list[object]:
+    """Every call of a method from here on."""
+    calls, real = [], getattr(of, name)
+
+    def call(*given: Any, **options: Any) -> Any:
+        calls.append(given[0])
+        return real(*given, **options)
+
+    monkeypatch.setattr(of, name, call)
+    return calls
+
+
+class TestOnce:
+    @pytest.mark.parametrize("options", [{}, {"value": "loss_final"}, {"facet": "seed"}, {"kind": "lines"}], ids=str)
+    def test_a_picture_is_laid_out_and_drawn_once_on_one_surface(
+        self, options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        folder = write_run(tmp_path / "run", [BATCH, RATE, SEED], {"loss_final": np.arange(1.0, 61)})
+        drawn, laid_out = counted(monkeypatch, Figure, "draw"), counted(monkeypatch, ConstrainedLayoutEngine, "execute")
+        surfaces = counted(monkeypatch, RendererAgg, "__init__")
+        y = {} if "kind" in options else {"y": "batch_size"}
+        figure = kinds.draw(
+            folder, **{"kind": "map", "x": "learning_rate", "y": None, **y, **options, "out": tmp_path / "a.png"}
+        )
+        assert (len(drawn), len(laid_out)) == (1, 1)
+        assert len(surfaces) <= 2  # the empty sheet, on which legends are measured, and the picture
+        assert type(figure.canvas) is FigureCanvasBase  # without pixels
+
+    def test_formulas_are_read_once_for_all_pictures(self):
+        one, other = (MeasuringCanvas(Figure()).get_renderer() for _ in range(2))
+        assert one is not other
+        assert one.mathtext_parser is other.mathtext_parser
+
+    def test_curves_read_each_shard_once_and_of_it_what_they_are_of(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        folder = write_run(
+            tmp_path, [BATCH, RATE], {"predicted_gd": 0.1, "predicted_mean_square": 0.2, "sharpness": 1.0}
+        )
+        asked, real = [], RunFolder.tables
+
+        def tables(self: RunFolder, columns: list[str] | None = None) -> Iterator[pa.Table]:
+            asked.append(columns)
+            return real(self, columns)
+
+        monkeypatch.setattr(RunFolder, "tables", tables)
+        view = make_view(load_grid(folder.read_manifest()), "learning_rate", "batch_size")
+        assert len(find_curves(folder, ShownSettings(folder.read_manifest(), view))) == 2
+        (columns,) = asked
+        assert set(columns) == {"cell", "sharpness", *(each.name for each in COLUMNS if each.curve)}

@@ -1,6 +1,7 @@
 """The way of notebooks: `jit(vmap(step))` over many lanes and a Python loop over steps, in JAX."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -42,39 +43,54 @@ def loop(task: Task, lanes: int) -> Callable[[], Weights]:
     return _in_chunks(task, lanes, train)
 
 
-def scan(task: Task, lanes: int) -> Callable[[], Weights]:
-    """The loop over steps inside the compiled function (`lax.scan`), `lanes` cells at a time."""
+def scan(task: Task, lanes: int, every_core: bool = False) -> Callable[[], Weights]:
+    """The loop over steps inside the compiled function (`lax.scan`), `lanes` cells at a time.
+
+    Args:
+        task: cells of any network.
+        lanes: how many at a time, on each device.
+        every_core: a device per core, each with chunks and a thread of its own. JAX's own device uses one core here.
+    """
     import jax
 
+    if every_core:
+        from nanmap.engine.devices import use_all_cores
+
+        use_all_cores()
     step = _step(task)
 
     def train(weights: Any, rates: Any, x: Any, y: Any) -> Any:
         return jax.lax.scan(lambda weights, _: step(weights, rates, x, y), weights, length=task.steps)[0]
 
-    return _in_chunks(task, lanes, jax.jit(jax.vmap(train, in_axes=(0, 0, None, None))))
+    return _in_chunks(task, lanes, jax.jit(jax.vmap(train, in_axes=(0, 0, None, None))), every_core)
 
 
-def _in_chunks(task: Task, lanes: int, train: Callable) -> Callable[[], Weights]:
-    """Trains chunk after chunk; the data are on the device before."""
+def _in_chunks(task: Task, lanes: int, train: Callable, every_core: bool = False) -> Callable[[], Weights]:
+    """Trains chunk after chunk, on one device or on all of them; the rows are there before."""
     import jax
-    import jax.numpy as jnp
 
     # Lanes that are left over would compile a program of their own.
     lanes = min(lanes, len(task.cells))
     assert len(task.cells) % lanes == 0, f"{len(task.cells)} cells in chunks of {lanes}"
-    with jax.enable_x64(task.dtype == "float64"), jax.default_matmul_precision("highest"):
-        x, y = map(jnp.asarray, task.rows)
+    initial, rates = task.weights(), task.learning_rates
+    devices = jax.devices() if every_core else jax.devices()[:1]
+    with jax.enable_x64(task.dtype == "float64"):
+        rows = {device: jax.device_put(task.rows, device) for device in devices}
+    chunks = [slice(start, start + lanes) for start in range(0, len(task.cells), lanes)]
+
+    def on(device: Any) -> list[Weights]:
+        """The chunks of a device."""
+        trained: list[Weights] = []
+        with jax.enable_x64(task.dtype == "float64"), jax.default_matmul_precision("highest"):
+            for some in chunks[devices.index(device) :: len(devices)]:
+                weights, rate = jax.device_put(([each[some] for each in initial], rates[some]), device)
+                trained.append([np.asarray(each) for each in train(weights, rate, *rows[device])])
+        return trained
 
     def run() -> Weights:
-        trained = []
-        with jax.enable_x64(task.dtype == "float64"), jax.default_matmul_precision("highest"):
-            for start in range(0, len(task.cells), lanes):
-                some = slice(start, start + lanes)
-                weights = [jnp.asarray(each[some]) for each in initial]
-                trained.append(
-                    [np.asarray(each) for each in train(weights, jnp.asarray(task.learning_rates[some]), x, y)]
-                )
-        return [np.concatenate(each) for each in zip(*trained, strict=True)]
+        with ThreadPoolExecutor(len(devices)) as pool:
+            by_device = list(pool.map(on, devices))
+        in_order = [by_device[number % len(devices)][number // len(devices)] for number in range(len(chunks))]
+        return [np.concatenate(each) for each in zip(*in_order, strict=True)]
 
-    initial = task.weights()
     return run

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from nanmap.results.columns import CELL
 from nanmap.results.folder import RunFolder
@@ -71,5 +70,7 @@ def same_values(one: pa.ChunkedArray, other: pa.ChunkedArray) -> np.ndarray:
         a, b = (each.to_numpy() for each in (one, other))  # a null becomes a NaN, which the masks tell apart
         equal = ((a == b) & (np.signbit(a) == np.signbit(b))) | (np.isnan(a) & np.isnan(b))
     else:
+        import pyarrow.compute as pc
+
         equal = pc.fill_null(pc.equal(one, other), False).to_numpy()
     return np.where(null | null_too, null & null_too, equal)

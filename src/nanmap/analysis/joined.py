@@ -4,11 +4,10 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from nanmap.analysis.alike import Pairs, read_cells, side_by_side
 from nanmap.analysis.beside import check_beside, notes_beside
@@ -17,7 +16,10 @@ from nanmap.analysis.run_settings import RunSettings
 from nanmap.errors import InputError, RunFolderError
 from nanmap.results.columns import CELL, COLUMNS
 from nanmap.results.folder import RunFolder
-from nanmap.results.schema import axis_column
+from nanmap.results.schema import Column, axis_column
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
 
 SHOWN = 3  # cells that a message names
 
@@ -90,14 +92,20 @@ class JoinedFolder(RunFolder):
                 return run.source(int(cells[found[0]]))
         raise InputError("no run has a row of this cell", file=self.path, key="cell", value=cell)
 
-    def dataset(self) -> ds.Dataset:
+    def columns(self) -> list[str]:
+        """Names of the columns that the rows have."""
+        return list(self._fields())
+
+    def dataset(self) -> "ds.Dataset":
         """The rows, in memory, by their number."""
+        import pyarrow.dataset as ds
+
         return ds.dataset(pa.concat_tables(self.tables()).unify_dictionaries().sort_by(CELL.name))
 
     def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The rows run by run and shard by shard, each once."""
         axes = {axis.column: axis_column(axis.column, axis.labels) for axis in self.grid.axes}
-        fields = {each.name: each for each in (CELL, *axes.values(), *COLUMNS)}
+        fields = self._fields()
         wanted = list(fields) if columns is None else columns
         stored = [name for name in wanted if name != CELL.name and name not in axes]
         for number, run in enumerate(self.runs):
@@ -108,6 +116,10 @@ class JoinedFolder(RunFolder):
                 arrays = [made[name] if name in made else table[name] for name in wanted]
                 schema = pa.schema([fields[name].field() for name in wanted])
                 yield pa.table(arrays, schema=schema).filter(pa.array(~np.isin(cells, self._twice[number])))
+
+    def _fields(self) -> dict[str, Column]:
+        axes = (axis_column(axis.column, axis.labels) for axis in self.grid.axes)
+        return {each.name: each for each in (CELL, *axes, *COLUMNS)}
 
     @cached_property
     def _full(self) -> bool:

@@ -1,12 +1,10 @@
 """A finished run under other thresholds: its rows judged anew from their own columns. Nothing is trained."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
 from pydantic import ValidationError
 
 from nanmap.analysis.view import load_grid
@@ -18,6 +16,9 @@ from nanmap.outcomes import MARKS, classify
 from nanmap.results.columns import JUDGED_BY_DATA
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import TEXT
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
 
 TABLE = "outcome"  # of a config
 NUMBERS = (
@@ -80,8 +81,14 @@ class JudgedFolder(RunFolder):
         """The folder on disk that holds the row of a cell, and the cell's number there."""
         return self.run.source(cell)
 
-    def dataset(self) -> ds.Dataset:
+    def columns(self) -> list[str]:
+        """Names of the columns that the rows have."""
+        return self.run.columns()
+
+    def dataset(self) -> "ds.Dataset":
         """The rows, in memory."""
+        import pyarrow.dataset as ds
+
         return ds.dataset(pa.concat_tables(self.tables()).unify_dictionaries().sort_by("cell"))
 
     def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
@@ -108,7 +115,7 @@ class JudgedFolder(RunFolder):
         facts |= {name: np.asarray(table[name].to_pylist(), str) for name in TEXTS}
         # What broke the numbers does not hang on a threshold.
         facts["broken_by"] = np.asarray(table["cause"].to_pylist(), str)
-        facts["first_nan_step"] = pc.fill_null(table["first_nan_step"], -1).to_numpy()
+        facts["first_nan_step"] = table["first_nan_step"].fill_null(-1).to_numpy()
         facts |= self._limits(table["cell"].to_numpy())
         floor = facts.pop("floor", None)
         facts["loss_floor"] = table["loss_floor"].to_numpy() if floor is None else floor

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from nanmap.analysis.view import View
 from nanmap.outcomes import Outcome
+from nanmap.results.arrays import names_of, numbers_of
 from nanmap.results.columns import column_named
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import Column, Missing, Reason
@@ -59,8 +59,8 @@ def count_names(folder: RunFolder, view: View, column: str, names: Sequence[str]
     """Rows of each name in each pixel, for a column of names, `[len(names), *view.shape]`."""
     counts = np.zeros((len(names), *view.shape), np.min_scalar_type(view.depth))
     flat = counts.reshape(len(names), -1)
-    for pixels, _, values in _placed(folder, view, column):
-        np.add.at(flat, (_codes(values, names), pixels), 1)
+    for pixels, _, kept, texts in _placed(folder, view, column):
+        np.add.at(flat, (_codes(texts, names)[kept], pixels), 1)
     return counts
 
 
@@ -129,13 +129,14 @@ def _gather(folder: RunFolder, view: View, column: Column) -> tuple[np.ndarray, 
     values, kinds = np.full((pixels, view.depth), np.nan), np.zeros((pixels, view.depth), np.uint8)
     known = {kind: outcome for reason, kind, outcome in ENDS if reason in column.reasons}
     wanted = (column.name, "outcome") if known else (column.name,)
-    for pixel, layer, numbers, *outcomes in _placed(folder, view, *wanted):
+    for pixel, layer, kept, numbers, *outcomes in _placed(folder, view, *wanted):
         found, kind = _numbers(numbers)
         for each in outcomes:
-            missing = kind == Kind.MISSING
+            missing, (codes, names) = kind == Kind.MISSING, names_of(each)
             for end, outcome in known.items():
-                kind[missing & _is(each, outcome)] = end
-        values[pixel, layer], kinds[pixel, layer] = found, kind
+                if outcome in names:
+                    kind[missing & (codes == names.index(outcome))] = end
+        values[pixel, layer], kinds[pixel, layer] = found[kept], kind[kept]
     return values, kinds
 
 
@@ -160,24 +161,19 @@ def _ranked(
 
 
 def _placed(folder: RunFolder, view: View, *names: str) -> Iterator[tuple[Any, ...]]:
-    """Of each shard the pixels, the places within them `[rows]`, and the columns."""
+    """Of each shard the pixels and the places within them `[shown]`, which rows are shown, and the columns of all."""
     for table in folder.tables(["cell", *names]):
-        pixels, layers, kept = view.place(table["cell"].to_numpy())
-        yield pixels, layers, *(table[name].combine_chunks().filter(pa.array(kept)) for name in names)
+        yield *view.place(numbers_of(table["cell"])[0]), *(table[name] for name in names)
 
 
-def _codes(column: pa.Array, names: Sequence[str]) -> np.ndarray:
-    column = column.dictionary_encode() if not pa.types.is_dictionary(column.type) else column
-    codes = np.array([names.index(name) for name in column.dictionary.to_pylist()], np.intp)
-    return codes[column.indices.to_numpy()]
+def _codes(column: pa.ChunkedArray, names: Sequence[str]) -> np.ndarray:
+    """Of each row `[rows]` the place of its text among the names."""
+    codes, there = names_of(column)
+    return np.array([names.index(name) for name in there], np.intp)[codes]
 
 
-def _is(column: pa.Array, name: str) -> np.ndarray:
-    return pc.equal(column.cast(pa.string()), str(name)).to_numpy(zero_copy_only=False)
-
-
-def _numbers(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    missing = column.is_null().to_numpy(zero_copy_only=False)
-    values = column.cast(pa.float64()).to_numpy(zero_copy_only=False)  # null turns into NaN
+def _numbers(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    numbers, missing = numbers_of(column)
+    values = np.where(missing, np.nan, numbers.astype(float))
     tests = [missing, np.isnan(values), np.isinf(values)]
     return values, np.select(tests, [Kind.MISSING, Kind.NAN, Kind.INF], Kind.NUMBER)

@@ -4,14 +4,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from nanmap.analysis.view import load_grid
 from nanmap.config.choices import LEARNING_RATE
 from nanmap.grid.axes import Axis
 from nanmap.grid.grid import Grid
 from nanmap.outcomes import Outcome
+from nanmap.results.arrays import floats_of, names_of, numbers_of
 from nanmap.results.folder import RunFolder
 
 SEED = "training.seed"
@@ -78,7 +77,7 @@ def best_cell(folder: RunFolder) -> int | None:
     """
     best, cell = -np.inf, None
     for table in folder.tables(["cell", "skill"]):
-        cells, skill = table["cell"].to_numpy(), table["skill"].to_pandas().to_numpy(float)
+        cells, skill = numbers_of(table["cell"])[0], floats_of(table["skill"])
         skill = np.where(np.isfinite(skill), skill, -np.inf)
         first = np.lexsort((cells, -skill))[0]
         if (-skill[first], cells[first]) < (-best, np.inf if cell is None else cell) and skill[first] > -np.inf:
@@ -167,10 +166,9 @@ def _rows(folder: RunFolder, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     """Of each cell whether it converged (1, 0, or -1 without a row), and its loss at the end."""
     ended, loss = np.full(grid.size, -1, np.int8), np.full(grid.size, np.nan)
     for table in folder.tables(["cell", "outcome", "loss_final"]):
-        cells = table["cell"].to_numpy()
-        converged = pc.equal(table["outcome"].cast(pa.string()), str(Outcome.CONVERGED))
-        ended[cells] = converged.to_numpy()
-        loss[cells] = table["loss_final"].to_numpy()
+        cells, (codes, names) = numbers_of(table["cell"])[0], names_of(table["outcome"])
+        ended[cells] = np.array([name == Outcome.CONVERGED for name in names])[codes]
+        loss[cells] = floats_of(table["loss_final"])
     return ended, loss
 
 

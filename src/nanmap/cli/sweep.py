@@ -1,5 +1,6 @@
 """`nanmap sweep`: a plan, a progress bar, a summary, the maps."""
 
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,15 +61,25 @@ def sweep(
         for line in expected.details():
             say(line, indent="  ")
         return
-    with Progress(plan.sweep.name, "cells") as progress:
+    drawing = Thread(target=_load_drawing, daemon=True)
+    with Progress(plan.sweep.name, "cells", halfway=drawing.start if maps and plan.sweep.maps else None) as progress:
         result = api.sweep(plan, out=out, engine=engine, fresh=fresh, tune=tune, observer=progress)
+    if drawing.ident is not None:
+        drawing.join()
     say(progress.summary())
     print(f"rows: {result.folder.cells.path}")
     _tell_what_works(result, allow_python)
     _show_maps(plan.sweep, result, maps)
 
 
-def _tell_what_works(result: "Result", allow_python: bool) -> None:
+def _load_drawing() -> object:
+    """Loads what draws maps, while the devices train."""
+    from nanmap.plot import draw
+
+    return draw
+
+
+def _tell_what_works(result: "Result", allow_python: bool = False) -> None:
     """The settings that converge, those that never do, and the command of the best training."""
     import shlex
 

@@ -170,7 +170,7 @@ def _check_shares(config: Config, targets: np.ndarray) -> None:
             file=data.path,
             key="loss.kind",
             value=kind,
-            mend="sigmoid_cross_entropy, or one column of targets per class",
+            mend='data.target_kind = "class" encodes labels; or sigmoid_cross_entropy, or one column of targets per class',
         )
     known = targets[~np.isnan(targets).any(axis=1)]
     wrong = (known < 0).any() or (known > 1).any()

@@ -4,19 +4,18 @@ A curve is drawn only where the rows say that its formula holds, and only where 
 on it: elsewhere there is no line, rather than a wrong one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from nanmap.config.choices import LEARNING_RATE
 from nanmap.plot.shown_settings import ShownSettings
+from nanmap.results.arrays import floats_of, numbers_of
 from nanmap.results.columns import COLUMNS
 from nanmap.results.folder import RunFolder
-from nanmap.results.schema import Column, CurveStyle
-
-if TYPE_CHECKING:
-    import pandas as pd
+from nanmap.results.schema import CurveStyle
 
 AGREE = 1e-6  # predictions of the runs of a line that differ by less, relative, are one
 NEAR = 0.1  # and the measured edges of its settings
@@ -46,11 +45,11 @@ def find_curves(folder: RunFolder, settings: ShownSettings) -> list[Curve]:
     if not along:
         return []
     lines = _Lines(settings, along[0])
-    words, known = _words(settings), set(folder.dataset().schema.names)
+    words, known = _words(settings), set(folder.columns())
+    styles = {each.name: each.curve for each in COLUMNS if each.curve is not None and each.name in known}
     found = [
-        Curve(each.curve.label.format_map(words), _predicted(folder, lines, each, each.curve), each.curve.dashes)
-        for each in COLUMNS
-        if each.curve is not None and each.name in known
+        Curve(style.label.format_map(words), rates, style.dashes)
+        for style, rates in zip(styles.values(), _predicted(folder, lines, styles), strict=True)
     ]
     found += _measured(folder, settings, lines)
     return [curve for curve in found if np.isfinite(curve.rates).any()]
@@ -70,20 +69,27 @@ class _Lines:
         return np.ravel_multi_index(tuple(index), self.shape), kept
 
 
-def _predicted(folder: RunFolder, lines: _Lines, column: Column, style: CurveStyle) -> np.ndarray:
-    """One rate per line where all its cells agree; of the start of networks, which differ by seed, the median.
+def _predicted(folder: RunFolder, lines: _Lines, styles: Mapping[str, CurveStyle]) -> list[np.ndarray]:
+    """Of each column a rate per line where all its cells agree; of the start of networks, which differ by seed, the median.
 
     A network that is dead at the start has no curvature there, and no say.
     """
     places, values = [], []
-    for table in folder.tables(["cell", column.name, "sharpness"]):
-        place, kept = lines.place(table["cell"].to_numpy())
-        sharpness, rates = (table[each].to_numpy().astype(float)[kept] for each in ("sharpness", column.name))
-        alive = ~(sharpness <= 0)
+    for table in folder.tables(["cell", "sharpness", *styles]):
+        place, kept = lines.place(numbers_of(table["cell"])[0])
+        alive = ~(floats_of(table["sharpness"])[kept] <= 0)
         places.append(place[alive])
-        values.append(rates[alive])
-    place, value = np.concatenate(places), np.concatenate(values)
-    middle, low, high = _spread(place, value, int(np.prod(lines.shape, dtype=int)))
+        values.append([floats_of(table[name])[kept][alive] for name in styles])
+    place = np.concatenate(places)
+    rates = (np.concatenate(parts) for parts in zip(*values, strict=True))
+    return [_agreed(lines, place, rate, style) for rate, style in zip(rates, styles.values(), strict=True)]
+
+
+def _agreed(lines: _Lines, place: np.ndarray, rates: np.ndarray, style: CurveStyle) -> np.ndarray:
+    """One rate per line of those of its cells, which stand at `place`."""
+    if not np.isfinite(rates).any():
+        return np.full(lines.shape, np.nan)
+    middle, low, high = _spread(place, rates, int(np.prod(lines.shape, dtype=int)))
     if not style.median:
         with np.errstate(invalid="ignore"):
             middle = np.where(high - low <= AGREE * high, low, np.nan)
@@ -118,14 +124,14 @@ def _measured(folder: RunFolder, settings: ShownSettings, lines: _Lines) -> list
         return []
     if told.get("schema") != settings.manifest.get("schema"):  # decided by outcomes in other words
         return []
-    table = folder.edge_rows().to_pandas()
+    table = folder.edge_rows()
     found = _positions(table, settings)
     if found is None:
         return []
     positions, on_grid = found
     grid = settings.view.grid
     place, kept = lines.place(np.ravel_multi_index(tuple(positions), grid.shape))
-    value = table.edge_learning_rate.to_numpy()[on_grid][kept]
+    value = floats_of(table["edge_learning_rate"])[on_grid][kept]
     set_apart = [not {axis.key for axis in axes} <= DRAWS for axes in grid.dimensions]
     _, first, owner = np.unique(positions[set_apart][:, kept], axis=1, return_index=True, return_inverse=True)
     each = _spread(owner.reshape(-1), value, len(first))[0]
@@ -138,7 +144,7 @@ def _measured(folder: RunFolder, settings: ShownSettings, lines: _Lines) -> list
     return [Curve(label, np.where(apart, np.nan, middle).reshape(lines.shape), measured=True)]
 
 
-def _positions(table: "pd.DataFrame", settings: ShownSettings) -> tuple[np.ndarray, np.ndarray] | None:
+def _positions(table: pa.Table, settings: ShownSettings) -> tuple[np.ndarray, np.ndarray] | None:
     """Where rows of edges stand on the grid, any rate that is shown for theirs `[dimensions, rows on it]`, and which do.
 
     None where an axis of the grid is no column of theirs.
@@ -149,11 +155,11 @@ def _positions(table: "pd.DataFrame", settings: ShownSettings) -> tuple[np.ndarr
         for axis in axes:
             if axis.key == LEARNING_RATE:
                 positions[number] = settings.shown(axis).positions[0]
-            elif axis.column not in table:
+            elif axis.column not in table.column_names:
                 return None
             else:
                 where = {label: place for place, label in enumerate(axis.labels.tolist())}
-                found = np.array([where.get(label, -1) for label in table[axis.column].tolist()])
+                found = np.array([where.get(label, -1) for label in table[axis.column].to_pylist()])
                 positions[number] = np.maximum(found, 0)
                 on_grid &= found >= 0
     return positions[:, on_grid], on_grid

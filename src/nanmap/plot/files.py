@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 
 from nanmap.errors import InputError
@@ -34,8 +35,8 @@ def checked(out: str | Path | None) -> Path | None:
 
 def write(figure: Figure, path: Path | None) -> None:
     """Writes the picture, if it has a file; its folder is made."""
-    if path is None:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}  # the same picture is the same file
-    figure.savefig(path, dpi=DPI, metadata=undated.get(path.suffix.lower()))
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}  # the same picture is the same file
+        figure.savefig(path, dpi=DPI, metadata=undated.get(path.suffix.lower()))
+    FigureCanvasBase(figure)  # a figure that is kept lets go of its pixels

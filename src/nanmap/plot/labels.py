@@ -1,5 +1,6 @@
 """Texts and their size: values as labels, and lines broken where they must be."""
 
+from bisect import bisect_right
 from functools import lru_cache
 
 from matplotlib.font_manager import FontProperties
@@ -30,11 +31,20 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
 
 def wrapped(text: str, inches: float, size: float = 9, weight: str = "normal") -> str:
     """The text in lines that fit a width, broken at blanks."""
-    lines = [""]
-    for word in text.split(" "):
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and text_width(longer, size, weight) > inches:
-            lines.append(word)
-        else:
-            lines[-1] = longer
+    words, lines = [word for word in text.split(" ") if word], []
+    while words:
+        fitting = _fitting(words, inches, size, weight)
+        lines.append(" ".join(words[:fitting]))
+        words = words[fitting:]
     return "\n".join(lines)
+
+
+def _fitting(words: list[str], inches: float, size: float, weight: str) -> int:
+    """How many of the first words fit a width, at least one: all if they do, else searched by halves."""
+
+    def width(count: int) -> float:
+        return text_width(" ".join(words[:count]), size, weight)
+
+    if width(len(words)) <= inches:
+        return len(words)
+    return max(1, bisect_right(range(1, len(words)), inches, key=width))

@@ -11,6 +11,7 @@ from matplotlib.transforms import Bbox
 
 from nanmap.analysis import Shown, View
 from nanmap.errors import InputError
+from nanmap.plot.canvas import MeasuringCanvas
 from nanmap.plot.labels import wrapped
 from nanmap.plot.paper import Paper
 from nanmap.plot.shown_settings import ShownSettings
@@ -78,6 +79,7 @@ class Sheet:
         self.figure, self.paper, self.bar, self.scale = figure, paper, bar, paper.scale
         self.beside = not bar and (paper.width is None or paper.width >= LEAST_BESIDE * self.scale)
         self.legends: tuple[Legend, ...] = ()
+        MeasuringCanvas(figure)
         self._engine = ConstrainedLayoutEngine()
         figure.set_layout_engine(self._engine)
 
@@ -143,7 +145,7 @@ class Sheet:
         """Places the panels for good, and writes the axes' names centred on them, once for all."""
         figure, (x, y) = self.figure, self.names
         self._engine.execute(figure)
-        figure.set_layout_engine("none")  # drawing would lay out all of it once more
+        figure.set_layout_engine(None)  # drawing would lay out all of it once more
         width, height = figure.get_size_inches()
         inner = Bbox.union([axes.get_position() for axes in panels])
         tight = [box for axes in panels if (box := axes.get_tightbbox()) is not None]

@@ -1,11 +1,17 @@
 """Ticks of a panel, and labels that do not run into each other: what does not fit is turned, or left out."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from matplotlib import rcParams
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullFormatter
+from matplotlib.backend_bases import RendererBase
+from matplotlib.lines import Line2D
+from matplotlib.markers import TICKDOWN, TICKLEFT
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullFormatter, NullLocator
 
 from nanmap.analysis import Shown
 from nanmap.plot.coordinates import borders
@@ -15,6 +21,8 @@ SIZE = 8.5  # points
 LINE = 0.15  # height of a line of labels, in inches
 GAP = 0.06  # least distance between two labels, and to the axis
 POWER = 0.37  # width of a label like 10⁻⁵, with its gap
+AFTER = 1e-3  # small ticks are drawn after those with a label, and before whatever else there is
+SMALL: dict[str, Any] = {"x": TICKDOWN, "y": TICKLEFT}
 LEAST_DECADE = 0.3  # below, there are small ticks at powers of ten only
 
 
@@ -35,6 +43,38 @@ class Labels:
     room: float
     inches: float
     scale: float = 1.0
+
+
+class SmallTicks(Artist):
+    """Ticks without a label, as one line: of matplotlib's own each is five artists, placed anew at each measuring.
+
+    Args:
+        axes: the panel.
+        which: the axis that they stand on, `x` or `y`.
+        places: in its coordinates.
+    """
+
+    def __init__(self, axes: Axes, which: str, places: np.ndarray) -> None:
+        super().__init__()
+        edge, across = np.zeros(len(places)), which == "x"
+        look: Any = rcParams
+        self.which, self.places = which, places
+        self.line = Line2D(
+            *((places, edge) if across else (edge, places)),
+            transform=axes.get_xaxis_transform() if across else axes.get_yaxis_transform(),
+            linestyle="none",
+            marker=SMALL[which],
+            color=look[f"{which}tick.color"],
+            markersize=look[f"{which}tick.minor.size"],
+            markeredgewidth=look[f"{which}tick.minor.width"],
+        )
+        self.line.set_figure(axes.figure)
+        self.set_zorder(getattr(axes, f"{which}axis").get_zorder() + AFTER)
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draws them."""
+        self.line.draw(renderer)
+        self.stale = False
 
 
 def fit_labels(shown: Shown, which: str, inches: float, scale: float = 1.0) -> Labels:
@@ -75,7 +115,7 @@ def _set_categories(axes: Axes, which: str, shown: Shown, labels: Labels) -> Non
     axis: Axis = getattr(axes, f"{which}axis")
     kept = range(0, len(shown), labels.step)
     axis.set_major_locator(FixedLocator(kept))
-    axis.set_minor_locator(FixedLocator(range(len(shown)) if labels.step > 1 else []))
+    _draw_small(axes, which, np.setdiff1d(np.arange(len(shown)), kept))
     axis.set_major_formatter(FixedFormatter([label_of(shown.labels.tolist()[number]) for number in kept]))
     if labels.angle:
         axes.tick_params(axis="x", labelrotation=labels.angle)
@@ -106,11 +146,20 @@ def _set_log(axes: Axes, which: str, shown: Shown, labels: Labels) -> None:
     if short:
         majors = _apart(majors, which, inches / (high - low))
     axis.set_major_locator(FixedLocator((sign * majors).tolist()))
-    axis.set_minor_locator(FixedLocator((sign * np.setdiff1d(minors, majors)).tolist()))
+    _draw_small(axes, which, sign * np.setdiff1d(minors, majors))
     axis.set_major_formatter(
         FixedFormatter([label_of(float(f"{sign * v:.3g}")) if short else _power(sign, v) for v in majors])
     )
+
+
+def _draw_small(axes: Axes, which: str, places: np.ndarray) -> None:
+    """Draws ticks without labels, where others have some; alone they are matplotlib's, whose layout makes room for them."""
+    axis: Axis = getattr(axes, f"{which}axis")
+    alone = not len(axis.get_majorticklocs())
+    axis.set_minor_locator(FixedLocator(places.tolist()) if alone else NullLocator())
     axis.set_minor_formatter(NullFormatter())
+    if len(places) and not alone:
+        axes.add_artist(SmallTicks(axes, which, places))
 
 
 def _apart(values: np.ndarray, which: str, decade: float) -> np.ndarray:

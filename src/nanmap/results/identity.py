@@ -34,10 +34,9 @@ def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     return "; ".join(changes[:4]) + (f" and {len(changes) - 4} more" if len(changes) > 4 else "")
 
 
-def changed_arrays(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether both train on what a program in Python gave, and it gave something else."""
-    was, now = ((each.get("sweep") or {}).get("config", {}).get("data", {}).get("sha256") for each in (old, new))
-    return None not in (was, now) and was != now
+def is_of_arrays(manifest: Mapping[str, Any]) -> bool:
+    """Whether a run trains on what a program in Python gave."""
+    return (manifest["sweep"]["config"].get("data") or {}).get("sha256") is not None
 
 
 def _change(key: str, was: Any, now: Any) -> str:

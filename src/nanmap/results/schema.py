@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from nanmap.outcomes import Verdict
+from nanmap.results.arrays import array_of, texts_as_array
 
 TEXT = pa.dictionary(pa.int16(), pa.string())
 
@@ -171,7 +172,7 @@ class Column:
             missing = missing | (plain < 0)
         if self.missing is Missing.NAN:
             missing = missing | np.isnan(plain)
-        return pa.array(plain, self.type, mask=missing, from_pandas=False)
+        return array_of(plain, self.type, missing)
 
 
 def axis_column(name: str, values: np.ndarray) -> Column:
@@ -195,4 +196,5 @@ def arrow_table(columns: Sequence[Column], values: Mapping[str, Any], metadata: 
 def _text_array(values: np.ndarray) -> pa.Array:
     """Texts, each stored once."""
     names, codes = np.unique(values.astype(str), return_inverse=True)
-    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int16()), pa.array(names, pa.string()))
+    places = array_of(codes.astype(np.int16), TEXT.index_type, np.zeros(len(codes), bool))
+    return pa.DictionaryArray.from_arrays(places, texts_as_array(names.tolist()))

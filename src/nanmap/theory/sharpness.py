@@ -48,8 +48,9 @@ def sharpness(
     cells = len(numbers["delta"])
     found = []
     with jax.enable_x64(program.dtype == "float64"), jax.default_matmul_precision("highest"):
-        for start in range(0, cells, CELLS):
-            index = np.minimum(np.arange(start, start + CELLS), cells - 1)
+        together = program.model.most_together or CELLS
+        for start in range(0, cells, together):
+            index = np.minimum(np.arange(start, start + together), cells - 1)
             taken = {name: numbers[name] for name in plain.numbers}, parameters, model_state
             taken = jax.tree.map(lambda leaf, index=index: of_floats(np.asarray(leaf)[index], program.dtype), taken)
             krylov = _compiled(plain)(*taken, x, y, np.int32(rows.n))

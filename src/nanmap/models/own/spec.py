@@ -183,7 +183,9 @@ class Own(Model):
     @property
     def identity(self) -> str:
         """Everything but the folder that the file stands in."""
-        told = (self.arguments, self.names, self.rows, self.answer, self.trained, self.kept, self.digest)
+        loss = Code.of(self.rows.loss).name if is_code(self.rows.loss) else self.rows.loss
+        rows = self.rows._replace(loss=loss)
+        told = (self.arguments, self.names, self.rewrite, rows, self.answer, self.trained, self.kept, self.digest)
         return f"Own({self._code.name}, {told!r})"
 
 
