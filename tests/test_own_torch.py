@@ -99,6 +99,7 @@ OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
 def test_a_module_has_the_losses_of_a_plain_loop(name: str, torchax: Any, engine: LocalEngine) -> None:
     module, optimizer = network(), OPTIMIZERS[name]
     report = run(given(module, optimizer(module.parameters())), engine)
+    assert module.training  # as it was
     after, told = looped(module, optimizer)
     np.testing.assert_allclose(losses(report), told, rtol=1e-5)
     for key, value in after.state_dict().items():
