@@ -96,8 +96,7 @@ def values_of(module: Any) -> tuple[Arrays, Arrays]:
     for name, each in module.named_parameters():
         (trained if each.requires_grad else kept)[name] = each.detach().cpu().numpy().copy()
     for name, each in module.named_buffers():
-        values = each.detach().cpu().numpy().copy()
-        kept[name] = values.astype(np.int32) if values.dtype == np.int64 else values
+        kept[name] = each.detach().cpu().numpy().copy()
     return trained, kept
 
 
