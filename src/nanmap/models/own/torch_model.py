@@ -157,7 +157,6 @@ def _called(
     watched = _watched(module)
     modes = [(part, part.training) for part in watched.modules()]
     with _TRACING, ExitStack() as stack:
-        stack.enter_context(torch.no_grad())  # JAX takes the gradient
         stack.enter_context(env.override_property(prng=jax.random.key(0) if key is None else key))
         stack.enter_context(env)
         statistics = _statistics(module, stack) if training else {}
