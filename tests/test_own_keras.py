@@ -109,6 +109,18 @@ def test_a_fitted_model_goes_on_from_its_weights_and_stays_as_it_is(dense: Any, 
     np.testing.assert_allclose(losses(report), fitted(model), rtol=1e-5)
 
 
+def test_a_model_that_gives_nan_gives_it_in_the_same_epoch(keras: Any, engine: LocalEngine) -> None:
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.01), "mse")
+    x = np.arange(1, 21, dtype=np.float32)
+    report = nanmap.run(nanmap.from_keras(model), x=x, y=x / 2, epochs=150, engine=engine)
+    told = np.array(model.fit(x, x / 2, epochs=150, shuffle=False, verbose=0).history["loss"])
+    ours = np.array(losses(report))
+    assert 40 < np.isnan(told).argmax() == np.isnan(ours).argmax()
+    assert np.isinf(told).argmax() == np.isinf(ours).argmax() < np.isnan(told).argmax()
+
+
 def test_dropout_drops_what_keras_drops_and_other_seeds_drop_otherwise(dense: Any, engine: LocalEngine) -> None:
     model = dense(dropout=0.25)
     given = nanmap.from_keras(model)
