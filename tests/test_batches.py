@@ -1,7 +1,7 @@
 """Which rows an update sees, and each epoch's losses: partial last batches, orders and budgets against a plain NumPy loop."""
 
 from collections.abc import Callable
-from itertools import count
+from itertools import count, product
 from typing import Any
 
 import jax
@@ -214,12 +214,57 @@ def test_validation_losses_are_taken_after_each_epoch(npz, train) -> None:
     assert report.row["val_loss_final"] == pytest.approx(expected[-1], rel=1e-11)
 
 
-@pytest.mark.parametrize(("order", "seeds"), [("sequential", 3), ("shuffle", 1), ("replacement", 1)])
-def test_cells_share_a_group_and_its_batches_only_if_these_are_theirs(order: str, seeds: int) -> None:
+SEEDS, RATES = [0, 3, 2**33 + 1], [0.02, 0.07]
+CROWD = [{"key": "optimizer.learning_rate", "values": RATES}, {"key": "training.seed", "values": SEEDS}]
+
+
+def batches_of(order: str, seed: int, batch: int) -> list[np.ndarray]:
+    if order == "replacement":
+        return [drawn_rows(seed, step, batch) for step in range(EPOCHS * -(-N // batch))]
+    return [rows for epoch in range(EPOCHS) for rows in sliced(order_of(seed, epoch), batch)]
+
+
+@pytest.mark.parametrize("order", ["shuffle", "replacement"])
+@pytest.mark.parametrize(("sides", "batch"), [([2, 5, 2], 4), ([2, 2], 4), ([2, 5, 2], 1)])
+def test_lanes_of_one_group_take_their_rows_each_in_its_own_order(
+    order: str, sides: list[int], batch: int, npz, engine, columns
+) -> None:
+    layers = random_layers(sides, seed=1)
+    tree = tree_of(npz, layers, batch_size=batch, order=order)
+    plan = Plan(make_sweep(tree, CROWD))
+    (lanes,) = plan.lanes(plan.grid.cells(np.arange(6)))
+    (group,) = engine.groups(lanes)
+    assert lanes.seed[group].tolist() == np.repeat(SEEDS, 2).tolist()
+    found = columns(tree, CROWD)["loss_final"]
+    for cell, (rate, seed) in enumerate(product(RATES, SEEDS)):
+        final, _ = train_sgd(layers, X, Y, batches_of(order, seed, batch), rate)
+        assert found[cell] == pytest.approx(mse_and_gradient(final, X, Y)[0], rel=1e-11), (rate, seed)
+
+
+def test_cells_that_are_finished_stand_behind_the_others_whatever_their_order() -> None:
+    plan = Plan(make_sweep({"data": {"kind": "line", "n": 9}, "training": {"steps": 3, "batch_size": 2}}, CROWD))
+    (lanes,) = plan.lanes(
+        plan.grid.cells(np.arange(6))
+    )  # cell by cell: seeds 0, 3, 2³³ + 1 at one rate, then at the other
+    finished = np.array([True, False, False, False, True, False])
+    groups = form_groups(lanes, 4, last=finished, together=1)
+    assert [each.tolist() for each in groups] == [[3, 1, 2, 5], [0, 4]]
+    made = assemble(lanes, groups, 4, 2, lambda steps: Advance(0, steps), fresh=True, together=1).groups.orders
+    assert made.count.tolist() == [3, 2]
+    assert made.which.tolist() == [[0, 1, 2, 2], [0, 1, 1, 1]]
+    for slot, seeds in enumerate([SEEDS, [0, 3]]):
+        assert made.keys[slot, : len(seeds)].tolist() == [key_of(seed).tolist() for seed in seeds]
+
+
+@pytest.mark.parametrize(
+    ("order", "together", "seeds"),
+    [("sequential", 64, 3), ("shuffle", 64, 1), ("replacement", 64, 1), ("shuffle", 32, 2), ("shuffle", 1, 3)],
+)
+def test_cells_share_a_group_and_its_batches_only_if_these_are_theirs(order: str, together: int, seeds: int) -> None:
     tree = {"data": {"kind": "line", "n": 9}, "training": {"steps": 3, "batch_size": 2, "order": order}}
     axes = [{"key": "training.seed", "range": [0, 3]}, {"key": "optimizer.learning_rate", "values": [0.1, 0.2]}]
     plan = Plan(make_sweep(tree, axes))
     (lanes,) = plan.lanes(plan.grid.cells(np.arange(6)))
-    groups = form_groups(lanes, 64)
-    assert {len(np.unique(lanes.seed[group])) for group in groups} == {seeds}
+    groups = form_groups(lanes, 64, together=together)
+    assert max(len(np.unique(lanes.seed[group])) for group in groups) == seeds
     assert sorted(np.concatenate(groups).tolist()) == list(range(6))

@@ -371,58 +371,6 @@ def test_the_five_sweeps_are_many_cells_and_few_programs() -> None:
     assert len(programs) <= 60
 
 
-# The command, interrupted as by Ctrl-C once its first shard is written: nine more are to come, and two may wait, so it cannot have ended.
-INTERRUPTED = """
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start what runs in the background with it ignored
-from nanmap.results.shards import Shards
-write = Shards.write
-
-def write_and_interrupt(self, *arguments):
-    write(self, *arguments)
-    Shards.write = write
-    signal.raise_signal(signal.SIGINT)
-
-Shards.write = write_and_interrupt
-from nanmap.cli import main
-main()
-"""
-
-# The same, where it arrives in code that swallows it.
-LOST = """
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from nanmap.runs import sweep
-complete_rows = sweep.complete_rows
-
-def interrupted(*arguments):
-    sweep.complete_rows = complete_rows
-    try:
-        signal.raise_signal(signal.SIGINT)
-    except KeyboardInterrupt:
-        pass
-    return complete_rows(*arguments)
-
-sweep.complete_rows = interrupted
-from nanmap.cli import main
-main()
-"""
-
-
-@pytest.mark.parametrize("program", [INTERRUPTED, LOST])
-def test_an_interrupted_sweep_says_so_and_continues(folder: Path, program: str, command) -> None:
-    arguments = ["sweep", "grid.toml", "--out", "out", "--no-maps", "--set", "axes.learning_rate.num=20000"]
-    arguments += ["--set", "training.epochs=10"]
-    done = in_its_own_process("-c", program, *arguments, cwd=folder)
-    assert done.returncode == 130, done.stderr
-    assert "interrupted" in done.stderr
-    assert "Traceback" not in done.stderr
-    again = command(*arguments, cwd=folder)
-    assert again.returncode == 0, again.stderr
-    assert program is LOST or "of 40,000 cells are done already" in again.stdout
-    assert sorted(pd.read_parquet(folder / "out" / "cells").cell) == list(range(40_000))
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time that progress sees, `[seconds]`, to be set."""

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ import typer
 
 from handmade import BATCH, RATE, SEED, write_run
 from nanmap import api
-from nanmap.cli import examples, interrupt
+from nanmap.cli import examples, main
 from nanmap.cli.app import as_option
 from nanmap.cli.edge import describe
 from nanmap.cli.json_text import json_text, plain
@@ -33,6 +32,7 @@ from nanmap.config import build_config
 from nanmap.errors import InputError, NanmapError
 from nanmap.outcomes import Cause, Outcome
 from nanmap.result import Result
+from nanmap.results.folder import RunFolder
 from nanmap.runs.progress import _left
 from nanmap.runs.single import EpochLoss
 
@@ -145,7 +145,7 @@ def test_a_command_ends_with_the_code_of_what_went_wrong(
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), typer.Abort()])
 def test_an_interrupted_command_leaves_at_once_with_130(
-    error: BaseException, tmp_path: Path, command, monkeypatch: pytest.MonkeyPatch
+    error: BaseException, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> None:
         raise error
@@ -155,9 +155,10 @@ def test_an_interrupted_command_leaves_at_once_with_130(
 
     monkeypatch.setattr(examples, "_list_all", fail)
     monkeypatch.setattr(os, "_exit", leave)
-    done = command("examples", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == "nanmap: interrupted; a sweep run again continues where it was\n"
+    with pytest.raises(SystemExit) as left:
+        main(["examples"])
+    assert left.value.code == 130
+    assert tuple(capfd.readouterr()) == ("", "nanmap: interrupted; a sweep run again continues where it was\n")
 
 
 @pytest.mark.parametrize(
@@ -390,6 +391,9 @@ def test_a_search_ends_with_its_cost_and_its_rows(
     assert lines[-2:] == ["measured / the edge of a typical run: 1", f"rows: {Path('o/edges')}"]
 
 
+INTO = SimpleNamespace(picture=lambda name: Path("maps") / name, keep_picture=lambda picture: None)  # a run folder
+
+
 class Drawn(SimpleNamespace):
     """A result that only says what it is asked to draw."""
 
@@ -400,7 +404,7 @@ class Drawn(SimpleNamespace):
 def test_a_map_is_drawn_as_it_is_asked_for(tmp_path: Path, command, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = Drawn(asked=[])
     monkeypatch.setattr(Result, "map", lambda self, x, y, **options: drawn.map(x, y, **options))
-    monkeypatch.setattr(Result, "folder", SimpleNamespace(maps=Path("maps")), raising=False)
+    monkeypatch.setattr(RunFolder, "keep_picture", lambda self, picture: None)
     assert command("map", ".", "--x", "a", "--y", "b", cwd=tmp_path).stdout == f"{Path('maps/outcome_a_b.png')}\n"
     options = ("--facet", "c", "--facet", "d", "--value", "converged", "--select", "e=[1, 2]", "--theme", "dark")
     command("map", ".", "--x", "a", "--y", "b", *options, cwd=tmp_path)
@@ -463,7 +467,7 @@ def test_the_first_listed_map_has_the_axes_of_what_is_asked_without_any(
     maps = [{"kind": "lines", "x": "c", "file": "c.png"}, {"x": "a", "y": "b", "value": "cause", "file": "a.png"}]
     maps += [{"x": "b", "y": "c", "file": "b.png"}]
     monkeypatch.setattr(Result, "map", lambda self, x, y, **options: drawn.map(x, y, **options))
-    monkeypatch.setattr(Result, "folder", SimpleNamespace(maps=Path("maps")), raising=False)
+    monkeypatch.setattr(RunFolder, "keep_picture", lambda self, picture: None)
     monkeypatch.setattr(Result, "manifest", {"maps": maps}, raising=False)
     command("map", ".", "--value", "skill", cwd=tmp_path)
     command("map", ".", "--out", "m.svg", cwd=tmp_path)
@@ -478,7 +482,7 @@ def test_every_map_that_a_sweep_lists_is_drawn_with_its_options(capsys: pytest.C
         {"file": "one.png", "x": "a", "y": "b"},
         {"file": "two.svg", "x": "b", "y": "a", "facet": ["c"], "value": "cause", "select": {"d": 1}},
     ]
-    drawn: Any = Drawn(asked=[], manifest={"maps": maps}, folder=SimpleNamespace(maps=Path("maps")))
+    drawn: Any = Drawn(asked=[], manifest={"maps": maps}, folder=INTO)
     draw_listed(drawn, {"theme": "dark"})
     assert drawn.asked == [
         ("a", "b", {"facet": (), "theme": "dark", "out": Path("maps/one.png")}),
@@ -494,7 +498,7 @@ def test_every_map_that_a_sweep_lists_is_drawn_with_its_options(capsys: pytest.C
 
 def test_what_is_asked_of_the_page_goes_before_what_a_listed_map_says() -> None:
     maps = [{"file": "one.png", "x": "a", "y": "b", "width": 4, "height": 3}]
-    drawn: Any = Drawn(asked=[], manifest={"maps": maps}, folder=SimpleNamespace(maps=Path("maps")))
+    drawn: Any = Drawn(asked=[], manifest={"maps": maps}, folder=INTO)
     draw_listed(drawn, {"width": "5in"})
     assert drawn.asked == [("a", "b", {"facet": (), "width": "5in", "height": 3, "out": Path("maps/one.png")})]
 
@@ -512,7 +516,7 @@ def test_what_is_wrong_with_a_listed_map_is_told_with_its_file(key: str | None, 
         raise InputError("is wrong", key=key)
 
     maps = [{"file": "one.png", "x": "a", "y": "b"}]
-    run: Any = SimpleNamespace(manifest={"maps": maps}, folder=SimpleNamespace(maps=Path("maps")), path="run", map=fail)
+    run: Any = SimpleNamespace(manifest={"maps": maps}, folder=INTO, path="run", map=fail)
     with pytest.raises(InputError) as caught:
         draw_listed(run, {"width": "5in"})
     assert str(caught.value) == said
@@ -801,45 +805,6 @@ def test_info_tells_versions_devices_the_cache_and_the_peaks(
     for part in ("numpy " + np.__version__, "devices: 2 × cpu (cpu)", f"{tmp_path} (1 files, 3.0 MiB)"):
         assert part in told
     assert told.endswith("float32 1,234 GFLOP/s, float64 56 GFLOP/s\n")
-
-
-@pytest.fixture
-def handler():
-    before = signal.getsignal(signal.SIGINT)
-    yield lambda handler: signal.signal(signal.SIGINT, handler)
-    signal.signal(signal.SIGINT, before)
-
-
-def test_an_interruption_that_was_swallowed_is_raised_at_the_next_check_and_forgotten_by_the_next_command(
-    handler,
-) -> None:
-    handler(signal.default_int_handler)
-    with interrupt.heard():
-        interrupt.check()
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):
-            interrupt.check()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    with interrupt.heard():
-        interrupt.check()
-
-
-def test_an_interruption_that_others_handle_or_ignore_stays_theirs(handler) -> None:
-    handler(signal.SIG_IGN)
-    with interrupt.heard():
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    handler(signal.default_int_handler)
-    went = []
-
-    def elsewhere() -> None:
-        with interrupt.heard():
-            went.append(True)
-
-    thread = Thread(target=elsewhere)
-    thread.start()
-    thread.join()
-    assert went == [True]
 
 
 def test_speed_counts_from_the_start_of_the_work_and_the_summary_from_the_first_moment(

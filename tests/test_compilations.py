@@ -163,7 +163,7 @@ def ends_on(engine: LocalEngine, program: Program) -> list[Any]:
     with jax.enable_x64(program.dtype == "float64"):
         groups, _ = jax.tree.map(
             lambda leaf: np.zeros(leaf.shape, leaf.dtype),
-            group_shapes(program, devices[0].width, devices[0].capacity, devices[0].sharding),
+            group_shapes(program, devices[0].width, devices[0].capacity, devices[0].sharding, devices[0].together),
         )
         ends = [each.call(*jax.device_put((np.int32(1), groups), each.sharding), each.blank) for each in devices]
     for place, end in enumerate(ends):

@@ -171,12 +171,11 @@ def test_the_command_says_whether_the_row_came_out_again(command, engine, tmp_pa
     assert "try: nanmap run --cell 3 --of run --set" in again.stdout
     other = command("run", "--cell", 3, "--of", "run", "--set", "training.epochs=21", cwd=tmp_path)
     assert "stored row" not in other.stdout
-    file = result.folder.cells.file(0)
-    table = pq.read_table(file)
+    table = pq.read_table(result.folder.cells.file(0))
     final = table["loss_final"].to_numpy().copy()
     final[3] = np.nextafter(final[3], 1)
     place = table.column_names.index("loss_final")
-    pq.write_table(table.set_column(place, "loss_final", [final]), file)
+    result.folder.cells.write(0, table.set_column(place, "loss_final", [final]))
     assert (
         "the stored row is another one: loss_final was"
         in command("run", "--cell", 3, "--of", "run", cwd=tmp_path).stdout

@@ -14,6 +14,7 @@ ROOT = Path(nanmap.__file__).parent
 # those for type checkers count like any other. docs/architecture.md has the same as a picture.
 LEFT_OF: dict[str, tuple[str, ...]] = {
     "errors": (),
+    "stopping": (),
     "outcomes": (),
     "config": ("errors",),
     "results": ("config", "outcomes"),
@@ -23,7 +24,7 @@ LEFT_OF: dict[str, tuple[str, ...]] = {
     "training": ("models", "data"),
     "plan": ("training", "grid", "results"),
     "theory": ("plan",),
-    "engine": ("plan",),
+    "engine": ("plan", "stopping"),
     "advice": ("theory",),
     "runs": ("engine", "advice"),
     "edges": ("runs",),

@@ -17,7 +17,7 @@ from matplotlib.colors import LogNorm, SymLogNorm, to_hex
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, NullFormatter
+from matplotlib.ticker import FixedLocator
 from matplotlib.transforms import IdentityTransform
 
 from handmade import BATCH, LINE, RATE, SEED, write_run
@@ -170,17 +170,23 @@ class TestTicks:
         fine = 1 + 8 * (inches == 4.0)  # between powers that are far enough apart
         assert sum(1 < place < 10 for place in minor) == fine - 1
 
-    @pytest.mark.parametrize("axis", [shown("log", *np.logspace(-4, 1, 30)), shown("values", *range(40))])
+    @pytest.mark.parametrize(
+        "axis",
+        [
+            shown("log", *np.logspace(-4, 1, 30)),
+            shown("log", *np.logspace(-14, 2, 30)),  # so close that they touch
+            shown("values", *range(40)),
+        ],
+    )
     @pytest.mark.parametrize("which", ["x", "y"])
     def test_small_ticks_are_drawn_as_matplotlib_draws_its_own(self, which: str, axis: Shown):
         pictures = []
         for own in (True, False):
-            axes = axis_of(axis, 3.0, which)
+            axes = axis_of(axis, 6.0 if axis.scale == "log" else 3.0, which)
             places = small_ticks(axes, which)
             if own:
                 axes.artists[0].remove()
                 getattr(axes, f"{which}axis").set_minor_locator(FixedLocator(places))
-                getattr(axes, f"{which}axis").set_minor_formatter(NullFormatter())
             assert len(places) >= 20
             assert not axes.lines
             canvas = FigureCanvasAgg(axes.figure)
@@ -190,6 +196,14 @@ class TestTicks:
         axes.artists[0].remove()
         canvas.draw()
         assert (np.array(canvas.buffer_rgba()) != pictures[0]).any()
+
+    @pytest.mark.parametrize("which", ["x", "y"])
+    def test_small_ticks_alone_have_their_room(self, which: str):
+        axes = axis_of(shown("log", 0.0025, 0.003, 0.0037), 4.0, which)
+        axis = getattr(axes, f"{which}axis")
+        assert (len(axes.artists), len(axis.get_majorticklocs())) == (0, 0)
+        np.testing.assert_allclose(axis.get_minorticklocs(), [0.003, 0.004])
+        assert not any(axis.get_minor_formatter()(place, 0) for place in axis.get_minorticklocs())
 
     def test_negative_rates_have_their_sign(self):
         major, labels, _ = told(shown("log", *-np.logspace(2, 0, 5)), 4.0)

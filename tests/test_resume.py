@@ -502,6 +502,7 @@ def test_fresh_cells_leave_the_edges_and_fresh_edges_the_cells(run, engine, tmp_
     edges_of(tmp_path, engine)
     (tmp_path / "maps").mkdir()
     (tmp_path / "maps" / "drawn.png").write_bytes(b"")
+    RunFolder(tmp_path).keep_picture(tmp_path / "maps" / "drawn.png")
     cells, edges = content(tmp_path, "cells"), content(tmp_path, "edges")
     edges_of(tmp_path, engine, fresh=True)
     assert (tmp_path / "maps" / "drawn.png").exists()

@@ -1,6 +1,7 @@
 """What goes into a Parquet row comes out of it, in every reader: NaN, infinities, -0.0, denormals and missing values."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from nanmap.errors import InputError
 from nanmap.outcomes import MARKS
 from nanmap.result import Result
 from nanmap.results.columns import CELL, COLUMNS, VERSION, column_named, make_table, reference_table
+from nanmap.results.files import take
 from nanmap.results.folder import RunFolder
+from nanmap.results.manifest import make_manifest
 from nanmap.results.schema import TEXT, Column, Missing, Reason, Scale, Unit
 from nanmap.results.shards import default_shard_cells, shard_metadata
 
@@ -288,8 +291,7 @@ def test_whoever_changes_the_columns_changes_the_version() -> None:
 def test_rows_from_before_a_column_are_read_without_it(tmp_path: Path) -> None:
     axes = [{"key": "optimizer.learning_rate", "values": [1.0, 2.0]}]
     run = write_run(tmp_path, axes, {"outcome": np.array(["nan", "inf"], object), "sharpness": np.ones(2)})
-    file = run.cells.file(0)
-    pq.write_table(pq.read_table(file).drop_columns(["sharpness", "cause"]), file)
+    run.cells.write(0, pq.read_table(run.cells.file(0)).drop_columns(["sharpness", "cause"]))
     table = next(run.tables(["cell", "sharpness", "cause", "outcome"]))
     assert table["sharpness"].null_count == len(table) == 2
     assert table["cause"].to_pylist() == ["", ""]
@@ -314,33 +316,40 @@ def test_an_unfinished_write_leaves_no_row_and_no_trace(tmp_path: Path, monkeypa
     run = written(tmp_path)
     before = run.cells.file(0).read_bytes()
 
-    def broken(table: pa.Table, path: Path, **_: object) -> None:
-        Path(path).write_bytes(b"half a file")
+    def full(descriptor: int) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(pq, "write_table", broken)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="no space"):
         run.cells.write(0, pa.table({"cell": [1]}))
     assert run.cells.file(0).read_bytes() == before
     assert sorted(path.name for path in run.cells.path.iterdir()) == ["part-000000.parquet", "part-000001.parquet"]
+    assert not list((tmp_path / ".tmp").iterdir())
 
 
 def test_a_killed_write_is_read_by_nobody_and_cleared_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run, places = written(tmp_path), []
 
-    def killed(table: pa.Table, path: Path, **_: object) -> None:
-        places.append(path)
+    def killed(source: Path, target: Path) -> None:
+        places.append(source)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pq, "write_table", killed)
+    monkeypatch.setattr(os, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
         run.cells.write(2, pa.table({"cell": [1]}))
-    (left,) = places
+    left = places[0]
     left.write_bytes(b"PAR1 half a file")  # as a process leaves it that is killed while it writes there
+    mine = left.with_name("mine.txt")
+    mine.write_bytes(b"mine")
     assert run.dataset().count_rows() == 2 * ROWS
     assert len(pd.read_parquet(run.cells.path)) == 2 * ROWS
     assert run.cells.finished("abc") == {0, 1}
+    with left.open("rb") as held:  # another run is writing it
+        assert take(held)
+        run.cells.remove_but({0, 1})
+    assert {left, mine} <= set(left.parent.iterdir())
     run.cells.remove_but({0, 1})
+    assert list(left.parent.iterdir()) == [mine]
     assert sorted(run.cells.path.iterdir()) == [run.cells.file(0), run.cells.file(1)]
 
 
@@ -422,6 +431,10 @@ def test_what_is_missing_or_damaged_is_told_with_the_command_that_mends_it(
     assert (none.value.file, none.value.mend) == (folder, again)
     shards.write(0, pa.table({"x": [1]}))
     shards.file(0).write_bytes(b"not Parquet")
+    with pytest.raises(InputError, match="not as it was written") as damaged:
+        list(shards.tables())
+    assert (damaged.value.file, damaged.value.mend) == (shards.file(0), f"{again} repairs damaged shards")
+    shards.receipts.remove(shards.file(0).name)  # as folders of earlier versions have none
     with pytest.raises(InputError, match="not readable Parquet") as damaged:
         list(shards.tables())
     assert (damaged.value.file, damaged.value.mend) == (shards.path, f"{again} repairs damaged shards")
@@ -448,7 +461,7 @@ def test_shards_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("part", "left"),
-    [("cells", {"edges", "edges.json", "mine.txt"}), ("edges", {"cells", "manifest.json", "maps", "mine.txt"})],
+    [("cells", {"edges", "edges.json", "mine.txt"}), ("edges", {"cells", "manifest.json", "mine.txt"})],
 )
 def test_clearing_a_part_leaves_the_other_and_all_that_is_not_nanmap_s(
     part: str, left: set[str], tmp_path: Path
@@ -459,9 +472,14 @@ def test_clearing_a_part_leaves_the_other_and_all_that_is_not_nanmap_s(
         (tmp_path / name).write_text("")
     for each in (run.cells, run.edges):
         each.write(0, pa.table({"x": [1]}))
-        each.write_manifest({"sweep": {}})
+        each.write_manifest(make_manifest({"sweep": {}}))
     getattr(run, part).clear()
-    assert {path.name for path in tmp_path.iterdir() if path.is_file() or any(path.iterdir())} == left
+    assert (run.maps / "a.png").exists()  # nothing says that nanmap drew it
+    names = {path.name for path in tmp_path.iterdir() if path.is_file() or any(path.iterdir())}
+    assert names - {"receipts", "maps"} == left
+    (receipts,) = (each.receipts.names() for each in (run.cells, run.edges) if each.path.name != part)
+    assert receipts == ["part-000000.parquet"]
+    assert not getattr(run, part).receipts.names()
 
 
 def test_a_run_folder_is_asked_for_before_its_rows(tmp_path: Path) -> None:

@@ -4,17 +4,16 @@ A command is a file beside this one, named as the command: a function under `@ap
 example. It is found by being there; nothing else lists it.
 """
 
-import os
 import re
 import shlex
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nanmap.cli import interrupt
+from nanmap import stopping
 from nanmap.cli.lines import say
 from nanmap.errors import InputError, NanmapError, typed
 
@@ -101,18 +100,17 @@ def load_commands() -> typer.Typer:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command and exits: 0 done, 2 the input is wrong, 130 interrupted, 1 anything else."""
+    """Runs the command and exits: 0 done, 2 the input is wrong, 130 interrupted (143 by SIGTERM), 1 anything else."""
     command: Any = typer.main.get_command(load_commands())
     try:
-        with interrupt.heard():
-            status = command.main(args=arguments, prog_name="nanmap", standalone_mode=False)
+        status = command.main(args=arguments, prog_name="nanmap", standalone_mode=False)
     except NanmapError as error:
         sys.exit(_failed(str(error), WRONG_INPUT if isinstance(error, InputError) else FAILED))
     except USAGE_ERROR as error:
         _show_usage(error)
         sys.exit(WRONG_INPUT)
     except (typer.Abort, KeyboardInterrupt):
-        _leave_interrupted()
+        stopping.leave()
     except BrokenPipeError:  # the reader of a pipe left, as `head` does
         sys.stderr.close()
         sys.exit(0)
@@ -124,7 +122,7 @@ def main(arguments: list[str] | None = None) -> None:
         mend = "  mend: fewer rows or a coarser axis; --dry-run tells what a sweep needs"
         sys.exit(_failed(f"out of memory: {error}\n{mend}", FAILED))
     if status == INTERRUPTED:
-        _leave_interrupted()
+        stopping.leave()
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -141,14 +139,6 @@ def _show_usage(error: Any) -> None:
     elif NO_SUCH_OPTION in message and "--set" in options:
         example = "outcome.ratio=0.1" if "--select" in options else "optimizer.learning_rate=0.1"
         print(f"  mend: settings are changed by --set, as in --set {example}", file=sys.stderr)
-
-
-def _leave_interrupted() -> NoReturn:
-    """Leaves at once: devices may be busy for a while yet, and what is on disk is whole at any moment."""
-    _failed("interrupted; a sweep run again continues where it was", INTERRUPTED)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(INTERRUPTED)
 
 
 def _failed(message: str, status: int) -> int:

@@ -126,10 +126,12 @@ def map_(
             obvious = (listed or [_obvious(result)])[0]
             x, y = obvious["x"], None if kind == "lines" else obvious["y"]
         _check_axes(result, x, y, kind)
-        out = out or result.folder.maps / file_name(x or "", y, kind, what, thresholds)
         options = what | page | ({} if kind == "map" else {"kind": kind})
-        with waiting(f"drawing {out.name}"):
-            result.map(x or "", y, **options, out=out)
+        if out is None:
+            out = _draw_into(result, file_name(x or "", y, kind, what, thresholds), x=x or "", y=y, **options)
+        else:
+            with waiting(f"drawing {out.name}"):
+                result.map(x or "", y, **options, out=out)
     except InputError as error:
         raise as_option(
             error, {*page, *what, *(() if x is None and y is None else ("x", "y")), "kind", "out"}
@@ -191,14 +193,20 @@ def _obvious(result: "Result") -> dict[str, Any]:
         mend = "a map needs two axes; --kind lines --x draws a number along one; `Result.to_pandas()` has the rows"
         raise InputError("has no plane to draw", file=result.path, allowed=_axes(result), mend=mend)
     x, y = obvious_axes(grid)
-    return {"x": x, "y": y, "file": f"outcome_{x}_{y}.png"}
+    return {"x": x, "y": y, "file": file_name(x, y, "map", {}, {})}
 
 
 def _draw_one(result: "Result", options: Mapping[str, Any]) -> Path:
     given = dict(options)
-    out = result.folder.maps / given.pop("file")
-    with waiting(f"drawing {out.name}"):
-        result.map(given.pop("x"), given.pop("y"), facet=tuple(given.pop("facet", ())), out=out, **given)
+    return _draw_into(result, given.pop("file"), facet=tuple(given.pop("facet", ())), **given)
+
+
+def _draw_into(result: "Result", name: str, *, x: str, y: str | None, **options: Any) -> Path:
+    """Draws into the run folder, which remembers it."""
+    out = result.folder.picture(name)
+    with waiting(f"drawing {name}"):
+        result.map(x, y, **options, out=out)
+    result.folder.keep_picture(out)
     return out
 
 

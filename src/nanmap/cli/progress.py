@@ -1,8 +1,11 @@
-"""How a sweep or a search goes on, as a command shows it: a Ctrl-C that was swallowed stops it."""
+"""How a sweep or a search goes on, as a command shows it: meanwhile a signal ends it in good order."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
 
-from nanmap.cli import interrupt
+from nanmap import stopping
 from nanmap.runs import progress
 
 
@@ -22,8 +25,19 @@ class Progress(progress.Progress):
         super().__init__(name, unit, bar=bar)
         self.halfway = halfway
 
+    def __enter__(self) -> Self:
+        self._stack = ExitStack()
+        self._stack.enter_context(stopping.under_way())
+        return super().__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._stack:
+            super().__exit__(kind, error, trace)
+
     def _show(self) -> None:
-        interrupt.check()
+        stopping.check()
         super()._show()
         if self.halfway and self._share() >= 0.5:
             told, self.halfway = self.halfway, None

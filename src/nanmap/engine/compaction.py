@@ -49,6 +49,7 @@ def train_job(
         early: let cells that met a NaN leave; changes no row.
     """
     lanes, program, width, capacity = job.lanes, job.lanes.program, compiled.width, compiled.capacity
+    together = compiled.together
     place = np.zeros(len(lanes), np.int64)
     place[job.cells] = np.arange(len(job.cells))
     kept = jax.tree.map(
@@ -56,8 +57,8 @@ def train_job(
     )
     remaining, finished, slots = job.cells, np.zeros(len(job.cells), bool), np.zeros(len(job.cells), np.int32)
     for first, last in _stretches(program, width, job) if early else [(0.0, 1.0)]:
-        groups = form_groups(lanes, width, remaining, finished[place[remaining]])
-        made = assemble(lanes, groups, width, capacity, _part(first, last), fresh=first == 0)
+        groups = form_groups(lanes, width, remaining, finished[place[remaining]], together)
+        made = assemble(lanes, groups, width, capacity, _part(first, last), first == 0, together)
         if first == 0:
             parameters, model_state = start(**lanes.starts(made.cells))
             states = compiled.blank._replace(parameters=parameters, model_state=model_state)

@@ -6,6 +6,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import Generic, TypeVar
 
+from nanmap import stopping
+
 Job = TypeVar("Job")
 Done = TypeVar("Done")
 
@@ -26,7 +28,11 @@ class Crew(Generic[Job, Done]):
         self.ready: dict[Hashable, set[int]] = defaultdict(set)
 
     def run(self, jobs: Iterator[Job]) -> Iterator[Done]:
-        """Results in the order in which they are done. Only a few jobs are ever drawn ahead."""
+        """Results in the order in which they are done. Only a few jobs are ever drawn ahead.
+
+        Raises:
+            KeyboardInterrupt: there was word to stop.
+        """
         idle = set(range(self.workers))
         running: dict[Future[Done], int] = {}
         pending: deque[Job] = deque()
@@ -40,7 +46,10 @@ class Crew(Generic[Job, Done]):
                     running[pool.submit(self.work, worker, self._choose(worker, pending))] = worker
                 if not running:
                     return
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                done: set[Future[Done]] = set()
+                while not done:
+                    stopping.check()
+                    done, _ = wait(running, stopping.SECONDS, return_when=FIRST_COMPLETED)
                 idle.update(running.pop(future) for future in done)
                 yield from (future.result() for future in done)
         finally:  # after an interruption nobody waits for the jobs that are under way

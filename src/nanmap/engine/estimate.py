@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nanmap.engine.blocks import lanes_together
 from nanmap.engine.local import LocalEngine
 from nanmap.engine.one_kernel import is_one_kernel
 from nanmap.engine.widths import flops_per_update, groups_per_call, lane_bytes
@@ -20,6 +21,7 @@ COMPILE_SECONDS = {"line": 2.0, "network": 5.0, "normalised": 11.0}
 # Fitted to the shipped sweeps on one core of an AMD EPYC (Zen 4), and to two networks on an NVIDIA H200.
 LOOP_SECONDS = {"cpu": 3e-6, "gpu": 5e-5}
 KERNEL_LOOP_SECONDS = 5e-7  # where the loop is one kernel
+ORDER_SECONDS = {"cpu": 3.5e-8, "gpu": 0.0}  # of an epoch, to put a row in order: 21 to 39 ns
 FLOPS_PER_SECOND = {"cpu": 20e9, "gpu": 5e12}
 PRODUCT_FLOPS_PER_SECOND = 40e9  # of a core, in float32, where XLA hands products to a library
 NORM_SLOWDOWN = 5  # sums over the units of a row vectorise badly; measured 2 to 6 on relu_double
@@ -106,9 +108,14 @@ def _seconds(plan: Plan, engine: LocalEngine, cells: int, widths: Mapping[Progra
     training, host = np.zeros(2), np.array(VARIANT_SECONDS) * len(variants) + np.array(CELL_SECONDS) * cells
     for variant in variants:
         program, width = variant.program, widths[variant.program]
-        orders = 1 if program.order == "sequential" else seeds  # cells of one group see their rows in one order
-        groups = np.array([each / width, orders * np.ceil(each / orders / width)])
+        shuffled = program.order != "sequential"
+        block = lanes_together(program, engine.backend, width)
+        apart = seeds if shuffled else 1
+        groups = np.array([each / width, np.ceil(apart * np.ceil(each / apart / block) * block / width)])
         training += groups * variant.steps * update_seconds(program, width, engine.backend) / devices
+        if shuffled:
+            epochs, orders = variant.steps / variant.steps_per_epoch, np.maximum(groups, seeds)
+            training += orders * epochs * program.rows * ORDER_SECONDS[engine.backend] / devices
     cached = CACHED_SECONDS * len(widths) / devices
     best, worst = training * TRAINING + host + cached
     return float(best), float(worst)

@@ -1,41 +1,72 @@
 """Host side of a call: cells sorted into groups that share their rows, and the arrays that the program takes."""
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
+from nanmap.engine.blocks import Orders
 from nanmap.engine.task import mark_steps, task_of
 from nanmap.engine.vmapped import Group
 from nanmap.plan import Lanes
 from nanmap.training.cell import NEVER, Lane
+from nanmap.training.order import order_key
 
 
 def form_groups(
-    lanes: Lanes, width: int, cells: np.ndarray | None = None, last: np.ndarray | None = None
+    lanes: Lanes,
+    width: int,
+    cells: np.ndarray | None = None,
+    last: np.ndarray | None = None,
+    together: int | None = None,
 ) -> list[np.ndarray]:
-    """Cells that share rows, order and budget, cut into pieces of at most `width`; indices into `lanes`.
+    """Cells that share rows, budget and mostly their order, cut into pieces of at most `width`; indices into `lanes`.
 
     Pieces follow the numbering of the cells, so that neighbours on the map, which tend to share their fate,
-    share a group.
+    share a group. Cells of one order stand side by side.
 
     Args:
         cells: which cells, indices into `lanes`; all if None.
         last: cells that are true here stand behind the others.
+        together: lanes of a block, which share their order; a group is as many blocks as fill it. One if None.
     """
+    together = together or width
     cells = np.arange(len(lanes)) if cells is None else cells
     rows = {variant.rows: index for index, variant in enumerate(lanes.variants)}
     row_id = np.array([rows[variant.rows] for variant in lanes.variants])[lanes.variant[cells]]
     steps = np.array([variant.steps for variant in lanes.variants])[lanes.variant[cells]]
-    drawn = lanes.program.order != "sequential" or lanes.program.model.keyed
-    seed = lanes.seed[cells] if drawn else np.zeros_like(cells)
+    seed = _seeds_of_orders(lanes, cells)
     behind = np.zeros(len(cells), bool) if last is None else last
-    order = np.lexsort((lanes.position[cells], behind, seed, row_id, steps))
-    keys = np.stack([steps, row_id, seed])[:, order]
-    borders = np.flatnonzero((keys[:, 1:] != keys[:, :-1]).any(axis=0)) + 1
-    pieces = np.split(cells[order], borders)
-    return [piece[start : start + width] for piece in pieces for start in range(0, len(piece), width)]
+    # Behind all others only where that takes no more room: a block of several cells would fall into two.
+    inner = (seed, behind) if together == 1 else (behind, seed)
+    order = np.lexsort((lanes.position[cells], *inner, row_id, steps))
+    task = _changes(steps[order], row_id[order])
+    block = _since(task | _changes(seed[order])) % together == 0
+    number = np.cumsum(block)
+    first = np.maximum.accumulate(np.where(task, number, 0))
+    group = block & ((number - first) % (width // together) == 0)
+    borders = [*np.flatnonzero(group), len(cells)]
+    return [cells[order[start:stop]] for start, stop in pairwise(borders)]
+
+
+def _seeds_of_orders(lanes: Lanes, cells: np.ndarray) -> np.ndarray:
+    """What tells apart the orders of cells, and what their updates draw, `[…]`."""
+    drawn = lanes.program.order != "sequential" or lanes.program.model.keyed
+    return lanes.seed[cells] if drawn else np.zeros_like(cells)
+
+
+def _changes(*columns: np.ndarray) -> np.ndarray:
+    """Where a column has another value than before, bool `[cells]`; at the first cell, too."""
+    changed = [np.concatenate([[True], each[1:] != each[:-1]]) for each in columns]
+    return np.logical_or.reduce(changed)[: len(columns[0])]
+
+
+def _since(starts: np.ndarray) -> np.ndarray:
+    """How far back the last start is, `[cells]`."""
+    index = np.arange(len(starts))
+    return index - np.maximum.accumulate(np.where(starts, index, 0))
 
 
 class Advance(NamedTuple):
@@ -75,20 +106,30 @@ class Call(NamedTuple):
 
 
 def assemble(
-    lanes: Lanes, groups: list[np.ndarray], width: int, capacity: int, advance: Callable[[int], Advance], fresh: bool
+    lanes: Lanes,
+    groups: list[np.ndarray],
+    width: int,
+    capacity: int,
+    advance: Callable[[int], Advance],
+    fresh: bool,
+    together: int | None = None,
 ) -> Call:
-    """The arrays of one call. Short groups repeat their last cell with a rate that ends it at its first update.
+    """The arrays of one call. Short groups and blocks repeat their last cell with a rate that ends it at its first update.
 
     Args:
         advance: from a budget to the part of it that the call trains.
         fresh: whether the cells start from their initial parameters.
+        together: as for `form_groups`.
     """
+    together = together or width
     cells = np.zeros((capacity, width), np.int64)
     real = np.zeros((capacity, width), bool)
     for slot, members in enumerate(groups):
-        cells[slot] = members[-1]
-        cells[slot, : len(members)] = members
-        real[slot, : len(members)] = True
+        places = _places(_seeds_of_orders(lanes, members), together)
+        cells[slot, places] = members
+        real[slot, places] = True
+    latest = np.maximum.accumulate(np.where(real, np.arange(width), 0), axis=1)
+    cells = np.take_along_axis(cells, latest, axis=1)
     cells[len(groups) :] = cells[0]
     firsts = cells[:, 0]
     _, some, which = np.unique(
@@ -110,8 +151,24 @@ def assemble(
         marks=np.array(marks, np.int32)[which],
         record=np.array(record)[which],
         events=np.array(events, np.int32)[which],
+        orders=_orders(lanes.seed[cells[:, ::together]]) if together < width else None,
     )
     return Call(np.int32(len(groups)), group, cells, real)
+
+
+def _places(seeds: np.ndarray, together: int) -> np.ndarray:
+    """Lanes of a group's cells, which stand in their order: a block begins at another seed, and once one is full."""
+    inside = _since(_changes(seeds)) % together
+    return (np.cumsum(inside == 0) - 1) * together + inside
+
+
+def _orders(seeds: np.ndarray) -> Orders:
+    """Of blocks with these seeds, `[capacity, blocks]`: one for each run of equal seeds."""
+    which = np.zeros(seeds.shape, np.int32)
+    np.cumsum(seeds[:, 1:] != seeds[:, :-1], axis=1, out=which[:, 1:])
+    keys = np.zeros((*seeds.shape, 2), np.uint32)
+    keys[np.arange(len(seeds))[:, None], which] = order_key(seeds)
+    return Orders(keys, which[:, -1] + 1, which)
 
 
 def chunks(groups: list[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:

@@ -11,6 +11,7 @@ import numpy as np
 from jax.sharding import SingleDeviceSharding
 
 from nanmap.engine.base import Epoch, Trained
+from nanmap.engine.blocks import lanes_together
 from nanmap.engine.compaction import Job, train_job
 from nanmap.engine.compilation_cache import is_kept
 from nanmap.engine.crew import Crew
@@ -50,6 +51,7 @@ class Compiled:
         blank: states of zeros on the device, in the shapes that a call takes; those of a start are replaced per call.
         width, capacity: cells per group, and groups per call.
         sharding: where its arrays live.
+        together: lanes of a block, which share their order.
     """
 
     program: Program
@@ -58,6 +60,7 @@ class Compiled:
     width: int
     capacity: int
     sharding: SingleDeviceSharding
+    together: int
 
     @property
     def on_host(self) -> bool:
@@ -128,8 +131,9 @@ class LocalEngine:
         return allowed or self.widths.get(program) or self.pinned.get(program) or width_of(program, self.backend)
 
     def groups(self, lanes: Lanes) -> list[np.ndarray]:
-        """Cells of a batch that share rows, order and budget, at most a width of them together."""
-        return form_groups(lanes, self.width(lanes.program))
+        """Cells of a batch that share rows and budget, in blocks that share their order, at most a width of them together."""
+        width = self.width(lanes.program)
+        return form_groups(lanes, width, together=lanes_together(lanes.program, self.backend, width))
 
     def begin(self, widths: Mapping[Program, int], notify: Callable[[str], None] | None = None) -> None:
         """Begins a run with these widths, where none were chosen; forgets those of the run before."""
@@ -157,7 +161,8 @@ class LocalEngine:
         for number, (first, last) in enumerate(_epochs(steps, per_epoch)):
             part = Advance(first, last, always=True)
             groups = [np.array([0])]
-            call = assemble(lanes, groups, compiled.width, compiled.capacity, partial(_always, part), number == 0)
+            shape = compiled.width, compiled.capacity
+            call = assemble(lanes, groups, *shape, partial(_always, part), number == 0, compiled.together)
             if number == 0:
                 parameters, model_state = start(**lanes.starts(call.cells))
                 states = states._replace(parameters=parameters, model_state=model_state)
@@ -229,7 +234,8 @@ class LocalEngine:
     def _attempt(self, device: int, job: Job) -> Trained:
         compiled = self.compiled(job.lanes.program, device)
         call, regroup = partial(_run, compiled), partial(_regrouped, compiled)
-        pieces = chunks(form_groups(job.lanes, compiled.width, job.cells), compiled.capacity)
+        groups = form_groups(job.lanes, compiled.width, job.cells, together=compiled.together)
+        pieces = chunks(groups, compiled.capacity)
         parts = [job._replace(cells=np.concatenate(some)) for some in pieces]  # more than one where room is short
         ends = [train_job(part, compiled, call, regroup, self.stop_early) for part in parts]
         job = job._replace(cells=np.concatenate([part.cells for part in parts]))
@@ -271,12 +277,13 @@ class LocalEngine:
         (width, capacity), sharding = self._shape(program), SingleDeviceSharding(self.devices[device])
         self._compiled += 1
         with jax.enable_x64(program.dtype == "float64"), jax.default_matmul_precision("highest"):
-            groups, states = group_shapes(program, width, capacity, sharding)
+            together = lanes_together(program, self.backend, width)
+            groups, states = group_shapes(program, width, capacity, sharding, together)
             count = jax.ShapeDtypeStruct((), np.int32, sharding=sharding)
             lowered = self._function(program).lower(count, groups, states)
             call = lowered.compile(compiler_options=xla_options(program, self.backend) or None)
             blank = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), states)
-            return Compiled(program, call, jax.device_put(blank, sharding), width, capacity, sharding)
+            return Compiled(program, call, jax.device_put(blank, sharding), width, capacity, sharding, together)
 
 
 def _run(compiled: Compiled, call: Call, states: Packed) -> Packed:

@@ -1,6 +1,7 @@
 """One compiled program: groups of lanes, one group after the other, the whole training inside.
 
-A group is `width` cells that share their rows and their order; it is what one pass of the training loop holds in cache.
+A group is `width` cells that share their rows; it is what one pass of the training loop holds in cache. All of them see the rows in
+one order, or it consists of blocks of lanes, each with an order of its own (`engine/blocks.py`).
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 import optax
 from jax.sharding import Sharding
 
+from nanmap.engine.blocks import BatchAt, Orders, by_blocks, rows_of_blocks
 from nanmap.engine.one_kernel import in_kernels
 from nanmap.engine.stretches import Walk, in_stretches
 from nanmap.models.base import Array, Layers, is_shape
@@ -42,7 +44,6 @@ RunLoop = Callable[[Callable[[Any], Any], Any], Any]  # from a loop and what it 
 Carry = tuple[
     Array, Any
 ]  # the updates made; and a state as the loop carries it, or the next stretch's length and a state
-BatchAt = Callable[[Array], Batch]
 
 
 class Updates(NamedTuple):
@@ -70,6 +71,7 @@ class Group(NamedTuple):
         marks: where to pause, in updates, ascending, int32 `[MARKS]`; the last one ends the advance.
         record: whether the model is assessed there, bool `[MARKS]`.
         events: for each mark the step at which a non-finite loss counts as an event, or -1.
+        orders: of its blocks; None where all lanes have the task's.
     """
 
     task: Task
@@ -79,6 +81,7 @@ class Group(NamedTuple):
     marks: Array
     record: Array
     events: Array
+    orders: Orders | None = None
 
 
 class Packed(NamedTuple):
@@ -121,8 +124,11 @@ def build(
     return jax.jit(run)
 
 
-def group_shapes(program: Program, width: int, slots: int, sharding: Sharding) -> tuple[Group, Packed]:
-    """Shapes of what `slots` groups of `width` cells take, for compiling ahead of any data."""
+def group_shapes(
+    program: Program, width: int, slots: int, sharding: Sharding, together: int | None = None
+) -> tuple[Group, Packed]:
+    """Shapes of what `slots` groups of `width` cells take, for compiling ahead of any data; `together` as for `form_groups`."""
+    blocks = width // (together or width)
 
     def array(shape: tuple[int, ...], dtype: str | np.dtype, weak: bool = False) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct((slots, *shape), dtype, sharding=sharding, weak_type=weak)
@@ -159,7 +165,9 @@ def group_shapes(program: Program, width: int, slots: int, sharding: Sharding) -
     state = jax.tree.map(lambda leaf: array(leaf.shape[1:], leaf.dtype), jax.eval_shape(one, lane, *start))
     marks = array((MARKS,), "int32")
     record = array((MARKS,), "bool")
-    return Group(task, lane, fresh=array((), "bool"), start=scalar, marks=marks, record=record, events=marks), state
+    orders = Orders(array((blocks, 2), "uint32"), scalar, array((blocks,), "int32")) if blocks > 1 else None
+    fresh = array((), "bool")
+    return Group(task, lane, fresh, start=scalar, marks=marks, record=record, events=marks, orders=orders), state
 
 
 def train_group(
@@ -194,7 +202,8 @@ def train_group(
             return (step < stop) & going(opened(state))
 
         def train(carry: Carry) -> Carry:
-            several = partial(_all_rows, program) if program.full_batch else partial(_rest_of_epoch, program, run_loop)
+            rest_of_epoch = partial(_rest_of_epoch, program, run_loop, group.orders)
+            several = partial(_all_rows, program) if program.full_batch else rest_of_epoch
             return jax.lax.while_loop(unfinished, partial(several, task, updates, stop), carry)
 
         _, state = run_loop(train, carry) if program.full_batch else train(carry)
@@ -210,7 +219,9 @@ def train_group(
 
 def _one_by_one(program: Program, group: Group, gradient: Gradient | None) -> Updates:
     """Updates that are looked at one by one."""
-    update_all = jax.vmap(partial(update, program, gradient=gradient), in_axes=(0, None, 0, None, None))
+    update_all = _over_lanes(
+        partial(update, program, gradient=gradient), group, products=bool(program.model.hidden_units)
+    )
     # Packing spares a network kernels; in a model of a few numbers it doubles the time of an update.
     pack, unpack = (packed, unpacked) if program.model.hidden_units else (_as_is, _as_is)
 
@@ -232,7 +243,7 @@ def _in_stretches(
     program: Program, group: Group, gradient: Gradient | None, going: Callable[[State], Array]
 ) -> Updates:
     """Updates in stretches, see `engine/stretches.py`; the carry is the length of the next one, and the state."""
-    advance_all = jax.vmap(partial(advance, program, gradient=gradient), in_axes=(0, None, 0, None, None))
+    advance_all = _over_lanes(partial(advance, program, gradient=gradient), group, products=False)
     look_all = jax.vmap(recorded, in_axes=(0, 0, 0, 0, None))
     lanes = group.lanes.learning_rates.shape[:1]
     blank = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, lanes), no_trace(program))
@@ -258,6 +269,13 @@ def _in_stretches(
     )
 
 
+def _over_lanes(each: Callable[..., Any], group: Group, products: bool) -> Callable[..., Any]:
+    """An update of one cell as one of all lanes, which share its rows, or of blocks that do."""
+    if group.orders:
+        return by_blocks(each, products, len(group.orders.which))
+    return jax.vmap(each, in_axes=(0, None, 0, None, None))
+
+
 def packed(state: State) -> Packed:
     """A state with fewer arrays: each one in a loop costs a kernel."""
     records = {"events": jnp.stack(state.events, -1), "losses": jnp.stack(state.losses, -1)}
@@ -281,20 +299,28 @@ def _all_rows(program: Program, task: Task, updates: Updates, stop: Array, carry
 
 
 def _rest_of_epoch(
-    program: Program, run_loop: RunLoop, task: Task, updates: Updates, stop: Array, carry: Carry
+    program: Program,
+    run_loop: RunLoop,
+    orders: Orders | None,
+    task: Task,
+    updates: Updates,
+    stop: Array,
+    carry: Carry,
 ) -> Carry:
     """The updates up to the end of the epoch, or to `stop`; rows are put in order once, not once per update."""
     first, state = carry
     epoch, place = first // task.steps_per_epoch, first % task.steps_per_epoch
     last = first + jnp.minimum(task.steps_per_epoch - place, stop - first)  # a next epoch may begin beyond int32
-    x, y = epoch_rows(program, task, epoch)
-    batch_at = partial(batch_of, program, task, x, y)
-    if not program.short:
+    batch_at = rows_of_blocks(program, task, orders, epoch) if orders else None
+    if not (program.short or batch_at):
+        batch_at = partial(batch_of, program, task, *epoch_rows(program, task, epoch))
+    if batch_at:
         return last, run_loop(partial(updates.some, batch_at, first, last), state)
+    x, y = epoch_rows(program, task, epoch)
 
     def with_the_short_one(state: Any) -> Any:
         end = first - place + task.steps_per_epoch - 1  # the short batch's step
-        state = updates.some(batch_at, first, jnp.minimum(last, end), state)
+        state = updates.some(partial(batch_of, program, task, x, y), first, jnp.minimum(last, end), state)
         ends = lambda state: updates.next(short_batch(program, x, y), end, end + 1, state)[1]  # noqa: E731
         return jax.lax.cond(last > end, ends, lambda state: state, state)
 

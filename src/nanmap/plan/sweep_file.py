@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from nanmap.config.base import Number, Settings, require
+from nanmap.results.files import LETTERS, is_plain
 
 Ends = Annotated[tuple[Number, Number], Field(strict=False)]
 PICTURES = (".png", ".svg", ".pdf")
@@ -63,6 +64,7 @@ class MapSpec(Settings):
     @model_validator(mode="after")
     def _picture(self) -> Self:
         require(self.file.endswith(PICTURES), "file", f"`{self.file}` ends in none of {', '.join(PICTURES)}")
+        require(is_plain(self.file), "file", f"`{self.file}` is no name of a file in RUN/maps: {LETTERS}")
         return self
 
 

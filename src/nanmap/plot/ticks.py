@@ -11,7 +11,7 @@ from matplotlib.axis import Axis
 from matplotlib.backend_bases import RendererBase
 from matplotlib.lines import Line2D
 from matplotlib.markers import TICKDOWN, TICKLEFT
-from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullFormatter, NullLocator
 
 from nanmap.analysis import Shown
 from nanmap.plot.coordinates import borders
@@ -21,6 +21,7 @@ SIZE = 8.5  # points
 LINE = 0.15  # height of a line of labels, in inches
 GAP = 0.06  # least distance between two labels, and to the axis
 POWER = 0.37  # width of a label like 10⁻⁵, with its gap
+AFTER = 1e-3  # small ticks are drawn after those with a label, and before whatever else there is
 SMALL: dict[str, Any] = {"x": TICKDOWN, "y": TICKLEFT}
 LEAST_DECADE = 0.3  # below, there are small ticks at powers of ten only
 
@@ -68,7 +69,7 @@ class SmallTicks(Artist):
             markeredgewidth=look[f"{which}tick.minor.width"],
         )
         self.line.set_figure(axes.figure)
-        self.set_zorder(getattr(axes, f"{which}axis").get_zorder())
+        self.set_zorder(getattr(axes, f"{which}axis").get_zorder() + AFTER)
 
     def draw(self, renderer: RendererBase) -> None:
         """Draws them."""
@@ -152,9 +153,12 @@ def _set_log(axes: Axes, which: str, shown: Shown, labels: Labels) -> None:
 
 
 def _draw_small(axes: Axes, which: str, places: np.ndarray) -> None:
+    """Draws ticks without labels, where others have some; alone they are matplotlib's, whose layout makes room for them."""
     axis: Axis = getattr(axes, f"{which}axis")
-    axis.set_minor_locator(NullLocator())
-    if len(places):
+    alone = not len(axis.get_majorticklocs())
+    axis.set_minor_locator(FixedLocator(places.tolist()) if alone else NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+    if len(places) and not alone:
         axes.add_artist(SmallTicks(axes, which, places))
 
 

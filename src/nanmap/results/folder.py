@@ -1,5 +1,6 @@
 """A run folder: the cells of a sweep, the edges beside them, and the maps. The only owner of file names."""
 
+import re
 import shutil
 import tempfile
 import weakref
@@ -11,7 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from nanmap.errors import RunFolderError
-from nanmap.results.shards import Replacing, Shards
+from nanmap.results.files import LETTERS, Replacing, is_plain, sha256_of, within
+from nanmap.results.receipts import Receipts
+from nanmap.results.shards import Shards
+
+INPUT = re.compile(r"[0-9a-f]{64}\.npz")
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -53,17 +58,31 @@ class RunFolder:
 
     def write_input(self, digest: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Keeps arrays beside the rows."""
-        self.inputs.mkdir(parents=True, exist_ok=True)
-        with Replacing(self.input_file(digest)) as temporary, temporary.open("wb") as file:
+        with Replacing(self.path, self.input_file(digest)) as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
 
     def forget_inputs(self) -> None:
-        """Removes arrays that neither the cells' manifest nor the edges' names."""
+        """Removes arrays that neither the cells' manifest nor the edges' names. What nanmap did not write stays."""
+        within(self.path, self.inputs)
         manifests = [each.manifest_file for each in (self.cells, self.edges) if each.manifest_file.exists()]
         told = "".join(file.read_text(encoding="utf-8", errors="replace") for file in manifests)
         for file in self.inputs.glob("*.npz"):
-            if file.stem not in told:
+            if INPUT.fullmatch(file.name) and file.stem not in told:
                 file.unlink()
+
+    def picture(self, name: str) -> Path:
+        """Where a picture of this name stands.
+
+        Raises:
+            RunFolderError: it would be written elsewhere.
+        """
+        if not is_plain(name):
+            raise RunFolderError("cannot be the name of a picture", file=self.path, value=name, allowed=LETTERS)
+        return within(self.path, self.maps / name)
+
+    def keep_picture(self, picture: Path) -> None:
+        """Remembers a picture as drawn from the rows: it goes with them."""
+        Receipts(self.maps).write(picture.name, sha256_of(picture))
 
     def read_manifest(self) -> dict[str, Any]:
         """The manifest of the cells.

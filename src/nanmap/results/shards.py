@@ -1,9 +1,10 @@
 """One part of a run folder: a folder of Parquet shards and the manifest that tells of it. Every file appears whole or not at all."""
 
+import hashlib
+import io
 import json
-import os
+import re
 import shlex
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ import pyarrow.parquet as pq
 
 from nanmap.errors import RunFolderError
 from nanmap.results.columns import blank
+from nanmap.results.files import TEMPORARY, Replacing, remove_unfinished, within
+from nanmap.results.receipts import Receipts
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 SHARD_FILES = "part-" + "[0-9]" * 6 + ".parquet"
 HASH = b"nanmap.hash"
 SHARD = b"nanmap.shard"
+LEFT_BEHIND = re.compile(r"\.part-\d{6}\.parquet\.\d+")  # by a write of earlier versions that was interrupted
+WRITTEN = ("schema", "versions", "hash", "sweep")  # what each manifest says that nanmap wrote
 SHARD_LIMITS = (1024, 65536)  # cells per shard: few enough to lose little, enough to fill the devices
 SHARDS_WANTED = 16
 
@@ -37,6 +42,8 @@ class Shards:
 
     def __init__(self, path: Path, manifest_file: Path, rows: str, command: str, pictures: Path | None = None) -> None:
         self.path, self.manifest_file, self.rows, self.pictures = path, manifest_file, rows, pictures
+        self.root, self.receipts = path.parent, Receipts(path)
+        self._seen: dict[str, tuple[Any, ...]] = {}  # shards that were found whole, and what was looked at
         self.again = f"nanmap {command} SWEEP --out {shlex.quote(str(path.parent))}"
 
     def read_manifest(self) -> dict[str, Any]:
@@ -45,7 +52,7 @@ class Shards:
         Raises:
             RunFolderError: there is no manifest, or it is damaged or foreign.
         """
-        folder, name = self.manifest_file.parent, self.manifest_file.name
+        folder, name = self.root, within(self.root, self.manifest_file).name
         try:
             manifest = json.loads(self.manifest_file.read_text(encoding="utf-8"))
         except NotADirectoryError:
@@ -59,58 +66,139 @@ class Shards:
             mend = f"{self.again} --fresh starts over"
             raise RunFolderError(f"is no run folder: {name} cannot be read", file=folder, mend=mend) from None
         if not (isinstance(manifest, dict) and isinstance(manifest.get("sweep"), dict)):
-            raise RunFolderError(f"is no run folder: its {name} is not one of nanmap's", file=folder)
+            mend = "`nanmap sweep` writes run folders; give the folder it names, or with --out one of its own"
+            raise RunFolderError(f"is no run folder: its {name} is not one of nanmap's", file=folder, mend=mend)
         return manifest
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Replaces the manifest."""
         text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        self.manifest_file.parent.mkdir(parents=True, exist_ok=True)
-        with Replacing(self.manifest_file) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        with Replacing(self.root, self.manifest_file) as file:
+            file.write(text.encode())
 
     def file(self, number: int) -> Path:
         """Where a shard stands."""
         return self.path / f"part-{number:06d}.parquet"
 
     def write(self, number: int, table: pa.Table) -> None:
-        """Writes one shard beside its place, flushes it to disk and moves it there."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with Replacing(self.file(number)) as temporary:
-            # A column's least and greatest leave NaN out, and DuckDB believes them: it would find no NaN.
-            exact = [field.name for field in table.schema if not pa.types.is_floating(field.type)]
-            pq.write_table(table, temporary, compression="zstd", write_statistics=exact)
+        """Writes one shard elsewhere, flushes it to disk and moves it to its place; before that, the receipt of its bytes."""
+        # A column's least and greatest leave NaN out, and DuckDB believes them: it would find no NaN.
+        exact = [field.name for field in table.schema if not pa.types.is_floating(field.type)]
+        held, place = io.BytesIO(), self.file(number)
+        pq.write_table(table, held, compression="zstd", write_statistics=exact, write_page_checksum=True)
+        content = held.getbuffer()
+        with Replacing(self.root, place) as file:
+            file.write(content)
+            hash = (table.schema.metadata or {}).get(HASH, b"").decode()
+            facts = {"bytes": len(content), "rows": len(table), "hash": hash}
+            self.receipts.write(place.name, hashlib.sha256(content).hexdigest(), facts)
 
     def finished(self, wanted: str) -> set[int]:
-        """Numbers of the shards whose hash is `wanted`; others are left out and will be written again."""
+        """Numbers of the shards whose hash is `wanted` and that are as they were written; others will be written again."""
         found = set()
-        for path in self.path.glob(SHARD_FILES):
-            try:
-                metadata = pq.read_schema(path).metadata or {}
-            except (pa.ArrowInvalid, OSError):
-                continue
-            number = int(metadata.get(SHARD, b"-1"))
-            if metadata.get(HASH, b"").decode() == wanted and path == self.file(number):
+        for path in self._files():
+            hash, number = _said_of(path)
+            if hash == wanted and path == self.file(number) and self.receipts.fits(path.name) is not False:
                 found.add(number)
         return found
 
+    def damaged(self, wanted: str, finished: set[int]) -> list[str]:
+        """Names of the shards that stand at their place, but not as they were written."""
+        kept = {self.file(number) for number in finished}
+        said = {path: _said_of(path) for path in self._files() if path not in kept}
+        return [
+            path.name for path, (hash, n) in said.items() if hash is None or (hash == wanted and path == self.file(n))
+        ]
+
     def remove_but(self, numbers: set[int]) -> None:
-        """Removes all other shards, and what an interrupted write left."""
+        """Removes all other shards, and what an interrupted write left.
+
+        Raises:
+            RunFolderError: a file has a shard's name, but nanmap did not write it; nothing was removed then.
+        """
         kept = {self.file(number) for number in numbers}
-        for path in [*self.path.glob(SHARD_FILES), *self.path.glob(f".{SHARD_FILES}.*")]:
-            if path not in kept:
-                path.unlink()
+        others = [path for path in self._files() if path not in kept]
+        listed = self._listed()
+        for path in others:
+            if path.name not in listed and self.receipts.read(path.name) is None and _said_of(path)[0] is None:
+                raise self._foreign(path.name)
+        left = [path for path in self.path.glob(".*") if LEFT_BEHIND.fullmatch(path.name)]
+        for path in [*others, *left]:
+            path.unlink()
+        for name in set(self.receipts.names()) - {path.name for path in kept}:
+            self.receipts.remove(name)
+        remove_unfinished(self.root)
 
     def clear(self) -> None:
-        """Removes the shards, what was drawn from them and their manifest, and nothing else that may stand in the folder."""
+        """Removes the shards, what was drawn from them and their manifest, and nothing that nanmap did not write.
+
+        Raises:
+            RunFolderError: the manifest, or a file that has a shard's name, is not nanmap's; nothing was removed then.
+        """
+        if not self._wrote_manifest():
+            raise self._foreign(self.manifest_file.name)
+        drawn = self._drawn()
         self.remove_but(set())
-        if self.pictures:
-            shutil.rmtree(self.pictures, ignore_errors=True)
+        for picture in drawn:
+            (drawn_in := Receipts(picture.parent)).remove(picture.name)
+            picture.unlink()
+            if not any(drawn_in.part.iterdir()):
+                drawn_in.part.rmdir()
         self.manifest_file.unlink(missing_ok=True)
+
+    def _files(self) -> list[Path]:
+        """What stands where shards do, under names of shards.
+
+        Raises:
+            RunFolderError: some of it is a link.
+        """
+        within(self.root, self.path)
+        return [within(self.root, path) for path in sorted(self.path.glob(SHARD_FILES))]
+
+    def refuse_links(self) -> None:
+        """Before anything is written or removed.
+
+        Raises:
+            RunFolderError: a link stands where this part, its manifest or its pictures do.
+        """
+        receipts = (Receipts(each).folder for each in (self.path, self.pictures) if each)
+        for each in (self.path, self.manifest_file, self.pictures, self.root / TEMPORARY, *receipts):
+            if each:
+                within(self.root, each)
+
+    def _listed(self) -> set[str]:
+        """Shards that the manifest says were written: so they are known though damage has made them unreadable."""
+        try:
+            return set(map(str, self.read_manifest().get("shards") or ()))
+        except RunFolderError:
+            return set()
+
+    def _wrote_manifest(self) -> bool:
+        """Whether the manifest is nanmap's; of one that is damaged the shards tell."""
+        try:
+            manifest = self.read_manifest()
+        except RunFolderError:
+            damaged = not _is_json(self.manifest_file)
+            return damaged and any(self.receipts.read(path.name) or _said_of(path)[0] for path in self._files())
+        return all(key in manifest for key in WRITTEN)
+
+    def _drawn(self) -> list[Path]:
+        """Pictures that nanmap drew from the rows and nobody has changed since."""
+        if self.pictures is None:
+            return []
+        receipts = Receipts(self.pictures)
+        return [within(self.root, self.pictures / name) for name in receipts.names() if receipts.fits(name)]
+
+    def _foreign(self, name: str) -> RunFolderError:
+        return RunFolderError(
+            f"holds a {name} that nanmap did not write; nothing was removed",
+            file=self.root if name == self.manifest_file.name else self.path,
+            mend="choose another folder with --out, or move this file away yourself",
+        )
 
     def names(self) -> list[str]:
         """File names of the shards that are there."""
-        return sorted(path.name for path in self.path.glob(SHARD_FILES))
+        return [path.name for path in self._files()]
 
     def columns(self) -> list[str]:
         """Names of the columns, as the first shard has them.
@@ -119,7 +207,7 @@ class Shards:
             RunFolderError: there are no shards yet, or it is damaged.
         """
         try:
-            return pq.read_schema(self._files()[0]).names
+            return pq.read_schema(self._there()[0]).names
         except (pa.ArrowInvalid, OSError):
             raise self._unreadable() from None
 
@@ -131,17 +219,19 @@ class Shards:
         """
         import pyarrow.dataset as ds
 
-        files = self._files()
+        files = self._whole()
+        checks = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+        checked = ds.ParquetFileFormat(default_fragment_scan_options=checks)
         try:
-            return ds.dataset(files, format="parquet")
+            return ds.dataset(list(map(str, files)), format=checked)
         except (pa.ArrowInvalid, OSError):
             raise self._unreadable() from None
 
     def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The rows shard by shard, in order. A column that a shard of an earlier version lacks is missing in all its rows."""
-        for path in self._files():
+        for path in self._whole():
             try:
-                with pq.ParquetFile(path) as file:
+                with pq.ParquetFile(path, page_checksum_verification=True) as file:
                     there = set(file.schema_arrow.names)
                     found = file.read(columns and [name for name in columns if name in there])
             except (pa.ArrowInvalid, OSError):
@@ -151,39 +241,68 @@ class Shards:
                     found = found.append_column(name, blank(name, len(found)))
             yield found.select(columns) if columns else found
 
-    def _files(self) -> list[str]:
-        files = [str(self.path / name) for name in self.names()]
+    def _there(self) -> list[Path]:
+        """The shards, at least one.
+
+        Raises:
+            RunFolderError: there are none yet.
+        """
+        files = self._files()
         if not files:
             raise RunFolderError(f"holds no {self.rows} yet", file=self.path.parent, mend=self.again)
         return files
 
+    def _whole(self) -> list[Path]:
+        """The shards, all as they were written.
+
+        Raises:
+            RunFolderError: there are none yet, or one is damaged.
+        """
+        files = self._there()
+        for path in files:
+            if not self._is_whole(path):
+                raise RunFolderError("is not as it was written: it is damaged", file=path, mend=self._repairs())
+        return files
+
     def _unreadable(self) -> RunFolderError:
         problem = "holds a file that is not readable Parquet"
-        return RunFolderError(problem, file=self.path, mend=f"{self.again} repairs damaged shards")
+        return RunFolderError(problem, file=self.path, mend=self._repairs())
+
+    def _is_whole(self, path: Path) -> bool:
+        """Whether a shard is what its receipt says, if it has one; looked at once, until somebody writes it."""
+        told = self.receipts.read(path.name)
+        now = path.stat()
+        seen = (now.st_ino, now.st_size, now.st_mtime_ns, told and told.get("sha256"))
+        if told is not None and self._seen.get(path.name) != seen:
+            if not self.receipts.fits(path.name):
+                return False
+            self._seen[path.name] = seen
+        return True
+
+    def _repairs(self) -> str:
+        return f"{self.again} repairs damaged shards"
+
+
+def _said_of(path: Path) -> tuple[str | None, int]:
+    """The hash and the number that a shard's file says of itself; None and -1 where it says nothing."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        return metadata[HASH].decode(), int(metadata[SHARD])
+    except (pa.ArrowException, OSError, KeyError, ValueError):
+        return None, -1
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def shard_metadata(hash: str, number: int) -> dict[str, str]:
     """What a shard's file says of itself, for resuming."""
     return {HASH.decode(): hash, SHARD.decode(): str(number)}
-
-
-class Replacing:
-    """A path to write to, flushed and moved over the target once the block ends without an error."""
-
-    def __init__(self, target: Path) -> None:
-        # A leading dot: readers of the folder skip such names, so an interrupted write is never read.
-        self.target, self.temporary = target, target.with_name(f".{target.name}.{os.getpid()}")
-
-    def __enter__(self) -> Path:
-        return self.temporary
-
-    def __exit__(self, kind: type | None, *_: object) -> None:
-        if kind is not None:
-            self.temporary.unlink(missing_ok=True)
-            return
-        with self.temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(self.temporary, self.target)
 
 
 def default_shard_cells(size: int) -> int:

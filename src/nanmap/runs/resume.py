@@ -7,8 +7,10 @@ from typing import Any, Self
 
 from nanmap.engine import Engine
 from nanmap.errors import RunFolderError
+from nanmap.results.files import Lock
 from nanmap.results.identity import changed_arrays, describe_changes, is_same
 from nanmap.results.shards import Shards
+from nanmap.runs.observer import Observer
 from nanmap.training.program import Program
 
 # What a manifest adds up over all runs into its folder; those that it has when it is begun.
@@ -24,13 +26,14 @@ class Resumed:
         shards: where the rows go.
         manifest: of the run, with what earlier runs spent.
         engine: trains; its compilations are counted.
+        lock: of the shards, let go in the end.
 
     Attributes:
         finished: numbers of the shards that are whole.
     """
 
-    def __init__(self, shards: Shards, manifest: dict[str, Any], engine: Engine) -> None:
-        self.shards, self.manifest, self.engine = shards, manifest, engine
+    def __init__(self, shards: Shards, manifest: dict[str, Any], engine: Engine, lock: Lock | None = None) -> None:
+        self.shards, self.manifest, self.engine, self._lock = shards, manifest, engine, lock
         self.finished = shards.finished(manifest["hash"])
         self._since, self._compiled = time.perf_counter(), engine.compilations
 
@@ -42,7 +45,11 @@ class Resumed:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.manifest["complete"] = kind is None
-        self.account()
+        try:
+            self.account()
+        finally:
+            if self._lock:
+                self._lock.release()
 
     def account(self) -> None:
         """Adds what was spent since the last time, and writes the manifest."""
@@ -56,7 +63,7 @@ class Resumed:
         self.shards.write_manifest(self.manifest)
 
 
-def resume(shards: Shards, manifest: dict[str, Any], engine: Engine, fresh: bool) -> Resumed:
+def resume(shards: Shards, manifest: dict[str, Any], engine: Engine, fresh: bool, observer: Observer) -> Resumed:
     """Makes the folder ready for the rows of a manifest: what is unfinished goes, what is whole stays.
 
     Args:
@@ -64,10 +71,23 @@ def resume(shards: Shards, manifest: dict[str, Any], engine: Engine, fresh: bool
         manifest: of the run that is to be, its sums in `SPENT` at nothing.
         engine: trains.
         fresh: start over, removing the rows that are there.
+        observer: told of rows that were damaged.
 
     Raises:
-        RunFolderError: the folder holds rows of other settings, or files that nobody speaks for.
+        RunFolderError: the folder holds rows of other settings, or files that nobody speaks for, or another run writes there.
     """
+    shards.refuse_links()
+    lock = Lock(shards.root, shards.path.name)
+    try:
+        return _ready(shards, manifest, engine, fresh, observer, lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _ready(
+    shards: Shards, manifest: dict[str, Any], engine: Engine, fresh: bool, observer: Observer, lock: Lock
+) -> Resumed:
     there = shards.manifest_file.exists()
     if not there and any(shards.path.glob("*")):
         raise RunFolderError(
@@ -79,7 +99,9 @@ def resume(shards: Shards, manifest: dict[str, Any], engine: Engine, fresh: bool
         shards.clear()
     elif there:
         manifest = manifest | _spent(shards, manifest)
-    resumed = Resumed(shards, manifest, engine)
+    resumed = Resumed(shards, manifest, engine, lock)
+    for name in shards.damaged(manifest["hash"], resumed.finished):
+        observer.noticed(f"{shards.path.name}/{name} is damaged, and is made again")
     shards.remove_but(resumed.finished)
     shards.write_manifest(manifest)
     return resumed

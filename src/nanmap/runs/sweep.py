@@ -49,7 +49,7 @@ def train_sweep(
     _pin_widths(plan, folder, engine, fresh, tune, observer)
     observer = observer or Observer()
     manifest = _manifest(plan, engine, shard_cells or default_shard_cells(plan.grid.size))
-    resumed = resume(folder.cells, manifest, engine, fresh)
+    resumed = resume(folder.cells, manifest, engine, fresh, observer)
     with resumed:
         keep_inputs(folder, plan.variants(), observer)
         try:

@@ -43,16 +43,38 @@ def epoch_rows(program: Program, task: Task, epoch: Array) -> tuple[Array, Array
     return _taken(program, task.x, order), _taken(program, task.y, order)
 
 
+def order_of(program: Program, task: Task, epoch: Array) -> Array:
+    """Which row stands at each place of an epoch, int32 `[rows]`: what `rows_at` cuts into batches."""
+    if program.order == "replacement":
+        first = epoch * task.steps_per_epoch
+        return replacement_rows(task.order_key, first, task.n, program.batch, program.rows)
+    return epoch_order(task.order_key, epoch, task.n, program.rows)
+
+
+def rows_at(program: Program, task: Task, order: Array, step: Array) -> Batch:
+    """`batch_of`, but rows are taken one by one from where they lie: of each cell its own, if cells differ in their order."""
+    place = (step % task.steps_per_epoch) * program.batch
+    rows = jax.lax.dynamic_slice_in_dim(order, place, program.batch)
+    x, y = (values.at[:, rows].get(mode="promise_in_bounds") for values in (task.x, task.y))
+    return Batch(x, y, *_counted(program, task, place))
+
+
 def batch_of(program: Program, task: Task, x: Array, y: Array, step: Array) -> Batch:
     """The rows of the update at `step`, taken from those of its epoch."""
     if program.order == "replacement":
         rows = replacement_rows(task.order_key, step, task.n, program.batch)
         return Batch(_taken(program, x, rows), _taken(program, y, rows), jnp.int32(program.batch), None)
     place = (step % task.steps_per_epoch) * program.batch
-    count = jnp.minimum(program.batch, task.n - place) if program.masked else jnp.int32(program.batch)
-    mask = jnp.arange(program.batch) < count if program.masked else None
     cut = partial(jax.lax.dynamic_slice_in_dim, start_index=place, slice_size=program.batch, axis=_axis(program))
-    return Batch(cut(x), cut(y), count, mask)
+    return Batch(cut(x), cut(y), *_counted(program, task, place))
+
+
+def _counted(program: Program, task: Task, place: Array) -> tuple[Array, Array | None]:
+    """How many rows of the batch from `place` on count, and which (None = all)."""
+    if not program.masked or program.order == "replacement":
+        return jnp.int32(program.batch), None
+    count = jnp.minimum(program.batch, task.n - place)
+    return count, jnp.arange(program.batch) < count
 
 
 def short_batch(program: Program, x: Array, y: Array) -> Batch:

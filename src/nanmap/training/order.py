@@ -9,9 +9,9 @@ from nanmap.models.base import Array
 INDEX_BITS = 12  # of a 32-bit key, for up to 4096 rows; among the other 20 eight pairs of 4096 rows are equal
 
 
-def order_key(seed: int) -> np.ndarray:
-    """`training.seed` as a raw key of `jax.random`, uint32 `[2]`. The start draws from the seed by a generator of its own."""
-    return np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
+def order_key(seed: int | np.ndarray) -> np.ndarray:
+    """`training.seed` as a raw key of `jax.random`, uint32 `[…, 2]`. The start draws from the seed by a generator of its own."""
+    return np.stack([np.asarray(seed) >> 32, np.asarray(seed) & 0xFFFFFFFF], -1).astype(np.uint32)
 
 
 def epoch_order(key: Array, epoch: Array, n: Array, capacity: int) -> Array:
@@ -31,8 +31,12 @@ def epoch_order(key: Array, epoch: Array, n: Array, capacity: int) -> Array:
     return jax.lax.sort((index >= n, bits, index.astype(jnp.int32)), num_keys=2)[2]
 
 
-def replacement_rows(key: Array, step: Array, n: Array, batch: int) -> Array:
-    """Rows of one update drawn with replacement, int32 `[batch]`: a slice of one stream of draws per seed."""
-    place = step.astype(jnp.uint32) * jnp.uint32(batch) + jnp.arange(batch, dtype=jnp.uint32)
+def replacement_rows(key: Array, step: Array, n: Array, batch: int, count: int | None = None) -> Array:
+    """Rows of an update drawn with replacement, int32 `[batch]`: a slice of one stream of draws per seed.
+
+    Args:
+        count: how many, if not `batch`: those of the updates that follow come behind.
+    """
+    place = step.astype(jnp.uint32) * jnp.uint32(batch) + jnp.arange(count or batch, dtype=jnp.uint32)
     bits = jax.vmap(lambda index: jax.random.bits(jax.random.fold_in(key, index), (), jnp.uint32))(place)
     return (bits % n.astype(jnp.uint32)).astype(jnp.int32)

@@ -1,0 +1,141 @@
+"""Files of a run folder: written whole or not at all, and never through a link that leads out of it."""
+
+import hashlib
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import BinaryIO
+
+from nanmap.errors import RunFolderError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+TEMPORARY = ".tmp"
+UNFINISHED = re.compile(r".+\.[0-9a-f]{8}")  # what `Replacing` calls a file until it is whole
+NAME = re.compile(r"\w[\w .=+-]{0,199}")  # of a file that settings may name: no way into another folder, no hidden file
+LETTERS = "letters, digits, blanks and . = + - _, at most 200, the first a letter or digit"
+
+
+def is_plain(name: str) -> bool:
+    """Whether a file may be called so: a name alone, of letters that no system or shell takes for something else.
+
+    >>> is_plain("outcome_x=1.png"), is_plain("../x.png"), is_plain(".png")
+    (True, False, False)
+    """
+    return NAME.fullmatch(name) is not None and len(name.encode("utf-8", "surrogatepass")) <= 240
+
+
+def within(root: Path, path: Path) -> Path:
+    """The same path, if no link stands between the run folder and it.
+
+    Raises:
+        RunFolderError: one does; what is behind it is not the run's.
+    """
+    for each in (path, *path.parents):
+        if each == root:
+            break
+        if each.is_symlink():
+            raise RunFolderError(
+                "is a symbolic link: a run folder holds its own files only",
+                file=each,
+                mend=f"put the files themselves there, or link the whole folder {root}",
+            )
+    return path
+
+
+class Replacing:
+    """A file to write to, flushed and moved over the target once the block ends without an error.
+
+    It is made in a folder of its own: where the rows stand, readers find whole files only.
+
+    Args:
+        root: the run folder.
+        target: where the file goes; its folder is made.
+    """
+
+    def __init__(self, root: Path, target: Path) -> None:
+        self.target = within(root, target)
+        self.temporary = within(root, root / TEMPORARY) / f"{target.name}.{secrets.token_hex(4)}"
+
+    def __enter__(self) -> BinaryIO:
+        for folder in (self.target.parent, self.temporary.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._file = self.temporary.open("xb")
+        take(self._file)
+        return self._file
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        try:
+            with self._file as file:
+                file.flush()
+                os.fsync(file.fileno())
+            if kind is None:
+                os.replace(self.temporary, self.target)
+                _flush_folder(self.target.parent)
+        finally:
+            self.temporary.unlink(missing_ok=True)
+
+
+class Lock:
+    """Held by who writes a part of a run folder, until it lets go or its process ends, however that may be.
+
+    Args:
+        root: the run folder.
+        part: its name; each part has a lock of its own, and readers need none.
+    """
+
+    def __init__(self, root: Path, part: str) -> None:
+        folder = within(root, root / TEMPORARY)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = within(root, folder / f"{part}.lock").open("ab")
+        if take(self._file) is False:
+            self._file.close()
+            mend = "wait until it has ended, or write elsewhere with --out"
+            raise RunFolderError(f"another run is writing its {part}", file=root, mend=mend)
+
+    def release(self) -> None:
+        """Lets others write."""
+        self._file.close()
+
+
+def take(file: BinaryIO) -> bool | None:
+    """Locks an open file for as long as it is open. False if somebody else holds it, None where there are no such locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some file systems over a network
+        return None
+    return True
+
+
+def remove_unfinished(root: Path) -> None:
+    """Removes what interrupted writes left. What another process is writing at the moment is locked, and stays."""
+    for left in within(root, root / TEMPORARY).glob("*"):
+        if UNFINISHED.fullmatch(left.name) and left.is_file() and not left.is_symlink():
+            with left.open("rb") as file:
+                if take(file):
+                    left.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file's content, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush_folder(folder: Path) -> None:
+    """So that a loss of power does not take back that a file is there. Not every system opens folders."""
+    if os.name != "posix":
+        return
+    entry = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(entry)
+    finally:
+        os.close(entry)

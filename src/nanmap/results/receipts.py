@@ -1,0 +1,54 @@
+"""What nanmap wrote into a part of a run folder: of each file its SHA-256, apart from it, so that neither goes with the other."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nanmap.results.files import Replacing, is_plain, sha256_of, within
+
+
+class Receipts:
+    """The receipts of a part, in `receipts/<part>` of the run folder; folders of earlier versions have none.
+
+    Args:
+        part: the folder whose files they are of.
+    """
+
+    def __init__(self, part: Path) -> None:
+        self.part, self.root = part, part.parent
+        self.folder = self.root / "receipts" / part.name
+
+    def write(self, name: str, sha256: str, facts: Mapping[str, Any] | None = None) -> None:
+        """Says what the file of this name holds."""
+        told = {"file": f"{self.part.name}/{name}", "sha256": sha256, **(facts or {})}
+        with Replacing(self.root, self._file(name)) as file:
+            file.write((json.dumps(told, indent=2, ensure_ascii=False) + "\n").encode())
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """What is said of a file; None if nothing is, and no word if it cannot be read."""
+        file = within(self.root, self._file(name))
+        try:
+            told = json.loads(file.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            return {}
+        return told if isinstance(told, dict) else {}
+
+    def fits(self, name: str) -> bool | None:
+        """Whether the file is what was written, to the byte; None where no receipt says what that was."""
+        told, file = self.read(name), self.part / name
+        return None if told is None else file.is_file() and sha256_of(file) == told.get("sha256")
+
+    def names(self) -> list[str]:
+        """The files that there are receipts of."""
+        found = (path.name.removesuffix(".json") for path in self.folder.glob("*.json"))
+        return sorted(filter(is_plain, found))
+
+    def remove(self, name: str) -> None:
+        """Forgets a file."""
+        within(self.root, self._file(name)).unlink(missing_ok=True)
+
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{name}.json"
