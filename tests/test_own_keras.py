@@ -13,7 +13,7 @@ import pytest
 
 import nanmap
 from nanmap.engine import LocalEngine
-from nanmap.models.own import keras_model
+from nanmap.models.own import keras_model, live, spec
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's variables
 
@@ -109,6 +109,18 @@ def test_a_fitted_model_goes_on_from_its_weights_and_stays_as_it_is(dense: Any, 
     np.testing.assert_allclose(losses(report), fitted(model), rtol=1e-5)
 
 
+def test_a_model_that_gives_nan_gives_it_in_the_same_epoch(keras: Any, engine: LocalEngine) -> None:
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.01), "mse")
+    x = np.arange(1, 21, dtype=np.float32)
+    report = nanmap.run(nanmap.from_keras(model), x=x, y=x / 2, epochs=150, engine=engine)
+    told = np.array(model.fit(x, x / 2, epochs=150, shuffle=False, verbose=0).history["loss"])
+    ours = np.array(losses(report))  # up to the epoch whose update makes the NaN, which the next one's loss shows
+    assert len(ours) == np.isnan(told).argmax() == report.row["first_nan_step"] + 1
+    assert 40 < np.isinf(told).argmax() == np.isinf(ours).argmax() < len(ours)
+
+
 def test_dropout_drops_what_keras_drops_and_other_seeds_drop_otherwise(dense: Any, engine: LocalEngine) -> None:
     model = dense(dropout=0.25)
     given = nanmap.from_keras(model)
@@ -190,6 +202,24 @@ def test_what_a_model_is_does_not_hang_on_what_was_made_before_it(keras: Any, de
     assert nanmap.from_keras(one) != nanmap.from_keras(dense(dropout=0.1, seed=2))
     assert nanmap.from_keras(one)["model"] != nanmap.from_keras(dense(dropout=0.2))["model"]
     assert nanmap.from_keras(one)["model"]["kind"].endswith(":sequential")
+
+
+def test_how_a_factory_draws_is_part_of_the_run(
+    keras: Any, tmp_path: Path, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its trace does not say, where what the factory imports has changed."""
+    file = tmp_path / "net.py"
+    layer = 'keras.layers.Dense(2, kernel_initializer=os.environ["KERNEL"])'
+    file.write_text(f"import os\nimport keras\n\n\ndef build():\n    return keras.Sequential([{layer}])\n")
+    settings = {"model": f"python:{file}:build", "x": X, "y": Y, "epochs": 1, "out": tmp_path / "swept"}
+    sweep = lambda: nanmap.sweep(None, {"learning_rate": [0.1]}, **settings, allow_python=True, engine=engine)  # noqa: E731
+    monkeypatch.setenv("KERNEL", "zeros")
+    sweep()
+    monkeypatch.setenv("KERNEL", "ones")
+    live.live.cache_clear()
+    spec._own_model.cache_clear()
+    with pytest.raises(nanmap.InputError, match="code that the network is made of changed"):
+        sweep()
 
 
 def test_settings_are_read_as_they_were_written(keras: Any, dense: Any) -> None:
@@ -357,3 +387,19 @@ def test_a_folder_asks_for_the_model_that_it_cannot_keep(
     assert done.returncode == 2
     assert "was held by a program in Python alone" in done.stderr
     assert "model=sequential" in done.stderr
+
+
+def test_the_example_runs(keras: Any, tmp_path: Path, command: Callable[..., Any]) -> None:
+    copied = command("examples", "own/keras_model", "--out", ".", cwd=tmp_path)
+    assert copied.stdout.splitlines()[-1] == "next: nanmap sweep sweeps/own/keras_model.toml --allow-python"
+    small = [
+        "axes.batch_size.values=[64]",
+        "axes.learning_rate.values=[0.1]",
+        "axes.seed.range=[0,1]",
+        "training.steps=150",
+    ]
+    settings = [word for each in small for word in ("--set", each)]
+    done = command("sweep", "sweeps/own/keras_model.toml", "--allow-python", "--no-maps", *settings, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (row,) = nanmap.Result(tmp_path / "results/keras_model").to_pandas().itertuples()
+    assert row.val_accuracy > 0.8

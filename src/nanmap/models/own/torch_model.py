@@ -96,8 +96,7 @@ def values_of(module: Any) -> tuple[Arrays, Arrays]:
     for name, each in module.named_parameters():
         (trained if each.requires_grad else kept)[name] = each.detach().cpu().numpy().copy()
     for name, each in module.named_buffers():
-        values = each.detach().cpu().numpy().copy()
-        kept[name] = values.astype(np.int32) if values.dtype == np.int64 else values
+        kept[name] = each.detach().cpu().numpy().copy()
     return trained, kept
 
 
@@ -158,7 +157,6 @@ def _called(
     watched = _watched(module)
     modes = [(part, part.training) for part in watched.modules()]
     with _TRACING, ExitStack() as stack:
-        stack.enter_context(torch.no_grad())  # JAX takes the gradient
         stack.enter_context(env.override_property(prng=jax.random.key(0) if key is None else key))
         stack.enter_context(env)
         statistics = _statistics(module, stack) if training else {}
@@ -197,18 +195,20 @@ def _statistics(module: Any, stack: ExitStack) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, part in module.named_modules():
         if isinstance(part, torch.nn.modules.batchnorm._BatchNorm) and part.track_running_stats:
-            handle = part.register_forward_pre_hook(_noted(found, f"{name}." if name else ""))
+            handle = part.register_forward_pre_hook(_noted(found, f"{name}." if name else "", part.momentum))
             stack.callback(handle.remove)
+            stack.callback(setattr, part, "momentum", part.momentum)
+            part.momentum = 0.0  # under None its `forward` asks for the count itself, which a trace does not have
     return found
 
 
-def _noted(found: dict[str, Any], prefix: str) -> Callable[[Any, Any], None]:
+def _noted(found: dict[str, Any], prefix: str, momentum: float | None) -> Callable[[Any, Any], None]:
     def note(part: Any, given: Any) -> None:
         """As `torch.nn.functional.batch_norm` updates them; the variance is that of a sample."""
         (x,) = given
         axes = [axis for axis in range(x.ndim) if axis != 1]
         count = found.get(f"{prefix}num_batches_tracked", part.num_batches_tracked) + 1
-        share = 1 / count if part.momentum is None else part.momentum
+        share = 1 / count if momentum is None else momentum
         measured = {"running_mean": x.mean(axes), "running_var": x.var(axes, unbiased=True)}
         for name, value in measured.items():
             before = found.get(prefix + name, getattr(part, name))
