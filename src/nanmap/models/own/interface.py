@@ -64,6 +64,7 @@ class Adapted:
         reads: which of `numbers`, `key` and `training` it looks at.
         package: the framework, as its package is called; None of plain JAX.
         seeded: whether another seed may start elsewhere.
+        drawn: `seed → (parameters, state)` on the host, in place of `init`, where that cannot be traced.
     """
 
     init: Callable[[Array, Array], tuple[Tree, Tree]]
@@ -72,3 +73,4 @@ class Adapted:
     reads: frozenset[str] = frozenset()
     package: str | None = None
     seeded: bool = True
+    drawn: Callable[[int], tuple[Tree, Tree]] | None = None
