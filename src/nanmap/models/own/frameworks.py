@@ -7,7 +7,6 @@ from typing import Any
 from nanmap.models.own.interface import Adapted, Array, Tree
 
 Again = Callable[[Array], Any]  # calls the factory with another key
-Anew = Callable[[], Any]  # calls it once more
 ROWS = "batch"  # the axis of an Equinox module's rows, as in Equinox's own examples
 WHILE_TRAINING = (
     "train",
@@ -17,13 +16,12 @@ WHILE_TRAINING = (
 OUTSIDE = ("deterministic", "use_running_average")
 
 
-def of_module(made: Any, again: Again | None, anew: Anew | None) -> Adapted | None:
+def of_module(made: Any, again: Again | None) -> Adapted | None:
     """A module of a framework; None for anything else.
 
     Args:
         made: what the factory returned.
         again: makes another one from a key, where the factory takes one.
-        anew: calls the factory once more.
     """
     module, state = made if _is_stateful_equinox(made) else (made, None)
     if _descends(module, "equinox", "Module"):
@@ -32,10 +30,6 @@ def of_module(made: Any, again: Again | None, anew: Anew | None) -> Adapted | No
         return _of_linen(made)
     if _descends(made, "flax.nnx", "Module"):
         return _of_nnx(made, again)
-    if _descends(made, "keras", "Model"):
-        from nanmap.models.own.keras_model import of_keras
-
-        return of_keras(made, anew)
     return None
 
 

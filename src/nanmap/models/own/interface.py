@@ -64,7 +64,6 @@ class Adapted:
         reads: which of `numbers`, `key` and `training` it looks at.
         package: the framework, as its package is called; None of plain JAX.
         seeded: whether another seed may start elsewhere.
-        drawn: `seed → (parameters, state)` on the host, in place of `init`, where that cannot be traced.
     """
 
     init: Callable[[Array, Array], tuple[Tree, Tree]]
@@ -73,4 +72,3 @@ class Adapted:
     reads: frozenset[str] = frozenset()
     package: str | None = None
     seeded: bool = True
-    drawn: Callable[[int], tuple[Tree, Tree]] | None = None

@@ -17,7 +17,7 @@ from nanmap.config.code import Code
 from nanmap.errors import InputError, did_you_mean
 from nanmap.models.base import Array, Form
 from nanmap.models.own.adapters import adapted
-from nanmap.models.own.frameworks import Again, Anew
+from nanmap.models.own.frameworks import Again
 from nanmap.models.own.interface import Adapted, Tree
 from nanmap.models.own.source import function_of, source_digest, told
 
@@ -77,14 +77,12 @@ class Live:
 
         on_host = jax.default_device(jax.local_devices(backend="cpu")[0])
         with jax.enable_x64(False), on_host, told(self.source, KEY, "while it drew its parameters"):
-            drawn = [jax.tree.map(np.asarray, self._drawn(seed)) for seed in seeds]
+            drawn = [jax.tree.map(np.asarray, self._start(key_of(seed))) for seed in seeds]
         return jax.tree.map(lambda *each: np.stack(each), *drawn)
 
-    def _drawn(self, seed: int) -> tuple[Arrays, Arrays]:
-        if self.adapted.drawn is None:
-            made: tuple[Arrays, Arrays] = _compiled_start(self)(key_of(seed))
-            return made
-        return self.flat(*self.adapted.drawn(seed))
+    @property
+    def _start(self) -> Any:
+        return _compiled_start(self)
 
     def start(self, key: Array) -> tuple[Arrays, Arrays]:
         """What `init` gives for a key, as the house holds it."""
@@ -168,16 +166,16 @@ def live(source: str, arguments: str, sha: str, batch: int, inputs: Form, rewrit
 
     if source_digest(source, KEY) != sha:
         raise InputError("changed while it was trained", file=Code.of(source).place, key=KEY)
-    made, again, anew = _made(source, json.loads(arguments))
+    made, again = _made(source, json.loads(arguments))
     with told(source, KEY, "while its network was looked at"):
-        found = adapted(made, again, anew)
+        found = adapted(made, again)
     if found is None:
         raise InputError(
             f"returned {_article(type(made).__name__)}, which is no network",
             file=Code.of(source).place,
             key=KEY,
             value=Code.of(source).name,
-            allowed="a pair (init, apply), a nanmap.Model, a module of Equinox or Flax, a Keras model",
+            allowed="a pair (init, apply), a nanmap.Model, an Equinox module, a Flax module",
         )
     with told(source, KEY, "while it was initialised"):
         trees = jax.eval_shape(lambda x: found.init(jax.random.key(0), x), zeros(batch, inputs))
@@ -259,8 +257,8 @@ def _compiled_start(found: Live) -> Any:
     return jax.jit(found.start)
 
 
-def _made(source: str, arguments: dict[str, Any]) -> tuple[Any, Again | None, Anew]:
-    """What the factory returns; where it takes a `key` how to call it with another one; and how to call it once more."""
+def _made(source: str, arguments: dict[str, Any]) -> tuple[Any, Again | None]:
+    """What the factory returns, and where it takes a `key` how to call it with another one."""
     import jax
 
     code, factory = Code.of(source), function_of(source, KEY)
@@ -287,9 +285,9 @@ def _made(source: str, arguments: dict[str, Any]) -> tuple[Any, Again | None, An
             raise InputError(f"is missing: `{code.name}` asks for it", key=f"model.arguments.{each.name}", mend=mend)
     with told(source, KEY, "while it made the network"):
         if not keyed:
-            return factory(**arguments), None, partial(factory, **arguments)
+            return factory(**arguments), None
         again = lambda key: factory(**arguments, key=key)  # noqa: E731
-        return again(jax.random.key(0)), again, partial(again, jax.random.key(0))
+        return again(jax.random.key(0)), again
 
 
 def _checked(found: Live, made: tuple[Array, Arrays]) -> tuple[Array, Arrays]:

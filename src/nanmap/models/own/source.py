@@ -3,7 +3,6 @@
 import hashlib
 import importlib
 import importlib.util
-import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -95,9 +94,6 @@ def _of_file(code: Code, key: str) -> ModuleType:
         near = nearest(file.name, [other.name for other in file.parent.glob("*.py")])
         mend = f"did you mean `{near}`?" if near else None
         raise InputError("no such file", file=file, key=key, mend=mend)
-    os.environ.setdefault(
-        "KERAS_BACKEND", "jax"
-    )  # the one that can be traced here; Keras looks once, as it is imported
     with told(str(code), key, "while it was imported"):
         return _imported(file, hashlib.sha256(file.read_bytes()).hexdigest())
 
