@@ -20,9 +20,11 @@ from nanmap.config import build_config
 from nanmap.data import Rows, load_rows
 from nanmap.data.given import GivenArrays, give, held, read_given, with_arrays
 from nanmap.errors import InputError
+from nanmap.plan import Plan, make_sweep, notices
 
 SIZES, PRICES = [1.5, 2.0, 3.5, 4.0], [10, 20, 30, 40]
 TOWNS = ["Oslo", None, "Bern", "Oslo"]
+TWO = [1, 2]
 
 
 def rows_of(x: Any, y: Any, loss: str = "mse", **data: Any) -> Rows:
@@ -83,6 +85,7 @@ NUMBERS = {
     "pandas with row names": pd.Series(SIZES, index=list("dcba")),
     "pandas of nullable numbers": pd.Series(SIZES, dtype="Float64"),
     "Polars": pl.Series(SIZES),
+    "an array of Arrow": pa.array(SIZES),
     "Arrow": pa.chunked_array([SIZES[:1], SIZES[1:]]),
     "a frame": pd.DataFrame({"size": SIZES}),
     "a frame of Polars": pl.DataFrame({"size": SIZES}),
@@ -90,6 +93,7 @@ NUMBERS = {
     "a frame of anybody": Frame(),
     "a mapping": {"size": SIZES},
     "records": np.array([(each,) for each in SIZES], [("size", "f4")]),
+    "long doubles": np.array(SIZES, np.longdouble),
     "decimals": pd.Series([decimal.Decimal(str(each)) for each in SIZES]),
     "Fortran's order": np.asfortranarray(np.array(SIZES)[:, None]),
     "the other byte order": np.array(SIZES, ">f8"),
@@ -134,11 +138,19 @@ def test_columns_of_a_frame_keep_their_names_and_are_encoded_as_those_of_a_file(
     assert digest(FRAMES[held_by], y) == digest(FRAMES["Polars"], y)
 
 
+def test_a_query_of_duckdb_is_a_frame() -> None:
+    duckdb = pytest.importorskip("duckdb")
+    with duckdb.connect() as connection:
+        rows = rows_of(connection.from_arrow(FRAMES["Arrow"]), PRICES, missing="keep")
+    assert rows == rows_of(FRAMES["Arrow"], PRICES, missing="keep")
+
+
 SETTINGS: list[tuple[str, dict[str, Any], Any]] = [
     ("mse", {}, [1.0, 2.0, 4.0, 8.0]),
     ("mse", {"scale_inputs": "standard", "scale_targets": "minmax", "validation_split": 0.25}, [1.0, 2.0, 4.0, 8.0]),
     ("mse", {"scale_targets": "maxabs"}, [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]]),
     ("softmax_cross_entropy", {"target_kind": "class"}, ["a", "b", "c", "a"]),
+    ("softmax_cross_entropy", {"target_kind": "class"}, ["a", "b", "b", "a"]),
     ("softmax_cross_entropy", {"target_kind": "class"}, [[0.5, 0.5], [1, 0], [0, 1], [0.25, 0.75]]),
     ("sigmoid_cross_entropy", {"target_kind": "class"}, [7, 5, 7, 5]),
     ("sigmoid_cross_entropy", {}, [0.0, 1.0, 1.0, 0.5]),
@@ -182,11 +194,29 @@ def test_categories_that_a_frame_declares_are_taken_as_such() -> None:
     for codes in (
         pd.Series(["0150", "3012", "0150"], dtype="category"),
         pl.Series(["0150", "3012", "0150"], dtype=pl.Categorical),
+        pa.array(["0150", "3012", "0150"]).dictionary_encode(),
+        pa.array(["0150", "3012", "0150"]).dictionary_encode(),
     ):
         assert rows_of({"zip": codes}, [1, 2, 3]).features == ("zip=0150", "zip=3012")
     with pytest.raises(InputError, match="numbers stored as text"):
         rows_of({"zip": ["0150", "3012", "0150"]}, [1, 2, 3])
     assert rows_of({"flat": pd.Series([3, 1, 3], dtype="category")}, [1, 2, 3]).features == ("flat=1", "flat=3")
+
+
+def test_true_and_false_stay_so_with_gaps_and_records_keep_their_names() -> None:
+    rows = rows_of({"new": [True, None, False]}, [1, 2, 3], missing="keep")
+    assert "new: true and false as 1 and 0, 1 missing" in rows.report
+    assert rows.sources[0].numbers("true") == [1.0]
+    records = np.array([(1, 2.5), (3, 4.5)], [("rooms", "i4"), ("size", "f4")])
+    rows = rows_of(records, TWO)
+    assert (rows.features, rows.inputs.tolist()) == (("rooms", "size"), [[1, 2.5], [3, 4.5]])
+
+
+def test_a_column_of_the_frame_may_be_the_target() -> None:
+    houses = {"size": [1.0, 2.0], "price": [10, 20], "rooms": [3, 4]}
+    rows = rows_of(houses, "price")
+    assert (rows.features, rows.targets.tolist()) == (("size", "rooms"), [[10], [20]])
+    assert rows == rows_of({"size": [1.0, 2.0], "rooms": [3, 4]}, {"price": [10, 20]})
 
 
 def test_the_report_names_the_target_as_its_column() -> None:
@@ -195,7 +225,6 @@ def test_the_report_names_the_target_as_its_column() -> None:
     assert any("target price (x − 0) / 40" in line for line in rows.report)
 
 
-TWO = [1, 2]
 MISTAKES: dict[str, tuple[Any, Any, dict[str, Any], list[str]]] = {
     "no y": (TWO, None, {}, ["y: is missing beside x"]),
     "no x": (None, TWO, {}, ["x: is missing beside y"]),
@@ -212,6 +241,9 @@ MISTAKES: dict[str, tuple[Any, Any, dict[str, Any], list[str]]] = {
     "targets of three": (TWO, np.ones((2, 3, 4)), {}, ["y: has too many dimensions", "y.reshape(len(y), -1)"]),
     "ragged": ([[1, 2], [3]], TWO, {}, ["x: cannot be read as an array", "got 'list'"]),
     "a file's name": ("rows.csv", TWO, {}, ["x: expects an array, not a name", "data.path"]),
+    "no such target": ({"a": TWO, "price": TWO}, "pirce", {}, ["y: is no column of x (got 'pirce')", "`price`"]),
+    "nothing but the target": ({"a": TWO}, "a", {}, ["x: has no column beside the target"]),
+    "a name for an array's column": (TWO, "a", {}, ["y: names a column, but x has no names"]),
     "a path": (Path("rows.csv"), TWO, {}, ["x: expects an array, not a name"]),
     "a number": (3, TWO, {}, ["x: expects an array with a row per example (got 'int')"]),
     "a generator": ((each for each in TWO), TWO, {}, ["row per example (got 'generator')"]),
@@ -253,6 +285,12 @@ MISTAKES: dict[str, tuple[Any, Any, dict[str, Any], list[str]]] = {
     ),
     "a word in an array": (np.array([[1, 2], [3, "much"]], object), TWO, {}, ["`x[1]` is numeric but row 1", "'much'"]),
     "numbers as text": (np.array([["1"], ["2"]]), TWO, {}, ["column `x[0]` holds numbers stored as text"]),
+    "labels that are not said to be some": (
+        TWO,
+        TWO,
+        {"loss": "softmax_cross_entropy"},
+        ["always 1", "encodes labels"],
+    ),
     "texts to predict": (TWO, ["a", "b"], {}, ["column `y` is the target and holds text", "target_kind"]),
     "one class": (TWO, ["a", "a"], {"target_kind": "class"}, ["column `y` has a single class"]),
     "no such column": (
@@ -269,7 +307,7 @@ MISTAKES: dict[str, tuple[Any, Any, dict[str, Any], list[str]]] = {
 def test_what_cannot_be_trained_on_is_told(mistake: str) -> None:
     x, y, data, said = MISTAKES[mistake]
     with pytest.raises(InputError) as error:
-        rows_of(x, y, "sigmoid_cross_entropy" if "target_kind" in data else "mse", **data)
+        rows_of(x, y, **({"loss": "sigmoid_cross_entropy"} if "target_kind" in data else {}) | data)
     for words in said:
         assert words in str(error.value)
 
@@ -297,6 +335,7 @@ def test_the_digest_is_that_of_the_content() -> None:
     x, y = np.arange(6.0).reshape(3, 2), np.arange(3)
     whole = digest(x, y)
     assert whole == digest(x.copy(order="F"), y) == digest(x.astype(">f8"), y) == digest(x.tolist(), y.tolist())
+    assert digest(x.astype(np.longdouble), y) == whole
     others = [
         digest(np.add(x, [[0, 0], [0, 0], [0, 1e-12]]), y),
         digest(x.astype(np.float32), y),
@@ -334,8 +373,8 @@ def test_what_a_file_keeps_is_what_was_given(name: str, tmp_path: Path) -> None:
     path = tmp_path / "kept.npz"
     np.savez(path, **given.arrays)
     settings = {"missing": "keep", "target_kind": "class"}
-    rows = rows_of(KEPT[name], y, "sigmoid_cross_entropy", **settings)
-    tree = with_arrays({"data": settings, "loss": {"kind": "sigmoid_cross_entropy"}, "training": {"epochs": 1}}, given)
+    rows = rows_of(KEPT[name], y, "softmax_cross_entropy", **settings)
+    tree = with_arrays({"data": settings, "loss": {"kind": "softmax_cross_entropy"}, "training": {"epochs": 1}}, given)
     assert read_given(str(path), given.digest).digest == given.digest
     del given
     gc.collect()
@@ -392,3 +431,13 @@ def test_no_framework_is_imported_that_the_program_does_not_use() -> None:
     loaded = set(done.stdout.split())
     assert "numpy" in loaded
     assert not loaded & {"jax", "torch", "polars", "pandas", "pyarrow", "tensorflow"}
+
+
+def test_what_acts_on_arrays_is_not_said_to_be_idle() -> None:
+    given = give(FRAMES["pandas"], PRICES)
+    data = {"missing": "keep", "columns": ["size", "town"], "categorical": "codes", "scale_inputs": "standard"}
+    tree = with_arrays({"data": data, "training": {"epochs": 1}}, given)
+    told = notices(Plan(make_sweep(tree, [])))
+    assert not any("no effect" in sentence for sentence in told)
+    idle = make_sweep(tree, [{"key": "data.n", "values": [3, 4]}])
+    assert any("`arrays` data has no such setting" in sentence for sentence in notices(Plan(idle)))

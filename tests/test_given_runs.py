@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 import nanmap
@@ -48,6 +49,11 @@ def test_a_training_on_arrays_is_that_on_a_file_of_them(npz, engine) -> None:
     given = nanmap.run(TREE, x=np.asfortranarray(X), y=Y, engine=engine)
     filed = nanmap.run(TREE | {"data": {"kind": "npz", "path": npz(x=X, y=Y)}}, engine=engine)
     assert given.row == filed.row
+    settings = {"learning_rate": 1e3, "engine": engine}
+    given, filed = nanmap.run(TREE, x=X, y=Y, **settings), nanmap.run(filed.config, **settings)
+    gc.collect()
+    assert given.remedy == filed.remedy != {}  # which tries other settings, on the same rows
+    assert given.evidence == filed.evidence
     assert given.config.data.kind == "arrays"
 
 
@@ -62,6 +68,16 @@ def test_predictions_take_the_columns_of_the_frame(engine) -> None:
     tree = {"training": {"epochs": 300}, "optimizer": {"learning_rate": 0.1}}
     report = nanmap.run(tree, x=FRAME, y=PRICE, predict=[[2.0, "Oslo"]], engine=engine)
     assert report.predictions == pytest.approx([5.0], abs=0.05)
+    by_name = FRAME[["town", "size"]]
+    for asked in (by_name, pl.DataFrame(by_name.to_dict("list")), by_name.to_dict("records")):
+        report = nanmap.run(tree, x=FRAME, y=PRICE, predict=asked, engine=engine)
+        assert report.predictions == pytest.approx(PRICE.tolist(), abs=0.05)
+    for row, told in (
+        ({"size": 2.0}, r"has no value for a column \(got \{'size': 2.0\}\)\s+mend: 'town': …"),
+        ({"size": 2.0, "twon": "Oslo"}, r"is no input column \(got 'twon'\)[\s\S]*did you mean `town`"),
+    ):
+        with pytest.raises(InputError, match=told):
+            nanmap.run(tree, x=FRAME, y=PRICE, predict=[row], engine=engine)
     with pytest.raises(InputError, match=r"`Rome` is no category of town \(Bern or Oslo\)"):
         nanmap.run(tree, x=FRAME, y=PRICE, predict=[[2.0, "Rome"]], engine=engine)
 
@@ -75,10 +91,15 @@ def test_arrays_take_the_place_of_a_config_file_s_rows(tmp_path: Path, engine, m
         'config = "c.toml"\n[[axes]]\nkey = "optimizer.learning_rate"\nvalues = [0.01, 0.1, 1e3]\n'
     )
     Path("bare.toml").write_text("[training]\nepochs = 3\nbatch_size = 4\n")
+    Path("rowless.toml").write_text(Path("s.toml").read_text().replace("c.toml", "bare.toml"))
     rows = sweep(None, engine).to_pandas()
     assert nanmap.run("c.toml", x=X, y=Y, engine=engine).row["loss_final"] == rows.loss_final[0]
     assert nanmap.run("bare.toml", x=X, y=Y, engine=engine).row["loss_final"] == rows.loss_final[0]
-    for given, axes, path in (("s.toml", None, "results/s"), ("c.toml", RATES, "results/c")):
+    for given, axes, path in (
+        ("s.toml", None, "results/s"),
+        ("rowless.toml", None, "results/rowless"),
+        ("c.toml", RATES, "results/c"),
+    ):
         result = nanmap.sweep(given, axes, x=X, y=Y, engine=engine)
         assert result.path == Path(path)
         assert result.to_pandas().equals(rows)
@@ -127,6 +148,8 @@ def test_a_folder_keeps_the_arrays_and_is_continued_with_them_alone(tmp_path: Pa
     ) as error:
         sweep(out, engine, y=Y + 1)
     assert "--" not in str(error.value)
+    with pytest.raises(RunFolderError, match=r"training.epochs was 3, now 4\s+mend: fresh=True"):
+        sweep(out, engine, epochs=4)
     assert [each.name for each in (out / "inputs").iterdir()] == [kept.name]
     other = sweep(out, engine, y=Y + 1, fresh=True)
     assert not kept.exists()
@@ -189,6 +212,8 @@ def test_edges_are_searched_on_arrays_and_stand_beside_a_sweep_on_others(tmp_pat
     tree = {"training": {"epochs": 20, "batch_size": 12, "dtype": "float64"}}
     edges = nanmap.edge(tree, axes, x=X, y=Y, tolerance=1e-3, engine=engine)
     (edge,) = edges.edge().itertuples()
+    alone = nanmap.edge(x=X, y=Y, epochs=20, batch_size=12, dtype="float64", tolerance=1e-3, engine=engine)
+    assert alone.edge().edge_learning_rate[0] == pytest.approx(edge.edge_learning_rate, rel=2e-3)
     design = np.column_stack([X, np.ones(12)])
     assert edge.edge_learning_rate == pytest.approx(2 / np.linalg.eigvalsh(2 / 12 * design.T @ design).max(), rel=2e-3)
     place = edges.path
@@ -230,7 +255,9 @@ def test_a_map_says_that_it_shows_arrays(engine) -> None:
         (lambda: nanmap.run(TREE, x=X), "y: is missing beside x"),
         (lambda: nanmap.sweep(TREE, RATES, y=Y), "x: is missing beside y"),
         (lambda: nanmap.edge(TREE, RATES, x=X, y=Y[1:]), "`x` has 12 rows and `y` 11"),
-        (lambda: nanmap.run(), r"config: expects a config[\s\S]*x=… and y=…"),
+        (lambda: nanmap.run(), r"config: expects a config[\s\S]*by name: x=…, y=…"),
+        (lambda: nanmap.sweep(X, Y), r"config: expects a config[\s\S]*by name: x=…, y=…"),
+        (lambda: nanmap.run(X), r"config: expects a config[\s\S]*by name: x=…, y=…"),
         (lambda: nanmap.run(x=X, y=Y), r"training.epochs: give the budget"),
         (
             lambda: nanmap.run(Plan(make_sweep(TREE | {"data": {"kind": "line", "n": 3}}, [])), x=X, y=Y),

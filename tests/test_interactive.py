@@ -64,6 +64,35 @@ def test_sweeps_and_searches_pass_their_progress_on(
     assert heard[1] is None
 
 
+def test_a_training_shows_its_epochs_where_somebody_waits(
+    engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("nanmap.runs.progress._can_draw", lambda: True)
+    heard: list[int] = []
+    told: dict[str, Any] = {"on_epoch": lambda number, losses: heard.append(number)}
+    report = nanmap.run(TREE, progress=True, engine=engine, **told)
+    shown = capsys.readouterr().out
+    assert "3 of 3 epochs" in shown
+    assert f"mean loss {report.epochs[-1].mean_loss:.6g}" in shown
+    assert heard == [1, 2, 3]
+    monkeypatch.delattr(sys, "ps1", raising=False)
+    nanmap.run(TREE, engine=engine)
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    nanmap.run(TREE, engine=engine, **told)
+    nanmap.run(TREE, engine=engine, progress=False)
+    assert capsys.readouterr().out == ""
+    nanmap.run(TREE, engine=engine)
+    assert "3 of 3 epochs" in capsys.readouterr().out
+
+
+def test_a_report_shows_its_outcome(engine) -> None:
+    report = nanmap.run(TREE, learning_rate=1e30, engine=engine)
+    html = report._repr_html_()
+    assert f"<b>nan</b>: {report.outcome.sentence}; {report.cause.sentence}" in html
+    assert f"loss {report.row['loss_initial']:.6g} → nan in 2 updates" in html
+    assert report.outcome.colour in html
+
+
 def test_a_bar_goes_to_its_end(engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Progress("grid", "cells", bar=True) as progress:
         nanmap.sweep(TREE, RATES, out=tmp_path, engine=engine, observer=progress)
@@ -121,6 +150,14 @@ def test_results_of_results_show_themselves_too(result: nanmap.Result) -> None:
     assert counts.to_dict() != result.to_pandas().outcome.value_counts().to_dict()
     assert all(f"{count} {name}" in (html or "") for name, count in counts.items())
     assert picture_in(nanmap.concat([result])._repr_html_()).startswith(PNG)
+
+
+def test_edges_alone_show_their_table(engine, tmp_path: Path) -> None:
+    axes = {"n": [4, 6], "learning_rate": nanmap.log(1e-3, 1, 4)}
+    edges = nanmap.edge(TREE, axes, out=tmp_path, tolerance=1e-2, engine=engine)
+    html = edges._repr_html_() or ""
+    assert re.findall(r"<th>(\w+)</th>", html) == ["n", "edge_learning_rate"]
+    assert [f"{rate:.6f}" in html for rate in edges.edge().edge_learning_rate] == [True, True]
 
 
 def axes_of(figure: Figure) -> set[str]:

@@ -157,6 +157,10 @@ def test_axes_go_by_the_same_names() -> None:
             lambda: nanmap.sweep(TREE, {"epochs": [1, 2]}, epochs=3),
             r"training.epochs: the axis `epochs` goes over it \(got 3\)",
         ),
+        (
+            lambda: nanmap.sweep(make_sweep(TREE, axis_tables({"epochs": [1, 2]})), epochs=3),
+            "the axis `epochs` goes over it",
+        ),
         (lambda: nanmap.sweep(TREE, {"data.kind": ["line"]}, x=[1], y=[1]), "data.kind: the axis `data` goes over it"),
         (
             lambda: nanmap.sweep(TREE, {"learnin_rate": [1]}),

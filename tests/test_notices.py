@@ -66,7 +66,7 @@ IDLE: dict[str, tuple[dict, str, dict]] = {
     "data.seed": ({"data": LINE | {"seed": 1}}, "no row is drawn", {"data": LINE | {"seed": 1, "inputs": "normal"}}),
     **{
         f"data.{name}": ({"data": LINE | {name: value}}, "`line`", {})
-        for name, value in {"path": "x.csv", "target": "y", "columns": ["a"], "categorical": "codes", "missing": "drop"}.items()
+        for name, value in {"path": "x.csv", "sha256": "0f", "target": "y", "columns": ["a"], "categorical": "codes", "missing": "drop"}.items()
     },
 }  # fmt: skip
 FILE_ONLY = ("data.n", "data.scale_targets")  # need a file to be idle; below

@@ -25,6 +25,8 @@ if TYPE_CHECKING:  # for editors and type checkers; while a program runs, __geta
     from nanmap.grid.shorthand import linear as linear
     from nanmap.grid.shorthand import log as log
     from nanmap.models.own.interface import Model as Model
+    from nanmap.models.own.keras_settings import from_keras as from_keras
+    from nanmap.models.own.torch_settings import from_torch as from_torch
     from nanmap.outcomes import Cause as Cause
     from nanmap.outcomes import Outcome as Outcome
     from nanmap.plan import Sweep as Sweep
@@ -51,6 +53,8 @@ _HOMES = {
     "compare": "nanmap.result",
     "concat": "nanmap.result",
     "edge": "nanmap.api",
+    "from_keras": "nanmap.models.own.keras_settings",
+    "from_torch": "nanmap.models.own.torch_settings",
     "linear": "nanmap.grid.shorthand",
     "load": "nanmap.api",
     "log": "nanmap.grid.shorthand",

@@ -2,11 +2,12 @@
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Unpack
 
 from nanmap.config import Config, build_config, config_tables, load_config, read_toml
-from nanmap.config.code import CODE_KEYS
+from nanmap.config.code import CODE_KEYS, is_held
 from nanmap.config.load import with_settings
 from nanmap.data.given import GivenArrays, give, with_arrays
 from nanmap.edges import find_edges
@@ -16,17 +17,20 @@ from nanmap.errors import InputError, typed
 from nanmap.grid.keywords import Keywords, keyword_settings
 from nanmap.grid.shorthand import Axes, axis_tables, linear, log
 from nanmap.grid.windows import Windows
+from nanmap.models.own.frameworks import in_memory
 from nanmap.models.own.given import give_code
+from nanmap.models.own.memory import ModelInMemory
 from nanmap.plan import Plan, Sweep, load_sweep, make_sweep, zoomed
 from nanmap.result import Result
 from nanmap.results.folder import RunFolder
 from nanmap.runs.observer import Observer
-from nanmap.runs.progress import watched
-from nanmap.runs.single import EpochLoss, TrainingReport, plan_one, train_one
+from nanmap.runs.progress import watched, watched_epochs
+from nanmap.runs.single import EpochLoss, Input, TrainingReport, plan_one, train_one
 from nanmap.runs.sweep import train_sweep
 
 __all__ = ["edge", "linear", "load", "log", "run", "sweep"]
 
+MODEL = "model.kind"  # which may be a model itself
 Given = Config | Sweep | Plan | str | Path | Mapping[str, Any]
 
 
@@ -64,9 +68,10 @@ def run(
     *,
     x: object = None,
     y: object = None,
-    predict: Sequence[Sequence[float | str]] = (),
+    predict: Sequence[Input] = (),
     engine: Engine | None = None,
     on_epoch: Callable[[int, EpochLoss], None] | None = None,
+    progress: bool | None = None,
     allow_python: bool = False,
     **settings: Unpack[Keywords],
 ) -> TrainingReport:
@@ -76,16 +81,18 @@ def run(
         config: a config as `load` reads it, its file, or nested tables; or the plan of a single cell.
         x, y: inputs and targets to train on, a row per example, in place of the config's `[data]`: arrays or tensors
             `[n]`, `[n, columns]` of NumPy, JAX, PyTorch and others, frames and series of pandas, Polars and Arrow, or lists.
-            Columns of a frame keep their names, and texts in them are categories, as in a file. `[data]` may still say
-            what is done to them: `scale_inputs`, `missing`, `validation_split`, …
+            Columns of a frame keep their names, and texts in them are categories, as in a file; `y` may be the name of one.
+            `[data]` may still say what is done to them: `scale_inputs`, `missing`, `validation_split`, …
         predict: inputs to predict after the training: per input a number, or the name of a category, for each column
-            of the data, in the units of the data; or a number per encoded feature.
+            of the data, in the units of the data, in their order or by their names; or a number per encoded feature. A
+            frame of such inputs will do.
         engine: trains; the devices of this process if None.
         on_epoch: called after each epoch with its number (from 1) and its losses.
+        progress: whether to show a bar; if None, where lines are typed one by one, as in a notebook, and not in scripts.
         allow_python: import code that the config names, such as a network of your own.
         settings: settings by their short names, over those of the config: `learning_rate=0.1`, `hidden=[16]`,
             `optimizer="adam"`, `training_seed=3`. A network of your own, a loss or an optimizer may be given as it is:
-            `model=build`.
+            `model=build`; so may a model of Keras or PyTorch.
 
     Returns:
         The outcome and its cause, the row that a sweep would hold, the losses of every epoch, the parameters and the
@@ -105,13 +112,16 @@ def run(
     over = _over("run", x, y, settings)
     if isinstance(config, Sweep):
         raise InputError("this is a sweep, not a config", file=config.file, key=config.name, mend="nanmap.sweep(…)")
+    predict = _inputs(predict)
     if isinstance(predict, str) or any(isinstance(row, str) or not hasattr(row, "__len__") for row in predict):
         mend = "predict=[[25.0]] predicts one input of one column"
         raise InputError("expects a list per input", key="predict", value=predict, mend=mend)
     if isinstance(config, Plan) and over:
         raise InputError("a plan has its rows and settings", key=over.key, mend="give the config that it was made of")
-    given = config if isinstance(config, Plan) else plan_one(_config(config, over), allow_python)
-    return train_one(given, predict=predict, engine=engine, on_epoch=on_epoch)
+    plan = config if isinstance(config, Plan) else plan_one(_config(config, over), allow_python)
+    with watched_epochs(progress, on_epoch, plan) as tell:
+        report = train_one(plan, predict=predict, engine=engine, on_epoch=tell)
+    return replace(report, given=over.arrays)
 
 
 def sweep(
@@ -207,7 +217,8 @@ def edge(
 
     Args:
         sweep: as for `nanmap.sweep`.
-        axes: as for `nanmap.sweep`; the axis of learning rates gives the ends between which to search.
+        axes: as for `nanmap.sweep`; the axis of learning rates gives the ends between which to search. Keywords need none:
+            they have one edge.
         x, y: as for `nanmap.sweep`.
         out: the run folder, as for `nanmap.sweep`. What a sweep wrote there is left alone.
         along: column of the axis of rates, where there are several.
@@ -235,7 +246,7 @@ def edge(
     """
     _check_count("block", block)
     over = _over("edge", x, y, settings)
-    plan = _plan(sweep, axes, over, allow_python=allow_python)
+    plan = _plan(sweep, {} if sweep is None and axes is None else axes, over, allow_python=allow_python)
     folder = _folder(out, plan.sweep, keep=not _is_for_now(sweep, over))
     with watched(progress, observer, plan.sweep.name, "edges") as told:
         find_edges(
@@ -251,11 +262,19 @@ def edge(
     return Result(folder)
 
 
+def _inputs(given: Any) -> Any:
+    """The rows of a frame by the names of its columns; anything else as it is."""
+    if hasattr(given, "to_dicts"):  # Polars
+        return given.to_dicts()
+    return given.to_dict("records") if hasattr(given, "to_dict") and hasattr(given, "columns") else given
+
+
 class _Over(NamedTuple):
-    """What was given beside a config: it goes over what the config says. Arrays are found as long as this is held."""
+    """What was given beside a config: it goes over what the config says. Arrays and a model are found as long as this is held."""
 
     arrays: GivenArrays | None
     settings: dict[str, Any]
+    model: ModelInMemory | None = None
 
     def __bool__(self) -> bool:
         return self.arrays is not None or bool(self.settings)
@@ -266,18 +285,29 @@ class _Over(NamedTuple):
         return next(iter(self.settings), "x")
 
     def laid(self, tree: Mapping[str, Any], file: Path | None = None) -> dict[str, Any]:
-        """The tables with all of it in its place."""
+        """The tables with all of it in its place.
+
+        Raises:
+            InputError: they are about a model that a program held, and another one is given.
+        """
+        written = tree.get("model")
+        kind = written.get("kind") if isinstance(written, Mapping) else None
+        if self.model and is_held(kind) and kind != self.model.kind:
+            mend = "give it with the weights that it had then"
+            raise InputError("is another model than these settings are about", file=file, key="model", mend=mend)
         made = with_arrays(tree, self.arrays)
         return with_settings(made, self.settings, file) if self.settings else made
 
 
 def _over(function: str, x: object, y: object, settings: Mapping[str, Any]) -> _Over:
     beside = {"run": run, "sweep": sweep, "edge": edge}[function].__kwdefaults__ or ()
-    named = keyword_settings(settings, beside)
+    named, model = keyword_settings(settings, beside), None
     for key in CODE_KEYS:  # a network, a loss or an optimizer itself, in place of its name
         if key in named and not isinstance(named[key], str):
-            named[key] = give_code(key, named[key])
-    return _Over(give(x, y), named)
+            held = in_memory(named[key]) if key == MODEL else None
+            model = held or model
+            named[key] = held.kind if held else give_code(key, named[key])
+    return _Over(give(x, y), named, model)
 
 
 def _config(given: Given | None, over: _Over) -> Config:
@@ -300,7 +330,8 @@ def _tables(given: Given | None, over: _Over) -> tuple[dict[str, Any], Path | No
     elif given is None and over:
         tree = {"training": {}}
     else:
-        mend = "or what to train on, x=… and y=…" if given is None else None
+        arrays = given is None or hasattr(given, "__array__") or hasattr(given, "columns")
+        mend = "what to train on is given by name: x=…, y=…" if arrays else None
         problem = "expects a config, its file, or nested tables"
         raise InputError(problem, key="config", value=type(given).__name__, mend=mend)
     tree = over.laid(tree, file)
@@ -344,8 +375,8 @@ def _made(given: Given | None, axes: Axes, over: _Over, name: str | None, where:
     if isinstance(given, Plan | Sweep):
         file = _sweep_of(given).file
         raise InputError("this sweep has axes of its own", file=file, key="axes", mend="give its config instead")
-    tables = axis_tables(axes)
     tree, file = _tables(given, over)
+    tables = axis_tables(axes)
     if given is not None:  # a config must be whole; of keywords axes may be a part
         build_config(tree, file=file)
     made = make_sweep(tree, tables, name=name or (file.stem if file else "sweep"), where=where)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from nanmap.analysis import Select
+    from nanmap.config import Config
 
 
 class Result:
@@ -71,6 +72,25 @@ class Result:
         from nanmap.analysis import to_xarray
 
         return to_xarray(self.folder)
+
+    def config(self, cell: int) -> "Config":
+        """The settings of one cell, to train it again.
+
+        Args:
+            cell: its number, as in the column `cell`.
+
+        Raises:
+            InputError: the run has no such cell.
+
+        >>> import nanmap
+        >>> line = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 20}}
+        >>> result = nanmap.sweep(line, {"optimizer.learning_rate": [0.01, 1e3]}, out="results/again")
+        >>> nanmap.run(result.config(1)).outcome
+        <Outcome.NAN: 'nan'>
+        """
+        from nanmap.analysis import config_of_cell
+
+        return config_of_cell(self.folder, cell)
 
     def judged(self, **thresholds: Any) -> "Result":
         """The same rows under other thresholds of the outcomes; nothing is trained, and the folder stays as it is.

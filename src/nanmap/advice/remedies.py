@@ -8,7 +8,7 @@ import numpy as np
 
 from nanmap.advice.case import Case, edge_of
 from nanmap.config.choices import LAYER_RATES
-from nanmap.config.code import is_code
+from nanmap.config.code import is_own
 from nanmap.config.optimizers import optimizer_entry
 from nanmap.config.settings import OptimizerSettings
 from nanmap.outcomes import Cause
@@ -27,7 +27,7 @@ def remedy(case: Case) -> Settings:
         case: the finished training.
     """
     found = REMEDIES[case.cause](case)
-    if is_code(case.config.model.kind) and any(key.startswith("model.") for key in found):
+    if is_own(case.config.model.kind) and any(key.startswith("model.") for key in found):
         return {}  # of a network of the user's own nobody knows what to change
     return found if found and case.with_settings(found) is not None else {}
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field
 
 PREFIX = "python:"
+HELD = "held:"  # before a model that a program in Python holds: held:SHA256:name
 FORMS = "python:file.py:function or python:package.module:function"
 CODE_KEYS = ("model.kind", "loss.kind", "optimizer.kind")  # settings that may name code
 GIVEN = "<given>"  # the place of code that a program in Python hands over as it is
@@ -17,6 +18,7 @@ GROUP_RATES = "optimizer.group_rates"
 OPEN_TABLES = ("model.arguments", "model.numbers", GROUP_RATES)  # tables whose keys are the user's own
 
 CodeName = Annotated[str, Field(pattern=r"^python:.+:[A-Za-z_]\w*$")]
+HeldName = Annotated[str, Field(pattern=r"^held:[0-9a-f]{64}:\w+$")]
 
 
 class Code(NamedTuple):
@@ -31,9 +33,9 @@ class Code(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> "Code":
-        """What the value of a setting names. The last colon parts: a place may hold one."""
+        """What the value of a setting names. The last colon parts: a place may hold one; of a SHA-256 eight digits do for people."""
         place, _, name = text.removeprefix(PREFIX).rpartition(":")
-        return cls(place, name)
+        return cls(f"{place[: len(HELD) + 8]}…" if is_held(text) else place, name)
 
     @property
     def file(self) -> Path | None:
@@ -51,6 +53,20 @@ def is_code(value: Any) -> bool:
     (False, True)
     """
     return isinstance(value, str) and value.startswith(PREFIX)
+
+
+def is_held(value: Any) -> bool:
+    """Whether the value of a setting stands for a model that a program in Python holds."""
+    return isinstance(value, str) and value.startswith(HELD)
+
+
+def is_own(kind: Any) -> bool:
+    """Whether `model.kind` is a network of the user's own: code that makes one, or one that a program holds.
+
+    >>> is_own("mlp"), is_own("python:net.py:build"), is_own(f"held:{64 * '0'}:sequential")
+    (False, True, True)
+    """
+    return is_code(kind) or is_held(kind)
 
 
 def is_given(value: Any) -> bool:

@@ -21,7 +21,7 @@ from nanmap.config.base import (
     Whole,
     require,
 )
-from nanmap.config.code import CodeName, is_code
+from nanmap.config.code import CodeName, HeldName, is_code, is_own
 from nanmap.config.losses import loss_entry, losses_that_read
 from nanmap.config.optimizers import OPTIMIZERS, OptimizerEntry, optimizer_entry, optimizers_that_read
 
@@ -98,9 +98,9 @@ class DataSettings(Settings):
 class ModelSettings(Settings):
     """The network: Dense layers with an activation, and a normalisation between the two in hidden layers."""
 
-    kind: choices.ModelKind | CodeName = Field(
+    kind: choices.ModelKind | CodeName | HeldName = Field(
         "mlp",
-        description="`mlp`; without hidden layers a linear model; or a network of your own, `python:file.py:factory`",
+        description="`mlp`; without hidden layers a linear model; or a network of your own, `python:file.py:factory`; `held:…` is one that a program in Python holds",
     )
     arguments: Arguments = Field(
         Table(), description="what the factory is called with: each value a program of its own"
@@ -133,7 +133,7 @@ class ModelSettings(Settings):
     def _consistent(self) -> Self:
         for name in ("arguments", "numbers", "rewrite"):
             require(
-                is_code(self.kind) or getattr(self, name) == type(self).model_fields[name].default,
+                is_own(self.kind) or getattr(self, name) == type(self).model_fields[name].default,
                 name,
                 f"is for a network of your own, and this is `{self.kind}`",
                 'model.kind = "python:file.py:factory"',
@@ -320,7 +320,7 @@ class Config(Settings):
         )
         # Told before any row is read. Networks of other kinds are asked where the rows are known: `plan/variant.py`.
         require(
-            is_code(self.model.kind) or not self.optimizer.group_rates,
+            is_own(self.model.kind) or not self.optimizer.group_rates,
             "optimizer.group_rates",
             f"are for a network of your own; a `{self.model.kind}` has layers",
             f"{choices.LAYER_RATES} gives one rate per layer",

@@ -90,6 +90,11 @@ def _named_columns(key: str, given: Any) -> list[tuple[str, Any]] | None:
         return list(zip(given.column_names, given.columns, strict=True))
     if hasattr(given, "columns") and hasattr(given, "items"):  # pandas, and what is like it
         return list(given.items())
+    if hasattr(given, "columns") and hasattr(given, "__arrow_c_stream__"):  # such as a query of DuckDB
+        import pyarrow as pa
+
+        table = pa.table(given)
+        return list(zip(table.column_names, table.columns, strict=True))
     if hasattr(given, "name") and hasattr(given, "to_numpy") and getattr(given, "ndim", 1) == 1:  # a series
         return [(key if given.name in (None, "") else given.name, given)]
     if hasattr(given, "__dataframe__"):
@@ -156,7 +161,9 @@ def _array(key: str, given: Any) -> np.ndarray:
             given = getattr(given, method)() if hasattr(given, method) else given
         if isinstance(given, np.ma.MaskedArray):
             return np.asarray(np.ma.filled(given.astype(float), np.nan))
-        return np.asarray(given.to_numpy() if hasattr(given, "to_numpy") else given)
+        # In this order: to_numpy of Arrow's arrays refuses what it would have to copy.
+        lone = hasattr(given, "to_numpy") and not hasattr(given, "__array__")
+        return np.asarray(given.to_numpy() if lone else given)
     except (TypeError, ValueError, RuntimeError, BufferError) as error:
         first = (str(error).strip() or repr(error)).splitlines()[0]
         problem = f"cannot be read as an array: {first}"
@@ -166,6 +173,8 @@ def _array(key: str, given: Any) -> np.ndarray:
 def _numbers(key: str, array: np.ndarray) -> np.ndarray:
     """Real numbers in their own type, of which files and NumPy know; others in the next larger one."""
     kind = array.dtype.kind
+    if kind == "f" and array.dtype.itemsize > 8:  # whose bytes hold more than their values
+        return array.astype(np.float64)
     if kind == "V":  # such as bfloat16, which NumPy has no name for
         try:
             return array.astype(np.float32)

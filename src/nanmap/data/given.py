@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from nanmap.data.foreign import Column, Part, as_part
-from nanmap.errors import InputError
+from nanmap.errors import InputError, did_you_mean
 
 KIND = "arrays"  # data.kind of a config that trains on them
 # Settings of `[data]` that say where other rows come from: with arrays they have nothing to say.
@@ -59,6 +59,10 @@ _HELD: WeakValueDictionary[str, GivenArrays] = WeakValueDictionary()
 def give(x: Any, y: Any) -> GivenArrays | None:
     """What a program gave as `x` and `y`, ready to be found by its digest for as long as the caller holds it.
 
+    Args:
+        x: what `as_part` takes.
+        y: the same, or the name of a column of `x`, which is then no input.
+
     Returns:
         None where neither was given.
 
@@ -66,14 +70,17 @@ def give(x: Any, y: Any) -> GivenArrays | None:
         InputError: one of them is missing, is no array, or has other rows than the other.
 
     >>> give([1, 2], [3, 4]).digest[:8]
-    '0e7ea0b0'
+    '9dc13fa2'
     """
     if x is None and y is None:
         return None
     if x is None or y is None:
         missing, there = ("x", "y") if x is None else ("y", "x")
         raise InputError(f"is missing beside {there}", key=missing, mend="x=inputs, y=targets, a row per example each")
-    given = GivenArrays(as_part("x", x), as_part("y", y))
+    inputs, targets = as_part("x", x), None if isinstance(y, str) else as_part("y", y)
+    if targets is None:
+        inputs, targets = _without(inputs, y)
+    given = GivenArrays(inputs, targets)
     rows = {key: _rows(part) for key, part in (("x", given.inputs), ("y", given.targets))}
     for key, count in rows.items():
         if not count:
@@ -124,6 +131,20 @@ def read_given(path: str | None, digest: str) -> GivenArrays:
     if not same:
         raise InputError("is not the file that was written: its arrays are others", file=path, mend=mend)
     return given
+
+
+def _without(columns: Part, target: str) -> tuple[Part, Part]:
+    """The columns but the target, and the target."""
+    if not isinstance(columns, tuple):
+        raise InputError("names a column, but x has no names", key="y", value=target, mend="y=x[:, 0], an array")
+    names = [column.name for column in columns]
+    if target not in names:
+        mend = did_you_mean(target, names)
+        raise InputError("is no column of x", key="y", value=target, allowed=names, mend=mend)
+    if len(columns) == 1:
+        raise InputError("has no column beside the target", key="x", value=names)
+    place = names.index(target)
+    return columns[:place] + columns[place + 1 :], (columns[place],)
 
 
 def _rows(part: Part) -> int:

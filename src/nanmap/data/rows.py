@@ -8,12 +8,12 @@ import numpy as np
 
 from nanmap.config import Config, DataSettings
 from nanmap.config.choices import FILE_KINDS
-from nanmap.config.code import is_code
+from nanmap.config.code import is_own
 from nanmap.config.load import file_stamp
 from nanmap.config.losses import loss_entry
 from nanmap.data.encoding import Source
 from nanmap.data.formulas import made_rows
-from nanmap.data.given import KIND as GIVEN
+from nanmap.data.given import KIND as HELD
 from nanmap.data.given import held, read_given
 from nanmap.data.missing import drop_rows, fill_with_means
 from nanmap.data.scaling import UNSCALED, Scaling, fit_scaling
@@ -85,7 +85,7 @@ def load_rows(config: Config) -> Rows:
     array([0.5, 1. , 1.5])
     """
     softmax = config.loss.kind == "softmax_cross_entropy"
-    rows = _kept(config.data, softmax, is_code(config.model.kind))
+    rows = _kept(config.data, softmax, is_own(config.model.kind))
     # Whole numbers may be the labels of a network of the user's own, which knows how many classes there are.
     labels = softmax and rows.target_form is not None and rows.target_form.whole
     if loss_entry(config.loss.kind).of_classes and not labels:
@@ -100,7 +100,7 @@ def _kept(data: DataSettings, always_one_hot: bool, any_rank: bool) -> Rows:
         always_one_hot: whether two classes become two columns, too.
         any_rank: keep in mind how the numbers of a row lie, and whether they are whole.
     """
-    given = held(data.sha256) if data.kind == GIVEN else None
+    given = held(data.sha256) if data.kind == HELD else None
     if given is None:
         return _load(data, always_one_hot, any_rank, file_stamp(data.path))
     key = data, always_one_hot, any_rank
@@ -170,7 +170,7 @@ def _check_shares(config: Config, targets: np.ndarray) -> None:
             file=data.path,
             key="loss.kind",
             value=kind,
-            mend="sigmoid_cross_entropy, or one column of targets per class",
+            mend='data.target_kind = "class" encodes labels; or sigmoid_cross_entropy, or one column of targets per class',
         )
     known = targets[~np.isnan(targets).any(axis=1)]
     wrong = (known < 0).any() or (known > 1).any()
@@ -191,6 +191,6 @@ def _raw(data: DataSettings, always_one_hot: bool, any_rank: bool) -> Arrays:
         return read_arrays(data, always_one_hot, any_rank)
     if data.kind in FILE_KINDS:
         return read_table(data, always_one_hot)
-    if data.kind == GIVEN:
+    if data.kind == HELD:
         return encode_given(data, read_given(data.path, data.sha256 or ""), always_one_hot, any_rank)
     return made_rows(data)

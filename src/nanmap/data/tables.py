@@ -192,12 +192,7 @@ def _given_targets(
     data: DataSettings, part: Part, always_one_hot: bool
 ) -> tuple[np.ndarray, tuple[str, ...], list[str], str]:
     """Targets, their classes, what was done to them, and what they are called."""
-    lone = isinstance(part, tuple) and len(part) == 1
-    if (
-        lone
-        or (isinstance(part, np.ndarray) and part.ndim == 1)
-        or (isinstance(part, np.ndarray) and part.shape[1:] == (1,))
-    ):
+    if len(part) == 1 if isinstance(part, tuple) else part.ndim == 1 or part.shape[1:] == (1,):
         column = part[0] if isinstance(part, tuple) else Column("y", "number", part.reshape(-1))
         if data.target_kind == "class":
             encoded, classes = encode_classes(data, column.series(), always_one_hot)

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from nanmap.engine.one_kernel import is_one_kernel
-from nanmap.models.base import Array, Layout
+from nanmap.models.base import Array
 from nanmap.training.batches import order_of, rows_at
 from nanmap.training.cell import Batch, Lane, State, Task
 from nanmap.training.program import Program
@@ -20,8 +19,9 @@ from nanmap.training.program import Program
 Update = Callable[[Lane, Task, State, Batch, Array], Any]  # of one cell, or of all lanes
 BatchAt = Callable[[Array], Batch]  # from a step to the rows of its update
 
-LINE_LANES = 16  # taking rows for each lane makes a line 3 to 7 times as slow, for every 16th lane 1.2 to 1.6 times
-THIN_LANES = 4  # thin networks of few units: for each lane twice as slow, for every 4th one 1.2 times
+# Lanes of a block, by the operations of an update for each number that is taken from a row: the more they are, the less does
+# taking rows for each lane weigh. A line in blocks of 1 takes 3 to 7 times as long, in blocks of 16 1.2 to 1.6 times.
+LANES_FROM = {500: 1, 20: 4, 0: 16}
 ORDER_NUMBERS = 1 << 22  # of all blocks' orders: 16 MiB
 BLOCKS = Batch(0, 0, None, None)  # axes of a batch in which blocks differ
 
@@ -44,11 +44,9 @@ def lanes_together(program: Program, backend: str, width: int) -> int:
     """Lanes of a block: all of a group where cells have one order, or draw; and on a GPU, where nothing else was tried."""
     if program.order == "sequential" or backend != "cpu" or program.model.exact:
         return width
-    lanes = 1
-    if not program.model.hidden_units:
-        lanes = LINE_LANES
-    elif is_one_kernel(program, backend) and program.layout is Layout.ROWS_MINOR:
-        lanes = THIN_LANES
+    model = program.model
+    worth = model.flops / (model.features + model.outputs)
+    lanes = next(lanes for least, lanes in LANES_FROM.items() if worth >= least)
     while width % (2 * lanes) == 0 and width // lanes * program.rows > ORDER_NUMBERS:
         lanes *= 2
     return lanes if width % lanes == 0 else width

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from nanmap.config.code import is_code
+from nanmap.config.code import is_own
 from nanmap.config.settings import ModelSettings
 from nanmap.models.base import Model, Surroundings
 from nanmap.models.mlp import MLP
@@ -19,7 +19,7 @@ def model_of(settings: ModelSettings, features: int, outputs: int, rows: Surroun
         features, outputs: numbers of a row's input and of its targets.
         rows: what a network of the user's own has to do with, which is imported for it.
     """
-    if is_code(settings.kind):
+    if is_own(settings.kind):
         from nanmap.models.own import own_model
 
         assert rows is not None

@@ -199,8 +199,6 @@ def _data(settings: ShownSettings) -> str:
     rows = f" ({count:,} rows)" if known and count is not None else ""
     if kind is None:
         return "several data sets"
-    if kind == "arrays":
-        return ("arrays" if settings.one("data.sha256") else "several arrays") + rows
     if kind in FILE_KINDS:
         path = settings.one("data.path")
         return (PurePath(path).name if path else "several files") + rows

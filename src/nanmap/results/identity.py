@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nanmap.config.code import code_file, with_file
+from nanmap.config.code import code_file, is_held, with_file
 
 IDENTITY = ("sweep", "data", "shard_cells", "backend", "widths", "schema", "versions")
 UNHASHED = ("search",)  # part of what edges are, but never of their hash: folders that have edges have it so
@@ -34,15 +34,16 @@ def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     return "; ".join(changes[:4]) + (f" and {len(changes) - 4} more" if len(changes) > 4 else "")
 
 
-def changed_arrays(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether both train on what a program in Python gave, and it gave something else."""
-    was, now = ((each.get("sweep") or {}).get("config", {}).get("data", {}).get("sha256") for each in (old, new))
-    return None not in (was, now) and was != now
+def is_of_arrays(manifest: Mapping[str, Any]) -> bool:
+    """Whether a run trains on what a program in Python gave."""
+    return (manifest["sweep"]["config"].get("data") or {}).get("sha256") is not None
 
 
 def _change(key: str, was: Any, now: Any) -> str:
     if key == ARRAYS and None not in (was, now):
         return "x or y are other arrays"
+    if is_held(was) and is_held(now):
+        return "the model is another one, or has other weights"
     if key.startswith("data.") and isinstance(now, str):
         return f"the content of {now.rpartition(' ')[0]} changed"
     if key.startswith("widths.") and None in (was, now):

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -14,6 +14,10 @@ from nanmap.runs.observer import Observer
 if TYPE_CHECKING:
     import numpy as np
 
+    from nanmap.plan import Plan
+    from nanmap.runs.single import EpochLoss
+
+Tell = Callable[[int, "EpochLoss"], None]
 FIRST_SECONDS, LINE_SECONDS = 2.0, 10.0  # until the first plain line, and between two
 
 
@@ -150,6 +154,51 @@ def watched(wanted: bool | None, observer: Observer | None, name: str, unit: str
         return
     with Progress(name, unit) as progress:
         yield progress
+
+
+class Epochs(Progress):
+    """The progress of a single training, epoch by epoch, with its loss.
+
+    Args:
+        total: epochs that there will be.
+    """
+
+    def __init__(self, total: int) -> None:
+        super().__init__("training", "epochs")
+        self.loss = float("nan")
+        self.started(total, 0)
+
+    def tell(self, number: int, losses: "EpochLoss") -> None:
+        """One more epoch, as `nanmap.run` tells it."""
+        self.loss = losses.mean_loss
+        self.advanced(number - self.rows)
+
+    def state(self) -> str:
+        """The mean loss of the last epoch."""
+        return f"mean loss {self.loss:.6g}"
+
+
+@contextmanager
+def watched_epochs(wanted: bool | None, tell: Tell | None, plan: "Plan") -> Iterator[Tell | None]:
+    """Whom a training tells its epochs, as `watched` has it for a sweep; a bar may be drawn beside what was given.
+
+    Args:
+        wanted: whether to draw a bar; if None, where a person waits and nobody else is told.
+        tell: is told, too.
+        plan: of a single training.
+    """
+    if not (tell is None and hasattr(sys, "ps1") if wanted is None else wanted):
+        yield tell
+        return
+    variant = next(iter(plan.variants()))
+    with Epochs(-(-variant.steps // variant.steps_per_epoch)) as bar:
+
+        def both(number: int, losses: "EpochLoss") -> None:
+            bar.tell(number, losses)
+            if tell is not None:
+                tell(number, losses)
+
+        yield both
 
 
 def _can_draw() -> bool:

@@ -8,15 +8,15 @@ from typing import Any, Self
 from nanmap.engine import Engine
 from nanmap.errors import RunFolderError
 from nanmap.results.files import Lock
-from nanmap.results.identity import changed_arrays, describe_changes, is_same
+from nanmap.results.identity import describe_changes, is_of_arrays, is_same
 from nanmap.results.shards import Shards
 from nanmap.runs.observer import Observer
 from nanmap.training.program import Program
 
 # What a manifest adds up over all runs into its folder; those that it has when it is begun.
 SPENT = ("timings", "wall_seconds", "compilations", "narrowed", "columns_of_a_map")
-# Arrays come from a program in Python alone, which has no options.
-IN_PYTHON = "fresh=True replaces them; out=… writes elsewhere; or give the arrays that were trained on"
+ON_A_LINE = "--fresh replaces them; --out DIR writes elsewhere"
+IN_PYTHON = "fresh=True replaces them; out=… writes elsewhere"  # where arrays come from, and where there are no options
 
 
 class Resumed:
@@ -120,6 +120,6 @@ def _spent(shards: Shards, manifest: dict[str, Any]) -> dict[str, Any]:
         raise RunFolderError(
             f"holds {shards.rows} of other settings: {describe_changes(old, manifest)}",
             file=shards.path.parent,
-            mend=IN_PYTHON if changed_arrays(old, manifest) else "--fresh replaces them; --out DIR writes elsewhere",
+            mend=IN_PYTHON if is_of_arrays(manifest) else ON_A_LINE,
         )
     return {key: old[key] for key in SPENT if key in manifest and key in old}

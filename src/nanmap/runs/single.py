@@ -1,8 +1,9 @@
 """One training, told epoch by epoch: what `nanmap run` prints. Its row is, bit for bit, the row a sweep would write."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from typing import Any
 
 import jax
@@ -10,10 +11,11 @@ import numpy as np
 
 from nanmap.advice import Case, evidence, remedy
 from nanmap.config import Config
+from nanmap.data.given import GivenArrays
 from nanmap.data.words import listed
 from nanmap.engine import Engine, Epoch, LocalEngine
 from nanmap.engine.facts import FINAL, Records, facts_of
-from nanmap.errors import InputError
+from nanmap.errors import InputError, did_you_mean
 from nanmap.models import Model
 from nanmap.outcomes import Cause, Outcome
 from nanmap.plan import Lanes, Plan, Variant, make_sweep
@@ -32,6 +34,7 @@ REPLAYED = (
     Cause.EXPLODING_GRADIENT,
     Cause.FLOAT16_RANGE,
 )
+Input = Sequence[float | str] | Mapping[str, float | str]
 FEW_PARAMETERS = 1000  # parameters are reported below this number
 
 
@@ -68,6 +71,7 @@ class TrainingReport:
         report: what was done to the columns of a file.
         case: what `evidence` and `remedy` look at.
         before: the state before its last epoch.
+        given: the arrays that it was trained on, held for other settings to be tried on them.
 
     >>> import nanmap
     >>> config = {"data": {"kind": "line", "start": 1, "n": 20}, "training": {"epochs": 150}}
@@ -88,6 +92,16 @@ class TrainingReport:
     report: tuple[str, ...] = ()
     case: Case | None = field(default=None, repr=False, compare=False)
     before: Epoch | None = field(default=None, repr=False, compare=False)
+    given: GivenArrays | None = field(default=None, repr=False, compare=False)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        square = f'<span style="color:{self.outcome.colour}">■</span>'
+        cause = f"; {self.cause.sentence}" if self.cause else ""
+        start, end = (f"{self.row[name]:.6g}" for name in ("loss_initial", "loss_final"))
+        made = f"{self.row['steps_run']:,} update{'s' * (self.row['steps_run'] != 1)}"
+        told = [f"<b>{self.outcome}</b>: {escape(self.outcome.sentence + cause)}", f"loss {start} → {end} in {made}"]
+        return f"<div>{square} {'<br>'.join(told)}</div>"
 
     @cached_property
     def evidence(self) -> list[str]:
@@ -111,7 +125,7 @@ class TrainingReport:
 def train_one(
     training: Config | Plan,
     *,
-    predict: Sequence[Sequence[float | str]] = (),
+    predict: Sequence[Input] = (),
     engine: Engine | None = None,
     on_epoch: Callable[[int, EpochLoss], None] | None = None,
 ) -> TrainingReport:
@@ -119,8 +133,8 @@ def train_one(
 
     Args:
         training: the settings, or the plan of a sweep of one cell.
-        predict: inputs, a number or the name of a category per column each, in the units of the data; or a number
-            per encoded feature.
+        predict: inputs, a number or the name of a category per column each, in the units of the data, in order or by
+            name; or a number per encoded feature.
         engine: trains; the devices of this process if None.
         on_epoch: called after each epoch with its number (from 1) and its losses.
 
@@ -212,9 +226,11 @@ def _named(model: Model, state: State) -> dict[str, np.ndarray]:
     return {name: values.astype(np.float32) if values.dtype.itemsize == 2 else values for name, values in named.items()}
 
 
-def _encoded(values: Sequence[float | str], variant: Variant) -> list[float]:
-    """One input as a number per feature, given as such or as the columns of the data hold it."""
+def _encoded(values: Input, variant: Variant) -> list[float]:
+    """One input as a number per feature, given as such or as the columns of the data hold it, in their order or by name."""
     sources, features = variant.rows.sources, variant.rows.features
+    if isinstance(values, Mapping):
+        values = _in_order(values, [source.name for source in sources])
     try:
         if len(values) == len(sources):
             return [number for source, value in zip(sources, values, strict=True) for number in source.numbers(value)]
@@ -230,6 +246,18 @@ def _encoded(values: Sequence[float | str], variant: Variant) -> list[float]:
         value=list(values),
         allowed=f"{count}{'s' if len(sources) > 1 else ''}, separated by commas: {listed(map(str, sources))}",
     )
+
+
+def _in_order(values: Mapping[str, float | str], names: Sequence[str]) -> list[float | str]:
+    """The values of an input that was given by names."""
+    for name in values:
+        if name not in names:
+            mend = did_you_mean(name, names)
+            raise InputError("is no input column", key="--predict", value=name, allowed=names, mend=mend)
+    for name in names:
+        if name not in values:
+            raise InputError("has no value for a column", key="--predict", value=dict(values), mend=f"{name!r}: …")
+    return [values[name] for name in names]
 
 
 def _predict(lanes: Lanes, variant: Variant, state: State, inputs: Sequence[float]) -> Any:

@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from nanmap.config import Config
-from nanmap.config.code import is_code
+from nanmap.config.code import is_own
 from nanmap.config.losses import loss_entry
 from nanmap.data import Rows
 from nanmap.models import Model, model_of
@@ -70,7 +70,7 @@ def linear_problem(config: Config, rows: Rows) -> LinearProblem | None:
     0.006931
     """
     curvature = loss_entry(config.loss.kind).curvature
-    if curvature is None or is_code(config.model.kind):  # nobody knows what is in a network of the user's own
+    if curvature is None or is_own(config.model.kind):  # nobody knows what is in a network of the user's own
         return None
     model = model_of(config.model, rows.inputs.shape[1], rows.targets.shape[1])
     return _make_problem(rows, model, curvature)
@@ -88,6 +88,6 @@ def _make_problem(rows: Rows, model: Model, curvature: float) -> LinearProblem |
 
 def is_linear(config: Config, rows: Rows) -> bool:
     """Whether the outputs are a linear combination of columns, whatever the loss."""
-    if is_code(config.model.kind):
+    if is_own(config.model.kind):
         return False
     return model_of(config.model, rows.inputs.shape[1], rows.targets.shape[1]).linear_columns(rows.inputs) is not None

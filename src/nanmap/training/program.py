@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from nanmap.config import Config
-from nanmap.config.code import Code, is_code
+from nanmap.config.code import Code, is_code, is_own
 from nanmap.config.formats import acts_as_zero, rounds_to_one
 from nanmap.config.losses import loss_entry
 from nanmap.config.optimizers import optimizer_entry
@@ -143,7 +143,7 @@ class Program:
 def program_of(config: Config, rows: Rows) -> Program:
     """The program that trains this config on these rows."""
     optimizer, training = config.optimizer, config.training
-    full, exact = training.batch_size >= rows.n, is_code(config.model.kind)
+    full, exact = training.batch_size >= rows.n, is_own(config.model.kind)
     capacity = rows.n if exact else _up(rows.n, ROW_BLOCK)
     batch = capacity if full else training.batch_size
     inputs, targets = rows.inputs.shape[1], rows.targets.shape[1]

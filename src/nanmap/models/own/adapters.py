@@ -4,24 +4,28 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nanmap.models.own.frameworks import Again, of_module
+from nanmap.models.own.frameworks import Again, Remade, of_module
 from nanmap.models.own.interface import Adapted, Array, Model, Tree
+from nanmap.models.own.memory import ModelInMemory
 
 GIVEN = ("numbers", "key", "training")
 
 
-def adapted(made: Any, again: Again | None = None) -> Adapted | None:
+def adapted(made: Any, again: Again | None = None, remade: Remade | None = None) -> Adapted | None:
     """What a factory returned, as the house takes it; None for what is no network.
 
     Args:
         made: what it returned.
         again: calls it with another key, where it takes one.
+        remade: calls it once more, for a seed.
     """
+    if isinstance(made, ModelInMemory):
+        return made.adapt()
     if isinstance(made, Model):
         return of_model(made)
     if isinstance(made, tuple | list) and len(made) == 2 and all(map(callable, made)):
         return of_pair(*made)
-    return of_module(made, again)
+    return of_module(made, again, remade)
 
 
 def of_pair(init: Callable, apply: Callable) -> Adapted:

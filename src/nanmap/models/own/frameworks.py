@@ -1,10 +1,13 @@
-"""Modules of Equinox and Flax as two pure functions. Which framework it is, is told by names: none is imported that was not used."""
+"""Modules of Equinox, Flax, Keras and PyTorch as two pure functions. Which framework it is, is told by names: none is imported that was not used."""
 
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from nanmap.models.own.interface import Adapted, Array, Tree
+from nanmap.models.own.keras_model import Remade, held_keras, is_keras, of_keras
+from nanmap.models.own.memory import HeldTables, ModelInMemory
+from nanmap.models.own.torch_model import held_torch, is_torch, of_torch
 
 Again = Callable[[Array], Any]  # calls the factory with another key
 ROWS = "batch"  # the axis of an Equinox module's rows, as in Equinox's own examples
@@ -16,12 +19,13 @@ WHILE_TRAINING = (
 OUTSIDE = ("deterministic", "use_running_average")
 
 
-def of_module(made: Any, again: Again | None) -> Adapted | None:
+def of_module(made: Any, again: Again | None, remade: Remade | None = None) -> Adapted | None:
     """A module of a framework; None for anything else.
 
     Args:
         made: what the factory returned.
         again: makes another one from a key, where the factory takes one.
+        remade: makes another one for a seed, whatever the factory takes.
     """
     module, state = made if _is_stateful_equinox(made) else (made, None)
     if _descends(module, "equinox", "Module"):
@@ -30,7 +34,20 @@ def of_module(made: Any, again: Again | None) -> Adapted | None:
         return _of_linen(made)
     if _descends(made, "flax.nnx", "Module"):
         return _of_nnx(made, again)
+    if is_keras(made):
+        return of_keras(made, remade or (lambda seed: made))
+    if is_torch(made):
+        return of_torch(made, remade or (lambda seed: made))
     return None
+
+
+def in_memory(model: Any) -> ModelInMemory | None:
+    """A model of Keras or PyTorch that `model=` was given, found for as long as the caller holds what this returns; None for others."""
+    if isinstance(model, HeldTables):
+        return model.held
+    if is_keras(model):
+        return held_keras(model)
+    return held_torch(model) if is_torch(model) else None
 
 
 def _descends(made: Any, package: str, name: str) -> bool:

@@ -64,6 +64,9 @@ class Adapted:
         reads: which of `numbers`, `key` and `training` it looks at.
         package: the framework, as its package is called; None of plain JAX.
         seeded: whether another seed may start elsewhere.
+        draw: `(seed, x) → (parameters, state)`: what a seed starts from, where that is drawn on the host and cannot be
+            traced; `init` then says the shapes alone.
+        stamp: what it is made of, where its trace does not say all.
     """
 
     init: Callable[[Array, Array], tuple[Tree, Tree]]
@@ -72,3 +75,5 @@ class Adapted:
     reads: frozenset[str] = frozenset()
     package: str | None = None
     seeded: bool = True
+    draw: Callable[[int, Array], tuple[Tree, Tree]] | None = None
+    stamp: str = ""

@@ -77,8 +77,13 @@ class Live:
 
         on_host = jax.default_device(jax.local_devices(backend="cpu")[0])
         with jax.enable_x64(False), on_host, told(self.source, KEY, "while it drew its parameters"):
-            drawn = [jax.tree.map(np.asarray, self._start(key_of(seed))) for seed in seeds]
+            drawn = [jax.tree.map(np.asarray, self._drawn(seed)) for seed in seeds]
         return jax.tree.map(lambda *each: np.stack(each), *drawn)
+
+    def _drawn(self, seed: int) -> tuple[Arrays, Arrays]:
+        if self.adapted.draw is None:
+            return self._start(key_of(seed))
+        return self.flat(*self.adapted.draw(seed, zeros(*self.rows)))
 
     @property
     def _start(self) -> Any:
@@ -167,15 +172,19 @@ def live(source: str, arguments: str, sha: str, batch: int, inputs: Form, rewrit
     if source_digest(source, KEY) != sha:
         raise InputError("changed while it was trained", file=Code.of(source).place, key=KEY)
     made, again = _made(source, json.loads(arguments))
+
+    def remade(seed: int) -> Any:
+        return again(key_of(seed)) if again else _made(source, json.loads(arguments))[0]
+
     with told(source, KEY, "while its network was looked at"):
-        found = adapted(made, again)
+        found = adapted(made, again, remade)
     if found is None:
         raise InputError(
             f"returned {_article(type(made).__name__)}, which is no network",
             file=Code.of(source).place,
             key=KEY,
             value=Code.of(source).name,
-            allowed="a pair (init, apply), a nanmap.Model, an Equinox module, a Flax module",
+            allowed="a pair (init, apply), a nanmap.Model, an Equinox module, a Flax module, a Keras model, a torch.nn.Module",
         )
     with told(source, KEY, "while it was initialised"):
         trees = jax.eval_shape(lambda x: found.init(jax.random.key(0), x), zeros(batch, inputs))
@@ -222,7 +231,7 @@ def probe(found: Live, names: Sequence[str]) -> Traced:
     lowered = jax.jit(forth_and_back).lower(*shapes)
     start = jax.jit(lambda seed: found.start(jax.random.key(seed))).lower(seed)
     cost = lowered.cost_analysis() or {}
-    text = f"{start.as_text()}\n{lowered.as_text()}"
+    text = f"{start.as_text()}\n{lowered.as_text()}{found.adapted.stamp}"
     return Traced(output.shape[1:], text, int(cost.get("flops", 0)), drawn, inside != outside)
 
 

@@ -12,10 +12,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from nanmap.config.code import Code, is_given
+from nanmap.config.code import Code, is_given, is_held
 from nanmap.errors import InputError, did_you_mean, nearest
 from nanmap.models.own.given import given_function
+from nanmap.models.own.keras_model import BACKEND
+from nanmap.models.own.memory import held
 
+BACKENDS = ("tensorflow", "torch")  # of Keras, beside JAX
 EXTRAS = ("flax", "equinox", "keras", "torch")  # frameworks that nanmap has extras for
 
 
@@ -23,12 +26,15 @@ def function_of(text: str, key: str) -> Callable[..., Any]:
     """The function that a setting names.
 
     Args:
-        text: `python:net.py:build` or `python:package.module:build`.
+        text: `python:net.py:build` or `python:package.module:build`; `held:…:name` for one that returns what a program holds.
         key: the setting, for messages.
 
     Raises:
         InputError: there is no such file, module or function, or importing it fails.
     """
+    if is_held(text):
+        given = held(text, key)
+        return lambda: given
     code = Code.of(text)
     if is_given(text):
         return given_function(text, key)
@@ -44,7 +50,9 @@ def function_of(text: str, key: str) -> Callable[..., Any]:
 
 
 def source_digest(text: str, key: str) -> str:
-    """SHA-256 of the file that holds a function; of a module that has no file, of its name."""
+    """SHA-256 of the file that holds a function; of a module that has no file, of its name. What a program holds has its own."""
+    if is_held(text):
+        return held(text, key).digest
     code = Code.of(text)
     file = code.file
     if file is None and not is_given(text):
@@ -69,15 +77,27 @@ def told(text: str, key: str, doing: str) -> Iterator[None]:
         raise
     except ImportError as error:
         missing = (error.name or "").partition(".")[0]
+        if missing in BACKENDS and any("keras" in Path(each.filename).parts for each in _frames(error)):
+            raise InputError(
+                "imports a Keras that does not compute with JAX",
+                file=code.place,
+                key=key,
+                value=code.name,
+                mend=BACKEND,
+            ) from None
         extra = f"pip install 'nanmap[{missing}]'" if missing in EXTRAS else f"install `{missing}`" if missing else None
         raise InputError(_said(error, code, doing), file=code.place, key=key, value=code.name, mend=extra) from None
     except Exception as error:
         raise InputError(_said(error, code, doing), file=code.place, key=key, value=code.name) from None
 
 
+def _frames(error: BaseException) -> traceback.StackSummary:
+    return traceback.extract_tb(error.__traceback__)
+
+
 def _said(error: BaseException, code: Code, doing: str) -> str:
     """The error, and the last line of the user's that led to it."""
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = _frames(error)
     mine = [each for each in frames if code.file and Path(each.filename) == code.file]
     others = [each for each in frames if "site-packages" not in each.filename and "/nanmap/" not in each.filename]
     last = next(reversed(mine or others), None)
