@@ -48,7 +48,7 @@ MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 MEND = "train it with settings of nanmap's: nanmap.run(model=model, optimizer=…, loss=…)"
 
 
-def from_keras(model: Any) -> HeldTables:
+def from_keras(model: object) -> HeldTables:
     """The training that `model.fit(shuffle=False)` would make of a compiled Keras model, as settings for `run` and `sweep`.
 
     It starts at the weights that the model has now; with any other `training.seed` than 0 they are drawn anew. The model itself is
@@ -67,17 +67,18 @@ def from_keras(model: Any) -> HeldTables:
     if not is_keras(model):
         mend = "for others model= takes a factory: model='python:file.py:factory'"
         raise InputError("is no Keras model", key="model", value=type(model).__name__, mend=mend)
-    given = held_keras(model)
-    if getattr(model, "optimizer", None) is None or getattr(model, "loss", None) is None:
+    made: Any = model
+    given = held_keras(made)
+    if getattr(made, "optimizer", None) is None or getattr(made, "loss", None) is None:
         mend = "model.compile(optimizer=…, loss=…), or nanmap.run(model=model, optimizer=…, loss=…)"
         raise InputError("is not compiled: it has no optimizer and no loss", key="model", value=given.name, mend=mend)
     tables = {
         "model": {"kind": given.kind},
-        "optimizer": optimizer_settings(model.optimizer),
-        "loss": loss_settings(model.loss),
+        "optimizer": optimizer_settings(made.optimizer),
+        "loss": loss_settings(made.loss),
         "training": {"order": "sequential"},
     }
-    _check_step(model)
+    _check_step(made)
     return HeldTables(given, tables)
 
 

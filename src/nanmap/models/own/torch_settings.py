@@ -35,7 +35,7 @@ LOSS_IDLE: dict[str, Any] = {"reduction": "mean", "weight": None, "pos_weight": 
 MEND = "train it with settings of nanmap's: nanmap.run(model=module, optimizer=…, loss=…)"
 
 
-def from_torch(module: Any, *, optimizer: Any, loss: Any) -> HeldTables:
+def from_torch(module: object, *, optimizer: object, loss: object) -> HeldTables:
     """The training of a plain PyTorch loop, rows in their order, as settings for `run` and `sweep`.
 
     It starts at the weights that the module has now; with any other `training.seed` than 0 they are drawn anew, by the
