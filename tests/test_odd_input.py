@@ -12,6 +12,7 @@ from nanmap.config.load import read_toml
 from nanmap.data.rows import load_rows
 from nanmap.errors import InputError
 from nanmap.grid.grid import MOST_CELLS
+from nanmap.models.mlp.init_file import _read_arrays
 from nanmap.plan import make_sweep
 
 X, Y = np.arange(6.0).reshape(3, 2), np.arange(3.0)
@@ -50,6 +51,16 @@ def test_a_damaged_npz_is_told(npz: Callable[..., str], tmp_path: Path) -> None:
         except InputError:
             told += 1
     assert told > len(damaged) // 2
+
+
+@pytest.mark.parametrize("kind", ["complex", "dates", "damaged", "empty"])
+def test_initial_parameters_that_are_no_numbers_are_told(kind: str, npz: Callable[..., str]) -> None:
+    path = npz(**{"layers.0.kernel": ARRAYS.get(kind, (X, ""))[0], "layers.0.bias": Y})
+    if kind not in ARRAYS:
+        content = Path(path).read_bytes()
+        Path(path).write_bytes(b"" if kind == "empty" else content[:200] + b"??" + content[202:])
+    with pytest.raises(InputError, match=r"holds (complex|datetime)|is no readable npz file"):
+        _read_arrays(path, None)
 
 
 def test_a_value_that_is_never_closed_is_told(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from nanmap.errors import RunFolderError
 from nanmap.plan import make_sweep
 from nanmap.result import Result
 from nanmap.results.folder import RunFolder
+from nanmap.results.shards import Shards
 
 TREE: dict[str, Any] = {"data": {"kind": "line", "n": 5}, "training": {"steps": 3}}
 SWEEP = make_sweep(TREE, [{"key": "optimizer.learning_rate", "log": [1e-3, 1.0], "num": 6}])
@@ -120,3 +121,15 @@ def test_a_traceback_is_a_bug_and_asks_to_be_reported(tmp_path: Path, command, m
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr
     assert done.stderr.endswith("please report it with the lines above\n")
+
+
+def test_what_cannot_be_looked_at_is_told_with_its_folder(
+    engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(shards: Shards, hash: str) -> set[int]:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Shards, "finished", refused)
+    with pytest.raises(RunFolderError, match="Permission denied\n  mend: write where you may") as error:
+        nanmap.sweep(SWEEP, out=tmp_path, engine=engine)
+    assert error.value.file == tmp_path
