@@ -15,11 +15,9 @@ PACKAGE = Path(nanmap.__file__).parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = [document for document in DOCUMENTS if ">>> " in document.read_text(encoding="utf-8")]
 ENDINGS = ("csv", "ipynb", "json", "md", "npz", "parquet", "png", "py", "toml", "txt")
-MADE_BY_THE_USER = ("net.py", "results/mine", ".venv/bin/pre-commit", ".venv/bin/python", "results/keras_line/cells")
+MADE_BY_THE_USER = (".venv/bin/pre-commit", ".venv/bin/python", "results/keras_line/cells")
 IN_A_RUN = (
     "manifest.json",
-    ".tmp/",
-    "receipts/",
     "inputs/*.npz",
     "cells/*.parquet",
     "edges.json",
