@@ -224,6 +224,10 @@ def test_a_project_that_moved_is_continued_and_compared(
             },
         )
         results.append(nanmap.sweep(moved, axes, out=tmp_path / out, engine=engine, allow_python=True))
+    faster = asked(moved, optimizer={"learning_rate": 1e30})
+    changed = nanmap.sweep(faster, axes, out=tmp_path / "faster", engine=engine, allow_python=True)
+    told = str(nanmap.compare(results[0], changed))
+    assert f"--of {tmp_path / 'faster'} --allow-python" in told
     compared = nanmap.compare(results[0], results[2])
     assert (compared.both, compared.shifts) == (2, [])
     assert not any(key.startswith(("model", "data")) for key in compared.differs)

@@ -124,4 +124,4 @@ def _kinds(values: pa.ChunkedArray) -> np.ndarray:
 
 def _command(folder: RunFolder, cell: int, run: RunSettings) -> str:
     source, number = folder.source(cell)
-    return again(str(source.path), number, run.manifest.get("judged") or {})
+    return again(str(source.path), number, run.manifest.get("judged") or {}, run.names_code)

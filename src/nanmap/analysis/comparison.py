@@ -185,9 +185,9 @@ class Comparison:
 OF_BOTH = tuple(f"{name}_{letter}" for name in ("cell", "outcome", "cause") for letter in "ab")
 
 
-def again(folder: str, cell: int, judged: dict[str, Any]) -> str:
+def again(folder: str, cell: int, judged: dict[str, Any], allow_python: bool = False) -> str:
     """The command that trains a cell again."""
-    words = ["nanmap", "run", "--cell", str(cell), "--of", folder]
+    words = ["nanmap", "run", "--cell", str(cell), "--of", folder, *["--allow-python"] * allow_python]
     return shlex.join(
         [*words, *(word for name, value in judged.items() for word in ("--set", f"outcome.{name}={value}"))]
     )

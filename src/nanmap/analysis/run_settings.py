@@ -8,7 +8,7 @@ import numpy as np
 
 from nanmap.analysis.view import load_grid, load_specs
 from nanmap.config.choices import LAYER_RATES
-from nanmap.config.code import CODE_KEYS, OPEN_TABLES, code_file, open_key
+from nanmap.config.code import CODE_KEYS, OPEN_TABLES, code_file, is_code, open_key
 from nanmap.config.keys import is_layer_rate, known_keys
 from nanmap.config.load import ALTERNATIVES, PATHS
 from nanmap.grid.axes import column_names
@@ -44,6 +44,12 @@ class RunSettings:
     def digests(self) -> dict[str, str]:
         """SHA-256 of the files that were read, by the names that tell them apart."""
         return dict(entry.rsplit(" ", 1) for entry in self.manifest.get("data") or ())
+
+    @property
+    def names_code(self) -> bool:
+        """Whether a setting names code: to train a cell again needs the permission again."""
+        along = (each.get(key) for axis in self.grid.axes for each in axis.settings for key in CODE_KEYS)
+        return any(map(is_code, (*(self.base(key) for key in CODE_KEYS), *along)))
 
     @cached_property
     def fixed(self) -> dict[str, Any]:
