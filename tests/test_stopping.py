@@ -21,6 +21,8 @@ BEGIN = """
 import gc, os, signal, sys, threading, time
 SIGNAL = getattr(signal, sys.argv.pop(1))
 signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start what runs in the background with it ignored
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and nohup with this one
 send = lambda: os.kill(os.getpid(), SIGNAL)
 def forever():
     while True:
