@@ -1,6 +1,7 @@
 """The oracle of networks of the user's own: a training as anybody would write it with JAX and optax, who has not heard of nanmap."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+import nanmap
 from nanmap.training.order import epoch_order, order_key
 
 
@@ -52,3 +54,20 @@ def plain_loop(
 
 def close(one: Any, other: Any) -> None:
     np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
+
+
+def assert_example_trains(name: str, folder: Path, command: Callable[..., Any]) -> None:
+    """A shipped sweep over a network of a framework, copied out and trained at a small size."""
+    copied = command("examples", f"own/{name}", "--out", ".", cwd=folder)
+    assert copied.stdout.splitlines()[-1] == f"next: nanmap sweep sweeps/own/{name}.toml --allow-python"
+    small = [
+        "axes.batch_size.values=[64]",
+        "axes.learning_rate.values=[0.1]",
+        "axes.seed.range=[0,1]",
+        "training.steps=150",
+    ]
+    settings = [word for each in small for word in ("--set", each)]
+    done = command("sweep", f"sweeps/own/{name}.toml", "--allow-python", "--no-maps", *settings, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (row,) = nanmap.Result(folder / "results" / name).to_pandas().itertuples()
+    assert row.val_accuracy > 0.8

@@ -14,6 +14,7 @@ import pytest
 import nanmap
 from nanmap.engine import LocalEngine
 from nanmap.models.own import keras_model, live, spec
+from own_loops import assert_example_trains
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's variables
 
@@ -390,16 +391,4 @@ def test_a_folder_asks_for_the_model_that_it_cannot_keep(
 
 
 def test_the_example_runs(keras: Any, tmp_path: Path, command: Callable[..., Any]) -> None:
-    copied = command("examples", "own/keras_model", "--out", ".", cwd=tmp_path)
-    assert copied.stdout.splitlines()[-1] == "next: nanmap sweep sweeps/own/keras_model.toml --allow-python"
-    small = [
-        "axes.batch_size.values=[64]",
-        "axes.learning_rate.values=[0.1]",
-        "axes.seed.range=[0,1]",
-        "training.steps=150",
-    ]
-    settings = [word for each in small for word in ("--set", each)]
-    done = command("sweep", "sweeps/own/keras_model.toml", "--allow-python", "--no-maps", *settings, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    (row,) = nanmap.Result(tmp_path / "results/keras_model").to_pandas().itertuples()
-    assert row.val_accuracy > 0.8
+    assert_example_trains("keras_model", tmp_path, command)

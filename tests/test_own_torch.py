@@ -11,6 +11,7 @@ import pytest
 
 import nanmap
 from nanmap.engine import LocalEngine
+from own_loops import assert_example_trains
 
 torch = pytest.importorskip("torch", reason="pip install 'nanmap[torch]'")
 nn = torch.nn
@@ -299,16 +300,4 @@ def test_what_is_no_module_and_a_torchax_that_is_missing_are_told(
 
 
 def test_the_example_runs(torchax: Any, tmp_path: Path, command: Callable[..., Any]) -> None:
-    copied = command("examples", "own/torch_model", "--out", ".", cwd=tmp_path)
-    assert copied.stdout.splitlines()[-1] == "next: nanmap sweep sweeps/own/torch_model.toml --allow-python"
-    small = [
-        "axes.batch_size.values=[64]",
-        "axes.learning_rate.values=[0.1]",
-        "axes.seed.range=[0,1]",
-        "training.steps=150",
-    ]
-    settings = [word for each in small for word in ("--set", each)]
-    done = command("sweep", "sweeps/own/torch_model.toml", "--allow-python", "--no-maps", *settings, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    (row,) = nanmap.Result(tmp_path / "results/torch_model").to_pandas().itertuples()
-    assert row.val_accuracy > 0.8
+    assert_example_trains("torch_model", tmp_path, command)

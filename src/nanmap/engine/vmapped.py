@@ -41,9 +41,8 @@ from nanmap.training.cell import (
 from nanmap.training.program import Program
 
 RunLoop = Callable[[Callable[[Any], Any], Any], Any]  # from a loop and what it starts with to what it ends with
-Carry = tuple[
-    Array, Any
-]  # the updates made; and a state as the loop carries it, or the next stretch's length and a state
+# The updates made; and a state as the loop carries it, or the next stretch's length and a state.
+Carry = tuple[Array, Any]
 
 
 class Updates(NamedTuple):
@@ -311,16 +310,14 @@ def _rest_of_epoch(
     first, state = carry
     epoch, place = first // task.steps_per_epoch, first % task.steps_per_epoch
     last = first + jnp.minimum(task.steps_per_epoch - place, stop - first)  # a next epoch may begin beyond int32
-    batch_at = rows_of_blocks(program, task, orders, epoch) if orders else None
-    if not (program.short or batch_at):
-        batch_at = partial(batch_of, program, task, *epoch_rows(program, task, epoch))
-    if batch_at:
-        return last, run_loop(partial(updates.some, batch_at, first, last), state)
     x, y = epoch_rows(program, task, epoch)
+    batch_at = rows_of_blocks(program, task, orders, epoch) if orders else partial(batch_of, program, task, x, y)
+    if not program.short:
+        return last, run_loop(partial(updates.some, batch_at, first, last), state)
 
     def with_the_short_one(state: Any) -> Any:
         end = first - place + task.steps_per_epoch - 1  # the short batch's step
-        state = updates.some(partial(batch_of, program, task, x, y), first, jnp.minimum(last, end), state)
+        state = updates.some(batch_at, first, jnp.minimum(last, end), state)
         ends = lambda state: updates.next(short_batch(program, x, y), end, end + 1, state)[1]  # noqa: E731
         return jax.lax.cond(last > end, ends, lambda state: state, state)
 

@@ -12,9 +12,8 @@ import optax
 from nanmap.config.code import Code
 from nanmap.config.optimizers import OWN_NUMBERS
 from nanmap.config.settings import OptimizerSettings
-from nanmap.errors import InputError
 from nanmap.models.base import Array, Numbers
-from nanmap.models.own.source import function_of, source_digest, told
+from nanmap.models.own.source import fault, function_of, source_digest, told
 
 LOSS, OPTIMIZER, RATE = "loss.kind", "optimizer.kind", "learning_rate"
 
@@ -32,11 +31,10 @@ def own_loss(kind: str, output: Array, target: Array) -> Array:
     with told(kind, LOSS, "while it was traced"):
         made = function_of(kind, LOSS)(output, target)
     if jnp.shape(made)[:1] != output.shape[:1]:
-        raise InputError(
+        raise fault(
+            kind,
+            LOSS,
             f"gives {list(jnp.shape(made))} for {len(output)} rows",
-            file=Code.of(kind).place,
-            key=LOSS,
-            value=Code.of(kind).name,
             mend="it gives the loss of each row, and leaves the mean to nanmap: no jnp.mean over the first axis",
         )
     return jnp.asarray(made)
@@ -55,13 +53,7 @@ def own_rule(kind: str, numbers: Numbers, rates: Array) -> optax.GradientTransfo
         rules = [factory(**{RATE: rate}, **numbers) for rate in rates]
     wrong = next((rule for rule in rules if not (hasattr(rule, "init") and hasattr(rule, "update"))), None)
     if wrong is not None:
-        raise InputError(
-            f"returned {type(wrong).__name__}",
-            file=Code.of(kind).place,
-            key=OPTIMIZER,
-            value=Code.of(kind).name,
-            allowed="an optax.GradientTransformation",
-        )
+        raise fault(kind, OPTIMIZER, f"returned {type(wrong).__name__}", allowed="an optax.GradientTransformation")
 
     def begin(layers: list[Any]) -> tuple[Any, ...]:
         return tuple(rule.init(layer) for rule, layer in zip(rules, layers, strict=True))
@@ -86,7 +78,7 @@ def handed_numbers(optimizer: OptimizerSettings) -> tuple[str, ...]:
     open_ended = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in takes.values())
     if RATE not in takes and not open_ended:
         mend = f"def {code.name}({RATE}, …): return optax.sgd({RATE})"
-        raise InputError(f"takes no `{RATE}`", file=code.place, key=OPTIMIZER, value=code.name, mend=mend)
+        raise fault(optimizer.kind, OPTIMIZER, f"takes no `{RATE}`", mend=mend)
     given = [
         name for name in OWN_NUMBERS if name in optimizer.model_fields_set and getattr(optimizer, name) is not None
     ]
@@ -99,9 +91,7 @@ def handed_numbers(optimizer: OptimizerSettings) -> tuple[str, ...]:
                 else "give it a default: only numbers of [optimizer] are handed over"
             )
             problem = f"asks for `{each.name}`, and nothing gives it"
-            raise InputError(
-                problem, file=code.place, key=OPTIMIZER, value=code.name, allowed=(RATE, *OWN_NUMBERS), mend=mend
-            )
+            raise fault(optimizer.kind, OPTIMIZER, problem, allowed=(RATE, *OWN_NUMBERS), mend=mend)
     return tuple(name for name in given if name in takes or open_ended)
 
 

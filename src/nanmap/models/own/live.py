@@ -19,7 +19,7 @@ from nanmap.models.base import Array, Form
 from nanmap.models.own.adapters import adapted
 from nanmap.models.own.frameworks import Again
 from nanmap.models.own.interface import Adapted, Tree
-from nanmap.models.own.source import function_of, source_digest, told
+from nanmap.models.own.source import fault, function_of, source_digest, told
 
 KEY = "model.kind"
 Arrays = dict[str, Array]
@@ -179,22 +179,21 @@ def live(source: str, arguments: str, sha: str, batch: int, inputs: Form, rewrit
     with told(source, KEY, "while its network was looked at"):
         found = adapted(made, again, remade)
     if found is None:
-        raise InputError(
+        raise fault(
+            source,
+            KEY,
             f"returned {_article(type(made).__name__)}, which is no network",
-            file=Code.of(source).place,
-            key=KEY,
-            value=Code.of(source).name,
             allowed="a pair (init, apply), a nanmap.Model, an Equinox module, a Flax module, a Keras model, a torch.nn.Module",
         )
     with told(source, KEY, "while it was initialised"):
         trees = jax.eval_shape(lambda x: found.init(jax.random.key(0), x), zeros(batch, inputs))
     if not (isinstance(trees, tuple) and len(trees) == 2):
-        raise _fault(source, "`init` returns no pair", "init(key, x) → (parameters, state)")
+        raise fault(source, KEY, "`init` returns no pair", mend="init(key, x) → (parameters, state)")
     (parameters, one), (state, other) = (jax.tree_util.tree_flatten_with_path(tree) for tree in trees)
     leaves = tuple(_leaf("", *each) for each in parameters), tuple(_leaf(STATE, *each) for each in state)
     if not any(leaf.dtype is None for leaf in leaves[0]):
         mend = "arrays of floats are trained, whole numbers are not: jnp.zeros(3) instead of jnp.zeros(3, int)"
-        raise _fault(source, "has no parameters that are floats: nothing would be trained", mend)
+        raise fault(source, KEY, "has no parameters that are floats: nothing would be trained", mend=mend)
     return Live(found, source, (batch, inputs), rewrite, *leaves, (one, other))
 
 
@@ -305,13 +304,15 @@ def _checked(found: Live, made: tuple[Array, Arrays]) -> tuple[Array, Arrays]:
     rows = found.rows[0]
     if not hasattr(output, "shape") or not output.shape or output.shape[0] != rows:
         shape = list(getattr(output, "shape", ())) or type(output).__name__
-        raise _fault(found.source, f"gives {shape} for {rows} rows", "outputs have the rows on their first axis")
+        raise fault(
+            found.source, KEY, f"gives {shape} for {rows} rows", mend="outputs have the rows on their first axis"
+        )
     for leaf in found.state:
         now = after[leaf.name].shape
         if now != leaf.shape:
             name = leaf.name.removeprefix(STATE)
             problem = f"its state `{name}` changes its shape from {list(leaf.shape)} to {list(now)}"
-            raise _fault(found.source, problem, "a state keeps its shape from one update to the next")
+            raise fault(found.source, KEY, problem, mend="a state keeps its shape from one update to the next")
     return output, after
 
 
@@ -345,11 +346,6 @@ def _named(leaves: Sequence[Leaf], values: Sequence[Any]) -> dict[str, Array]:
         leaf.name: jax.random.key_data(value) if leaf.implementation else jnp.asarray(value)
         for leaf, value in zip(leaves, values, strict=True)
     }
-
-
-def _fault(source: str, problem: str, mend: str) -> InputError:
-    code = Code.of(source)
-    return InputError(problem, file=code.place, key=KEY, value=code.name, mend=mend)
 
 
 def _article(word: str) -> str:

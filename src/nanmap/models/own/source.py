@@ -43,9 +43,9 @@ def function_of(text: str, key: str) -> Callable[..., Any]:
     if found is None:
         known = sorted(name for name, value in vars(module).items() if callable(value) and _own(value, module))
         mend = did_you_mean(code.name, known)
-        raise InputError("names no function of it", file=code.place, key=key, value=code.name, allowed=known, mend=mend)
+        raise fault(text, key, "names no function of it", allowed=known, mend=mend)
     if not callable(found):
-        raise InputError("is no function", file=code.place, key=key, value=code.name)
+        raise fault(text, key, "is no function")
     return found
 
 
@@ -59,6 +59,12 @@ def source_digest(text: str, key: str) -> str:
         origin = getattr(_of_module(code, key), "__file__", None)
         file = Path(origin) if origin else None
     return hashlib.sha256(file.read_bytes() if file and file.is_file() else str(code).encode()).hexdigest()
+
+
+def fault(text: str, key: str, problem: str, **more: Any) -> InputError:
+    """What is wrong with the code that a setting names; `more` as `InputError` takes it."""
+    code = Code.of(text)
+    return InputError(problem, file=code.place, key=key, value=code.name, **more)
 
 
 @contextmanager
@@ -86,9 +92,9 @@ def told(text: str, key: str, doing: str) -> Iterator[None]:
                 mend=BACKEND,
             ) from None
         extra = f"pip install 'nanmap[{missing}]'" if missing in EXTRAS else f"install `{missing}`" if missing else None
-        raise InputError(_said(error, code, doing), file=code.place, key=key, value=code.name, mend=extra) from None
+        raise fault(text, key, _said(error, code, doing), mend=extra) from None
     except Exception as error:
-        raise InputError(_said(error, code, doing), file=code.place, key=key, value=code.name) from None
+        raise fault(text, key, _said(error, code, doing)) from None
 
 
 def _frames(error: BaseException) -> traceback.StackSummary:
