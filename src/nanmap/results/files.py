@@ -79,7 +79,7 @@ class Replacing:
                     os.fsync(file.fileno())
                 if kind is None:
                     os.replace(self.temporary, self.target)
-                    _flush_folder(self.target.parent)
+                    flush_folder(self.target.parent)
             finally:
                 self.temporary.unlink(missing_ok=True)
 
@@ -90,15 +90,16 @@ class Lock:
     Args:
         root: the run folder.
         part: its name; each part has a lock of its own, and readers need none.
+        wait: until whoever holds it lets go.
     """
 
-    def __init__(self, root: Path, part: str) -> None:
+    def __init__(self, root: Path, part: str, wait: bool = False) -> None:
         folder = within(root, root / TEMPORARY)
         file = within(root, folder / f"{part}.lock")
         with told_of(file):
             folder.mkdir(parents=True, exist_ok=True)
             self._file = file.open("ab")
-        if take(self._file) is False:
+        if take(self._file, wait) is False:
             self._file.close()
             mend = "wait until it has ended, or write elsewhere with --out"
             raise RunFolderError(f"another run is writing its {part}", file=root, mend=mend)
@@ -108,12 +109,12 @@ class Lock:
         self._file.close()
 
 
-def take(file: BinaryIO) -> bool | None:
+def take(file: BinaryIO, wait: bool = False) -> bool | None:
     """Locks an open file for as long as it is open. False if somebody else holds it, None where there are no such locks."""
     if fcntl is None:
         return None
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     except OSError:  # some file systems over a network
@@ -136,7 +137,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """So that a loss of power does not take back that a file is there. Not every system opens folders."""
     if os.name != "posix":
         return

@@ -1,8 +1,11 @@
 """A sweep into a run folder: pending shards → engine → Parquet. Cells that have their row are never trained again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from nanmap.engine import Engine, LocalEngine
 from nanmap.grid import Cells
@@ -12,6 +15,7 @@ from nanmap.results.folder import RunFolder
 from nanmap.results.manifest import fingerprint, make_manifest
 from nanmap.results.shards import default_shard_cells, shard_metadata
 from nanmap.runs.complete import complete_rows
+from nanmap.runs.extend import Growing, grows
 from nanmap.runs.filling import Shard, trained
 from nanmap.runs.inputs import keep_inputs
 from nanmap.runs.observer import Observer
@@ -27,6 +31,7 @@ def train_sweep(
     *,
     engine: Engine | None = None,
     fresh: bool = False,
+    extend: bool = False,
     shard_cells: int | None = None,
     tune: bool = False,
     observer: Observer | None = None,
@@ -38,24 +43,30 @@ def train_sweep(
         out: the run folder.
         engine: trains; the devices of this process if None.
         fresh: start over, removing the run's rows.
+        extend: the folder may hold a smaller run, whose rows stay.
         shard_cells: cells per file; chosen by the size of the grid if None.
         tune: measure how many cells side by side are fastest, instead of deriving it; a folder's widths stay.
         observer: told of progress.
 
     Raises:
-        InputError: a combination of settings is impossible, or the folder holds results of other settings.
+        InputError: a combination of settings is impossible, or the folder holds results of other settings, or with `extend`
+            some that the sweep does not hold.
     """
     folder, engine = RunFolder(out), engine or LocalEngine()
     _pin_widths(plan, folder, engine, fresh, tune, observer)
     observer = observer or Observer()
     manifest = _manifest(plan, engine, shard_cells or default_shard_cells(plan.grid.size))
-    resumed = resume(folder.cells, manifest, engine, fresh, observer)
-    with resumed:
+    if extend and grows(folder, manifest):
+        with Growing(folder, manifest, observer) as growing:
+            with resume(growing.place.cells, manifest | growing.spent, engine, growing.stale, observer) as resumed:
+                _fill(plan, engine, resumed, observer, growing)
+            growing.commit()
+        return folder
+    with resume(folder.cells, manifest, engine, fresh, observer) as resumed:
+        if fresh and folder.next.cells.manifest_file.exists():  # of an extension that was given up
+            folder.next.cells.clear()
         keep_inputs(folder, plan.variants(), observer)
-        try:
-            _train(plan, engine, resumed, observer)
-        finally:  # an interrupted run says what it has, too
-            resumed.manifest["shards"] = folder.cells.names()
+        _fill(plan, engine, resumed, observer)
     return folder
 
 
@@ -109,8 +120,16 @@ def _sentences(variants: Iterable[Variant]) -> dict[str, list[str]]:
     return {kind: told for kind, told in found.items() if told}
 
 
-def _train(plan: Plan, engine: Engine, resumed: Resumed, observer: Observer) -> None:
-    """Trains the cells of all shards that are not finished."""
+def _fill(plan: Plan, engine: Engine, resumed: Resumed, observer: Observer, growing: Growing | None = None) -> None:
+    """Gives every cell its row; however that ends, the manifest says which shards there are."""
+    try:
+        _train(plan, engine, resumed, observer, growing)
+    finally:  # an interrupted run says what it has, too
+        resumed.manifest["shards"] = resumed.shards.names()
+
+
+def _train(plan: Plan, engine: Engine, resumed: Resumed, observer: Observer, growing: Growing | None) -> None:
+    """Trains the cells of all shards that are not finished, but those that a smaller run has."""
     size = resumed.manifest["shard_cells"]
 
     def cells_of(number: int) -> Cells:
@@ -121,16 +140,41 @@ def _train(plan: Plan, engine: Engine, resumed: Resumed, observer: Observer) -> 
         table = make_table(shard.cells.numbers, shard.cells.columns(), shard.columns, metadata)
         resumed.shards.write(shard.number, table)
 
+    def shards() -> Iterator[Shard]:
+        for number in (n for n, count in counts.items() if count and n not in resumed.finished):
+            shard = _shard(plan, number, cells_of(number), growing)
+            if shard.missing:
+                yield shard
+            else:
+                writer.put(shard)
+
     counts = {number: len(cells_of(number)) for number in range(-(-plan.grid.size // size))}
-    observer.started(sum(counts.values()), sum(counts[number] for number in resumed.finished))
-    pending = ((n, cells_of(n)) for n, count in counts.items() if count and n not in resumed.finished)
-    shards = (Shard(number, cells, plan.lanes(cells)) for number, cells in pending)
+    done = sum(counts[n] if n in resumed.finished else _kept(cells_of(n), growing) for n in counts)
+    observer.started(sum(counts.values()), done)
     forecaster = Forecaster()
     with Writer(write) as writer:
-        for shard, lanes, index, facts in trained(engine, shards):
+        for shard, lanes, index, facts in trained(engine, shards()):
             rows = complete_rows(lanes, index, facts, forecaster)
             shard.put(lanes.position[index], rows)
             observer.trained(len(index))
             observer.advanced(len(index), rows["outcome"])
             if not shard.missing:
                 writer.put(shard)
+
+
+def _kept(cells: Cells, growing: Growing | None) -> int:
+    """How many of a shard's cells have their row already."""
+    return int(growing.there(cells).sum()) if growing else 0
+
+
+def _shard(plan: Plan, number: int, cells: Cells, growing: Growing | None) -> Shard:
+    """A shard with the rows that are there already, and batches of the other cells."""
+    if growing is None:
+        return Shard(number, cells, plan.lanes(cells))
+    there = growing.there(cells)
+    kept, others = np.flatnonzero(there), np.flatnonzero(~there)
+    lanes = plan.lanes(cells.take(others)) if len(others) else []
+    shard = Shard(number, cells, [replace(each, position=others[each.position]) for each in lanes])
+    if len(kept):
+        shard.put(kept, growing.columns(cells.take(kept)))
+    return shard
