@@ -44,8 +44,8 @@ class Growing:
 
     def __init__(self, folder: RunFolder, manifest: dict[str, Any], observer: Observer) -> None:
         old = folder.read_manifest()
-        check_rows_stay(folder, old, manifest)
         self.folder, self._growth = folder, growth_of(folder, old, manifest)
+        check_rows_stay(folder, old, manifest)
         self.place = folder.next
         self.stale = _is_of_another(self.place, manifest)
         self.spent = {key: old[key] for key in SPENT if key in old}
