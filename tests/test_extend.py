@@ -220,6 +220,9 @@ def test_another_file_of_the_same_name_is_refused(run, tmp_path: Path) -> None:
         run(tmp_path / "run", [FINER], tree, extend=True)
 
 
+STEPS = 9  # two moves of three parts, the pictures, the journal, and what was replaced
+
+
 class Killed(BaseException):
     """The end of the process, as far as a test in it can have one."""
 
@@ -247,7 +250,7 @@ def _stepwise(root: Path, steps: int) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("steps", range(8))
+@pytest.mark.parametrize("steps", range(STEPS + 1))
 def test_a_switch_that_is_killed_at_any_step_is_ended_by_whoever_looks_next(
     steps: int, assembled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,8 +258,7 @@ def test_a_switch_that_is_killed_at_any_step_is_ended_by_whoever_looks_next(
     root = tmp_path / "run"
     shutil.copytree(source, root)
     monkeypatch.setattr(switching, "_finish", lambda root: [None for _ in _stepwise(root, steps)])
-    whole = steps == 7  # six moves and the removal of what was replaced
-    if whole:
+    if steps == STEPS:
         switch(root)
     else:
         with pytest.raises(Killed):
