@@ -31,6 +31,7 @@ class RunFolder:
 
     Attributes:
         cells: a row per training of a sweep, with `manifest.json`.
+        history: a row per update that was looked at on the way, of the run's cells or some of them.
         edges: a row per critical rate, with `edges.json`.
         maps: the folder of pictures.
         inputs: the folder of arrays that a program in Python gave to train on.
@@ -45,6 +46,7 @@ class RunFolder:
         self.maps, self.inputs = self.path / MAPS, self.path / "inputs"
         settle(self.path)
         self.cells = Shards(self.path / "cells", self.path / "manifest.json", "rows", "sweep", self.maps)
+        self.history = Shards(self.path / "history", self.path / "manifest.json", "histories", "sweep")
         self.edges = Shards(self.path / "edges", self.path / "edges.json", "edges", "edge")
 
     @classmethod

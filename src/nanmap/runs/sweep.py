@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,11 +12,13 @@ from nanmap.grid import Cells
 from nanmap.plan import Plan, Variant
 from nanmap.results.columns import make_table
 from nanmap.results.folder import RunFolder
+from nanmap.results.histories import history_table
 from nanmap.results.manifest import fingerprint, make_manifest
 from nanmap.results.shards import default_shard_cells, shard_metadata
 from nanmap.runs.complete import complete_rows
 from nanmap.runs.extend import Growing, grows
 from nanmap.runs.filling import Shard, trained
+from nanmap.runs.history import Recording, history_of, kept_history, record_histories, recording_of
 from nanmap.runs.inputs import keep_inputs
 from nanmap.runs.observer import Observer
 from nanmap.runs.resume import Resumed, pinned_widths, resume
@@ -56,18 +58,39 @@ def train_sweep(
     _pin_widths(plan, folder, engine, fresh, tune, observer)
     observer = observer or Observer()
     manifest = _manifest(plan, engine, shard_cells or default_shard_cells(plan.grid.size))
+    recording = recording_of(plan.sweep.record, manifest["hash"])
+    manifest |= {"history": recording.described()} if recording else {}
+    work = _Work(plan, engine, observer, recording)
     if extend and grows(folder, manifest):
         with Growing(folder, manifest, observer) as growing:
             with resume(growing.place.cells, manifest | growing.spent, engine, growing.stale, observer) as resumed:
-                _fill(plan, engine, resumed, observer, growing)
+                _fill(work, growing.place, resumed, growing)
             growing.commit()
         return folder
+    if not recording and (kept := kept_history(folder, manifest["hash"])):
+        manifest["history"] = kept
     with resume(folder.cells, manifest, engine, fresh, observer) as resumed:
-        if fresh and folder.next.cells.manifest_file.exists():  # of an extension that was given up
-            folder.next.cells.clear()
+        if fresh:
+            _forget_the_rest(folder)
         keep_inputs(folder, plan.variants(), observer)
-        _fill(plan, engine, resumed, observer)
+        _fill(work, folder, resumed)
     return folder
+
+
+class _Work(NamedTuple):
+    """What is to be done, by whom, who is told, and what is recorded beside the rows."""
+
+    plan: Plan
+    engine: Engine
+    observer: Observer
+    recording: Recording | None
+
+
+def _forget_the_rest(folder: RunFolder) -> None:
+    """What went with the rows that were: histories, and an extension that was given up."""
+    folder.history.remove_but(set())
+    if folder.next.cells.manifest_file.exists():
+        folder.next.cells.clear()
 
 
 def _programs(plan: Plan) -> list[Program]:
@@ -120,29 +143,37 @@ def _sentences(variants: Iterable[Variant]) -> dict[str, list[str]]:
     return {kind: told for kind, told in found.items() if told}
 
 
-def _fill(plan: Plan, engine: Engine, resumed: Resumed, observer: Observer, growing: Growing | None = None) -> None:
-    """Gives every cell its row; however that ends, the manifest says which shards there are."""
+def _fill(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | None = None) -> None:
+    """Gives every cell its row, and histories to those that are to have one; however that ends, the manifest says what there is."""
     try:
-        _train(plan, engine, resumed, observer, growing)
+        _train(work, folder, resumed, growing)
+        if work.recording:
+            plan, engine, observer, recording = work
+            record_histories(plan, engine, folder, recording, resumed.manifest["shard_cells"], observer)
     finally:  # an interrupted run says what it has, too
         resumed.manifest["shards"] = resumed.shards.names()
 
 
-def _train(plan: Plan, engine: Engine, resumed: Resumed, observer: Observer, growing: Growing | None) -> None:
+def _train(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | None) -> None:
     """Trains the cells of all shards that are not finished, but those that a smaller run has."""
+    plan, engine, observer, recording = work
     size = resumed.manifest["shard_cells"]
+    beside = recording if recording and recording.cells == "all" and not growing else None
 
     def cells_of(number: int) -> Cells:
         return plan.grid.kept(number * size, min((number + 1) * size, plan.grid.size))
 
     def write(shard: Shard) -> None:
+        if beside:  # first: a shard of rows that is there has its histories
+            history = history_table(shard.histories, shard_metadata(beside.hash, shard.number))
+            folder.history.write(shard.number, history)
         metadata = shard_metadata(resumed.manifest["hash"], shard.number)
         table = make_table(shard.cells.numbers, shard.cells.columns(), shard.columns, metadata)
         resumed.shards.write(shard.number, table)
 
     def shards() -> Iterator[Shard]:
         for number in (n for n, count in counts.items() if count and n not in resumed.finished):
-            shard = _shard(plan, number, cells_of(number), growing)
+            shard = _shard(plan, number, cells_of(number), growing, beside)
             if shard.missing:
                 yield shard
             else:
@@ -154,8 +185,11 @@ def _train(plan: Plan, engine: Engine, resumed: Resumed, observer: Observer, gro
     forecaster = Forecaster()
     with Writer(write) as writer:
         for shard, lanes, index, facts in trained(engine, shards()):
+            place = lanes.position[index]
             rows = complete_rows(lanes, index, facts, forecaster)
-            shard.put(lanes.position[index], rows)
+            if beside:
+                shard.histories.append(history_of(shard.cells.numbers[place], facts))
+            shard.put(place, rows)
             observer.trained(len(index))
             observer.advanced(len(index), rows["outcome"])
             if not shard.missing:
@@ -167,10 +201,11 @@ def _kept(cells: Cells, growing: Growing | None) -> int:
     return int(growing.there(cells).sum()) if growing else 0
 
 
-def _shard(plan: Plan, number: int, cells: Cells, growing: Growing | None) -> Shard:
+def _shard(plan: Plan, number: int, cells: Cells, growing: Growing | None, beside: Recording | None) -> Shard:
     """A shard with the rows that are there already, and batches of the other cells."""
     if growing is None:
-        return Shard(number, cells, plan.lanes(cells))
+        lanes = plan.lanes(cells)
+        return Shard(number, cells, beside.asked(lanes) if beside else lanes)
     there = growing.there(cells)
     kept, others = np.flatnonzero(there), np.flatnonzero(~there)
     lanes = plan.lanes(cells.take(others)) if len(others) else []
