@@ -62,8 +62,9 @@ def kept_history(folder: RunFolder, rows: str) -> dict[str, Any] | None:
         said = folder.read_manifest().get("history")
     except RunFolderError:
         return None
-    known = isinstance(said, dict) and {"updates", "cells", "hash"} <= said.keys()
-    return said if known and said["hash"] == history_hash(rows, said["updates"], said["cells"]) else None
+    if not (isinstance(said, dict) and {"updates", "cells", "hash"} <= said.keys()):
+        return None
+    return said if said["hash"] == history_hash(rows, said["updates"], said["cells"]) else None
 
 
 def history_of(numbers: np.ndarray, facts: Facts) -> pa.Table:

@@ -147,8 +147,8 @@ def _fill(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | N
     """Gives every cell its row, and histories to those that are to have one; however that ends, the manifest says what there is."""
     try:
         _train(work, folder, resumed, growing)
-        if work.recording:
-            plan, engine, observer, recording = work
+        plan, engine, observer, recording = work
+        if recording:
             record_histories(plan, engine, folder, recording, resumed.manifest["shard_cells"], observer)
     finally:  # an interrupted run says what it has, too
         resumed.manifest["shards"] = resumed.shards.names()
