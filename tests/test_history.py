@@ -18,7 +18,7 @@ from nanmap.plan import make_sweep
 from nanmap.result import Result
 from nanmap.results.folder import RunFolder
 from nanmap.runs.history import near_boundary
-from nanmap.training.cell import HISTORY, _length
+from nanmap.training.cell import HISTORY, lengths
 from test_resume import Stops, content
 
 LINE: dict[str, Any] = {
@@ -86,7 +86,7 @@ def test_infinities_and_nan_stand_in_a_history(run, tmp_path: Path) -> None:
 
 def test_lengths_of_huge_of_tiny_and_of_no_numbers() -> None:
     def length(*numbers: float) -> float:
-        return float(_length([{"a": jnp.array(numbers[:1]), "b": jnp.array(numbers[1:])}], "float32"))
+        return float(lengths([[{"a": jnp.array(numbers[:1]), "b": jnp.array(numbers[1:])}]], "float32")[0])
 
     assert length(3e30, 4e30) == pytest.approx(5e30)
     assert length(3e-30, -4e-30) == pytest.approx(5e-30)

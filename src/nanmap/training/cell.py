@@ -252,7 +252,7 @@ def looked_at(program: Program, lane: Lane, task: Task, state: State, batch: Bat
     loss, _, grads, _, steps, _ = _step(program, lane, task, state, batch, step, None)
     parameters = optax.apply_updates(state.parameters, steps)
     moved = jax.tree.map(jnp.subtract, parameters, state.parameters)
-    return jnp.stack([loss, *(_length(each, program.wide) for each in (grads, moved, parameters))])
+    return jnp.concatenate([loss[None], lengths([grads, moved, parameters], program.wide)])
 
 
 def _step(
@@ -408,13 +408,14 @@ def _norm(layer: dict[str, Array], wide: str) -> Array:
     return jnp.where(size > 0, size * jnp.linalg.norm(numbers / jnp.where(size > 0, size, 1)), size)
 
 
-def _length(layers: Layers, wide: str) -> Array:
-    """Of all numbers of all layers; infinite where one is, unless another is NaN."""
-    sizes = jnp.stack([jnp.max(jnp.abs(leaf.astype(wide)), initial=0) for leaf in jax.tree.leaves(layers)])
-    size = jnp.max(sizes)
+def lengths(vectors: list[Layers], wide: str) -> Array:
+    """Norms over all numbers of some pytrees of the same shapes, `[pytrees]`; infinite where a number is, unless another is NaN."""
+    flat = [[leaf.astype(wide).reshape(-1) for leaf in jax.tree.leaves(each)] for each in vectors]
+    numbers = jnp.stack([jnp.concatenate(each) for each in flat])
+    size = jnp.max(jnp.abs(numbers), axis=1)
     scale = jnp.where((size > 0) & jnp.isfinite(size), size, 1)
-    squares = [jnp.sum((leaf.astype(wide) / scale) ** 2) for leaf in jax.tree.leaves(layers)]
-    return jnp.where(jnp.isfinite(size), scale * jnp.sqrt(sum(squares)), size)
+    squares = jnp.sum((numbers / scale[:, None]) ** 2, axis=1)
+    return jnp.where(jnp.isfinite(size), scale * jnp.sqrt(squares), size)
 
 
 def full_loss(
