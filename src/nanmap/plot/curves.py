@@ -120,7 +120,7 @@ def _measured(folder: RunFolder, settings: ShownSettings, lines: _Lines) -> list
     `NEAR`: between them no training may have its edge.
     """
     told = folder.read_edges_manifest()
-    if told is None or told["sweep"]["config"] != settings.tree or not folder.edges.names():
+    if told is None or told["sweep"].get("config") != settings.tree or not folder.edges.names():
         return []
     if told.get("schema") != settings.manifest.get("schema"):  # decided by outcomes in other words
         return []
