@@ -98,7 +98,7 @@ def _clip_norm(grads: list, bound: Array) -> list:
     least = jnp.sqrt(jnp.finfo(norm.dtype).tiny) * 1e8  # above it no square that counts is rounded away
     largest = jnp.stack([jnp.abs(g).max(initial=0) for g in jax.tree.leaves(wide)]).max()
     far = (jnp.isinf(norm) | (norm < least)) & jnp.isfinite(largest) & (largest > 0)
-    unit = jnp.where(far, largest, 1)
+    unit = jnp.where(far, jnp.maximum(largest / 64, jnp.finfo(norm.dtype).tiny), 1)  # 1 / unit is a normal number, too
     wide = jax.tree.map(lambda w: w / unit, wide)
     norm = jnp.where(far, _norm(wide), norm)
     inside = jnp.where(far, norm * unit, norm) < bound
