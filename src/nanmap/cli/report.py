@@ -23,17 +23,28 @@ SECONDS = 0.1  # between two looks for a word to stop
     "nanmap report results/fractal_tanh --watch"
 )
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders (results/<sweep>); several become one map.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Run folders (results/<sweep>); several become one map.")
+    ],
     out: Annotated[
         Path | None,
-        typer.Option(dir_okay=False, help="Page to write, .html; RUN/maps/report.html unless given.", show_default=False),
+        typer.Option(
+            dir_okay=False, help="Page to write, .html; RUN/maps/report.html unless given.", show_default=False
+        ),
     ] = None,
     title: Annotated[str | None, typer.Option(help="In place of the sweep's.", show_default=False)] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Serve the page to this machine's browser while the run is trained; Ctrl-C writes it and ends.")
+        bool,
+        typer.Option(
+            "--watch",
+            help="Serve the page to this machine's browser while the run is trained; Ctrl-C writes it and ends.",
+        ),
     ] = False,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="With --watch: where to listen; a free one unless given.", show_default=False)
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="With --watch: where to listen; a free one unless given.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Write a run as one HTML page to explore: a map to hover, zoom and click, curves, configs and commands.

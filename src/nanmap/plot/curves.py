@@ -160,11 +160,7 @@ def curve_labels(settings: ShownSettings) -> dict[str, str]:
 
 
 def _plain(label: str) -> str:
-    """Without what only matplotlib reads.
-
-    >>> _plain("2/λ$_\\mathrm{max}$\\n(full batch)")
-    '2/λmax (full batch)'
-    """
+    """Without what only matplotlib reads."""
     for marked, plain in {"$_\\mathrm{max}$": "max", "$_0$": "₀", "\n": " "}.items():
         label = label.replace(marked, plain)
     return label

@@ -227,7 +227,7 @@ def _provenance(folder: RunFolder, manifest: Mapping[str, Any]) -> list[list[str
             [f"device{label}", " · ".join(str(told[key]) for key in ("backend", "device") if told.get(key))],
             [f"hash of the settings{label}", str(told.get("hash", ""))],
             [f"time taken{label}", f"{seconds:,.1f} s" if isinstance(seconds, int | float) else ""],
-            [f"programs{label}", "; ".join((told.get("programs") or {}).values())],
+            [f"programs{label}", "; ".join(dict.fromkeys((told.get("programs") or {}).values()))],
             [f"files read{label}", "; ".join(told.get("data") or ())],
             [f"more rows{label}", shlex.join(["nanmap", "sweep", "SWEEP.toml", "--out", str(run.path)])],
         ]

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nanmap.errors import RunFolderError
 from nanmap.analysis import JoinedFolder
+from nanmap.errors import RunFolderError
 from nanmap.report.packing import pack_counts, pack_levels
 from nanmap.results.arrays import numbers_of
 from nanmap.results.folder import RunFolder
@@ -68,7 +68,9 @@ def _read(file: Path) -> pa.Table:
         return pq.read_table(file)
     except (pa.ArrowInvalid, OSError):
         problem = "is not readable Parquet"
-        raise RunFolderError(problem, file=file, mend="train the sweep again with --fresh, or remove `history`") from None
+        raise RunFolderError(
+            problem, file=file, mend="train the sweep again with --fresh, or remove `history`"
+        ) from None
 
 
 def _pack(table: pa.Table, names: list[str], every: int) -> Histories:

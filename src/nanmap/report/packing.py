@@ -114,5 +114,5 @@ def pack_names(codes: np.ndarray, names: Sequence[str]) -> Packed:
 def packed(numbers: np.ndarray) -> str:
     """Bytes of numbers, all first ones, all second ones, …: equal ones lie together, and gzip finds them."""
     stored = np.ascontiguousarray(numbers, numbers.dtype.newbyteorder("<"))
-    planes = stored.view(np.uint8).reshape(len(stored), -1).T
+    planes = stored.view(np.uint8).reshape(len(stored), stored.itemsize).T
     return base64.b64encode(gzip.compress(planes.tobytes(), 6, mtime=0)).decode()

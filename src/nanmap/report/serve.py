@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Served
     server_version, sys_version = "nanmap", ""
 
-    def do_GET(self) -> None:  # noqa: N802, the name that http.server calls
+    def do_GET(self) -> None:
         """The page, or its newer data."""
         if not self._asks_for_us():
             return self._refuse(HTTPStatus.FORBIDDEN)

@@ -64,14 +64,14 @@ class Column {
     return this.places[this.stored[row]];
   }
 
-  name(row) {
+  text(row) {
     return this.names[this.stored[row]];
   }
 
   kind(row) {
     const kind = this.stands(row);
     if (kind !== MISSING || !this.outcomes) return kind;
-    return this.ends[this.outcomes.name(row)] || MISSING;
+    return this.ends[this.outcomes.text(row)] || MISSING;
   }
 
   stands(row) {

@@ -133,7 +133,7 @@ function isAlive({ start, rows }, p) {
   const outcomes = page.columns.get("outcome"), { Outcome } = page.document.looks.verdicts;
   let alive = 0;
   for (let i = start[p]; i < start[p + 1]; i++) {
-    const name = outcomes.name(rows[i]);
+    const name = outcomes.text(rows[i]);
     alive += Outcome[name].unstable || name === "dead" ? 0 : 1;
   }
   return 2 * alive >= start[p + 1] - start[p];

@@ -1,7 +1,9 @@
 "use strict";
 // The map on its canvas: panels with ticks, pixels sampled at the screen's own, curves and letters; the cursor on a canvas above.
 
-const MARGIN = { left: 62, bottom: 40, top: 20, right: 10 };
+const MARGIN = { bottom: 40, right: 10 };
+const TICK_FONT = "11px system-ui, sans-serif", TITLE_FONT = "600 12px system-ui, sans-serif";
+const LEFT = [46, 124]; // least and most room for the labels up the side
 const CORE_LEAST = 6; // screen pixels per side from which a core can be seen
 const LETTER_EVERY = 34; // CSS pixels between two letters of a field of one colour
 const MOST_PANELS = 36;
@@ -9,17 +11,37 @@ const MOST_PANELS = 36;
 /** Panels on a sheet of this width: where each stands, in CSS pixels. */
 function layOut(arrangement, width) {
   const { panels } = arrangement, most = Math.max(1, Math.floor(width / (panels > 4 ? 240 : 300)));
-  const columns = Math.min(panels, most, panels > 4 ? 4 : 3), lines = Math.ceil(panels / columns);
-  const across = Math.max(80, width / columns - MARGIN.left - MARGIN.right);
+  const second = arrangement.view.facets[1]?.labels.length ?? 0; // of two axes over panels the second goes across
+  const columns = second && second <= most ? second : Math.min(panels, most, panels > 4 ? 4 : 3), lines = Math.ceil(panels / columns);
+  const left = leftOf(arrangement.view.y, width / columns), across = Math.max(80, width / columns - left - MARGIN.right);
+  const top = titleLines(arrangement, across) * 15 + 6;
   const share = arrangement.height === 1 ? 0.12 : Math.min(0.85, Math.max(0.3, (1.2 * arrangement.height) / arrangement.width));
-  const up = Math.max(arrangement.height === 1 ? 48 : 120, Math.min(across * share, 520));
+  const up = Math.max(arrangement.height === 1 ? 48 : 150, Math.min(across * share, 520));
   const boxes = Array.from({ length: panels }, (_, i) => ({
-    left: (i % columns) * (width / columns) + MARGIN.left,
-    top: Math.floor(i / columns) * (up + MARGIN.top + MARGIN.bottom) + MARGIN.top,
+    left: (i % columns) * (width / columns) + left,
+    top: Math.floor(i / columns) * (up + top + MARGIN.bottom) + top,
     width: across,
     height: up,
   }));
-  return { boxes, width, height: lines * (up + MARGIN.top + MARGIN.bottom) };
+  return { boxes, left, width, height: lines * (up + top + MARGIN.bottom) };
+}
+
+/** Room for the labels of the axis up the side. */
+function leftOf(axis, across) {
+  if (!axis) return 16;
+  const context = document.getElementById("map").getContext("2d", { alpha: false });
+  context.font = TICK_FONT;
+  return Math.max(LEFT[0], Math.min(LEFT[1], across / 3, widest(context, axis) + 20));
+}
+
+/** Lines that the panels' titles need. */
+function titleLines(arrangement, across) {
+  const { facets } = arrangement.view;
+  if (!facets.length) return 0;
+  const context = document.getElementById("map").getContext("2d", { alpha: false });
+  context.font = TITLE_FONT;
+  const widths = facets.map((axis) => Math.max(...axis.labels.map((label) => context.measureText(`${axis.column} = ${labelOf(label)} · `).width)));
+  return widths.reduce((sum, each) => sum + each, 0) > across ? facets.length : 1;
 }
 
 /** Draws the map into its canvas, as large as the page has room for it. */
@@ -65,7 +87,7 @@ function drawPixels(context, box, panel) {
   const columns = Math.round(box.width * dots), lines = Math.round(box.height * dots);
   const image = context.createImageData(columns, lines), out = new Uint32Array(image.data.buffer);
   const across = samples(x0, x1, columns), up = samples(y1, y0, lines);
-  const cored = painting.second && Math.min(columns / (x1 - x0), lines / (y1 - y0)) >= CORE_LEAST;
+  const cored = hasCores(box);
   const first = panel * arrangement.width * arrangement.height;
   const none = packedColour(page.document.complete ? look().excluded : look().background), hatch = packedColour(look().muted);
   for (let line = 0; line < lines; line++) {
@@ -85,6 +107,12 @@ function drawPixels(context, box, panel) {
   context.strokeStyle = look().muted;
   context.lineWidth = 0.6;
   context.strokeRect(box.left, box.top, box.width, box.height);
+}
+
+/** Whether the runners-up can be seen within their pixels. */
+function hasCores(box) {
+  const [x0, x1, y0, y1] = page.state.window;
+  return page.painting.second !== null && page.dots * Math.min(box.width / (x1 - x0), box.height / (y1 - y0)) >= CORE_LEAST;
 }
 
 /** From pixels of the map to places on the sheet. */
@@ -150,6 +178,7 @@ function drawPoints(context, box, curve, places) {
 function drawLetters(context, box, panel) {
   const { painting, arrangement } = page, [x0, x1, y0, y1] = page.state.window;
   if (painting.letterList.length < 2) return;
+  const cored = hasCores(box);
   const first = panel * arrangement.width * arrangement.height;
   const at = (x, y) => {
     const [i, j] = [Math.floor(x0 + (x / box.width) * (x1 - x0)), Math.floor(y1 - (y / box.height) * (y1 - y0))];
@@ -162,6 +191,7 @@ function drawLetters(context, box, panel) {
     for (let x = LETTER_EVERY / 2; x < box.width; x += LETTER_EVERY) {
       const p = at(x, y), around = [at(x - 7, y - 7), at(x + 7, y - 7), at(x - 7, y + 7), at(x + 7, y + 7)];
       if (p < 0 || !painting.letters[p] || around.some((other) => other < 0 || painting.letters[other] !== painting.letters[p])) continue;
+      if (cored && painting.share[p] > 0) continue; // two colours: neither field is large
       context.fillStyle = inkOn(painting.colours[p]);
       context.globalAlpha = 0.75;
       context.fillText(painting.letterList[painting.letters[p]], box.left + x, box.top + y);
@@ -189,7 +219,7 @@ function decadesOf(axis, from, to) {
   const found = [];
   for (let power = Math.ceil(low - 1e-9); power <= high + 1e-9; power++) {
     const value = sign * Number(`1e${power}`), place = placeAlong(axis, value);
-    if (place >= from && place <= to) found.push({ place, text: labelOf(value, 1) });
+    if (place >= from && place <= to) found.push({ place, text: `${sign < 0 ? "−" : ""}${powerOf(power)}` });
   }
   return found;
 }
@@ -203,7 +233,7 @@ function drawTicks(context, box, theme) {
   const { x, y } = page.arrangement.view, [x0, x1, y0, y1] = page.state.window;
   context.fillStyle = theme.ink;
   context.strokeStyle = theme.muted;
-  context.font = "11px system-ui, sans-serif";
+  context.font = TICK_FONT;
   context.lineWidth = 1;
   context.textAlign = "center";
   context.textBaseline = "top";
@@ -217,17 +247,17 @@ function drawTicks(context, box, theme) {
   for (const { place, text } of ticksOf(y, y0, y1, box.height / 16)) {
     const [, top] = toSheet(box, x0, place);
     line(context, box.left - 4, top, box.left, top);
-    context.fillText(cut(context, text, MARGIN.left - 22), box.left - 6, top);
+    context.fillText(cut(context, text, page.sheet.left - 24), box.left - 6, top);
   }
   context.textAlign = "center";
   context.textBaseline = "bottom";
-  if (x) context.fillText(cut(context, x.label, box.width + 40), box.left + box.width / 2, box.top + box.height + MARGIN.bottom - 4);
+  if (x) context.fillText(named(context, x, box.width + 40), box.left + box.width / 2, box.top + box.height + MARGIN.bottom - 4);
   if (!y) return;
   context.save();
-  context.translate(box.left - MARGIN.left + 2, box.top + box.height / 2);
+  context.translate(box.left - page.sheet.left + 2, box.top + box.height / 2);
   context.rotate(-Math.PI / 2);
   context.textBaseline = "top";
-  context.fillText(cut(context, y.label, box.height + 20), 0, 0);
+  context.fillText(named(context, y, box.height + 20), 0, 0);
   context.restore();
 }
 
@@ -237,6 +267,11 @@ function widest(context, axis) {
   const step = Math.ceil(axis.labels.length / 40);
   const widths = axis.labels.filter((_, i) => i % step === 0).map((label) => context.measureText(labelOf(label, 3)).width);
   return Math.min(96, Math.max(...widths)) + 10;
+}
+
+/** What an axis is called, by its column where there is no room for more. */
+function named(context, axis, room) {
+  return context.measureText(axis.label).width <= room ? axis.label : cut(context, axis.column, room);
 }
 
 /** A text cut where it has no room. */
@@ -255,16 +290,17 @@ function line(context, x0, y0, x1, y1) {
 }
 
 function drawTitle(context, box, panel, theme) {
-  const text = panelName(panel);
-  if (!text) return;
+  const parts = panelName(panel);
+  if (!parts.length) return;
   context.fillStyle = theme.ink;
-  context.font = "600 12px system-ui, sans-serif";
+  context.font = TITLE_FONT;
   context.textAlign = "left";
   context.textBaseline = "bottom";
-  context.fillText(cut(context, text, box.width), box.left, box.top - 4);
+  const lines = context.measureText(parts.join(" · ")).width > box.width ? parts : [parts.join(" · ")];
+  lines.forEach((text, i) => context.fillText(cut(context, text, box.width), box.left, box.top - 4 - 15 * (lines.length - 1 - i)));
 }
 
-/** What the settings of a panel are. */
+/** What the settings of a panel are, an axis each. @returns {string[]} */
 function panelName(panel) {
   const { view } = page.arrangement, parts = [];
   let rest = panel;
@@ -272,7 +308,7 @@ function panelName(panel) {
     parts.unshift(`${axis.column} = ${labelOf(axis.labels[axis.order[rest % axis.labels.length]])}`);
     rest = Math.floor(rest / axis.labels.length);
   }
-  return parts.join(" · ");
+  return parts;
 }
 
 /** The cursor, the chosen training and the pinned ones. */

@@ -50,9 +50,23 @@ function drawSlices(target, told) {
   const real = quantiles.flat(2).filter(({ kind }) => kind === NUMBER).map(({ value }) => value);
   if (!real.length) return void target.replaceChildren(element("p", { className: "muted" }, "No number of it here: every run is infinite, NaN or has none."));
   const log = column.scale !== "share" && column.scale !== "rank" && real.every((value) => value >= 0) && real.some((value) => value > 0);
-  drawQuantiles(target, { column, x, lines, shown, quantiles, log });
+  const span = spanOf(column, arrangement, shown, quantiles, log);
+  drawQuantiles(target, { column, x, lines, shown, quantiles, log, span });
   const thin = lines && shown.length < lines.labels.length ? `${shown.length} of ${lines.labels.length} values of ${lines.column}. ` : "";
   told.textContent = `${thin}${arrangement.most > 1 ? "Line: the median run; band: the 10 % to the 90 % of runs. " : ""}${quantiles.flat(2).some(({ kind }) => kind > NUMBER) ? "A line ends where the run is infinite, NaN or has no value." : ""}`;
+}
+
+/** The ends of the value's axis, of losses those of runs that neither diverged nor died: others would be out of all proportion. */
+function spanOf(column, arrangement, shown, quantiles, log) {
+  const points = quantiles.flatMap((curves, n) => curves[0].map(({ value, kind }, i) => ({ value, kind, p: shown[n] * arrangement.width + i })));
+  const real = points.filter(({ value, kind }) => kind === NUMBER && drawn(value, log) !== null);
+  const alive = column.unit === "loss" || column.scale === "share" ? real.filter(({ p }) => isAlive(arrangement, p)) : real;
+  const values = (alive.length ? alive : real).map(({ value }) => value);
+  if (!values.length) return null;
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  if (log) return [low / 1.5, high * 2];
+  const margin = 0.06 * (high - low) || 0.5;
+  return [low - margin, high + margin];
 }
 
 /** Sliders of the map hold for the slices, too, but for the axes that these show. */
@@ -61,13 +75,13 @@ function fixedBut(axes) {
   return new Map([...page.state.fixed].filter(([dimension]) => !dimensions.includes(dimension)));
 }
 
-function drawQuantiles(target, { column, x, lines, shown, quantiles, log }) {
-  const drawable = ({ value, kind }) => (kind === NUMBER && (!log || value > 0) && Math.abs(value) < 1e300 ? value : null);
+function drawQuantiles(target, { column, x, lines, shown, quantiles, log, span }) {
+  const drawable = ({ value, kind }) => (kind === NUMBER ? drawn(value, log) : null);
   const data = [x.order.map((_, i) => i)], series = [], bands = [], theme = look();
   quantiles.forEach(([middle, low, high], i) => {
     const colour = theme.series[i % theme.series.length];
     const label = lines ? `${lines.column} ${labelOf(lines.labels[lines.order[shown[i]]])}` : column.label;
-    const one = { label, stroke: colour, width: 2, dash: DASHES[i % DASHES.length], value: (_, value) => labelOf(value) };
+    const one = { label, stroke: colour, width: 2, dash: DASHES[i % DASHES.length] };
     const edge = { label: "", stroke: "transparent", width: 0, points: { show: false } };
     series.push(one, edge, edge);
     data.push(middle.map(drawable), low.map(drawable), high.map(drawable));
@@ -78,7 +92,7 @@ function drawQuantiles(target, { column, x, lines, shown, quantiles, log }) {
   const splits = (_plot, _axis, low, high) => ticksOf(x, low + 0.5, high + 1.5, target.clientWidth / 70).map(({ place }) => place - 0.5);
   const at = (place) => labels[Math.round(place)] ?? "";
   target.replaceChildren();
-  draw(target, data, { series, bands, x: { label: x.label, values: (_, places) => places.map((place) => tickText(x, place)), splits, value: (_, place) => (place === null ? "" : at(place)), range: [-0.5, x.labels.length - 0.5] }, y: { label: `${column.label}`, log } });
+  draw(target, data, { series, bands, x: { label: x.label, values: (_, places) => places.map((place) => tickText(x, place)), splits, value: (_, place) => (place === null ? "" : at(place)), range: [-0.5, x.labels.length - 0.5] }, y: { label: column.label, log, range: span } });
   hideEdges(target, series);
 }
 

@@ -8,7 +8,7 @@ function showFacts() {
   if (!cursor) return void section.replaceChildren(head, element("p", { className: "muted" }, "Move over the map, or focus it and use the arrow keys. A click opens the training."));
   const rows = rowsUnder(cursor), positions = positionsOf(page.grid, page.arrangement.view, cursor.panel, cursor.y, cursor.x);
   const row = middleOf(rows);
-  const words = row === null ? [absenceInWords()] : rows.length > 1 ? [`${fateInWords(rows)}. In the middle:`, ...trainingInWords(row)] : trainingInWords(row);
+  const words = row === null ? [absenceInWords()] : rows.length > 1 ? [`${fateInWords(rows)}. The middle one:`, ...trainingInWords(row)] : trainingInWords(row);
   section.replaceChildren(head, element("p", {}, element("strong", {}, settingsInWords(positions))), ...words.map((text) => element("p", {}, text)));
 }
 

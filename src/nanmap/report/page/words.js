@@ -71,8 +71,8 @@ function trainingInWords(row) {
 }
 
 function fateOf(row) {
-  const outcome = page.columns.get("outcome").name(row);
-  const cause = page.columns.get("cause")?.name(row);
+  const outcome = page.columns.get("outcome").text(row);
+  const cause = page.columns.get("cause")?.text(row);
   const why = cause ? ` Cause: ${cause}: ${sentenceOf("Cause", cause)}.` : "";
   return `${outcome}: ${sentenceOf("Outcome", outcome)}.${why}`;
 }
@@ -118,7 +118,7 @@ function numberAt(name, row) {
 function textAt(name, row) {
   const column = page.columns.get(name);
   if (!column?.stored) return null;
-  if (column.named) return column.name(row) || "–";
+  if (column.named) return column.text(row) || "–";
   if (column.stands(row) === MISSING) return `– (${column.why_missing || "missing"})`;
   return labelOf(column.value(row), 6);
 }
