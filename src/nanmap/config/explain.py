@@ -34,6 +34,7 @@ LIMITS = {
     "greater_than_equal": ("ge", "greater than or equal to"),
     "less_than": ("lt", "less than"),
     "less_than_equal": ("le", "less than or equal to"),
+    "too_long": ("max_length", "a list of at most"),
 }
 EITHER = {"outcome.floor": 'a number, "auto" or "affine"', "record.sharpness": 'true, false or "start"'}
 

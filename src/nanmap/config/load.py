@@ -13,6 +13,7 @@ from nanmap.config.explain import explained
 from nanmap.config.keys import check_key, is_index
 from nanmap.config.settings import Config
 from nanmap.errors import InputError, nearest
+from nanmap.limits import TOML_BYTES, check_regular
 
 # Setting one of a pair replaces the other: an axis over budgets sets epochs in one choice and steps in the next.
 ALTERNATIVES = {"training.epochs": "training.steps", "training.steps": "training.epochs"}
@@ -26,6 +27,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         InputError: the file is missing or is no TOML.
     """
     try:
+        check_regular(path, TOML_BYTES)
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         stems = {other.stem: other.name for other in path.parent.glob("*.toml")}
@@ -39,6 +41,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError("is not written in UTF-8", file=path, mend="save it as UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"not valid TOML: {error}", file=path, mend="see toml.io for the notation") from None
+    except InputError:
+        raise
     except (ValueError, RecursionError):
         raise InputError("cannot be read: a number has too many digits, or too many brackets", file=path) from None
     except OSError as error:

@@ -3,7 +3,6 @@
 import csv
 import re
 import warnings
-import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,9 +16,15 @@ from nanmap.data.foreign import Column, Part
 from nanmap.data.given import GivenArrays
 from nanmap.data.missing import refuse_gaps, refuse_mean_label, refuse_missing
 from nanmap.errors import InputError, did_you_mean
+from nanmap.limits import NAME_BYTES, NUMBER_BYTES, check_memory
+from nanmap.npz import read_npz
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+SAVE = "np.savez(path, x=inputs, y=targets)"
+CSV_BYTES = 20  # of memory for a byte of a CSV file: "1," becomes a number
 
 
 class RowForm(NamedTuple):
@@ -67,24 +72,14 @@ def read_arrays(data: DataSettings, always_one_hot: bool, any_rank: bool = False
         InputError: the file or an array is missing, or they do not fit together.
     """
     path = _existing(data)
-    try:
-        with path.open("rb") as held, np.load(held, allow_pickle=False) as file:
-            x, y = file["x"], file["y"]
-            for name, array in (("x", x), ("y", y)):
-                if array.dtype.kind in "cmMV":  # of which NumPy would make other numbers without a word
-                    mend = "store each part as a column of plain numbers"
-                    raise InputError(f"`{name}` holds {array.dtype}", file=path, mend=mend)
-            x = np.asarray(x, None if any_rank else float)
-    except KeyError:
-        raise InputError(
-            "needs the arrays `x` and `y`", file=path, mend="np.savez(path, x=inputs, y=targets)"
-        ) from None
-    except (InputError, MemoryError):
-        raise
-    except Exception as error:  # whatever a damaged zip file makes of itself
-        problem = f": {error}" if zipfile.is_zipfile(path) else ""
-        mend = "np.savez(path, x=inputs, y=targets)"
-        raise InputError(f"is no readable npz file{problem}", file=path, mend=mend) from None
+    found = read_npz(path, ("x", "y"), SAVE)
+    if len(found) < 2:
+        raise InputError("needs the arrays `x` and `y`", file=path, mend=SAVE)
+    x, y = found["x"], found["y"]
+    if x.dtype.kind not in "iufb":
+        raise InputError("`x` holds no numbers", file=path, mend="store numbers; a CSV file may hold categories")
+    if not any_rank:
+        x = x.astype(float)
     input_form, target_form = None, None
     if any_rank:
         x, input_form = _flat(x, data.scale_inputs == "none")
@@ -279,19 +274,22 @@ def _frame(data: DataSettings) -> "pd.DataFrame":
     import pandas as pd
 
     path = _existing(data)
+    try:
+        check_memory(_table_bytes(path, data.kind), "its rows", file=path, key="data.path")
+    except (ValueError, OSError) as error:
+        raise error if isinstance(error, InputError) else _unreadable(path, data.kind, error) from None
     if data.kind == "csv":
         _refuse_separators(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut
-            table = _read_csv(path) if data.kind == "csv" else pd.read_parquet(path)
+            table = _read_csv(path) if data.kind == "csv" else _read_parquet(path)
     except UnicodeDecodeError:
         raise InputError("is not written in UTF-8", file=path, mend="save it as UTF-8 (in Excel: CSV UTF-8)") from None
     except (ValueError, OSError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
         if data.kind == "csv":
             _refuse_long_rows(path)
-        problem = re.sub(r"^Could not open .* input source '.*?': ", "", str(error).strip())
-        raise InputError(f"cannot be read as {data.kind}: {problem}", file=path) from None
+        raise _unreadable(path, data.kind, error) from None
     names = _header(path) if data.kind == "csv" else list(map(str, table.columns))
     twice = next((name for name, count in Counter(names).items() if name and count > 1), None)
     if twice is not None:
@@ -299,6 +297,32 @@ def _frame(data: DataSettings) -> "pd.DataFrame":
     if table.empty:
         raise InputError("holds no rows", file=path)
     return table
+
+
+def _table_bytes(path: Path, kind: str) -> int:
+    """What the rows of a table take, by its size; of Parquet by what it says, for it may say much in few bytes."""
+    if kind == "csv":
+        return path.stat().st_size * CSV_BYTES
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        told = file.metadata
+        groups = [told.row_group(number) for number in range(told.num_row_groups)]
+        unpacked = sum(group.total_byte_size for group in groups)
+        return told.num_rows * told.num_columns * NUMBER_BYTES + told.num_columns * NAME_BYTES + 2 * unpacked
+
+
+def _unreadable(path: Path, kind: str, error: Exception) -> InputError:
+    problem = re.sub(r"^Could not open .* input source '.*?': ", "", str(error).strip())
+    return InputError(f"cannot be read as {kind}: {problem}", file=path)
+
+
+def _read_parquet(path: Path) -> "pd.DataFrame":
+    """Pages that carry a checksum are held against it."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        return file.read().to_pandas()
 
 
 def _refuse_separators(path: Path) -> None:

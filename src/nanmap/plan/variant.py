@@ -10,9 +10,12 @@ from nanmap.config.code import is_code
 from nanmap.config.optimizers import optimizer_entry
 from nanmap.data import Rows, affine_floor, label_references, load_rows, loss_constant, network_floor
 from nanmap.errors import InputError
+from nanmap.limits import check_memory
 from nanmap.plan.budget import budget
 from nanmap.training.lane_numbers import LANE_NUMBERS, NUMBERS, own_number
 from nanmap.training.program import Program, program_of
+
+LANES = 4  # cells that train side by side at least, on a CPU
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +55,7 @@ def make_variant(config: Config) -> Variant:
     """Everything about one config that is known before training."""
     rows = load_rows(config)
     program = program_of(config, rows)
+    _check_memory(program)
     if program.labelled:
         _check_labels(config, rows, program.model.classes)
     per_epoch, steps = budget(config, program, rows.n)
@@ -72,6 +76,14 @@ def make_variant(config: Config) -> Variant:
         numbers=_numbers(config),
         learning_rates=_learning_rates(config, program),
     )
+
+
+def _check_memory(program: Program) -> None:
+    """Asks before arrays are made: of each layer and row of a batch three numbers, of each parameter four; of `LANES` cells."""
+    model = program.model
+    numbers = 3 * program.batch * model.activations + 4 * model.parameters
+    lanes = model.most_together or LANES
+    check_memory(lanes * numbers * program.item_bytes, "trainings of this network", key="model.hidden")
 
 
 def _check_labels(config: Config, rows: Rows, classes: int) -> None:
