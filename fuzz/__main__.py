@@ -59,4 +59,6 @@ def fuzz(
 
 
 if __name__ == "__main__":
-    typer.run(fuzz)
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(fuzz)
+    app()

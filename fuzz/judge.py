@@ -29,6 +29,9 @@ CHANGING = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.symlink", "os.
 GOOD = (0, 2)  # done, or refused
 
 
+_MATPLOTLIB = [str(Path.home() / folder / "matplotlib") for folder in (".cache", ".config")]  # of its own, of fonts
+
+
 class Verdict(NamedTuple):
     """What became of a case.
 
@@ -66,10 +69,10 @@ def _judged(case: Case, folder: Path) -> Verdict:
         began = time.process_time()
         status, told, warned = _run(case)
         seconds = time.process_time() - began
-    memory = _highest()
-    fault = _fault(status, told, seconds, memory, written) or (f"warned: {warned}" if warned else None)
-    if fault is None and status == 0:
-        fault = _told_truth(case, folder)
+        memory = _highest()
+        fault = _fault(status, told, seconds, memory, written) or (f"warned: {warned}" if warned else None)
+        if fault is None and status == 0:
+            fault = _told_truth(case)
     return Verdict(status == 0, fault, seconds, memory)
 
 
@@ -119,13 +122,13 @@ def _last(told: str) -> str:
     return f"{lines[-1][:200]} ({places[-1] if places else 'nowhere'})"
 
 
-def _told_truth(case: Case, folder: Path) -> str | None:
+def _told_truth(case: Case) -> str | None:
     """What is wrong with what was understood; a truth that fails itself is told as well."""
     try:
-        with contextlib.chdir(folder), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             wrong = case.truth()
-    except Exception as error:
+    except (Exception, Hung) as error:
         return f"accepted, but cannot be held against the truth: {type(error).__name__}: {error}"[:300]
     return wrong and f"accepted what it is not: {wrong}"
 
@@ -133,15 +136,15 @@ def _told_truth(case: Case, folder: Path) -> str | None:
 @contextlib.contextmanager
 def _limits() -> Iterator[None]:
     """Of CPU and memory; what asks for more memory than that is refused it by the system."""
-    before, given = resource.getrlimit(resource.RLIMIT_DATA), os.environ.get("NANMAP_MEMORY")
-    most = _said("VmData") + MEMORY
+    before, given = resource.getrlimit(resource.RLIMIT_AS), os.environ.get("NANMAP_MEMORY")
+    most = _said("VmSize") + MEMORY
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     os.environ["NANMAP_MEMORY"] = ALLOWED
     timers = {signal.ITIMER_PROF: SECONDS, signal.ITIMER_REAL: WALL_SECONDS}
     handlers = {each: signal.signal(each, _hung) for each in (signal.SIGPROF, signal.SIGALRM)}
     try:
-        resource.setrlimit(resource.RLIMIT_DATA, (most, before[1]))
+        resource.setrlimit(resource.RLIMIT_AS, (most, before[1]))
         for timer, seconds in timers.items():
             signal.setitimer(timer, seconds)
         yield
@@ -150,7 +153,7 @@ def _limits() -> Iterator[None]:
             signal.setitimer(timer, 0)
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        resource.setrlimit(resource.RLIMIT_DATA, before)
+        resource.setrlimit(resource.RLIMIT_AS, before)
         os.environ.pop("NANMAP_MEMORY")
         if given is not None:
             os.environ["NANMAP_MEMORY"] = given
@@ -189,7 +192,7 @@ class _Watch:
         fine = [
             str(cache_folder()),
             "/dev/null",
-            str(Path.home() / ".cache" / "matplotlib"),
+            *_MATPLOTLIB,
             *([str(out)] if out else []),
         ]
         self._written, self._allowed = [], tuple(fine)

@@ -18,6 +18,14 @@ LIKELY = (
     *("optimizer.learning_rate", "training.seed", "training.batch_size", "optimizer.momentum", "model.init", "data.n"),
     *("model.init_scale", "data.seed", "training.steps", "optimizer.kind", "training.dtype", "outcome.ratio"),
 )
+NUMBERED = (
+    "training.seed",
+    "data.seed",
+    "training.batch_size",
+    "optimizer.learning_rate",
+    "optimizer.momentum",
+    "outcome.ratio",
+)
 ENDS = (
     0,
     1,
@@ -88,15 +96,22 @@ def _axis(rng: random.Random, number: int) -> dict[str, Any]:
     if number >= 4:
         key = f"optimizer.layer_learning_rates.{number}" if rng.random() < 0.9 else key
     table: dict[str, Any] = {"key": key}
+    if key in NUMBERED and rng.random() < 0.7:
+        return table | _numbered(rng, key)
     form = rng.choices(("values", "log", "linear", "range", "choices", "none"), (40, 20, 15, 15, 6, 2))[0]
     if form == "values":
         table["values"] = [any_value(rng, key) for _ in range(rng.choice((1, 2, 2, 3, 8, 0)))]
         if rng.random() < 0.3:
             table["values"] = rng.sample([0, 1, 2, 3, 0.5, 0.1, 4, 7, 9], 3)
     elif form in ("log", "linear"):
-        table |= {form: rng.choices(ENDS, k=rng.choice((2, 2, 2, 2, 1, 3))), "num": rng.choice(COUNTS)}
+        odd = rng.random() < 0.3
+        ends = rng.choices(ENDS, k=rng.choice((2, 2, 1, 3))) if odd else rng.sample((0.001, 0.01, 0.1, 0.9), 2)
+        table |= {form: ends, "num": rng.choice(COUNTS if odd else COUNTS[:8])}
     elif form == "range":
-        table[form] = rng.choices(ENDS, k=rng.choice((2, 2, 2, 3, 1)))
+        odd = rng.random() < 0.3
+        table[form] = (
+            rng.choices(ENDS, k=rng.choice((2, 3, 1))) if odd else sorted(rng.sample((1, 3, 8, 100, 10**9, 10**12), 2))
+        )
     elif form == "choices":
         labels = rng.sample(["a", "b", "c d", "é", ""], 2)
         table = {
@@ -106,6 +121,15 @@ def _axis(rng: random.Random, number: int) -> dict[str, Any]:
     if rng.random() < 0.05:
         table[rng.choice(("num", "name", "key", "x", "values"))] = any_value(rng)
     return table
+
+
+def _numbered(rng: random.Random, key: str) -> dict[str, Any]:
+    """An axis of numbers as people write them."""
+    if key in NUMBERED[:3]:
+        return {"range": sorted(rng.sample((1, 3, 8, 100, 10**6 if key == "training.seed" else 50), 2))}
+    if rng.random() < 0.3:
+        return {"values": rng.sample((0.5, 0.25, 0.125, 0.9), rng.randrange(1, 4))}
+    return {rng.choice(("log", "linear")): rng.sample((0.001, 0.01, 0.1, 0.9), 2), "num": rng.choice(COUNTS[:8])}
 
 
 def _where(rng: random.Random, names: list[str]) -> str:
@@ -149,12 +173,9 @@ def _comparison(rng: random.Random, names: list[str]) -> str:
 def _wrong(sweep: Sweep, tree: dict[str, Any]) -> str | None:
     """What of the grid is not as the file says: the values of its axes, or how many cells stay."""
     for axis, table in zip(sweep.grid.axes, _in_order(sweep), strict=True):
-        expected = _values(table)
-        if (
-            expected is not None
-            and len(axis) <= COUNTED
-            and not np.allclose(axis.labels.astype(float), expected, rtol=1e-9)
-        ):
+        if len(axis) > COUNTED or (expected := _values(table)) is None:
+            continue
+        if axis.labels.shape != expected.shape or not np.allclose(axis.labels.astype(float), expected, rtol=1e-9):
             return f"axis {axis.column} has other values than {table}"
     if sweep.grid.size > COUNTED:
         return None

@@ -3,9 +3,13 @@
 import json
 import math
 import random
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
+from nanmap.config.explain import check_values
 from nanmap.config.keys import allowed_names, known_keys
+from nanmap.errors import InputError
 
 NUMBERS: tuple[Any, ...] = (
     *(0, 1, -1, 2, 3, 5, 7, 16, 100, 0.0, -0.0, 0.1, 0.5, 0.9, 0.999999, 1.0, 1.5, 2.0, -0.1, 1e-8, 1e-320, 5e-324),
@@ -23,6 +27,7 @@ RAW = (
     *("1979-05-27T07:32:00Z", "0xff", "0o7", "0b1", "1_000", "+nan", "-inf", "1e", ".5", "5.", "--1", "tru", "'", '"'),
     *("'''", "[1,", "[1 2]", "=", "#", "{a=1", "a.b", "1e999", "-1e999", "1e-999", "0x" + "f" * 300, "\\", "None"),
 )
+MOST_FLOAT = 2**1023
 KEYS = tuple(known_keys())
 ODD_KEYS = (
     *("", ".", "a", "a.b", "data", "data.", ".n", "data.n.x", "model.hidden.0", "optimizer.layer_learning_rates.0"),
@@ -42,21 +47,45 @@ ODD_KEYS = (
 )
 
 
-def any_value(rng: random.Random, key: str = "") -> Any:
+def any_value(rng: random.Random, key: str = "", depth: int = 2) -> Any:
     """A value for a key: one of its names, a number, a text, or a list or a table of such."""
-    names = allowed_names(key)
     choice = rng.random()
-    if names and choice < 0.6:
-        return rng.choice(names)
-    if choice < 0.75:
+    if key in KEYS and choice < 0.65:
+        return rng.choice(_fitting(key))
+    if choice < 0.75 or not depth:
         return rng.choice(NUMBERS[: rng.choice((12, 22, len(NUMBERS)))])
     if choice < 0.8:
         return rng.random() < 0.5
     if choice < 0.9:
         return rng.choice(TEXTS)
     if choice < 0.97:
-        return [any_value(rng) for _ in range(rng.choice((0, 1, 2, 3, 300)))]
-    return {rng.choice(("a", "b", "é", "a b", "")): any_value(rng) for _ in range(rng.randrange(3))}
+        count = rng.choice((0, 1, 2, 3, 300 if depth == 2 else 1))
+        return [any_value(rng, depth=depth - 1) for _ in range(count)]
+    return {rng.choice(("a", "b", "é", "a b", "")): any_value(rng, depth=depth - 1) for _ in range(rng.randrange(3))}
+
+
+@cache
+def _fitting(key: str) -> list[Any]:
+    """Values that may stand at a key, alone."""
+    found = []
+    for value in (
+        *(allowed_names(key) or ()),
+        *NUMBERS,
+        True,
+        False,
+        *TEXTS[-14:-3],
+        [],
+        [3],
+        [2, 4],
+        ["a"],
+        [0.1, 0.2],
+        {},
+        {"a": 1.0},
+    ):
+        with suppress(InputError):
+            check_values(key, [value])
+            found.append(value)
+    return found or [None]
 
 
 def toml(value: Any) -> str:
@@ -98,7 +127,8 @@ def same(found: Any, given: Any) -> bool:
     if isinstance(found, bool) or isinstance(given, bool):
         return found is given
     if isinstance(found, int | float) and isinstance(given, int | float):
-        return found == given or (found != found and given != given)
+        nearest = given if isinstance(found, int) or abs(given) > MOST_FLOAT else float(given)
+        return found == nearest or (found != found and given != given)
     if isinstance(found, list | tuple) and isinstance(given, list | tuple):
         return len(found) == len(given) and all(map(same, found, given))
     if isinstance(found, dict) and isinstance(given, dict):

@@ -83,8 +83,8 @@ def told_bytes(size: int) -> str:
     """
     for name, unit in (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
         if size >= unit:
-            tenths = size * 10 // unit  # of whole numbers: a float has an end
-            return f"{tenths // 10:,} {name}" if tenths >= 1000 else f"{tenths / 10:.1f} {name}"
+            tenths = (20 * size + unit) // (2 * unit)  # of whole numbers: a float has an end
+            return f"{tenths // 10:,} {name}" if tenths >= 100 else f"{tenths / 10:.1f} {name}"
     return f"{size} B"
 
 
