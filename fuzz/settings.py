@@ -45,15 +45,16 @@ def write_base(folder: Path, tree: dict[str, Any]) -> None:
 def config_case(rng: random.Random, folder: Path) -> Case:
     """A config with up to three odd settings, or with damage."""
     tree, changes = deepcopy(rng.choice(BASES)), {}
+    mild = rng.random() < 0.5
     for _ in range(rng.randrange(1, 4)):
-        key = rng.choice(KEYS if rng.random() < 0.9 else ODD_KEYS)
+        key = rng.choice(KEYS if mild or rng.random() < 0.9 else ODD_KEYS)
         table, _, name = key.partition(".")
-        value = any_value(rng, key)
+        value = any_value(rng, key, fitting=1.0 if mild else 0.65)
         if isinstance(tree.setdefault(table, {}), dict):
             tree[table][name] = value
             changes[key] = value
     write_base(folder, tree)
-    if rng.random() < 0.25:
+    if not mild and rng.random() < 0.4:
         path = folder / "config.toml"
         path.write_bytes(damaged(rng, path.read_bytes()))
         return Case("config", dry(folder))
@@ -69,9 +70,11 @@ def set_case(rng: random.Random, folder: Path) -> Case:
     """Options `--set`, of which some are no settings or no values."""
     write_base(folder, rng.choice(BASES))
     given: dict[str, str] = {}
+    mild = rng.random() < 0.5
     for _ in range(rng.choice((1, 1, 2))):
-        key = rng.choice(KEYS if rng.random() < 0.8 else ODD_KEYS)
-        raw = rng.choice(RAW) if rng.random() < 0.3 else document({"v": any_value(rng, key)}).partition("=")[2].strip()
+        key = rng.choice(KEYS if mild or rng.random() < 0.7 else ODD_KEYS)
+        value = document({"v": any_value(rng, key, fitting=1.0 if mild else 0.65)}).partition("=")[2].strip()
+        raw = value if mild or rng.random() < 0.6 else rng.choice(RAW)
         given[key] = (raw if "\n" not in raw else "1").replace("\0", "")
     texts = [f"{key}={text}" for key, text in given.items()]
     if rng.random() < 0.03:

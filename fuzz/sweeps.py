@@ -18,14 +18,9 @@ LIKELY = (
     *("optimizer.learning_rate", "training.seed", "training.batch_size", "optimizer.momentum", "model.init", "data.n"),
     *("model.init_scale", "data.seed", "training.steps", "optimizer.kind", "training.dtype", "outcome.ratio"),
 )
-NUMBERED = (
-    "training.seed",
-    "data.seed",
-    "training.batch_size",
-    "optimizer.learning_rate",
-    "optimizer.momentum",
-    "outcome.ratio",
-)
+RANGED = ("training.seed", "data.seed", "training.batch_size", "data.n", "training.steps")
+SPACED = ("optimizer.learning_rate", "optimizer.momentum", "outcome.ratio", "model.init_scale")
+CONFIGS = ("", ".", "missing.toml", "sweep.toml", "/dev/zero", "../b/config.toml")
 ENDS = (
     0,
     1,
@@ -65,71 +60,79 @@ COUNTED = 4096  # cells that are counted one by one, beside the command
 
 
 def sweep_case(rng: random.Random, folder: Path) -> Case:
-    """A sweep's file."""
+    """A sweep's file; half of them nearly as people write them."""
+    mild = rng.random() < 0.5
     write_base(folder, rng.choice(BASES))
-    many = rng.choices((0, 1, 2, 3, 4, 33, 60, 200), (3, 20, 30, 20, 10, 1, 1, 0.3))[0]
-    tree: dict[str, Any] = {
-        "config": rng.choice(("config.toml",) * 30 + ("", ".", "missing.toml", "sweep.toml", "/dev/zero"))
-    }
-    axes = [_axis(rng, number) for number in range(many)]
-    names = [axis.get("name") or str(axis.get("key", "")).rpartition(".")[2] or "x" for axis in axes]
+    many = (
+        rng.choice((1, 2, 3)) if mild else rng.choices((0, 1, 2, 3, 4, 33, 60, 200), (3, 20, 30, 20, 10, 1, 1, 0.3))[0]
+    )
+    tree: dict[str, Any] = {"config": "config.toml" if mild or rng.random() < 0.9 else rng.choice(CONFIGS)}
+    keys = rng.sample(LIKELY, many) if mild else [_key(rng, number) for number in range(many)]
+    axes = [_numbered(rng, key) if mild else _axis(rng, key) for key in keys]
+    names = [axis.get("name") or _column(str(axis.get("key", ""))) for axis in axes]
     if rng.random() < 0.5:
-        tree["where"] = _where(rng, names)
-    if rng.random() < 0.1:
+        tree["where"] = _joined(rng, names, 3) if mild else _where(rng, names)
+    if rng.random() < (0.02 if mild else 0.1):
         tree["zip"] = rng.choice(
             ([names[:2]], [names], [["missing", *names[:1]]], [[]], [1], "x", [names[:1], names[:1]])
         )
-    if rng.random() < 0.05:
+    if not mild and rng.random() < 0.05:
         tree[rng.choice(("title", "record", "axis", "x"))] = any_value(rng)
     if axes:
         tree["axes"] = axes
-    if rng.random() < 0.1:
+    if not mild and rng.random() < 0.15:
         tree["maps"] = [{"file": rng.choice(NAMES), "x": rng.choice((*names, "x")), "y": rng.choice((*names, "y"))}]
     text = document(tree).encode("utf-8", "surrogatepass")
-    whole = rng.random() < 0.85
+    whole = mild or rng.random() < 0.8
     (folder / "sweep.toml").write_bytes(text if whole else damaged(rng, text))
     return Case("sweep", dry(folder), truth=lambda: _wrong(load_sweep(folder / "sweep.toml"), tree) if whole else None)
 
 
-def _axis(rng: random.Random, number: int) -> dict[str, Any]:
-    key = rng.choice(LIKELY if rng.random() < 0.8 else KEYS if rng.random() < 0.8 else ODD_KEYS)
-    if number >= 4:
-        key = f"optimizer.layer_learning_rates.{number}" if rng.random() < 0.9 else key
+def _column(key: str) -> str:
+    table, _, last = key.rpartition(".")
+    return table if last == "kind" else last or "x"
+
+
+def _key(rng: random.Random, number: int) -> str:
+    if number >= 4 and rng.random() < 0.9:
+        return f"optimizer.layer_learning_rates.{number}"
+    return rng.choice(LIKELY if rng.random() < 0.8 else KEYS if rng.random() < 0.8 else ODD_KEYS)
+
+
+def _axis(rng: random.Random, key: str) -> dict[str, Any]:
+    """An axis that is odd in one way or another."""
+    if rng.random() < 0.4:
+        return _numbered(rng, key)
     table: dict[str, Any] = {"key": key}
-    if key in NUMBERED and rng.random() < 0.7:
-        return table | _numbered(rng, key)
     form = rng.choices(("values", "log", "linear", "range", "choices", "none"), (40, 20, 15, 15, 6, 2))[0]
     if form == "values":
         table["values"] = [any_value(rng, key) for _ in range(rng.choice((1, 2, 2, 3, 8, 0)))]
-        if rng.random() < 0.3:
-            table["values"] = rng.sample([0, 1, 2, 3, 0.5, 0.1, 4, 7, 9], 3)
     elif form in ("log", "linear"):
-        odd = rng.random() < 0.3
-        ends = rng.choices(ENDS, k=rng.choice((2, 2, 1, 3))) if odd else rng.sample((0.001, 0.01, 0.1, 0.9), 2)
-        table |= {form: ends, "num": rng.choice(COUNTS if odd else COUNTS[:8])}
+        table |= {form: rng.choices(ENDS, k=rng.choice((2, 2, 1, 3))), "num": rng.choice(COUNTS)}
     elif form == "range":
-        odd = rng.random() < 0.3
-        table[form] = (
-            rng.choices(ENDS, k=rng.choice((2, 3, 1))) if odd else sorted(rng.sample((1, 3, 8, 100, 10**9, 10**12), 2))
-        )
+        table[form] = rng.choices(ENDS, k=rng.choice((2, 3, 1)))
     elif form == "choices":
         labels = rng.sample(["a", "b", "c d", "é", ""], 2)
-        table = {
-            "name": rng.choice(("n", "fix", "a b", "")),
-            "choices": {each: {key: any_value(rng, key)} for each in labels},
-        }
+        name = rng.choice(("n", "fix", "a b", ""))
+        table = {"name": name, "choices": {each: {key: any_value(rng, key)} for each in labels}}
     if rng.random() < 0.05:
         table[rng.choice(("num", "name", "key", "x", "values"))] = any_value(rng)
     return table
 
 
 def _numbered(rng: random.Random, key: str) -> dict[str, Any]:
-    """An axis of numbers as people write them."""
-    if key in NUMBERED[:3]:
-        return {"range": sorted(rng.sample((1, 3, 8, 100, 10**6 if key == "training.seed" else 50), 2))}
-    if rng.random() < 0.3:
-        return {"values": rng.sample((0.5, 0.25, 0.125, 0.9), rng.randrange(1, 4))}
-    return {rng.choice(("log", "linear")): rng.sample((0.001, 0.01, 0.1, 0.9), 2), "num": rng.choice(COUNTS[:8])}
+    """An axis as people write them: of numbers, or of values that may stand there."""
+    if key in RANGED:
+        ends = (1, 3, 8, 100, 10**6, 10**9, 10**12) if key == "training.seed" else (1, 3, 8, 50)
+        return {"key": key, "range": sorted(rng.sample(ends, 2))}
+    if key not in SPACED or rng.random() < 0.3:
+        values = [any_value(rng, key, fitting=1.0) for _ in range(rng.choice((1, 2, 3)))]
+        return {
+            "key": key,
+            "values": rng.sample((0.5, 0.25, 0.125, 0.9), rng.randrange(1, 4)) if key in SPACED else values,
+        }
+    ends = rng.sample((0.001, 0.01, 0.1, 0.9), 2)
+    return {"key": key, rng.choice(("log", "linear")): ends, "num": rng.choice(COUNTS[:8])}
 
 
 def _where(rng: random.Random, names: list[str]) -> str:

@@ -47,10 +47,10 @@ ODD_KEYS = (
 )
 
 
-def any_value(rng: random.Random, key: str = "", depth: int = 2) -> Any:
-    """A value for a key: one of its names, a number, a text, or a list or a table of such."""
+def any_value(rng: random.Random, key: str = "", depth: int = 2, fitting: float = 0.65) -> Any:
+    """A value for a key: so often one that may stand there; else a number, a text, or a list or a table of such."""
     choice = rng.random()
-    if key in KEYS and choice < 0.65:
+    if key in KEYS and choice < fitting:
         return rng.choice(_fitting(key))
     if choice < 0.75 or not depth:
         return rng.choice(NUMBERS[: rng.choice((12, 22, len(NUMBERS)))])

@@ -92,6 +92,8 @@ def read_arrays(data: DataSettings, always_one_hot: bool, any_rank: bool = False
             allowed="x [n, …], y [n] or [n, …]" if any_rank else "x [n, features], y [n] or [n, outputs]",
             mend=None if any_rank or x.ndim < 3 else "x.reshape(len(x), -1); networks of your own take any rank",
         )
+    if not x.size or not y.size:
+        raise InputError(f"`x` {x.shape} or `y` {y.shape} holds no number", file=path)
     y = y.reshape(len(y), -1)
     features = tuple(f"x[{index}]" for index in range(x.shape[1]))
     refuse_missing(data, bool(np.isnan(x).any()), "x")
