@@ -5,13 +5,22 @@ import numpy as np
 from nanmap.config import DataSettings
 from nanmap.config.ranges import range_count
 from nanmap.data.tables import Arrays
+from nanmap.errors import InputError
 from nanmap.limits import NAME_BYTES, NUMBER_BYTES, check_memory
 
 
 def made_rows(data: DataSettings) -> Arrays:
     """Rows of the kind `line` (y = slope·x), `square` (y = x² + 2) or `gaussian` (independent of each other)."""
     _check_size(data)
-    rng = np.random.default_rng(data.seed)
+    with np.errstate(over="ignore", invalid="ignore"):
+        made = _made(data, np.random.default_rng(data.seed))
+    if not (np.isfinite(made.inputs).all() and np.isfinite(made.targets).all()):
+        mend = "smaller data.start, data.stop, data.step or data.slope"
+        raise InputError("the rows reach beyond 1.8e308, the largest number there is", key="data", mend=mend)
+    return made
+
+
+def _made(data: DataSettings, rng: np.random.Generator) -> Arrays:
     if data.kind == "gaussian":
         n = data.n or 0
         names = tuple(f"x[{index}]" for index in range(data.features))

@@ -276,22 +276,19 @@ def _frame(data: DataSettings) -> "pd.DataFrame":
     import pandas as pd
 
     path = _existing(data)
-    try:
-        check_memory(_table_bytes(path, data.kind), "its rows", file=path, key="data.path")
-    except (ValueError, OSError) as error:
-        raise error if isinstance(error, InputError) else _unreadable(path, data.kind, error) from None
     if data.kind == "csv":
         _refuse_separators(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut
-            table = _read_csv(path) if data.kind == "csv" else _read_parquet(path)
+        table = _read_csv(path) if data.kind == "csv" else _read_parquet(path)
+    except InputError:
+        raise
     except UnicodeDecodeError:
         raise InputError("is not written in UTF-8", file=path, mend="save it as UTF-8 (in Excel: CSV UTF-8)") from None
     except (ValueError, OSError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
         if data.kind == "csv":
             _refuse_long_rows(path)
-        raise _unreadable(path, data.kind, error) from None
+        problem = re.sub(r"^Could not open .* input source '.*?': ", "", str(error).strip())
+        raise InputError(f"cannot be read as {data.kind}: {problem}", file=path) from None
     names = _header(path) if data.kind == "csv" else list(map(str, table.columns))
     twice = next((name for name, count in Counter(names).items() if name and count > 1), None)
     if twice is not None:
@@ -299,32 +296,6 @@ def _frame(data: DataSettings) -> "pd.DataFrame":
     if table.empty:
         raise InputError("holds no rows", file=path)
     return table
-
-
-def _table_bytes(path: Path, kind: str) -> int:
-    """What the rows of a table take, by its size; of Parquet by what it says, for it may say much in few bytes."""
-    if kind == "csv":
-        return path.stat().st_size * CSV_BYTES
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        told = file.metadata
-        groups = [told.row_group(number) for number in range(told.num_row_groups)]
-        unpacked = sum(group.total_byte_size for group in groups)
-        return told.num_rows * told.num_columns * NUMBER_BYTES + told.num_columns * NAME_BYTES + 2 * unpacked
-
-
-def _unreadable(path: Path, kind: str, error: Exception) -> InputError:
-    problem = re.sub(r"^Could not open .* input source '.*?': ", "", str(error).strip())
-    return InputError(f"cannot be read as {kind}: {problem}", file=path)
-
-
-def _read_parquet(path: Path) -> "pd.DataFrame":
-    """Pages that carry a checksum are held against it."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        return file.read().to_pandas()
 
 
 def _refuse_separators(path: Path) -> None:
@@ -368,5 +339,25 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _read_csv(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
-    # index_col=False: with a row longer than the header pandas would take the first column for row names.
-    return pd.read_csv(path, low_memory=False, skipinitialspace=True, index_col=False)
+    check_memory(path.stat().st_size * CSV_BYTES, "its rows", file=path, key="data.path")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut
+        # index_col=False: with a row longer than the header pandas would take the first column for row names.
+        return pd.read_csv(path, low_memory=False, skipinitialspace=True, index_col=False)
+
+
+def _read_parquet(path: Path) -> "pd.DataFrame":
+    """A table, which is asked first how much it says it is: few bytes may say much. Pages that carry a checksum are held against it."""
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            told = file.metadata
+            unpacked = sum(told.row_group(number).total_byte_size for number in range(told.num_row_groups))
+            numbers = told.num_rows * told.num_columns * NUMBER_BYTES + told.num_columns * NAME_BYTES
+            check_memory(numbers + 2 * unpacked, "its rows", file=path, key="data.path")
+            return file.read().to_pandas()
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # whatever a damaged file makes of itself
+        raise ValueError(str(error)) from None

@@ -10,9 +10,9 @@ import numpy as np
 from nanmap.engine.blocks import lanes_together
 from nanmap.engine.local import LocalEngine
 from nanmap.engine.one_kernel import is_one_kernel
-from nanmap.engine.widths import flops_per_update, groups_per_call, lane_bytes
+from nanmap.engine.widths import flops_per_update, group_bytes, groups_per_call
 from nanmap.grid.grid import DRAWN
-from nanmap.limits import told_bytes
+from nanmap.limits import memory_allowed, told_bytes
 from nanmap.plan import Plan
 from nanmap.results.shards import MOST_IN_FOLDER
 from nanmap.training.program import Program
@@ -57,6 +57,7 @@ class Estimate:
     memory_bytes: int
     disk_bytes: int
     widths: dict[Program, int]
+    backend: str
 
     def sentence(self) -> str:
         """One line."""
@@ -72,6 +73,9 @@ class Estimate:
             f"memory: about {told_bytes(max(self.memory_bytes, 2**20))} on the devices, whatever the size of the grid",
             f"disk: about {told_bytes(max(self.disk_bytes, 2**17))} of Parquet",
         ]
+        if self.backend == "cpu" and self.memory_bytes > (allowed := memory_allowed()):
+            here = f"{told_bytes(allowed)} may be used here"
+            lines.append(f"memory: {here}: fewer cells will train side by side, which changes last digits")
         if not self.exact:
             lines.append(
                 f"cells: estimated from {DRAWN:,} that were drawn at random; the condition has too many to count"
@@ -100,7 +104,7 @@ def estimate(plan: Plan, engine: LocalEngine) -> Estimate:
     states = sum(
         groups_per_call(p, engine.backend, w) * w * (4 * p.model.parameters * 8 + 512) for p, w in widths.items()
     )
-    memory = devices * (states + max(w * lane_bytes(p) for p, w in widths.items()))
+    memory = devices * (states + max(group_bytes(p, w) for p, w in widths.items()))
     return Estimate(
         cells,
         grid.size - cells,
@@ -113,6 +117,7 @@ def estimate(plan: Plan, engine: LocalEngine) -> Estimate:
         memory,
         cells * BYTES_PER_ROW,
         widths,
+        engine.backend,
     )
 
 

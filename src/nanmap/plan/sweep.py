@@ -96,7 +96,8 @@ def _axes(tables: list[dict[str, Any]]) -> list[Axis]:
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise InputError("expects [[axes]] tables", key="axes", value=tables)
     if len(tables) > MOST_AXES:
-        raise InputError(f"are {len(tables):,}", key="axes", allowed=f"at most {MOST_AXES}", mend="take fewer axes")
+        problem = f"there are {len(tables):,} of them"
+        raise InputError(problem, key="axes", allowed=f"at most {MOST_AXES}", mend="take fewer axes")
     specs = []
     for number, table in enumerate(tables, 1):
         label = _label(table, number)

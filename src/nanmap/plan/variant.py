@@ -15,8 +15,6 @@ from nanmap.plan.budget import budget
 from nanmap.training.lane_numbers import LANE_NUMBERS, NUMBERS, own_number
 from nanmap.training.program import Program, program_of
 
-LANES = 4  # cells that train side by side at least, on a CPU
-
 
 @dataclass(frozen=True, eq=False)
 class Variant:
@@ -79,11 +77,11 @@ def make_variant(config: Config) -> Variant:
 
 
 def _check_memory(program: Program) -> None:
-    """Asks before arrays are made: of each layer and row of a batch three numbers, of each parameter four; of `LANES` cells."""
+    """Asks before arrays are made, of one cell alone: how many there is room for beside it the engine sees to."""
     model = program.model
-    numbers = 3 * program.batch * model.activations + 4 * model.parameters
-    lanes = model.most_together or LANES
-    check_memory(lanes * numbers * program.item_bytes, "trainings of this network", key="model.hidden")
+    numbers = program.rows * model.activations + 4 * model.parameters
+    what = "the layers of this network, of all rows at once,"
+    check_memory(numbers * program.item_bytes, what, key="model.hidden" if model.hidden_units else "data")
 
 
 def _check_labels(config: Config, rows: Rows, classes: int) -> None:

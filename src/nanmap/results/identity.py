@@ -46,7 +46,7 @@ class _SweepSaid(_Said):
 
 
 class _TimingsSaid(_Said):
-    wall_seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
+    wall_seconds: float = Field(ge=0, allow_inf_nan=False)
 
 
 class _ManifestSaid(_Said):
@@ -59,7 +59,7 @@ class _ManifestSaid(_Said):
     programs: dict[str, str] = {}
     models: dict[str, list[str]] = {}
     narrowed: dict[str, list[int]] = {}
-    timings: _TimingsSaid = _TimingsSaid()
+    timings: _TimingsSaid | None = None
     maps: list[dict[str, Any]] = []
     shards: list[str] = []
     backend: str | None = None
@@ -77,6 +77,8 @@ def what_is_wrong(manifest: Mapping[str, Any]) -> str | None:
         return f"`{'.'.join(map(str, fault['loc']))}`: {fault['msg'][0].lower()}{fault['msg'][1:]}"
     # Of older schemas the hash had other parts.
     newest, hashed = manifest.get("schema") == VERSION, identity_hash({**manifest, "schema": VERSION})
+    if "schema" in manifest and "hash" not in manifest:
+        return "its hash is gone"
     if "hash" in manifest and (manifest["hash"] == hashed) != newest:
         return "what it says was run is not what its hash says"
     return None

@@ -66,7 +66,7 @@ def _check_size(plan: Plan, shard_cells: int) -> None:
     """A folder has so many names for shards."""
     if plan.grid.size > (most := MOST_SHARDS * shard_cells):
         raise InputError(
-            f"makes {plan.grid.size:,} cells",
+            f"they make {plan.grid.size:,} cells",
             file=plan.sweep.file,
             key="axes",
             allowed=f"at most {most:,} in one run folder",
