@@ -53,7 +53,7 @@ def npz_case(rng: random.Random, folder: Path) -> Case:
         arrays = {rng.choice(("x", "y", "z", "", "../x")): arrays["x"]}
     held, kind = io.BytesIO(), rng.random()
     if kind < 0.9:
-        (np.savez_compressed if rng.random() < 0.3 else np.savez)(held, allow_pickle=True, **arrays)  # type: ignore[arg-type]
+        (np.savez_compressed if rng.random() < 0.3 else np.savez)(held, allow_pickle=True, **arrays)
         content = held.getvalue()
     elif kind < 0.95:
         content = _lying(rng)

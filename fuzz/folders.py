@@ -13,7 +13,7 @@ from fuzz.settings import LINE
 from fuzz.words import any_value, damaged, document
 from nanmap.results.identity import IDENTITY, SAID_ONLY
 
-AXES = [
+AXES: list[dict[str, Any]] = [
     {"key": "optimizer.learning_rate", "log": [1e-3, 1.0], "num": 3},
     {"key": "model.init", "values": ["zeros", "ones"]},
 ]

@@ -96,7 +96,7 @@ def _run(case: Case) -> tuple[int | None, str, str]:
             err.write("hung\n" + traceback.format_exc())
         except BaseException:
             err.write(traceback.format_exc())
-    told = err.buffer.getvalue().decode("utf-8", "replace")  # type: ignore[attr-defined]
+    told = err.buffer.getvalue().decode("utf-8", "replace")
     noise = [each for each in caught if not issubclass(each.category, ResourceWarning | DeprecationWarning)]
     return status, told, str(noise[0].message) if noise else ""
 

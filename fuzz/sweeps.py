@@ -131,8 +131,11 @@ def _numbered(rng: random.Random, key: str) -> dict[str, Any]:
             "key": key,
             "values": rng.sample((0.5, 0.25, 0.125, 0.9), rng.randrange(1, 4)) if key in SPACED else values,
         }
-    ends = rng.sample((0.001, 0.01, 0.1, 0.9), 2)
-    return {"key": key, rng.choice(("log", "linear")): ends, "num": rng.choice(COUNTS[:8])}
+    return {
+        "key": key,
+        rng.choice(("log", "linear")): rng.sample((0.001, 0.01, 0.1, 0.9), 2),
+        "num": rng.choice(COUNTS[:8]),
+    }
 
 
 def _where(rng: random.Random, names: list[str]) -> str:
@@ -198,9 +201,11 @@ def _values(table: dict[str, Any]) -> np.ndarray | None:
     if table.get("range"):
         return np.array(range(*map(int, table["range"])), float)
     if table.get("linear") and table["key"] == "optimizer.learning_rate":
-        return np.linspace(*table["linear"], int(table["num"]))
+        low, high = table["linear"]
+        return np.linspace(low, high, int(table["num"]))
     if table.get("log") and table["key"] == "optimizer.learning_rate":
-        return np.geomspace(*table["log"], int(table["num"]))
+        low, high = table["log"]
+        return np.geomspace(low, high, int(table["num"]))
     return None
 
 

@@ -59,7 +59,7 @@ ODD_FIELDS = (
     "é",
 )
 NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?(e[+-]?\d{1,2})?")
-HEADERS = (["a", "b", "y"],) * 8 + (
+HEADERS: tuple[list[str], ...] = (["a", "b", "y"],) * 8 + (
     ["a", "a", "y"],
     ["", "b", "y"],
     ["a", "y"],

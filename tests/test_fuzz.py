@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from fuzz import judge
 from fuzz.cases import Case, make_case, makers
 from fuzz.words import same
+
 from nanmap.cli import examples
 
 ROOT = Path(__file__).parents[1]

@@ -1,6 +1,6 @@
 """The sizes at which nanmap asks before it goes on: counted in whole numbers of Python before anything is allocated.
 
-Each has one name and one place, here; docs/limits.md tells them. What hangs on the machine is memory alone: `NANMAP_MEMORY`, as in
+Each has one name and one place, here; docs/reference.md tells them. What hangs on the machine is memory alone: `NANMAP_MEMORY`, as in
 `NANMAP_MEMORY=12GiB`, says how much may be used, else it is three quarters of what is free.
 """
 

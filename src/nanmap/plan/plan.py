@@ -174,9 +174,7 @@ class Plan:
             raise InputError("excludes every cell", file=self.sweep.file, key="where", value=self.sweep.where)
         if len(present) > MOST_VARIANTS:
             problem = f"make {len(present):,} programs or sets of rows together"
-            mend = (
-                "learning rates, seeds and other numbers of a training (docs/limits.md) may have any number of values"
-            )
+            mend = "learning rates, seeds and other numbers that fix no shape may have any number of values"
             raise InputError(problem, file=self.sweep.file, key="axes", allowed=f"at most {MOST_VARIANTS:,}", mend=mend)
         return (self.variant(index) for index in present)
 
