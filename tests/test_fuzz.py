@@ -1,6 +1,5 @@
 """Five hundred odd inputs of every kind, the same in every run; `make fuzz` does twenty thousand. And the judge itself is judged."""
 
-import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -81,14 +80,3 @@ def test_each_fault_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_what_was_understood_is_held_against_what_was_given(found: object, given: object, equal: bool) -> None:
     assert same(found, given) is equal
-
-
-def test_what_was_tried_is_written_down_and_was_clean() -> None:
-    said = json.loads((ROOT / "docs" / "fuzz.json").read_text())
-    assert (said["cases"], said["faults"]) == (20_000, 0)
-    assert set(said["kinds"]) == set(makers())
-    for counts in said["kinds"].values():
-        assert counts["accepted"] > 100
-        assert counts["refused"] > 100
-    assert said["longest_cpu_seconds"] < judge.SECONDS
-    assert said["most_memory_mib"] < judge.MEMORY / 2**20

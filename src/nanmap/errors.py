@@ -55,7 +55,7 @@ class InputError(NanmapError, ValueError):
         typed = " ".join(part for part in (self.option, self.key) if part is not None)
         place = ": ".join(str(part) for part in (self.file, typed or None) if part is not None)
         head = f"{place}: {self.problem}" if place else self.problem
-        lines = [head if self.value is ... else f"{head} (got {_shown(self.value)})"]
+        lines = [head if self.value is ... else f"{head} (got {shown(self.value)})"]
         if self.allowed:
             allowed = self.allowed if isinstance(self.allowed, str) else ", ".join(map(_listed, self.allowed))
             lines.append(f"  allowed: {allowed}")
@@ -166,7 +166,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return plain[close[0]] if close else None
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value as Python writes it, cut where nobody reads on."""
     try:
         text = repr(value)

@@ -28,7 +28,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         check_regular(path, TOML_BYTES)
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return _read(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         stems = {other.stem: other.name for other in path.parent.glob("*.toml")}
         close = nearest(path.stem, stems)
@@ -47,6 +47,13 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError("cannot be read: a number has too many digits, or too many brackets", file=path) from None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from None
+
+
+def _read(text: str) -> dict[str, Any]:
+    """Tables of TOML, which can be told again: of numbers in base 16 Python reads more digits than it writes."""
+    found = tomllib.loads(text)
+    repr(found)
+    return found
 
 
 def file_stamp(path: str | None) -> tuple[int, int] | None:
@@ -71,7 +78,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         mend = "for example optimizer.learning_rate=0.1"
         raise InputError("not of the form key=value", option="--set", value=text, mend=mend)
     try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+        return key.strip(), _read(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key.strip(), value.strip()
     except (ValueError, RecursionError):  # more digits, or brackets in each other, than Python reads

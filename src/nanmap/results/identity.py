@@ -77,7 +77,7 @@ def what_is_wrong(manifest: Mapping[str, Any]) -> str | None:
         return f"`{'.'.join(map(str, fault['loc']))}`: {fault['msg'][0].lower()}{fault['msg'][1:]}"
     # Of older schemas the hash had other parts.
     newest, hashed = manifest.get("schema") == VERSION, identity_hash({**manifest, "schema": VERSION})
-    if "schema" in manifest and "hash" not in manifest:
+    if "hash" not in manifest and all(key in manifest for key in IDENTITY):
         return "its hash is gone"
     if "hash" in manifest and (manifest["hash"] == hashed) != newest:
         return "what it says was run is not what its hash says"
