@@ -27,11 +27,7 @@ BIN     := .venv/bin
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-<<<<<<< HEAD
-.PHONY: sweep map test coverage test-long check format docs figures threads bench bench-compare fuzz gpu performance clean
-=======
-.PHONY: sweep map report test test-page coverage test-long check format docs figures threads bench bench-compare gpu performance clean
->>>>>>> 830876c74a04092c2489b445529704b3cb873345
+.PHONY: sweep map report test test-page coverage test-long check format docs figures threads bench bench-compare fuzz gpu performance clean
 .DEFAULT_GOAL := sweep
 
 .venv/created:
