@@ -248,7 +248,9 @@ def test_recorded_curves_are_drawn_from_every_point(opened: Open, tmp_path: Path
     (folder.path / "history").mkdir()
     pq.write_table(pa.table(history), folder.path / "history" / "part-000000.parquet")
     page = opened(folder, "#cell=59&pins=0,59")
-    told = page.value("() => [0, 59, 7].map((cell) => curveOf(cell)).map(({x, y, recorded}) => [x, y.map(String), recorded])")
+    told = page.value(
+        "() => [0, 59, 7].map((cell) => curveOf(cell)).map(({x, y, recorded}) => [x, y.map(String), recorded])"
+    )
     for cell, (x, y, recorded) in enumerate(told[:2]):
         assert recorded
         assert x == steps.tolist()
