@@ -1,12 +1,15 @@
 # Everything sets itself up: Python ≥ 3.11, pip and make are all that must be there.
 #   make sweep                    runs every sweep and draws its maps into results/<sweep>/maps/
 #   make sweep SWEEP=keras_line   only this one       DEVICE=cpu|gpu    OUT=folder for the run folders
+#   make report                   the page to explore of every run in results/, into its maps/     SWEEP=keras_line for one
 #   make test                     the tests           make check        lint, types, layers, docs
 #   make coverage                 the tests, and what of each file they run       make test-long    the few that take long
+#   make test-page                the pages in a browser: pictures, sizes, accessibility (needs Chromium, and npm once)
 #   make threads                  the pages on the four threads, measured anew
 #   make bench                    the benchmark (about 20 minutes; writes benchmarks/results/<machine>.json)
 #   make bench BENCH='--only fractal_tanh --out fractal.json'
 #   make bench-compare OLD=HEAD~3 what changed between two results: files or revisions   NEW=new.json
+#   make fuzz                     20,000 odd inputs of every kind; writes docs/fuzz.json   FUZZ='--cases 500 --seed 7'
 #   make gpu                      what matters on a GPU, in pieces   GPU='--quick --out gpu.json' rehearses it on a CPU
 
 PYTHON ?= python3
@@ -17,13 +20,14 @@ BENCH  ?=
 OLD    ?=
 NEW    ?=
 GPU    ?=
+FUZZ   ?= --out docs/fuzz.json
 CUDA   := $(shell nvidia-smi -L >/dev/null 2>&1 && echo ',cuda')
 
 BIN     := .venv/bin
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: sweep map test coverage test-long check format docs figures threads bench bench-compare gpu performance clean
+.PHONY: sweep map report test test-page coverage test-long check format docs figures threads bench bench-compare fuzz gpu performance clean
 .DEFAULT_GOAL := sweep
 
 .venv/created:
@@ -52,6 +56,9 @@ sweep: .venv/installed
 map: .venv/installed
 	@set -e; for name in $(basename $(notdir $(SWEEP))); do $(BIN)/nanmap map $(OUT)/$$name; done
 
+report: .venv/installed
+	@set -e; for name in $(basename $(notdir $(SWEEP))); do $(BIN)/nanmap report $(OUT)/$$name; done
+
 test: .venv/developing
 	@$(BIN)/pytest -m 'not long' $(WORKERS)
 
@@ -60,6 +67,13 @@ coverage: .venv/developing
 
 test-long: .venv/developing
 	@$(BIN)/pytest -m long
+
+AXE := axe-core@4.14.1
+.venv/axe: .venv/developing
+	@mkdir -p $@.new && cd $@.new && npm pack --silent $(AXE) >/dev/null && tar -xzf axe-core-*.tgz && cd ../.. && mv $@.new $@
+
+test-page: .venv/axe
+	@$(BIN)/pytest -m '' tests/test_page.py tests/test_page_looks.py tests/test_serve.py
 
 check: .venv/developing
 	@$(BIN)/ruff check .
@@ -81,6 +95,9 @@ bench: .venv/benchmarking
 
 bench-compare: .venv/installed
 	@$(BIN)/python -m benchmarks.compare $(if $(OLD),'$(OLD)') $(if $(NEW),--new '$(NEW)')
+
+fuzz: .venv/developing
+	@$(BIN)/python -m fuzz $(FUZZ)
 
 gpu: .venv/developing
 	@$(BIN)/python -m benchmarks.gpu $(GPU)

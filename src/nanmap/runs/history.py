@@ -85,7 +85,7 @@ def record_histories(
         folder: whose rows are all there.
     """
     finished = folder.history.finished(recording.hash)
-    folder.history.remove_but(finished)
+    folder.history.remove(folder.history.removable(finished))
     wanted = _wanted_cells(plan.grid, folder, recording)
     chosen = {}
     for number in range(-(-plan.grid.size // shard_cells)):

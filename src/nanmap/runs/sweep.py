@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nanmap.engine import Engine, LocalEngine
+from nanmap.errors import InputError
 from nanmap.grid import Cells
 from nanmap.plan import Plan, Variant
 from nanmap.results.columns import make_table
 from nanmap.results.folder import RunFolder
 from nanmap.results.histories import history_table
 from nanmap.results.manifest import fingerprint, make_manifest
-from nanmap.results.shards import default_shard_cells, shard_metadata
+from nanmap.results.shards import MOST_SHARDS, default_shard_cells, shard_metadata
 from nanmap.runs.complete import complete_rows
 from nanmap.runs.extend import Growing, grows
 from nanmap.runs.filling import Shard, trained
@@ -55,9 +56,11 @@ def train_sweep(
             some that the sweep does not hold.
     """
     folder, engine = RunFolder(out), engine or LocalEngine()
+    shard_cells = shard_cells or default_shard_cells(plan.grid.size)
+    _check_size(plan, shard_cells)
     _pin_widths(plan, folder, engine, fresh, tune, observer)
     observer = observer or Observer()
-    manifest = _manifest(plan, engine, shard_cells or default_shard_cells(plan.grid.size))
+    manifest = _manifest(plan, engine, shard_cells)
     recording = recording_of(plan.sweep.record, manifest["hash"])
     manifest |= {"history": recording.described()} if recording else {}
     work = _Work(plan, engine, observer, recording)
@@ -88,9 +91,21 @@ class _Work(NamedTuple):
 
 def _forget_the_rest(folder: RunFolder) -> None:
     """What went with the rows that were: histories, and an extension that was given up."""
-    folder.history.remove_but(set())
+    folder.history.remove(folder.history.removable(set()))
     if folder.next.cells.manifest_file.exists():
         folder.next.cells.clear()
+
+
+def _check_size(plan: Plan, shard_cells: int) -> None:
+    """A folder has so many names for shards."""
+    if plan.grid.size > (most := MOST_SHARDS * shard_cells):
+        raise InputError(
+            f"they make {plan.grid.size:,} cells",
+            file=plan.sweep.file,
+            key="axes",
+            allowed=f"at most {most:,} in one run folder",
+            mend="--zoom AXIS=LOW:HIGH trains a part of them into a folder of its own",
+        )
 
 
 def _programs(plan: Plan) -> list[Program]:
@@ -179,9 +194,15 @@ def _train(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | 
             else:
                 writer.put(shard)
 
-    counts = {number: len(cells_of(number)) for number in range(-(-plan.grid.size // size))}
-    done = sum(counts[n] if n in resumed.finished else _kept(cells_of(n), growing) for n in counts)
-    observer.started(sum(counts.values()), done)
+    def count(number: int) -> int:
+        end = min((number + 1) * size, plan.grid.size)
+        return end - number * size if plan.grid.where is None else len(cells_of(number))
+
+    def kept(number: int) -> int:
+        return counts[number] if number in resumed.finished else _kept(cells_of(number), growing)
+
+    counts = {number: count(number) for number in range(-(-plan.grid.size // size))}
+    observer.started(sum(counts.values()), sum(map(kept, counts if growing else resumed.finished)))
     forecaster = Forecaster()
     with Writer(write) as writer:
         for shard, lanes, index, facts in trained(engine, shards()):
