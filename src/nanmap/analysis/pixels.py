@@ -162,7 +162,7 @@ def _ranked(
 
 def _placed(folder: RunFolder, view: View, *names: str) -> Iterator[tuple[Any, ...]]:
     """Of each shard the pixels and the places within them `[shown]`, which rows are shown, and the columns of all."""
-    for table in folder.tables(["cell", *names]):
+    for table in folder.tables(["cell", *names], filled=True):
         yield *view.place(numbers_of(table["cell"])[0]), *(table[name] for name in names)
 
 

@@ -32,6 +32,14 @@ def sweep(
         bool,
         typer.Option("--extend", help="The folder holds a smaller run: keep its rows and train what is not there."),
     ] = False,
+    refine: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="So fine along two log or linear axes, trained where the map changes; 0: all of it.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only tell what would be done, and what it would cost.")
     ] = False,
@@ -47,11 +55,12 @@ def sweep(
     """Train every cell of a sweep into Parquet, and draw its maps. An interrupted sweep continues.
 
     With --zoom AXIS=LOW:HIGH: only this window, with as many values as the whole axis had, into a folder of its own.
+    With --refine N: N values along each of two axes, trained where the map changes and filled in elsewhere.
     With --extend: further values of an axis, a finer axis, another axis, more seeds; the rows that are there stay.
     """
     if tune and width:
         raise InputError("measures the widths that --width sets", key="--tune", mend="give one of the two")
-    plan = planned(sweep, set_, device, parse_windows(zoom), allow_python)
+    plan = planned(sweep, set_, device, parse_windows(zoom), allow_python, lambda whole: _refined(whole, refine))
     from nanmap import api
     from nanmap.cli.map import check_listed
     from nanmap.cli.progress import Progress
@@ -64,7 +73,7 @@ def sweep(
         widths=dict.fromkeys((variant.program for variant in plan.variants()), width) if width else None
     )
     expected = estimate(plan, engine)
-    say(f"{plan.sweep.name}: {expected.sentence()}")
+    say(f"{plan.sweep.name}: {'refined, at most ' * bool(plan.sweep.refine)}{expected.sentence()}")
     if dry_run:
         for line in expected.details():
             say(line, indent="  ")
@@ -81,6 +90,12 @@ def sweep(
     print(f"rows: {result.folder.cells.path}")
     _tell_what_works(result, allow_python)
     _show_maps(plan.sweep, result, maps)
+
+
+def _refined(sweep: "Sweep", num: int | None) -> "Sweep":
+    from nanmap.plan import refined
+
+    return refined(sweep, num)
 
 
 def _load_drawing() -> object:

@@ -22,6 +22,7 @@ from nanmap.runs.filling import Shard, trained
 from nanmap.runs.history import Recording, history_of, kept_history, record_histories, recording_of
 from nanmap.runs.inputs import keep_inputs
 from nanmap.runs.observer import Observer
+from nanmap.runs.refine import train_refined
 from nanmap.runs.resume import Resumed, pinned_widths, resume
 from nanmap.runs.writer import Writer
 from nanmap.theory.facts import Forecaster
@@ -64,7 +65,7 @@ def train_sweep(
     recording = recording_of(plan.sweep.record, manifest["hash"])
     manifest |= {"history": recording.described()} if recording else {}
     work = _Work(plan, engine, observer, recording)
-    if extend and grows(folder, manifest):
+    if grows(folder, manifest, extend):
         with Growing(folder, manifest, observer) as growing:
             with resume(growing.place.cells, manifest | growing.spent, engine, growing.stale, observer) as resumed:
                 _fill(work, growing.place, resumed, growing)
@@ -160,9 +161,12 @@ def _sentences(variants: Iterable[Variant]) -> dict[str, list[str]]:
 
 def _fill(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | None = None) -> None:
     """Gives every cell its row, and histories to those that are to have one; however that ends, the manifest says what there is."""
+    plan, engine, observer, recording = work
     try:
-        _train(work, folder, resumed, growing)
-        plan, engine, observer, recording = work
+        if plan.sweep.refine:
+            train_refined(plan, engine, resumed, observer)
+        else:
+            _train(work, folder, resumed, growing)
         if recording:
             record_histories(plan, engine, folder, recording, resumed.manifest["shard_cells"], observer)
     finally:  # an interrupted run says what it has, too
