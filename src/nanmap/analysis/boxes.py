@@ -39,4 +39,4 @@ def _halved(held: np.ndarray) -> np.ndarray:
     """Whether any of four boxes that make one holds such a point; a last odd row or column is left out."""
     rows, columns = (length // 2 * 2 for length in held.shape)
     quarters = held[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2)
-    return quarters.any(axis=(1, 3))
+    return np.asarray(quarters.any(axis=(1, 3)))

@@ -60,7 +60,7 @@ class _Refining:
     def run(self) -> None:
         """All of it: where a map changes, then the audit, then every shard."""
         self.observer.started(0, 0)
-        shape: tuple[int, int, int] = self.numbers.shape  # type: ignore[assignment]
+        shape: tuple[int, int, int] = self.numbers.shape
         stride = first_stride(shape[1:], tuple(self.spec["from"]))
         found = refine(shape, stride, self.kept, self._ask, self.spec.get("tolerance", np.inf))
         found.labels //= KINDS
@@ -87,7 +87,7 @@ class _Refining:
         if name is None:
             return np.zeros(some, int), np.zeros(some)
         column = column_named(name)
-        values = np.ma.filled(np.ma.asarray(columns[name], float), np.nan)
+        values: np.ndarray = np.ma.filled(np.ma.asarray(columns[name], float), np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
             values = np.where(values < 0, np.nan, values) if column.missing is Missing.NEGATIVE else values
             values = np.log10(values) if column.scale is Scale.LOG else values
