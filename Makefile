@@ -68,6 +68,13 @@ coverage: .venv/developing
 test-long: .venv/developing
 	@$(BIN)/pytest -m long
 
+AXE := axe-core@4.14.1
+.venv/axe: .venv/developing
+	@mkdir -p $@.new && cd $@.new && npm pack --silent $(AXE) >/dev/null && tar -xzf axe-core-*.tgz && cd ../.. && mv $@.new $@
+
+test-page: .venv/axe
+	@$(BIN)/pytest -m '' tests/test_page.py tests/test_page_looks.py tests/test_serve.py
+
 check: .venv/developing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
