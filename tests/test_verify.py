@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 import nanmap
 from nanmap.cli.map import draw_listed
 from nanmap.engine import LocalEngine
-from nanmap.errors import InputError
+from nanmap.errors import InputError, RunFolderError
 from nanmap.plan import Plan, make_sweep
 from nanmap.result import Result
 from nanmap.results.checks import faults_of
@@ -110,6 +111,34 @@ def test_each_damage_is_told_by_its_file(harm: str, run: Path, command) -> None:
     assert (done.returncode, done.stdout.splitlines()[0]) == (1, f"run/{name}: {fault.problem}")
     told = json.loads(command("verify", run.name, "--sample", 0, "--json", cwd=run.parent).stdout)
     assert (told["ok"], told["faults"]) == (False, [{"file": f"run/{name}", "problem": fault.problem}])
+
+
+def mended(sweep: Callable[[], Any]) -> bool:
+    """Whether a sweep run again went through; if not, it says how to mend it."""
+    try:
+        sweep()
+    except RunFolderError as error:
+        return "mend: " not in str(error)
+    return True
+
+
+def test_a_byte_that_flips_anywhere_is_told_and_mended(engine, tmp_path: Path, tries) -> None:
+    """In each shard, receipt and the manifest; whatever tells of it, it is this file or its receipt."""
+    sweep = partial(nanmap.sweep, sweep_of(CELLS), out=tmp_path, engine=engine, shard_cells=2)
+    sweep()
+    whole, told = content(tmp_path), [*content(tmp_path), "manifest.json"]
+    count = tries(35, 350) // len(told)
+    for name in told:
+        file = tmp_path / name
+        for place in np.linspace(0, file.stat().st_size - 1, count).astype(int):
+            flip(file, int(place))
+            (fault,) = faults_of(RunFolder(tmp_path))
+            assert fault.file.name.removesuffix(".json") == file.name.removesuffix(".json"), fault
+            if not mended(sweep):  # the manifest is of other settings now, or none of nanmap's
+                assert name == "manifest.json"
+                flip(file, int(place))
+            assert content(tmp_path) == whole
+            assert list(faults_of(RunFolder(tmp_path))) == []
 
 
 def test_shards_under_each_other_s_names_are_told(run: Path) -> None:
