@@ -13,6 +13,11 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
+/** Puts parts into an element, in place of those that were there; nothing is no part. */
+function fill(target, ...parts) {
+  target.replaceChildren(...parts.flat().filter((part) => part !== null && part !== undefined));
+}
+
 function option(value, text, chosen) {
   return element("option", { value, selected: chosen }, text);
 }
@@ -21,7 +26,8 @@ function option(value, text, chosen) {
 function showControls() {
   const form = document.getElementById("controls"), focused = document.activeElement?.id;
   const axes = page.grid.axes;
-  form.replaceChildren(
+  fill(
+    form,
     chooser("value", "colour by", valueOptions()),
     ...(axes.length ? [chooser("x", "along the bottom", axisOptions(page.state.x, false))] : []),
     ...(axes.length > 1 ? [chooser("y", "up the side", axisOptions(page.state.y, true))] : []),
@@ -140,7 +146,7 @@ function showLegend() {
   if (curves.length) parts.push(element("h3", {}, "Lines"), element("ul", {}, ...curves.map(curveEntry)));
   if (painting.heading) parts.push(element("p", { className: "muted" }, painting.heading));
   if (state.off.size) parts.push(element("button", { type: "button", onclick: () => showAll() }, "Show all again"));
-  document.getElementById("legend").replaceChildren(...parts);
+  fill(document.getElementById("legend"), ...parts);
 }
 
 function showAll() {

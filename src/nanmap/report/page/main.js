@@ -16,15 +16,15 @@ async function start() {
 
 /** Takes the data of a run, keeping what was looked at if some was there before. */
 async function open(told, before = null) {
-  page.document = told;
-  page.columns = columnsOf(told);
-  const cells = told.cells ? Uint32Array.from(await unpacked(told.cells)) : null;
-  page.grid = new Grid(told, cells);
+  const columns = columnsOf(told), cells = told.cells ? Uint32Array.from(await unpacked(told.cells)) : null;
+  const first = before ? [...columns.keys()] : ["outcome", "cause", "sharpness", ...told.curves.map(({ column }) => column)];
+  for (const name of first) await columns.get(name)?.load(); // what the first picture needs; of newer rows all, for nothing may flicker
+  Object.assign(page, { document: told, columns, grid: new Grid(told, cells) });
   page.rate = told.config.base.find(([table, name]) => table === "optimizer" && name === "learning_rate")?.[2];
-  await loadFirst();
   page.state = before || firstState();
   const wrong = before ? [] : readLink(location.hash, page.state);
-  page.slice = page.slice || firstSlice();
+  if (!isValue(page.state.value)) page.state.value = firstState().value;
+  if (!page.slice?.value) page.slice = firstSlice();
   if (wrong.length) say(`The address names what this run does not have: ${listed(wrong)}.`);
   showHead();
   update("arrange", true);
@@ -33,22 +33,17 @@ async function open(told, before = null) {
   await loadRest();
 }
 
-/** What the first picture needs. */
-async function loadFirst() {
-  for (const name of ["outcome", "cause", ...page.document.curves.map(({ column }) => column), "sharpness"]) await page.columns.get(name)?.load();
-}
-
-/** Everything else, once the first picture stands; whoever waits for `page.ready` sees all. */
+/** Everything else, once the first picture stands. */
 async function loadRest() {
   const { document: told } = page;
   for (const column of page.columns.values()) {
+    const late = !column.stored;
     await column.load();
-    if (column.name === page.state.value) update("paint");
+    if (late && column.name === page.state.value) update("paint");
   }
   page.sources = told.sources && { run: new Column(told.sources.run), cell: new Column(told.sources.cell) };
   if (page.sources) await Promise.all(Object.values(page.sources).map((column) => column.load()));
   page.history = told.history && (await historyOf(told.history));
-  page.ready = true;
   document.body.dataset.ready = "yes";
   update("cursor");
   showTraining();
@@ -82,7 +77,7 @@ function showHead() {
   document.getElementById("trained").textContent = `${told.name}: ${told.trained}`;
   const total = page.grid.size, part = told.complete || !told.rows ? "" : ` of ${told.where ? "at most " : ""}${total.toLocaleString("en")}, not all trained yet`;
   document.getElementById("budget").textContent = [told.budget, `${counted(told.rows, "training")}${part}`, ...(judged.length ? [`judged by ${judged.join(", ")}`] : [])].join(" · ");
-  document.getElementById("said").replaceChildren(...told.said.map((text) => element("p", {}, text)));
+  fill(document.getElementById("said"), ...told.said.map((text) => element("p", {}, text)));
 }
 
 /** Makes what changed, and what hangs on it. @param {string} from the first of `ORDER` that changed */
@@ -94,7 +89,8 @@ function update(from, controls = false) {
     page.arrangement = arrange(grid, view, page.kept);
     page.curves = curvesOf(page.arrangement);
     const { width, height } = page.arrangement;
-    if (!state.window || state.window[1] > width || state.window[3] > height) state.window = [0, width, 0, height];
+    const [x0, x1, y0, y1] = state.window || [-1, -1, -1, -1];
+    if (x0 < 0 || y0 < 0 || x1 > width || y1 > height) state.window = [0, width, 0, height];
     if (state.cursor && !fits(state.cursor)) state.cursor = null;
   }
   if (at <= 1) {

@@ -336,12 +336,14 @@ function outline(context, pixel, name) {
   context.setLineDash([]);
   if (!name) return;
   context.font = "700 12px system-ui, sans-serif";
-  context.textAlign = "left";
   context.lineWidth = 3;
   context.strokeStyle = "#000";
-  context.strokeText(name, x + width + 3, y + 4);
+  const left_ = name === "A"; // so that two neighbours do not cover each other's
+  context.textAlign = left_ ? "right" : "left";
+  const at = [left_ ? x - 3 : x + width + 3, y + 4];
+  context.strokeText(name, ...at);
   context.fillStyle = "#fff";
-  context.fillText(name, x + width + 3, y + 4);
+  context.fillText(name, ...at);
 }
 
 /** The pixel under a place on the sheet; null beside the panels. */

@@ -20,7 +20,8 @@ function showSlices() {
   };
   const lines = [option("", "no lines, all together", !slice.lines), ...axes.filter((axis) => axis.dimension !== page.grid.axis(slice.x).dimension).map((axis) => option(axis.column, axis.label, axis.column === slice.lines))];
   const plot = element("div", { className: "plot" }), told = element("p", { className: "muted" });
-  section.replaceChildren(
+  fill(
+    section,
     element("h2", {}, "Slices"),
     element("p", { className: "buttons" },
       element("label", {}, "value ", select("value", numbers.map((each) => option(each.name, each.label, each.name === slice.value)))),
@@ -56,17 +57,17 @@ function drawSlices(target, told) {
   told.textContent = `${thin}${arrangement.most > 1 ? "Line: the median run; band: the 10 % to the 90 % of runs. " : ""}${quantiles.flat(2).some(({ kind }) => kind > NUMBER) ? "A line ends where the run is infinite, NaN or has no value." : ""}`;
 }
 
-/** The ends of the value's axis, of losses those of runs that neither diverged nor died: others would be out of all proportion. */
+/** The ends of the value's axis: at the bad one of losses those of runs that neither diverged nor died, others would be out of all proportion. */
 function spanOf(column, arrangement, shown, quantiles, log) {
   const points = quantiles.flatMap((curves, n) => curves[0].map(({ value, kind }, i) => ({ value, kind, p: shown[n] * arrangement.width + i })));
   const real = points.filter(({ value, kind }) => kind === NUMBER && drawn(value, log) !== null);
-  const alive = column.unit === "loss" || column.scale === "share" ? real.filter(({ p }) => isAlive(arrangement, p)) : real;
-  const values = (alive.length ? alive : real).map(({ value }) => value);
-  if (!values.length) return null;
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  if (log) return [low / 1.5, high * 2];
-  const margin = 0.06 * (high - low) || 0.5;
-  return [low - margin, high + margin];
+  const living = column.unit === "loss" || column.scale === "share" ? real.filter(({ p }) => isAlive(arrangement, p)) : real;
+  if (!real.length) return null;
+  const all = real.map(({ value }) => value), alive = living.length ? living.map(({ value }) => value) : all;
+  const high = column.better === "high", [from, to] = [Math.min(...(high ? alive : all)), Math.max(...(high ? all : alive))];
+  if (log) return [from / 1.5, to * 2];
+  const margin = 0.06 * (to - from) || 0.5;
+  return [from - margin, to + margin];
 }
 
 /** Sliders of the map hold for the slices, too, but for the axes that these show. */

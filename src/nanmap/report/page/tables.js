@@ -1,15 +1,17 @@
 "use strict";
 // What stands beside the map: what is under the cursor, the best settings, and where all of it comes from.
 
+const MOST_SORTED = 3000; // rows of a pixel among which the middle one is looked for: hovering must not wait
+
 /** The facts under the cursor; all that does not fit a glance unfolds. */
 function showFacts() {
   const section = document.getElementById("facts"), { cursor } = page.state;
   const head = element("h2", {}, "Under the cursor");
-  if (!cursor) return void section.replaceChildren(head, element("p", { className: "muted" }, "Move over the map, or focus it and use the arrow keys. A click opens the training."));
+  if (!cursor) return void fill(section, head, element("p", { className: "muted" }, "Move over the map, or focus it and use the arrow keys. A click opens the training."));
   const rows = rowsUnder(cursor), positions = positionsOf(page.grid, page.arrangement.view, cursor.panel, cursor.y, cursor.x);
   const row = middleOf(rows);
   const words = row === null ? [absenceInWords()] : rows.length > 1 ? [`${fateInWords(rows)}. The middle one:`, ...trainingInWords(row)] : trainingInWords(row);
-  section.replaceChildren(head, element("p", {}, element("strong", {}, settingsInWords(positions))), ...words.map((text) => element("p", {}, text)));
+  fill(section, head, element("p", {}, element("strong", {}, settingsInWords(positions))), ...words.map((text) => element("p", {}, text)));
 }
 
 /** What the live region says of a pixel: where, and what became of it. */
@@ -23,7 +25,8 @@ function spokenOf(cursor) {
 /** Of the rows of a pixel the median one of what is coloured: the one that is told and that a click opens. */
 function middleOf(rows) {
   if (!rows.length) return null;
-  const value = page.columns.get(page.state.value), column = value || page.columns.get("outcome");
+  const value = page.columns.get(page.state.value), column = value?.stored ? value : page.columns.get("outcome");
+  if (rows.length > MOST_SORTED) rows = rows.filter((_, i) => i % Math.ceil(rows.length / MOST_SORTED) === 0);
   const rank = column.named ? (row) => column.code(row) : (row) => rankOf(column, row);
   return [...rows].sort((a, b) => rank(a) - rank(b) || a - b)[Math.floor((rows.length - 1) / 2)];
 }
@@ -38,11 +41,11 @@ function rankOf(column, row) {
 function showBest() {
   const section = document.getElementById("best"), { works, never } = page.document.best;
   const head = element("h2", {}, "Best settings");
-  if (!works.length) return void section.replaceChildren(head, element("p", {}, page.document.rows ? "Nothing converged." : "No rows yet."));
+  if (!works.length) return void fill(section, head, element("p", {}, page.document.rows ? "Nothing converged." : "No rows yet."));
   const entry = (each) => element("li", {},
     element("button", { type: "button", className: "text", onclick: () => select(each.cell, true) }, `${each.sentence[0].toUpperCase()}${each.sentence.slice(1)}`),
     element("p", { className: "muted" }, robustInWords(each)));
-  section.replaceChildren(head,
+  fill(section, head,
     element("p", { className: "muted" }, "The settings that converge at the most learning rates; a click opens the training in their middle."),
     element("ol", {}, ...works.map(entry)),
     ...(never.length ? [element("p", {}, `Never: ${never.join("; ")}.`)] : []));
@@ -57,7 +60,8 @@ function robustInWords({ converged, starts, interval, edge }) {
 
 function showProvenance() {
   const { document: told } = page, notes = notesOf(told);
-  document.getElementById("provenance").replaceChildren(
+  fill(
+    document.getElementById("provenance"),
     element("h2", {}, "Where this comes from"),
     element("dl", {}, ...told.provenance.flatMap(([heading, text]) => [element("dt", {}, heading), element("dd", {}, text)])),
     ...(notes.length ? [element("h3", {}, "What this page leaves out"), element("ul", {}, ...notes.map((note) => element("li", {}, note)))] : []));

@@ -12,11 +12,12 @@ function showTraining() {
   const row = page.grid.row(cell);
   const head = element("h2", {}, `Cell ${cell.toLocaleString("en")}: ${settingsInWords(page.grid.positions(cell))}`);
   if (row < 0) {
-    section.replaceChildren(head, element("p", {}, absenceInWords()), configPart(cell));
+    fill(section, head, element("p", {}, absenceInWords()), configPart(cell));
     return;
   }
   const plot = element("div", { className: "plot" });
-  section.replaceChildren(
+  fill(
+    section,
     head,
     siblings(cell),
     ...trainingInWords(row).map((sentence) => element("p", {}, sentence)),
@@ -199,11 +200,11 @@ function showPinned() {
   if (section.hidden) return;
   const head = element("h2", {}, "Side by side");
   if (b === undefined) {
-    section.replaceChildren(head, element("p", {}, `Cell ${a.toLocaleString("en")} is pinned as A. Choose another training and pin it, too.`));
+    fill(section, head, element("p", {}, `Cell ${a.toLocaleString("en")} is pinned as A. Choose another training and pin it, too.`));
     return;
   }
   const plot = element("div", { className: "plot" });
-  section.replaceChildren(head, differences(a, b), element("p", {}, partingOf(a, b)), plot);
+  fill(section, head, differences(a, b), element("p", {}, partingOf(a, b)), plot);
   const curves = [a, b].map((cell, i) => ({ label: `${"AB"[i]}: cell ${cell}`, ...curveOf(cell), width: 2 }));
   plotCurves(plot, curves, curves[0].recorded && curves[1].recorded ? "update" : "% of the budget", "loss");
 }
