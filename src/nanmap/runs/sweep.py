@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from nanmap.engine import Engine, LocalEngine
+from nanmap.errors import InputError
 from nanmap.grid import Cells
 from nanmap.plan import Plan, Variant
 from nanmap.results.columns import make_table
 from nanmap.results.folder import RunFolder
 from nanmap.results.manifest import fingerprint, make_manifest
-from nanmap.results.shards import default_shard_cells, shard_metadata
+from nanmap.results.shards import MOST_SHARDS, default_shard_cells, shard_metadata
 from nanmap.runs.complete import complete_rows
 from nanmap.runs.filling import Shard, trained
 from nanmap.runs.inputs import keep_inputs
@@ -46,9 +47,11 @@ def train_sweep(
         InputError: a combination of settings is impossible, or the folder holds results of other settings.
     """
     folder, engine = RunFolder(out), engine or LocalEngine()
+    shard_cells = shard_cells or default_shard_cells(plan.grid.size)
+    _check_size(plan, shard_cells)
     _pin_widths(plan, folder, engine, fresh, tune, observer)
     observer = observer or Observer()
-    manifest = _manifest(plan, engine, shard_cells or default_shard_cells(plan.grid.size))
+    manifest = _manifest(plan, engine, shard_cells)
     resumed = resume(folder.cells, manifest, engine, fresh, observer)
     with resumed:
         keep_inputs(folder, plan.variants(), observer)
@@ -57,6 +60,18 @@ def train_sweep(
         finally:  # an interrupted run says what it has, too
             resumed.manifest["shards"] = folder.cells.names()
     return folder
+
+
+def _check_size(plan: Plan, shard_cells: int) -> None:
+    """A folder has so many names for shards."""
+    if plan.grid.size > (most := MOST_SHARDS * shard_cells):
+        raise InputError(
+            f"they make {plan.grid.size:,} cells",
+            file=plan.sweep.file,
+            key="axes",
+            allowed=f"at most {most:,} in one run folder",
+            mend="--zoom AXIS=LOW:HIGH trains a part of them into a folder of its own",
+        )
 
 
 def _programs(plan: Plan) -> list[Program]:
@@ -121,7 +136,11 @@ def _train(plan: Plan, engine: Engine, resumed: Resumed, observer: Observer) -> 
         table = make_table(shard.cells.numbers, shard.cells.columns(), shard.columns, metadata)
         resumed.shards.write(shard.number, table)
 
-    counts = {number: len(cells_of(number)) for number in range(-(-plan.grid.size // size))}
+    def count(number: int) -> int:
+        end = min((number + 1) * size, plan.grid.size)
+        return end - number * size if plan.grid.where is None else len(cells_of(number))
+
+    counts = {number: count(number) for number in range(-(-plan.grid.size // size))}
     observer.started(sum(counts.values()), sum(counts[number] for number in resumed.finished))
     pending = ((n, cells_of(n)) for n, count in counts.items() if count and n not in resumed.finished)
     shards = (Shard(number, cells, plan.lanes(cells)) for number, cells in pending)
