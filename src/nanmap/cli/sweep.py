@@ -9,6 +9,7 @@ from nanmap.cli.app import AllowPython, Device, RunOut, Set, SweepPath, app, as_
 from nanmap.cli.lines import say
 from nanmap.cli.windows import Zoom, parse_windows
 from nanmap.errors import InputError
+from nanmap.limits import MOST_SUMMED
 
 if TYPE_CHECKING:
     from nanmap.plan import Sweep
@@ -109,8 +110,10 @@ def _tell_what_works(result: "Result", allow_python: bool = False) -> None:
     """The settings that converge, those that never do, and the command of the best training."""
     import shlex
 
-    from nanmap.analysis import best_cell, what_works
+    from nanmap.analysis import best_cell, load_grid, what_works
 
+    if load_grid(result.manifest).size > MOST_SUMMED:
+        return
     working, never = what_works(result.folder)
     of = f"--of {shlex.quote(str(result.path))}" + " --allow-python" * allow_python  # each command is asked anew
     if not working:
