@@ -189,7 +189,7 @@ def sweep(
     _check_count("shard_cells", shard_cells)
     _check_count("refine", refine or None)
     if extend and fresh:
-        raise InputError("keeps the rows that fresh removes", key="extend", value=True, mend="give one of the two")
+        raise InputError("keeps the rows that fresh removes", key="extend", mend="give one of the two")
     over = _over("sweep", x, y, settings)
     plan = _plan(sweep, axes, over, name, where, allow_python)
     if zoom or refine or plan.sweep.refining:

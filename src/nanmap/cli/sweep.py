@@ -1,5 +1,6 @@
 """`nanmap sweep`: a plan, a progress bar, a summary, the maps."""
 
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,8 @@ from nanmap.errors import InputError
 from nanmap.limits import MOST_SUMMED
 
 if TYPE_CHECKING:
-    from nanmap.plan import Sweep
+    from nanmap.engine import LocalEngine
+    from nanmap.plan import Plan, Sweep
     from nanmap.result import Result
 
 MOST = 6  # values with which nothing converges, told by name
@@ -78,6 +80,8 @@ def sweep(
     if dry_run:
         for line in expected.details():
             say(line, indent="  ")
+        if extend:
+            _tell_kept(plan, out, engine)
         return
     drawing = Thread(target=_load_drawing, daemon=True)
     with Progress(plan.sweep.name, "cells", halfway=drawing.start if maps and plan.sweep.maps else None) as progress:
@@ -91,6 +95,20 @@ def sweep(
     print(f"rows: {result.folder.cells.path}")
     _tell_what_works(result, allow_python)
     _show_maps(plan.sweep, result, maps)
+
+
+def _tell_kept(plan: "Plan", out: Path | None, engine: "LocalEngine") -> None:
+    """How many cells an extension finds trained."""
+    from nanmap.runs.sweep import count_kept
+
+    folder = out or Path("results") / plan.sweep.name
+    try:
+        say(
+            f"rows that are there already: {count_kept(plan, folder, engine):,} of {plan.grid.size:,} cells",
+            indent="  ",
+        )
+    except InputError as error:
+        raise as_option(error, ["extend"]) from None
 
 
 def _refined(sweep: "Sweep", num: int | None) -> "Sweep":

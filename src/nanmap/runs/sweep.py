@@ -81,6 +81,21 @@ def train_sweep(
     return folder
 
 
+def count_kept(plan: Plan, out: str | Path, engine: Engine) -> int:
+    """How many cells of a sweep an extension of the run in a folder would not train; nothing is changed.
+
+    Raises:
+        InputError: there is a run that the sweep does not hold.
+    """
+    folder = RunFolder(out)
+    _pin_widths(plan, folder, engine, False, False, None)
+    manifest = _manifest(plan, engine, default_shard_cells(plan.grid.size))
+    if not grows(folder, manifest, extend=True):
+        return 0
+    with Growing(folder, manifest, Observer()) as growing:
+        return sum(_kept(cells, growing) for cells in plan.grid.chunks())
+
+
 class _Work(NamedTuple):
     """What is to be done, by whom, who is told, and what is recorded beside the rows."""
 
