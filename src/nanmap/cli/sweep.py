@@ -1,5 +1,6 @@
 """`nanmap sweep`: a plan, a progress bar, a summary, the maps."""
 
+from contextlib import ExitStack
 from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,7 +8,9 @@ import typer
 
 from nanmap.cli.app import AllowPython, Device, RunOut, Set, SweepPath, app, planned
 from nanmap.cli.lines import say
+from nanmap.cli.waiting import waiting
 from nanmap.cli.windows import Zoom, parse_windows
+from nanmap.cli.workers import Address, Cores, EngineName, workers_of
 from nanmap.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,6 +27,9 @@ def sweep(
     set_: Set = None,
     zoom: Zoom = None,
     device: Device = "auto",
+    engine: EngineName = "local",
+    address: Address = None,
+    cores: Cores = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of continuing.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only tell what would be done, and what it would cost.")
@@ -35,15 +41,23 @@ def sweep(
     width: Annotated[
         int | None, typer.Option(min=1, max=65536, help="Cells side by side in every program.", show_default=False)
     ] = None,
+    shard_cells: Annotated[
+        int | None, typer.Option(min=1, help="Cells per file; by the size of the grid.", show_default=False)
+    ] = None,
     allow_python: AllowPython = False,
 ) -> None:
     """Train every cell of a sweep into Parquet, and draw its maps. An interrupted sweep continues.
 
     With --zoom AXIS=LOW:HIGH: only this window, with as many values as the whole axis had, into a folder of its own.
+
+    With --engine ray or slurm: by workers on other machines, into a folder that all of them see. The rows are the same.
     """
     if tune and width:
         raise InputError("measures the widths that --width sets", key="--tune", mend="give one of the two")
-    plan = planned(sweep, set_, device, parse_windows(zoom), allow_python)
+    if tune and engine != "local":
+        raise InputError("measures this machine, not the workers'", key="--tune", mend="leave it out, or give --width")
+    elsewhere = workers_of(engine, address, cores, device)
+    plan = planned(sweep, set_, "cpu" if engine != "local" else device, parse_windows(zoom), allow_python)
     from nanmap import api
     from nanmap.cli.map import check_listed
     from nanmap.cli.progress import Progress
@@ -52,18 +66,23 @@ def sweep(
 
     if maps:
         check_listed(plan.sweep)
-    engine = LocalEngine(
-        widths=dict.fromkeys((variant.program for variant in plan.variants()), width) if width else None
-    )
-    expected = estimate(plan, engine)
-    say(f"{plan.sweep.name}: {expected.sentence()}")
-    if dry_run:
-        for line in expected.details():
-            say(line, indent="  ")
-        return
+    widths = dict.fromkeys((variant.program for variant in plan.variants()), width) if width else None
     drawing = Thread(target=_load_drawing, daemon=True)
-    with Progress(plan.sweep.name, "cells", halfway=drawing.start if maps and plan.sweep.maps else None) as progress:
-        result = api.sweep(plan, out=out, engine=engine, fresh=fresh, tune=tune, observer=progress)
+    with ExitStack() as stack:
+        with waiting("waiting for the workers"):
+            workers = stack.enter_context(elsewhere)
+        backend = workers.machine["platform"] if workers else None
+        local = LocalEngine(widths=widths, backend=backend)
+        expected = estimate(plan, local, workers.places(()) * workers.cores if workers else None)
+        say(f"{plan.sweep.name}: {expected.sentence()}")
+        if dry_run:
+            for line in expected.details():
+                say(line, indent="  ")
+            return
+        halfway = drawing.start if maps and plan.sweep.maps else None
+        progress = stack.enter_context(Progress(plan.sweep.name, "cells", halfway=halfway))
+        options = {"fresh": fresh, "tune": tune, "shard_cells": shard_cells, "observer": progress}
+        result = api.sweep(plan, out=out, engine=local, workers=workers, **options)
     if drawing.ident is not None:
         drawing.join()
     say(progress.summary())

@@ -84,8 +84,14 @@ class Shards:
         """Where a shard stands."""
         return self.path / f"part-{number:06d}.parquet"
 
-    def write(self, number: int, table: pa.Table) -> None:
-        """Writes one shard elsewhere, flushes it to disk and moves it to its place; before that, the receipt of its bytes."""
+    def write(self, number: int, table: pa.Table, told: Mapping[str, Any] | None = None) -> None:
+        """Writes one shard elsewhere, flushes it to disk and moves it to its place; before that, the receipt of its bytes.
+
+        Args:
+            number: of the shard.
+            table: its rows.
+            told: what else the receipt says of where they come from.
+        """
         # A column's least and greatest leave NaN out, and DuckDB believes them: it would find no NaN.
         exact = [field.name for field in table.schema if not pa.types.is_floating(field.type)]
         held, place = io.BytesIO(), self.file(number)
@@ -94,7 +100,7 @@ class Shards:
         with Replacing(self.root, place) as file:
             file.write(content)
             hash = (table.schema.metadata or {}).get(HASH, b"").decode()
-            facts = {"bytes": len(content), "rows": len(table), "hash": hash}
+            facts = {"bytes": len(content), "rows": len(table), "hash": hash, **(told or {})}
             self.receipts.write(place.name, hashlib.sha256(content).hexdigest(), facts)
 
     def finished(self, wanted: str) -> set[int]:
@@ -105,6 +111,15 @@ class Shards:
             if hash == wanted and path == self.file(number) and self.receipts.fits(path.name) is not False:
                 found.add(number)
         return found
+
+    def is_finished(self, number: int, wanted: str) -> bool:
+        """Whether one shard is there, its hash is `wanted`, and it is as it was written."""
+        path = self.file(number)
+        return _said_of(path) == (wanted, number) and self.receipts.fits(path.name) is True
+
+    def read(self, number: int, columns: list[str]) -> pa.Table:
+        """Columns of one shard."""
+        return pq.read_table(self.file(number), columns=columns, page_checksum_verification=True)
 
     def all_of(self, wanted: str) -> bool:
         """Whether there are shards, and all that can be read say this hash."""

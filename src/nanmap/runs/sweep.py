@@ -1,23 +1,25 @@
 """A sweep into a run folder: pending shards → engine → Parquet. Cells that have their row are never trained again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nanmap.engine import Engine, LocalEngine
-from nanmap.grid import Cells
+from nanmap.engine.machine import differences
+from nanmap.errors import RunFolderError
 from nanmap.plan import Plan, Variant
-from nanmap.results.columns import make_table
 from nanmap.results.folder import RunFolder
 from nanmap.results.manifest import fingerprint, make_manifest
-from nanmap.results.shards import default_shard_cells, shard_metadata
-from nanmap.runs.complete import complete_rows
-from nanmap.runs.filling import Shard, trained
+from nanmap.results.shards import default_shard_cells
+from nanmap.runs.division import Division, made, write
+from nanmap.runs.handing_out import Workers, handed_out
 from nanmap.runs.inputs import keep_inputs
+from nanmap.runs.job import job_of
 from nanmap.runs.observer import Observer
 from nanmap.runs.resume import Resumed, pinned_widths, resume
 from nanmap.runs.writer import Writer
-from nanmap.theory.facts import Forecaster
 from nanmap.training.program import Program
 
 
@@ -26,6 +28,7 @@ def train_sweep(
     out: str | Path,
     *,
     engine: Engine | None = None,
+    workers: Workers | None = None,
     fresh: bool = False,
     shard_cells: int | None = None,
     tune: bool = False,
@@ -37,6 +40,7 @@ def train_sweep(
         plan: of the sweep.
         out: the run folder.
         engine: trains; the devices of this process if None.
+        workers: make the shards elsewhere; then the engine only says how many cells train side by side there.
         fresh: start over, removing the run's rows.
         shard_cells: cells per file; chosen by the size of the grid if None.
         tune: measure how many cells side by side are fastest, instead of deriving it; a folder's widths stay.
@@ -44,16 +48,22 @@ def train_sweep(
 
     Raises:
         InputError: a combination of settings is impossible, or the folder holds results of other settings.
+        ShardsFailed: workers could not make some of the shards; all others are made.
     """
-    folder, engine = RunFolder(out), engine or LocalEngine()
+    folder, engine = RunFolder(out), engine or LocalEngine(backend=workers.machine["platform"] if workers else None)
     _pin_widths(plan, folder, engine, fresh, tune, observer)
     observer = observer or Observer()
     manifest = _manifest(plan, engine, shard_cells or default_shard_cells(plan.grid.size))
+    manifest |= {"device": (workers or engine).device, "machine": dict((workers or engine).machine)}
     resumed = resume(folder.cells, manifest, engine, fresh, observer)
     with resumed:
+        _check_machine(folder, resumed.manifest["machine"], manifest["machine"], workers is not None, observer)
         keep_inputs(folder, plan.variants(), observer)
         try:
-            _train(plan, engine, resumed, observer)
+            if workers:
+                _hand_out(plan, workers, folder, resumed, observer)
+            else:
+                _train(plan, engine, resumed, observer)
         finally:  # an interrupted run says what it has, too
             resumed.manifest["shards"] = folder.cells.names()
     return folder
@@ -109,28 +119,48 @@ def _sentences(variants: Iterable[Variant]) -> dict[str, list[str]]:
     return {kind: told for kind, told in found.items() if told}
 
 
+def _check_machine(
+    folder: RunFolder, there: Mapping[str, str], here: Mapping[str, str], elsewhere: bool, observer: Observer
+) -> None:
+    """That the rows which come are made on a machine like those that are there.
+
+    Raises:
+        RunFolderError: they would be made elsewhere, on others. Of what this process trains itself it is said only.
+    """
+    wrong = differences(there, here)
+    if wrong and elsewhere:
+        mend = "--fresh makes all rows there; --out DIR writes elsewhere"
+        raise RunFolderError(f"holds rows of another machine than the workers': {wrong}", file=folder.path, mend=mend)
+    if wrong:
+        observer.noticed(f"the rows that are there were made on another machine, which may round otherwise: {wrong}")
+
+
 def _train(plan: Plan, engine: Engine, resumed: Resumed, observer: Observer) -> None:
     """Trains the cells of all shards that are not finished."""
-    size = resumed.manifest["shard_cells"]
-
-    def cells_of(number: int) -> Cells:
-        return plan.grid.kept(number * size, min((number + 1) * size, plan.grid.size))
-
-    def write(shard: Shard) -> None:
-        metadata = shard_metadata(resumed.manifest["hash"], shard.number)
-        table = make_table(shard.cells.numbers, shard.cells.columns(), shard.columns, metadata)
-        resumed.shards.write(shard.number, table)
-
-    counts = {number: len(cells_of(number)) for number in range(-(-plan.grid.size // size))}
-    observer.started(sum(counts.values()), sum(counts[number] for number in resumed.finished))
-    pending = ((n, cells_of(n)) for n, count in counts.items() if count and n not in resumed.finished)
-    shards = (Shard(number, cells, plan.lanes(cells)) for number, cells in pending)
-    forecaster = Forecaster()
-    with Writer(write) as writer:
-        for shard, lanes, index, facts in trained(engine, shards):
-            rows = complete_rows(lanes, index, facts, forecaster)
-            shard.put(lanes.position[index], rows)
-            observer.trained(len(index))
-            observer.advanced(len(index), rows["outcome"])
+    division = Division(plan, resumed.manifest["shard_cells"])
+    shards = map(division.shard, _pending(division, resumed, observer))
+    with Writer(lambda shard: write(resumed.shards, resumed.manifest["hash"], shard, engine)) as writer:
+        for shard, outcomes in made(engine, shards):
+            observer.trained(len(outcomes))
+            observer.advanced(len(outcomes), outcomes)
             if not shard.missing:
                 writer.put(shard)
+
+
+def _hand_out(plan: Plan, workers: Workers, folder: RunFolder, resumed: Resumed, observer: Observer) -> None:
+    """Has the shards that are not finished made elsewhere."""
+    division = Division(plan, resumed.manifest["shard_cells"])
+    job = job_of(plan, folder, resumed.manifest, workers)
+    pending = list(_pending(division, resumed, observer))
+    for receipt in handed_out(workers, job.text(), pending, division.name, observer.noticed):
+        resumed.manifest["compilations"] += receipt["compilations"]
+        outcomes = np.repeat(list(receipt["outcomes"]), list(receipt["outcomes"].values()))
+        observer.trained(len(outcomes))
+        observer.advanced(len(outcomes), outcomes)
+
+
+def _pending(division: Division, resumed: Resumed, observer: Observer) -> Iterator[int]:
+    """Numbers of the shards that are not finished."""
+    counts = division.counts()
+    observer.started(sum(counts.values()), sum(counts[number] for number in resumed.finished))
+    return (number for number, count in counts.items() if count and number not in resumed.finished)
