@@ -16,6 +16,7 @@ from nanmap.errors import InputError
 if TYPE_CHECKING:
     from nanmap.plan import Sweep
     from nanmap.result import Result
+    from nanmap.runs.handing_out import Workers
 
 MOST = 6  # values with which nothing converges, told by name
 
@@ -71,9 +72,8 @@ def sweep(
     with ExitStack() as stack:
         with waiting("waiting for the workers"):
             workers = stack.enter_context(elsewhere)
-        backend = workers.machine["platform"] if workers else None
-        local = LocalEngine(widths=widths, backend=backend)
-        expected = estimate(plan, local, workers.places(()) * workers.cores if workers else None)
+        local = LocalEngine(widths=widths, backend=workers.machine["platform"] if workers else None)
+        expected = estimate(plan, local, _devices(workers) if workers else None)
         say(f"{plan.sweep.name}: {expected.sentence()}")
         if dry_run:
             for line in expected.details():
@@ -89,6 +89,11 @@ def sweep(
     print(f"rows: {result.folder.cells.path}")
     _tell_what_works(result, allow_python)
     _show_maps(plan.sweep, result, maps)
+
+
+def _devices(workers: "Workers") -> int:
+    """What all workers train on together: each has its cores, or a GPU."""
+    return workers.places(()) * (workers.cores if workers.machine["platform"] == "cpu" else 1)
 
 
 def _load_drawing() -> object:

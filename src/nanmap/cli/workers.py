@@ -17,7 +17,9 @@ EngineName = Annotated[
 ]
 Address = Annotated[
     str | None,
-    typer.Option(help="Of the Ray cluster; auto for the one that runs here. Else Ray runs here alone.", show_default=False),
+    typer.Option(
+        help="Of the Ray cluster; auto for the one that runs here. Else Ray runs here alone.", show_default=False
+    ),
 ]
 Cores = Annotated[int | None, typer.Option(min=1, max=4096, help="Cores per worker elsewhere; 1.", show_default=False)]
 
@@ -36,12 +38,16 @@ def workers_of(engine: str, address: str | None, cores: int | None, device: str)
         if value is not None and engine not in whose:
             mend = f"add --engine {whose[0]}, or leave it out"
             raise InputError(f"is for --engine {' and '.join(whose)}", key=key, value=value, mend=mend)
+    if engine == "local":
+        return nullcontext()
+    from nanmap.engine.devices import DEVICES
+
+    if device not in DEVICES:
+        raise InputError("is no device", key="--device", value=device, allowed=DEVICES)
     if engine == "ray":
         from nanmap.runs.on_ray import RayWorkers
 
         return RayWorkers(address, device, cores or 1)
-    if engine == "slurm":
-        from nanmap.runs.on_slurm import SlurmWorkers
+    from nanmap.runs.on_slurm import SlurmWorkers
 
-        return SlurmWorkers(device, cores or 1)
-    return nullcontext()
+    return SlurmWorkers(device, cores or 1)

@@ -55,7 +55,7 @@ class Workers(Protocol):
         """Nobody waits for these any more."""
 
 
-class ShardsFailed(NanmapError):
+class ShardError(NanmapError):
     """Some shards could not be made; all others are."""
 
 
@@ -72,7 +72,7 @@ def handed_out(
         notify: told in a sentence what a user should know.
 
     Raises:
-        ShardsFailed: at the end, if some shard failed as often as it may.
+        ShardError: at the end, if some shard failed as often as it may.
         InputError: no worker may do the job.
         KeyboardInterrupt: there was word to stop.
     """
@@ -150,11 +150,11 @@ class _Handing:
             f"{self.cells(number)} failed {TRIES} times and are left out; the rest goes on: {type(error).__name__}: {why}"
         )
 
-    def _told(self) -> ShardsFailed:
+    def _told(self) -> ShardError:
         count = len(self.failed)
         which = _some([self.cells(number) for number in sorted(self.failed)])
         mend = "  mend: the same command tries these alone again; what is made stays"
-        return ShardsFailed(f"{count} shard{'s' * (count > 1)} could not be made: {which}\n{mend}")
+        return ShardError(f"{count} shard{'s' * (count > 1)} could not be made: {which}\n{mend}")
 
 
 def _some(each: list[str]) -> str:

@@ -108,7 +108,9 @@ class RayWorkers:
         self.machine: Mapping[str, str] = self._most_common(remote(**needs)(_describe), nodes)
         count = self.places(())
         kind = self.machine.get("model", "CPU")
-        self.device = f"{count} × {kind} ({self.machine['platform']}) on Ray, {len(nodes)} node{'s' * (len(nodes) != 1)}"
+        self.device = (
+            f"{count} × {kind} ({self.machine['platform']}) on Ray, {len(nodes)} node{'s' * (len(nodes) != 1)}"
+        )
 
     def _most_common(self, describe: Any, nodes: list[dict[str, Any]]) -> dict[str, str]:
         """What most nodes are; of a cluster without any yet, what the first one is."""

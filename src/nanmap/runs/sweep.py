@@ -48,7 +48,7 @@ def train_sweep(
 
     Raises:
         InputError: a combination of settings is impossible, or the folder holds results of other settings.
-        ShardsFailed: workers could not make some of the shards; all others are made.
+        ShardError: workers could not make some of the shards; all others are made.
     """
     folder, engine = RunFolder(out), engine or LocalEngine(backend=workers.machine["platform"] if workers else None)
     _pin_widths(plan, folder, engine, fresh, tune, observer)

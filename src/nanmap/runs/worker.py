@@ -25,7 +25,7 @@ from nanmap.runs.filling import Shard
 from nanmap.runs.job import Job
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """Why a worker may not do a job: a clause about it."""
 
 
@@ -47,7 +47,7 @@ def make_shard(text: str, number: int) -> dict[str, Any]:
     try:
         station = _station(text)
         done = station.receipt(number) or station.make(number)
-    except Refused as refusal:
+    except RefusedError as refusal:
         return {"shard": number, "host": host, "refused": str(refusal)}
     return {"shard": number, "host": host, "seconds": round(time.perf_counter() - started, 3)} | done
 
@@ -95,7 +95,7 @@ class _Station:
         try:
             shard = self.division.shard(number)
         except InputError as error:  # the driver made the same plan without one
-            raise Refused(f"cannot plan it: {error}") from None
+            raise RefusedError(f"cannot plan it: {error}") from None
         for lanes in shard.batches:
             self._check_variants(lanes.variants)
         return shard
@@ -107,21 +107,23 @@ class _Station:
         except RunFolderError:
             there = {}
         if there.get("hash") != self.manifest["hash"]:
-            raise Refused(f"does not see the run at {self.folder.path}: the folder must be one that all machines share")
+            raise RefusedError(
+                f"does not see the run at {self.folder.path}: the folder must be one that all machines share"
+            )
         here = {name: installed(name) for name in self.manifest["versions"]}
         if wrong := differences(self.manifest["versions"], here):
-            raise Refused(f"has other versions: {wrong}")
+            raise RefusedError(f"has other versions: {wrong}")
 
     def _check_code(self, job: Job) -> None:
         if job.code is None:
             return
         for text, digest in code_digests(job.sweep()).items():
             if job.code.get(text) != digest:
-                raise Refused(f"has other code in {text} than was allowed")
+                raise RefusedError(f"has other code in {text} than was allowed")
 
     def _check_machine(self) -> None:
         if wrong := differences(self.manifest["machine"], self.engine.machine):
-            raise Refused(f"would round otherwise: {wrong}")
+            raise RefusedError(f"would round otherwise: {wrong}")
 
     def _arrays(self) -> GivenArrays | None:
         digest = (self.manifest["sweep"]["config"].get("data") or {}).get("sha256")
@@ -133,9 +135,9 @@ class _Station:
         for variant in set(variants) - self._checked:
             for name, _, digest in (each.rpartition(" ") for each in fingerprint([variant.config])):
                 if digest not in known:
-                    raise Refused(f"has another {name} than the driver")
+                    raise RefusedError(f"has another {name} than the driver")
             if variant.program.key not in self.manifest["widths"]:
-                raise Refused("has other code that the network is made of")
+                raise RefusedError("has other code that the network is made of")
             self._checked.add(variant)
 
 
