@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -172,7 +173,7 @@ def test_where_all_refuse_it_is_told_why(tmp_path: Path) -> None:
     workers = InProcess(wrong=dict.fromkeys(("one", "other"), "would round otherwise: lacks fma"))
     with pytest.raises(InputError, match="no worker may do this: one would round otherwise: lacks fma; other would"):
         train(tmp_path, workers)
-    assert bytes_of(tmp_path) == {}
+    assert not list(tmp_path.glob("cells/*"))
 
 
 @pytest.fixture
@@ -201,7 +202,7 @@ def changed(text: str, **manifest: Any) -> str:
 
 
 def refusal(text: str) -> str:
-    return worker.make_shard(text, 0)["refused"]
+    return worker.make_shard(text, 1)["refused"]
 
 
 def test_a_worker_refuses_what_is_not_as_the_driver_has_it(job: Any) -> None:
@@ -210,7 +211,7 @@ def test_a_worker_refuses_what_is_not_as_the_driver_has_it(job: Any) -> None:
     assert "rows" in worker.make_shard(text, 0)
     other = {**manifest["machine"], "features": manifest["machine"]["features"] + " avx1024"}
     assert refusal(changed(text, machine=other)) == "would round otherwise: lacks avx1024"
-    assert refusal(changed(text, machine=other | {"jaxlib": "0.0"})).startswith("would round otherwise: jaxlib is ")
+    assert refusal(changed(text, machine=manifest["machine"] | {"jaxlib": "0.0"})).endswith("not 0.0")
     versions = manifest["versions"] | {"optax": "0.0.1"}
     assert "optax is" in refusal(changed(text, versions=versions))
     assert "the folder must be one that all machines share" in refusal(changed(text, hash="0" * 32))
@@ -233,7 +234,7 @@ from pathlib import Path
 Path({mark!r}).touch()
 import jax.numpy as jnp
 def build():
-    return lambda key, x: ({{"w": jnp.ones(())}}, {{}}), lambda p, s, x: (p["w"] * x{more}, s)
+    return lambda key, x: {{"w": jnp.ones(())}}, lambda parameters, x: parameters["w"] * x{more}
 """
 
 
@@ -264,7 +265,13 @@ def test_without_the_permission_a_worker_imports_nothing(job: Any, tmp_path: Pat
 def test_what_a_program_holds_is_not_sent(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is held by this program alone") as error, InProcess() as workers:
         nanmap.sweep(
-            model=lambda: None, axes={"learning_rate": [0.1]}, x=[[1.0]], y=[1.0], out=tmp_path, workers=workers
+            model=lambda: (lambda key, x: {"w": jnp.ones(())}, lambda parameters, x: parameters["w"] * x),
+            axes={"learning_rate": [0.1]},
+            x=[[1.0], [2.0]],
+            y=[1.0, 2.0],
+            epochs=1,
+            out=tmp_path,
+            workers=workers,
         )
     assert error.value.key == "model.kind"
 

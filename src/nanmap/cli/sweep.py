@@ -81,8 +81,16 @@ def sweep(
             return
         halfway = drawing.start if maps and plan.sweep.maps else None
         progress = stack.enter_context(Progress(plan.sweep.name, "cells", halfway=halfway))
-        options = {"fresh": fresh, "tune": tune, "shard_cells": shard_cells, "observer": progress}
-        result = api.sweep(plan, out=out, engine=local, workers=workers, **options)
+        result = api.sweep(
+            plan,
+            out=out,
+            engine=local,
+            workers=workers,
+            fresh=fresh,
+            shard_cells=shard_cells,
+            tune=tune,
+            observer=progress,
+        )
     if drawing.ident is not None:
         drawing.join()
     say(progress.summary())

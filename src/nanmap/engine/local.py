@@ -113,7 +113,8 @@ class LocalEngine:
         self.narrowed: dict[Program, tuple[int, int]] = {}
         self.backend = backend or ("cpu" if self.devices[0].platform == "cpu" else "gpu")
         self.device = f"{len(self.devices)} × {self.devices[0].device_kind}"
-        self.machine, self._may_narrow = machine_of(self.devices[0]), narrow
+        self.machine: Mapping[str, str] = machine_of(self.devices[0])
+        self._may_narrow = narrow
         self._programs: dict[tuple[Program, int], Compiled] = {}
         self._compiled = 0
         self._groups: dict[Program, int] = {}  # per call, where memory allowed only so many

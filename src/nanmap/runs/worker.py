@@ -94,10 +94,10 @@ class _Station:
         """A shard of the rows and programs that the driver has."""
         try:
             shard = self.division.shard(number)
-        except InputError as error:  # the driver made the same plan without one
+            for lanes in shard.batches:
+                self._check_variants(lanes.variants)
+        except (InputError, OSError) as error:  # the driver made the same plan without one
             raise RefusedError(f"cannot plan it: {error}") from None
-        for lanes in shard.batches:
-            self._check_variants(lanes.variants)
         return shard
 
     def _check_place(self) -> None:
