@@ -57,21 +57,21 @@ def sweep(
         raise InputError("measures the widths that --width sets", key="--tune", mend="give one of the two")
     if tune and engine != "local":
         raise InputError("measures this machine, not the workers'", key="--tune", mend="leave it out, or give --width")
-    elsewhere = workers_of(engine, address, cores, device)
-    plan = planned(sweep, set_, "cpu" if engine != "local" else device, parse_windows(zoom), allow_python)
+    elsewhere, windows = workers_of(engine, address, cores, device), parse_windows(zoom)
     from nanmap import api
     from nanmap.cli.map import check_listed
     from nanmap.cli.progress import Progress
     from nanmap.engine import LocalEngine
     from nanmap.engine.estimate import estimate
 
-    if maps:
-        check_listed(plan.sweep)
-    widths = dict.fromkeys((variant.program for variant in plan.variants()), width) if width else None
     drawing = Thread(target=_load_drawing, daemon=True)
     with ExitStack() as stack:
-        with waiting("waiting for the workers"):
+        with waiting("waiting for the workers"):  # before JAX starts: Ray forks
             workers = stack.enter_context(elsewhere)
+        plan = planned(sweep, set_, "cpu" if workers else device, windows, allow_python)
+        if maps:
+            check_listed(plan.sweep)
+        widths = dict.fromkeys((variant.program for variant in plan.variants()), width) if width else None
         local = LocalEngine(widths=widths, backend=workers.machine["platform"] if workers else None)
         expected = estimate(plan, local, _devices(workers) if workers else None)
         say(f"{plan.sweep.name}: {expected.sentence()}")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from nanmap.errors import InputError
 from nanmap.runs.handing_out import TRIES
 from nanmap.runs.worker import describe_machine, make_shard
 
+ANSWER_SECONDS = 10.0
 NODE = "ray.io/node-id"  # the label that each node has
 
 
@@ -85,13 +87,15 @@ class RayWorkers:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a CPU worker hides the GPUs itself
         if self._ray.is_initialized():  # by a program that has its own
             return
+        address = self.address or os.environ.get("RAY_ADDRESS")
         quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
         try:
-            self._ray.init(address=self.address, **quiet)
-        except (ConnectionError, ValueError) as error:
+            _check_listening(address)
+            self._ray.init(address=address, **quiet)
+        except (OSError, ValueError) as error:
             mend = "start it with `ray start --head`, or leave --address out: Ray then runs on this machine alone"
             why = str(error).partition("\n")[0]
-            raise InputError(f"no Ray cluster answers: {why}", key="--address", value=self.address, mend=mend) from None
+            raise InputError(f"no Ray cluster answers: {why}", key="--address", value=address, mend=mend) from None
         self._started = True
 
     def _look_around(self) -> None:
@@ -157,10 +161,19 @@ def _describe(device: str, cores: int) -> dict[str, str]:
 def _installed() -> Any:
     try:
         import ray
-    except ImportError:
+    except ImportError as error:
         mend = "pip install 'nanmap[ray]', here and on every machine"
-        raise InputError("Ray is not installed", key="--engine", value="ray", mend=mend) from None
+        raise InputError(f"Ray cannot be imported: {error}", key="--engine", value="ray", mend=mend) from None
     return ray
+
+
+def _check_listening(address: str | None) -> None:
+    """Raises OSError or ValueError where nobody is at an address: Ray itself would try for minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if "://" in host:
+        raise ValueError("a command that hands out shards runs on a node of the cluster, not through ray://")
+    if host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
 
 
 @contextmanager

@@ -155,8 +155,8 @@ def _hand_out(plan: Plan, workers: Workers, folder: RunFolder, resumed: Resumed,
     for receipt in handed_out(workers, job.text(), pending, division.name, observer.noticed):
         resumed.manifest["compilations"] += receipt["compilations"]
         outcomes = np.repeat(list(receipt["outcomes"]), list(receipt["outcomes"].values()))
-        observer.trained(len(outcomes))
         observer.advanced(len(outcomes), outcomes)
+        observer.trained(len(outcomes))
 
 
 def _pending(division: Division, resumed: Resumed, observer: Observer) -> Iterator[int]:
