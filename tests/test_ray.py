@@ -1,10 +1,10 @@
 """A real Ray cluster of two nodes on this machine, one of which goes without a word. `make test-ray` installs Ray; elsewhere skipped."""
 
 import hashlib
-import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -167,7 +167,7 @@ def test_the_command_on_a_cluster_of_its_own_stops_at_a_word_and_continues(
     started = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     while not list(tmp_path.glob("run/cells/*.parquet")):
         assert started.poll() is None, started.stdout.read() if started.stdout else ""
-        os.sched_yield()
+        time.sleep(0.05)
     started.send_signal(signal.SIGTERM)
     said, _ = started.communicate()
     assert "interrupted; a sweep run again continues" in said
