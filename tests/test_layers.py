@@ -30,7 +30,8 @@ LEFT_OF: dict[str, tuple[str, ...]] = {
     "edges": ("runs",),
     "analysis": ("grid", "results"),
     "plot": ("analysis",),
-    "result": ("plot",),
+    "report": ("plot",),
+    "result": ("report",),
     "api": ("edges", "result"),
     "__init__": ("api",),
     "cli": ("api",),
@@ -53,6 +54,7 @@ WITHOUT_JAX = (
     "plan",
     "analysis",
     "plot",
+    "report",
     "result",
 )
 

@@ -262,3 +262,19 @@ def test_rows_are_equal_where_all_their_numbers_are(changed: int) -> None:
     others = [each + (place == changed) for place, each in enumerate(arrays)]
     assert Rows(*arrays) == Rows(*(each.copy() for each in arrays))
     assert Rows(*arrays) != Rows(*others)
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae"])
+@pytest.mark.parametrize("middle", [1e15, -3e12, 7.3e8])
+def test_a_line_is_fitted_to_columns_far_from_zero(loss: str, middle: float) -> None:
+    steps = np.arange(40.0)
+    near = np.stack([steps, steps % 7], axis=1)
+    target = (near @ [2.0, -1.0] + np.tile([0.5, -0.5], 20))[:, None]
+    assert line_loss(rows_of(target, near + middle), loss) == pytest.approx(
+        line_loss(rows_of(target, near), loss), rel=1e-6
+    )
+
+
+def test_a_line_is_fitted_from_end_to_end_of_the_numbers_there_are() -> None:
+    column = np.array([[-1.7e308], [0.0], [1.7e308]])
+    assert line_loss(rows_of([[-1.0], [0.0], [1.0]], column), "mse") < 1e-20
