@@ -5,6 +5,7 @@
 #   make test                     the tests           make check        lint, types, layers, docs
 #   make coverage                 the tests, and what of each file they run       make test-long    the few that take long
 #   make test-page                the pages in a browser: pictures, sizes, accessibility (needs Chromium, and npm once)
+#   make test-ray                 a real Ray cluster, Slurm's submitit and an object store, all on this machine
 #   make threads                  the pages on the four threads, measured anew
 #   make bench                    the benchmark (about 20 minutes; writes benchmarks/results/<machine>.json)
 #   make bench BENCH='--only fractal_tanh --out fractal.json'
@@ -25,7 +26,7 @@ BIN     := .venv/bin
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: sweep map report test test-page coverage test-long check format docs figures threads bench bench-compare gpu performance clean
+.PHONY: sweep map report test test-page coverage test-long test-ray check format docs figures threads bench bench-compare gpu performance clean
 .DEFAULT_GOAL := sweep
 
 .venv/created:
@@ -65,6 +66,13 @@ coverage: .venv/developing
 
 test-long: .venv/developing
 	@$(BIN)/pytest -m long
+
+.venv/distributing: .venv/developing
+	@$(INSTALL) -e '.[ray,slurm]' 'moto[s3,server]'
+	@touch $@
+
+test-ray: .venv/distributing
+	@$(BIN)/pytest tests/test_handing_out.py tests/test_ray.py
 
 check: .venv/developing
 	@$(BIN)/ruff check .
