@@ -26,7 +26,7 @@ LEFT_OF: dict[str, tuple[str, ...]] = {
     "theory": ("plan",),
     "engine": ("plan", "stopping"),
     "advice": ("theory",),
-    "runs": ("engine", "advice"),
+    "runs": ("engine", "advice", "analysis"),
     "edges": ("runs",),
     "analysis": ("grid", "results"),
     "plot": ("analysis",),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # for editors and type checkers; while a program runs, __geta
     from nanmap.api import load as load
     from nanmap.api import run as run
     from nanmap.api import sweep as sweep
+    from nanmap.api import verify as verify
     from nanmap.config import Config as Config
     from nanmap.engine import LocalEngine as LocalEngine
     from nanmap.errors import InputError as InputError
@@ -37,6 +38,7 @@ if TYPE_CHECKING:  # for editors and type checkers; while a program runs, __geta
     from nanmap.runs.on_ray import RayWorkers as RayWorkers
     from nanmap.runs.on_slurm import SlurmWorkers as SlurmWorkers
     from nanmap.runs.single import TrainingReport as TrainingReport
+    from nanmap.runs.verify import Verification as Verification
 
 _HOMES = {
     "Cause": "nanmap.outcomes",
@@ -54,6 +56,7 @@ _HOMES = {
     "SlurmWorkers": "nanmap.runs.on_slurm",
     "Sweep": "nanmap.plan",
     "TrainingReport": "nanmap.runs.single",
+    "Verification": "nanmap.runs.verify",
     "compare": "nanmap.result",
     "concat": "nanmap.result",
     "edge": "nanmap.api",
@@ -64,6 +67,7 @@ _HOMES = {
     "log": "nanmap.grid.shorthand",
     "run": "nanmap.api",
     "sweep": "nanmap.api",
+    "verify": "nanmap.api",
 }
 
 __all__ = list(_HOMES)

@@ -27,12 +27,12 @@ def machine_of(device: jax.Device) -> dict[str, str]:
     return found | {"model": model, "features": " ".join(features)}
 
 
-def differences(wanted: Mapping[str, str], found: Mapping[str, str]) -> str:
+def what_differs(wanted: Mapping[str, str], found: Mapping[str, str]) -> str:
     """What of one machine is not as that of another, in a clause; nothing where all is.
 
-    >>> differences({"platform": "cpu", "features": "avx fma"}, {"platform": "cpu", "features": "avx"})
+    >>> what_differs({"platform": "cpu", "features": "avx fma"}, {"platform": "cpu", "features": "avx"})
     'lacks fma'
-    >>> differences({"platform": "gpu", "model": "H100"}, {"platform": "gpu", "model": "A100"})
+    >>> what_differs({"platform": "gpu", "model": "H100"}, {"platform": "gpu", "model": "A100"})
     'model is A100, not H100'
     """
     told = []

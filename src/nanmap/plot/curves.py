@@ -140,7 +140,7 @@ def _measured(folder: RunFolder, settings: ShownSettings, lines: _Lines) -> list
 def measured_rows(folder: RunFolder, settings: ShownSettings) -> tuple[np.ndarray, np.ndarray] | None:
     """The edges beside the run, where they belong to it: places on the grid, any rate for theirs `[dimensions, edges]`, and rates `[edges]`."""
     told = folder.read_edges_manifest()
-    if told is None or told["sweep"]["config"] != settings.tree or not folder.edges.names():
+    if told is None or told["sweep"].get("config") != settings.tree or not folder.edges.names():
         return None
     if told.get("schema") != settings.manifest.get("schema"):  # decided by outcomes in other words
         return None

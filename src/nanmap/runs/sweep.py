@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nanmap.engine import Engine, LocalEngine
-from nanmap.engine.machine import differences
+from nanmap.engine.machine import what_differs
 from nanmap.errors import RunFolderError
 from nanmap.plan import Plan, Variant
 from nanmap.results.folder import RunFolder
@@ -127,7 +127,7 @@ def _check_machine(
     Raises:
         RunFolderError: they would be made elsewhere, on others. Of what this process trains itself it is said only.
     """
-    wrong = differences(there, here)
+    wrong = what_differs(there, here)
     if wrong and elsewhere:
         mend = "--fresh makes all rows there; --out DIR writes elsewhere"
         raise RunFolderError(f"holds rows of another machine than the workers': {wrong}", file=folder.path, mend=mend)

@@ -14,7 +14,7 @@ from typing import Any
 from nanmap.data.given import GivenArrays, read_given
 from nanmap.engine import LocalEngine
 from nanmap.engine.devices import set_up
-from nanmap.engine.machine import differences
+from nanmap.engine.machine import what_differs
 from nanmap.errors import InputError, RunFolderError
 from nanmap.plan import Variant
 from nanmap.plan.permission import code_digests
@@ -111,7 +111,7 @@ class _Station:
                 f"does not see the run at {self.folder.path}: the folder must be one that all machines share"
             )
         here = {name: installed(name) for name in self.manifest["versions"]}
-        if wrong := differences(self.manifest["versions"], here):
+        if wrong := what_differs(self.manifest["versions"], here):
             raise RefusedError(f"has other versions: {wrong}")
 
     def _check_code(self, job: Job) -> None:
@@ -122,7 +122,7 @@ class _Station:
                 raise RefusedError(f"has other code in {text} than was allowed")
 
     def _check_machine(self) -> None:
-        if wrong := differences(self.manifest["machine"], self.engine.machine):
+        if wrong := what_differs(self.manifest["machine"], self.engine.machine):
             raise RefusedError(f"would round otherwise: {wrong}")
 
     def _arrays(self) -> GivenArrays | None:
