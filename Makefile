@@ -10,6 +10,7 @@
 #   make bench                    the benchmark (about 20 minutes; writes benchmarks/results/<machine>.json)
 #   make bench BENCH='--only fractal_tanh --out fractal.json'
 #   make bench-compare OLD=HEAD~3 what changed between two results: files or revisions   NEW=new.json
+#   make fuzz                     20,000 odd inputs of every kind; writes docs/fuzz.json   FUZZ='--cases 500 --seed 7'
 #   make gpu                      what matters on a GPU, in pieces   GPU='--quick --out gpu.json' rehearses it on a CPU
 
 PYTHON ?= python3
@@ -20,13 +21,14 @@ BENCH  ?=
 OLD    ?=
 NEW    ?=
 GPU    ?=
+FUZZ   ?= --out docs/fuzz.json
 CUDA   := $(shell nvidia-smi -L >/dev/null 2>&1 && echo ',cuda')
 
 BIN     := .venv/bin
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: sweep map report test test-page coverage test-long test-ray check format docs figures threads bench bench-compare gpu performance clean
+.PHONY: sweep map report test test-page coverage test-long test-ray check format docs figures threads bench bench-compare fuzz gpu performance clean
 .DEFAULT_GOAL := sweep
 
 .venv/created:
@@ -74,6 +76,13 @@ test-long: .venv/developing
 test-ray: .venv/distributing
 	@$(BIN)/pytest tests/test_handing_out.py tests/test_ray.py
 
+AXE := axe-core@4.14.1
+.venv/axe: .venv/developing
+	@mkdir -p $@.new && cd $@.new && npm pack --silent $(AXE) >/dev/null && tar -xzf axe-core-*.tgz && cd ../.. && mv $@.new $@
+
+test-page: .venv/axe
+	@$(BIN)/pytest -m '' tests/test_page.py tests/test_page_looks.py tests/test_serve.py
+
 check: .venv/developing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -94,6 +103,9 @@ bench: .venv/benchmarking
 
 bench-compare: .venv/installed
 	@$(BIN)/python -m benchmarks.compare $(if $(OLD),'$(OLD)') $(if $(NEW),--new '$(NEW)')
+
+fuzz: .venv/developing
+	@$(BIN)/python -m fuzz $(FUZZ)
 
 gpu: .venv/developing
 	@$(BIN)/python -m benchmarks.gpu $(GPU)

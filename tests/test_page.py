@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from handmade import BATCH, LINE, RATE, SEED, write_run
@@ -236,6 +238,28 @@ def test_two_pinned_trainings_side_by_side(opened: Open, tmp_path: Path):
     assert "optimizer.learning_rate\t0.001\t10.0" in words
     assert "training.seed\t0\t3" in words
     assert "part at 50 % of the budget: 9 and 68" in words
+
+
+def test_recorded_curves_are_drawn_from_every_point(opened: Open, tmp_path: Path):
+    folder = small(tmp_path)
+    steps, cells = np.array([0, 1, 9, 99]), np.array([0, 59])
+    loss = np.array([8.0, 4.0, 1e-3, np.nan, 8.0, 5.0, 2.0, np.inf])
+    history = {"cell": np.repeat(cells, 4), "step": np.tile(steps, 2), "loss": loss, "gradient_norm": np.sqrt(loss)}
+    (folder.path / "history").mkdir()
+    pq.write_table(pa.table(history), folder.path / "history" / "part-000000.parquet")
+    page = opened(folder, "#cell=59&pins=0,59")
+    told = page.value(
+        "() => [0, 59, 7].map((cell) => curveOf(cell)).map(({x, y, recorded}) => [x, y.map(String), recorded])"
+    )
+    for cell, (x, y, recorded) in enumerate(told[:2]):
+        assert recorded
+        assert x == steps.tolist()
+        numbers = [float(each.replace("Infinity", "inf")) for each in y]
+        assert np.allclose(numbers, loss[4 * cell :][:4], rtol=1e-3, equal_nan=True)
+    assert not told[2][2]
+    assert "part at update 9: 0.001 and 2" in page.text("#pinned")
+    assert "loss: ∞ at step 99, not drawn" in page.text("#training")
+    assert page.locator("#training .u-series", has_text="gradient norm").count() == 1
 
 
 def test_a_link_to_what_is_not_there_says_so(opened: Open, tmp_path: Path):

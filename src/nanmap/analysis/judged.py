@@ -131,7 +131,8 @@ class JudgedFolder(RunFolder):
                 for key in axis.keys:
                     table, _, name = key.partition(".")
                     if table == TABLE and name in found:
-                        found[name] = np.array([float(each[key]) for each in axis.settings])[place]
+                        along = axis.numbers_at(key, place).astype(float)
+                        found[name] = np.where(np.isnan(along), found[name], along)
         return found
 
 

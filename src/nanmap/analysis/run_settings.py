@@ -48,7 +48,7 @@ class RunSettings:
     @property
     def names_code(self) -> bool:
         """Whether a setting names code: to train a cell again needs the permission again."""
-        along = (each.get(key) for axis in self.grid.axes for each in axis.settings for key in CODE_KEYS)
+        along = (each.get(key) for axis in self.grid.axes for each in axis.told for key in CODE_KEYS)
         return any(map(is_code, (*(self.base(key) for key in CODE_KEYS), *along)))
 
     @cached_property
@@ -91,7 +91,7 @@ class RunSettings:
     def _file_names(self) -> dict[str, str]:
         keys = (*PATHS, *CODE_KEYS)
         files = [_file_of(key, self.base(key)) for key in keys if key not in self.swept]
-        files += [_file_of(key, each.get(key)) for axis in self.grid.axes for each in axis.settings for key in keys]
+        files += [_file_of(key, each.get(key)) for axis in self.grid.axes for each in axis.told for key in keys]
         return file_names({file for file in files if file is not None})
 
 

@@ -24,8 +24,9 @@ from nanmap.engine.on_chip import is_on_chip, loss_and_gradient
 from nanmap.engine.one_kernel import as_one_kernel, in_kernels, is_one_kernel
 from nanmap.engine.tune import tune
 from nanmap.engine.vmapped import Packed, build, group_shapes
-from nanmap.engine.widths import flops_per_update, groups_per_call, width_of
+from nanmap.engine.widths import flops_per_update, group_bytes, groups_per_call, width_of
 from nanmap.engine.xla_options import xla_options
+from nanmap.limits import memory_allowed, told_bytes
 from nanmap.plan import Lanes, Plan
 from nanmap.training.cell import EPOCH_SUMS, Events, Losses, State, running
 from nanmap.training.program import Program
@@ -160,6 +161,7 @@ class LocalEngine:
         Yields:
             The state at initialisation (epoch 0), then after each epoch until the budget or a NaN ends it.
         """
+        self._check_room(lanes.program, devices=1)
         compiled = self.compiled(lanes.program)
         steps, per_epoch = lanes.variants[0].steps, lanes.variants[0].steps_per_epoch
         states = compiled.blank
@@ -230,11 +232,25 @@ class LocalEngine:
         while True:
             shape = self._shape(job.lanes.program)
             try:
+                self._check_room(job.lanes.program, len(self.devices))
                 return self._attempt(device, job)
             except (jax.errors.JaxRuntimeError, MemoryError) as error:
                 if not (isinstance(error, MemoryError) or is_out_of_memory(error)) or shape == (1, 1):
                     raise
                 self._take_less(device, job.lanes.program, shape)
+
+    def _check_room(self, program: Program, devices: int) -> None:
+        """Asks before a group's arrays are made: a system may give memory that it does not have, and end the process later.
+
+        A device with memory of its own says no by itself.
+
+        Raises:
+            MemoryError: there is less.
+        """
+        needed = devices * group_bytes(program, self.width(program))
+        if self.backend == "cpu" and needed > memory_allowed():
+            told = f"{told_bytes(needed)} are needed, and {told_bytes(memory_allowed())} may be used"
+            raise MemoryError(f"{program.sentence()}, {program.rows:,} rows: {told}")
 
     def _attempt(self, device: int, job: Job) -> Trained:
         compiled = self.compiled(job.lanes.program, device)

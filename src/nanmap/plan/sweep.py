@@ -18,6 +18,7 @@ from nanmap.config.load import ALTERNATIVES
 from nanmap.errors import InputError
 from nanmap.grid.axes import Axis, AxisSpec, column_names, short_name
 from nanmap.grid.grid import Grid, make_grid
+from nanmap.limits import MOST_AXES
 from nanmap.plan.sweep_file import MapSpec
 from nanmap.results.columns import COLUMNS
 
@@ -94,6 +95,9 @@ def make_sweep(
 def _axes(tables: list[dict[str, Any]]) -> list[Axis]:
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise InputError("expects [[axes]] tables", key="axes", value=tables)
+    if len(tables) > MOST_AXES:
+        problem = f"there are {len(tables):,} of them"
+        raise InputError(problem, key="axes", allowed=f"at most {MOST_AXES}", mend="take fewer axes")
     specs = []
     for number, table in enumerate(tables, 1):
         label = _label(table, number)
@@ -114,7 +118,7 @@ def _axes(tables: list[dict[str, Any]]) -> list[Axis]:
                 "two columns of the rows would have this name", key=f"axes.{column}", mend="give the axis another name"
             )
     for column, spec in zip(columns, specs, strict=True):
-        for key, values in spec.by_key().items():
+        for key, values in spec.told_by_key().items():
             with _on(f"axes.{column}"):
                 check_values(key, values)
     return [Axis(spec, column) for spec, column in zip(specs, columns, strict=True)]

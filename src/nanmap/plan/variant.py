@@ -8,8 +8,18 @@ from nanmap.config import Config
 from nanmap.config.choices import LAYER_RATES
 from nanmap.config.code import is_code
 from nanmap.config.optimizers import optimizer_entry
-from nanmap.data import Rows, affine_floor, label_references, load_rows, loss_constant, network_floor
+from nanmap.data import (
+    Rows,
+    affine_floor,
+    check_shares,
+    label_references,
+    load_rows,
+    loss_constant,
+    network_floor,
+    place_references,
+)
 from nanmap.errors import InputError
+from nanmap.limits import check_memory
 from nanmap.plan.budget import budget
 from nanmap.training.lane_numbers import LANE_NUMBERS, NUMBERS, own_number
 from nanmap.training.program import Program, program_of
@@ -38,8 +48,9 @@ class Variant:
         given, kind = self.config.outcome.floor, self.config.loss.kind
         if is_code(kind):  # nobody knows what a constant answer costs, nor a straight line
             return (np.nan if isinstance(given, str) else float(given)), np.nan
-        if self.program.labelled:
-            floor, constant = label_references(self.rows, self.program.model.classes)
+        if self.program.labelled or self.program.places > 1:
+            held_against = label_references if self.program.labelled else place_references
+            floor, constant = held_against(self.rows, self.program.model.classes)
             return (floor if isinstance(given, str) else float(given)), constant
         constant = loss_constant(self.rows, kind, delta)
         if not isinstance(given, str):
@@ -52,8 +63,11 @@ def make_variant(config: Config) -> Variant:
     """Everything about one config that is known before training."""
     rows = load_rows(config)
     program = program_of(config, rows)
+    _check_memory(program)
     if program.labelled:
         _check_labels(config, rows, program.model.classes)
+    elif program.classifies:
+        check_shares(config, rows)  # whole numbers might have been labels, until the network was known
     per_epoch, steps = budget(config, program, rows.n)
     training = config.training
     if program.stops and not program.full_loss:
@@ -72,6 +86,14 @@ def make_variant(config: Config) -> Variant:
         numbers=_numbers(config),
         learning_rates=_learning_rates(config, program),
     )
+
+
+def _check_memory(program: Program) -> None:
+    """Asks before arrays are made, of one cell alone: how many there is room for beside it the engine sees to."""
+    model = program.model
+    numbers = program.rows * model.activations + 4 * model.parameters
+    what = "the layers of this network, of all rows at once,"
+    check_memory(numbers * program.item_bytes, what, key="model.hidden" if model.hidden_units else "data")
 
 
 def _check_labels(config: Config, rows: Rows, classes: int) -> None:

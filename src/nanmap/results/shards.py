@@ -30,6 +30,8 @@ LEFT_BEHIND = re.compile(r"\.part-\d{6}\.parquet\.\d+")  # by a write of earlier
 WRITTEN = ("schema", "versions", "hash", "sweep")  # what each manifest says that nanmap wrote
 SHARD_LIMITS = (1024, 65536)  # cells per shard: few enough to lose little, enough to fill the devices
 SHARDS_WANTED = 16
+MOST_SHARDS = 10**6  # their names have six digits
+MOST_IN_FOLDER = MOST_SHARDS * SHARD_LIMITS[1]
 
 
 class Shards:

@@ -39,7 +39,12 @@ class Division:
 
     def counts(self) -> dict[int, int]:
         """How many cells of each shard are trained."""
-        return {number: len(self.cells(number)) for number in range(-(-self.plan.grid.size // self.shard_cells))}
+        return {number: self._count(number) for number in range(-(-self.plan.grid.size // self.shard_cells))}
+
+    def _count(self, number: int) -> int:
+        first = number * self.shard_cells
+        all_stay = self.plan.grid.where is None
+        return min(self.shard_cells, self.plan.grid.size - first) if all_stay else len(self.cells(number))
 
     def shard(self, number: int) -> Shard:
         """A shard, ready to be filled."""

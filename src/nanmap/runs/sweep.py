@@ -8,11 +8,11 @@ import numpy as np
 
 from nanmap.engine import Engine, LocalEngine
 from nanmap.engine.machine import what_differs
-from nanmap.errors import RunFolderError
+from nanmap.errors import InputError, RunFolderError
 from nanmap.plan import Plan, Variant
 from nanmap.results.folder import RunFolder
 from nanmap.results.manifest import fingerprint, make_manifest
-from nanmap.results.shards import default_shard_cells
+from nanmap.results.shards import MOST_SHARDS, default_shard_cells
 from nanmap.runs.division import Division, made, write
 from nanmap.runs.handing_out import Workers, handed_out
 from nanmap.runs.inputs import keep_inputs
@@ -51,9 +51,11 @@ def train_sweep(
         ShardError: workers could not make some of the shards; all others are made.
     """
     folder, engine = RunFolder(out), engine or LocalEngine(backend=workers.machine["platform"] if workers else None)
+    shard_cells = shard_cells or default_shard_cells(plan.grid.size)
+    _check_size(plan, shard_cells)
     _pin_widths(plan, folder, engine, fresh, tune, observer)
     observer = observer or Observer()
-    manifest = _manifest(plan, engine, shard_cells or default_shard_cells(plan.grid.size))
+    manifest = _manifest(plan, engine, shard_cells)
     manifest |= {"device": (workers or engine).device, "machine": dict((workers or engine).machine)}
     resumed = resume(folder.cells, manifest, engine, fresh, observer)
     with resumed:
@@ -67,6 +69,18 @@ def train_sweep(
         finally:  # an interrupted run says what it has, too
             resumed.manifest["shards"] = folder.cells.names()
     return folder
+
+
+def _check_size(plan: Plan, shard_cells: int) -> None:
+    """A folder has so many names for shards."""
+    if plan.grid.size > (most := MOST_SHARDS * shard_cells):
+        raise InputError(
+            f"they make {plan.grid.size:,} cells",
+            file=plan.sweep.file,
+            key="axes",
+            allowed=f"at most {most:,} in one run folder",
+            mend="--zoom AXIS=LOW:HIGH trains a part of them into a folder of its own",
+        )
 
 
 def _programs(plan: Plan) -> list[Program]:

@@ -44,7 +44,7 @@ def _least(columns: np.ndarray, target: np.ndarray, loss: str, delta: float) -> 
     for _ in range(2000):
         size = np.abs(_residual(columns, target, np.sqrt(weights)))
         least = min(least, float(np.mean(value(size, np.zeros(()), delta))))
-        size = np.maximum(size, 1e-12 * max(1.0, float(np.abs(target).max())))
+        size = np.maximum(size, 1e-12 * (float(np.abs(target).max()) or 1.0))
         before, weights = weights, weight(size, delta)
         if np.allclose(weights, before, rtol=1e-12, atol=0):
             break

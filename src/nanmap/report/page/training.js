@@ -108,6 +108,7 @@ function drawTraining(target, cell) {
   const recorded = curves[0].recorded;
   if (recorded) for (const name of ["gradient_norm", "sharpness"]) if (page.history.columns.has(name)) curves.push({ label: name.replace("_", " "), ...curveOf(cell, name), width: 1.2 });
   plotCurves(target, curves, recorded ? "update" : "% of the budget", "loss");
+  if (recorded) target.append(element("p", { className: "muted" }, "Recorded at single updates: the loss of the batch before each of them."));
 }
 
 /** Cells on both sides along the axis that is chosen for it. */

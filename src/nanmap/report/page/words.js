@@ -67,7 +67,7 @@ function absenceInWords() {
 
 /** One training in sentences. @returns {string[]} */
 function trainingInWords(row) {
-  return [fateOf(row), inferredOf(row), lossesOf(row), eventsOf(row), rateOf(row)].filter(Boolean);
+  return [fateOf(row), inferredOf(row), lossesOf(row), eventsOf(row), rateOf(row), sharpnessOf(row)].filter(Boolean);
 }
 
 function fateOf(row) {
@@ -106,6 +106,13 @@ function rateOf(row) {
     return `Its rate, ${labelOf(rate)}, is ${labelOf(rate / critical, 3)} × ${labelOf(critical)}, the rate of “${label}”.`;
   }
   return "";
+}
+
+/** The curvature at the start and at the end, where it was recorded. */
+function sharpnessOf(row) {
+  const [first, last] = ["sharpness", "sharpness_final"].map((name) => numberAt(name, row));
+  if (first === null) return "";
+  return `Sharpness λmax: ${labelOf(first)} at the start${last === null ? "" : `, ${labelOf(last)} at the end`}.`;
 }
 
 /** The finite number of a column; null where there is none. */
