@@ -1,7 +1,6 @@
 """What goes to other machines: the sweep as its manifest has it, in text. Rows, arrays and code stay where all of them see them."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -67,4 +66,4 @@ def job_of(plan: Plan, folder: RunFolder, manifest: Mapping[str, Any], workers: 
         raise InputError("x and y are not kept with the rows: other machines do not have them", key="x", mend=mend)
     code = code_digests(plan.sweep) if plan.allow_python else None
     machine = workers.machine
-    return Job(os.path.abspath(folder.path), dict(manifest), machine["platform"], workers.cores, code)
+    return Job(str(folder.path.absolute()), dict(manifest), machine["platform"], workers.cores, code)

@@ -78,6 +78,8 @@ def resume(shards: Shards, manifest: dict[str, Any], engine: Engine, fresh: bool
     """
     shards.refuse_links()
     lock = Lock(shards.root, shards.path.name)
+    if lock.others:
+        observer.noticed(lock.others)
     try:
         with told_of(shards.root):
             return _ready(shards, manifest, engine, fresh, observer, lock)

@@ -6,6 +6,7 @@ There are no links, no folders that need to be made, and no locks.
 
 import fnmatch
 import re
+import stat
 from collections.abc import Iterator
 from functools import lru_cache, total_ordering
 from pathlib import Path, PurePosixPath
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple, cast
 
 from nanmap.errors import RunFolderError
 
-URL = re.compile(r"(s3|gs|gcs):/+([^?]*)(\?.*)?")  # a `Path` has made one slash of two
+URL = re.compile(r"(s3|gs|gcs):(?:/+([^?]*))?(\?.*)?")  # a `Path` has made one slash of two
 SETTINGS = "s3://bucket/folder?region=…&endpoint_override=HOST:PORT&scheme=http"
 
 
@@ -23,6 +24,7 @@ class Stat(NamedTuple):
     st_size: int
     st_mtime_ns: int
     st_ino: int = 0
+    st_mode: int = stat.S_IFREG
 
 
 def place(path: "str | Path | ObjectPath") -> Path:
@@ -39,13 +41,28 @@ def place(path: "str | Path | ObjectPath") -> Path:
     address = URL.fullmatch(str(path))
     if address is None:
         return Path(path)
-    scheme, key, settings = address.groups()
-    return cast(Path, ObjectPath(f"{scheme}://", PurePosixPath(key.strip("/")), settings or ""))
+    scheme, key, settings = (group or "" for group in address.groups())
+    if not key.strip("/"):
+        raise RunFolderError("names no bucket", file=str(path), allowed=SETTINGS)
+    return cast(Path, ObjectPath(f"{scheme}://", PurePosixPath(key.strip("/")), settings))
 
 
 def is_object(path: Path) -> bool:
     """Whether a path is a place in an object store."""
     return isinstance(path, ObjectPath)
+
+
+def readable(path: Path) -> Any:
+    """What readers of Parquet take: a path, or an object that is open."""
+    return path.open("rb") if is_object(path) else path
+
+
+def known_to_arrow(paths: list[Path]) -> dict[str, Any]:
+    """Files of one place as `pyarrow.dataset.dataset` takes them."""
+    first = paths[0]
+    if isinstance(first, ObjectPath):
+        return {"source": [cast(ObjectPath, each).where for each in paths], "filesystem": first.filesystem}
+    return {"source": list(map(str, paths))}
 
 
 @total_ordering
@@ -106,12 +123,16 @@ class ObjectPath:
     @property
     def filesystem(self) -> Any:
         """Of pyarrow; its own paths are `where`."""
-        return _filesystem(self.scheme, self.key.parts[0] if self.key.parts else "", self.settings)
+        return _filesystem(self.scheme, self.key.parts[0], self.settings)
 
     @property
     def where(self) -> str:
         """What the file system calls it."""
         return str(self.key)
+
+    def absolute(self) -> "ObjectPath":
+        """It is one always."""
+        return self
 
     def exists(self) -> bool:
         """Whether there is such an object, or one below it."""
@@ -198,8 +219,6 @@ def _filesystem(scheme: str, bucket: str, settings: str) -> Any:
     from pyarrow.fs import FileSystem
 
     address = f"{scheme.replace('gcs:', 'gs:')}{bucket}{settings}"
-    if not bucket:
-        raise RunFolderError("names no bucket", file=address, allowed=SETTINGS)
     try:
         return FileSystem.from_uri(address)[0]
     except (OSError, ValueError) as error:  # pyarrow tells a wrong setting, or that it was built without the store
