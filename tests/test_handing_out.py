@@ -313,6 +313,17 @@ def test_rows_of_another_machine_are_not_mixed(
     assert "made on another machine, which may round otherwise" in notes.said[-1]
 
 
+def test_what_this_machine_does_alone_is_not_handed_out(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is done on this machine alone") as error:
+        train(tmp_path, InProcess(), extend=True)
+    assert error.value.key == "extend"
+    recording = Plan(make_sweep(TREE | {"record": {"history": 5}}, [RATES]))
+    with pytest.raises(InputError, match="is recorded by this machine alone") as error:
+        train(tmp_path, InProcess(), recording)
+    assert error.value.key == "record.history"
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_word_to_stop_lets_the_workers_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def after(number: int, attempt: int) -> None:
         monkeypatch.setattr(stopping, "_came", 2)

@@ -2,19 +2,23 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nanmap.engine import Engine, LocalEngine
 from nanmap.engine.machine import what_differs
 from nanmap.errors import InputError, RunFolderError
+from nanmap.objects import is_object
 from nanmap.plan import Plan, Variant
 from nanmap.results.folder import RunFolder
 from nanmap.results.manifest import fingerprint, make_manifest
 from nanmap.results.shards import MOST_SHARDS, default_shard_cells
 from nanmap.runs.division import Division, made, write
+from nanmap.runs.extend import Growing, grows
+from nanmap.runs.filling import Shard
 from nanmap.runs.handing_out import Workers, handed_out
+from nanmap.runs.history import Recording, kept_history, record_histories, recording_of
 from nanmap.runs.inputs import keep_inputs
 from nanmap.runs.job import job_of
 from nanmap.runs.observer import Observer
@@ -30,6 +34,7 @@ def train_sweep(
     engine: Engine | None = None,
     workers: Workers | None = None,
     fresh: bool = False,
+    extend: bool = False,
     shard_cells: int | None = None,
     tune: bool = False,
     observer: Observer | None = None,
@@ -42,12 +47,14 @@ def train_sweep(
         engine: trains; the devices of this process if None.
         workers: make the shards elsewhere; then the engine only says how many cells train side by side there.
         fresh: start over, removing the run's rows.
+        extend: the folder may hold a smaller run, whose rows stay.
         shard_cells: cells per file; chosen by the size of the grid if None.
         tune: measure how many cells side by side are fastest, instead of deriving it; a folder's widths stay.
         observer: told of progress.
 
     Raises:
-        InputError: a combination of settings is impossible, or the folder holds results of other settings.
+        InputError: a combination of settings is impossible, or the folder holds results of other settings, or with `extend`
+            some that the sweep does not hold.
         ShardError: workers could not make some of the shards; all others are made.
     """
     folder, engine = RunFolder(out), engine or LocalEngine(backend=workers.machine["platform"] if workers else None)
@@ -57,18 +64,59 @@ def train_sweep(
     observer = observer or Observer()
     manifest = _manifest(plan, engine, shard_cells)
     manifest |= {"device": (workers or engine).device, "machine": dict((workers or engine).machine)}
-    resumed = resume(folder.cells, manifest, engine, fresh, observer)
-    with resumed:
+    recording = recording_of(plan.sweep.record, manifest["hash"])
+    manifest |= {"history": recording.described()} if recording else {}
+    work = _Work(plan, engine, observer, recording, workers)
+    if workers or is_object(folder.path):
+        _refuse_elsewhere(plan, extend, recording if workers else None)
+    if extend and grows(folder, manifest):
+        with Growing(folder, manifest, observer) as growing:
+            with resume(growing.place.cells, manifest | growing.spent, engine, growing.stale, observer) as resumed:
+                _fill(work, growing.place, resumed, growing)
+            growing.commit()
+        return folder
+    if not recording and (kept := kept_history(folder, manifest["hash"])):
+        manifest["history"] = kept
+    with resume(folder.cells, manifest, engine, fresh, observer) as resumed:
+        if fresh:
+            _forget_the_rest(folder)
         _check_machine(folder, resumed.manifest["machine"], manifest["machine"], workers is not None, observer)
         keep_inputs(folder, plan.variants(), observer)
-        try:
-            if workers:
-                _hand_out(plan, workers, folder, resumed, observer)
-            else:
-                _train(plan, engine, resumed, observer)
-        finally:  # an interrupted run says what it has, too
-            resumed.manifest["shards"] = folder.cells.names()
+        _fill(work, folder, resumed)
     return folder
+
+
+class _Work(NamedTuple):
+    """What is to be done, by whom, who is told, what is recorded beside the rows, and who makes the shards if they are made elsewhere."""
+
+    plan: Plan
+    engine: Engine
+    observer: Observer
+    recording: Recording | None
+    workers: Workers | None
+
+
+def _refuse_elsewhere(plan: Plan, extend: bool, recording: Recording | None) -> None:
+    """What is done on this machine alone.
+
+    Raises:
+        InputError: it is asked of workers, or of an object store.
+    """
+    if extend:
+        mend = "leave --engine out, and extend a folder on a disk"
+        raise InputError("is done on this machine alone", key="extend", mend=mend)
+    if recording:
+        mend = (
+            "have the rows made without it; the same sweep with it, on this machine, records the histories beside them"
+        )
+        raise InputError("is recorded by this machine alone", file=plan.sweep.file, key="record.history", mend=mend)
+
+
+def _forget_the_rest(folder: RunFolder) -> None:
+    """What went with the rows that were: histories, and an extension that was given up."""
+    folder.history.remove(folder.history.removable(set()))
+    if folder.next.cells.manifest_file.exists():
+        folder.next.cells.clear()
 
 
 def _check_size(plan: Plan, shard_cells: int) -> None:
@@ -149,14 +197,38 @@ def _check_machine(
         observer.noticed(f"the rows that are there were made on another machine, which may round otherwise: {wrong}")
 
 
-def _train(plan: Plan, engine: Engine, resumed: Resumed, observer: Observer) -> None:
-    """Trains the cells of all shards that are not finished."""
-    division = Division(plan, resumed.manifest["shard_cells"])
-    shards = map(division.shard, _pending(division, resumed, observer))
-    with Writer(lambda shard: write(resumed.shards, resumed.manifest["hash"], shard, engine)) as writer:
-        for shard, outcomes in made(engine, shards):
-            observer.trained(len(outcomes))
-            observer.advanced(len(outcomes), outcomes)
+def _fill(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | None = None) -> None:
+    """Gives every cell its row, and histories to those that are to have one; however that ends, the manifest says what there is."""
+    plan, engine, observer, recording, workers = work
+    try:
+        if workers:
+            _hand_out(plan, workers, folder, resumed, observer)
+        else:
+            _train(work, folder, resumed, growing)
+        if recording:
+            record_histories(plan, engine, folder, recording, resumed.manifest["shard_cells"], observer)
+    finally:  # an interrupted run says what it has, too
+        resumed.manifest["shards"] = resumed.shards.names()
+
+
+def _train(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | None) -> None:
+    """Trains the cells of all shards that are not finished, but those that a smaller run has."""
+    recording = work.recording
+    beside = recording if recording and recording.cells == "all" and not growing else None
+    division = Division(work.plan, resumed.manifest["shard_cells"], growing, beside)
+    pending = _pending(division, resumed, work.observer)
+
+    def shards() -> Iterator[Shard]:
+        for shard in map(division.shard, pending):
+            if shard.missing:
+                yield shard
+            else:
+                writer.put(shard)
+
+    with Writer(lambda shard: write(folder, resumed.manifest["hash"], shard, work.engine, beside)) as writer:
+        for shard, outcomes in made(work.engine, shards(), beside):
+            work.observer.trained(len(outcomes))
+            work.observer.advanced(len(outcomes), outcomes)
             if not shard.missing:
                 writer.put(shard)
 
@@ -165,7 +237,7 @@ def _hand_out(plan: Plan, workers: Workers, folder: RunFolder, resumed: Resumed,
     """Has the shards that are not finished made elsewhere."""
     division = Division(plan, resumed.manifest["shard_cells"])
     job = job_of(plan, folder, resumed.manifest, workers)
-    pending = list(_pending(division, resumed, observer))
+    pending = _pending(division, resumed, observer)
     for receipt in handed_out(workers, job.text(), pending, division.name, observer.noticed):
         resumed.manifest["compilations"] += receipt["compilations"]
         outcomes = np.repeat(list(receipt["outcomes"]), list(receipt["outcomes"].values()))
@@ -173,8 +245,9 @@ def _hand_out(plan: Plan, workers: Workers, folder: RunFolder, resumed: Resumed,
         observer.trained(len(outcomes))
 
 
-def _pending(division: Division, resumed: Resumed, observer: Observer) -> Iterator[int]:
-    """Numbers of the shards that are not finished."""
+def _pending(division: Division, resumed: Resumed, observer: Observer) -> list[int]:
+    """Numbers of the shards that are not finished, of which the observer is told."""
     counts = division.counts()
-    observer.started(sum(counts.values()), sum(counts[number] for number in resumed.finished))
-    return (number for number, count in counts.items() if count and number not in resumed.finished)
+    kept = (count if number in resumed.finished else division.kept(number) for number, count in counts.items())
+    observer.started(sum(counts.values()), sum(kept))
+    return [number for number, count in counts.items() if count and number not in resumed.finished]

@@ -86,7 +86,7 @@ class _Station:
         outcomes: Counter[str] = Counter()
         for _, some in made(self.engine, [shard]):
             outcomes.update(map(str, some))
-        write(self.folder.cells, self.manifest["hash"], shard, self.engine)
+        write(self.folder, self.manifest["hash"], shard, self.engine)
         compiled = self.engine.compilations - before
         return {"rows": outcomes.total(), "outcomes": dict(outcomes), "compilations": compiled}
 
