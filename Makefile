@@ -6,6 +6,7 @@
 #   make coverage                 the tests, and what of each file they run       make test-long    the few that take long
 #   make test-page                the pages in a browser: pictures, sizes, accessibility (needs Chromium, and npm once)
 #   make test-ray                 a real Ray cluster, Slurm's submitit and an object store, all on this machine
+#   make faults                   kills, full disks, damage, hundreds of each; writes docs/reliability.md
 #   make threads                  the pages on the four threads, measured anew
 #   make bench                    the benchmark (about 20 minutes; writes benchmarks/results/<machine>.json)
 #   make bench BENCH='--only fractal_tanh --out fractal.json'
@@ -28,7 +29,7 @@ BIN     := .venv/bin
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: sweep map report test test-page coverage test-long test-ray check format docs figures threads bench bench-compare fuzz gpu performance clean
+.PHONY: sweep map report test test-page coverage test-long test-ray faults check format docs figures threads bench bench-compare fuzz gpu performance clean
 .DEFAULT_GOAL := sweep
 
 .venv/created:
@@ -74,7 +75,12 @@ test-long: .venv/developing
 	@touch $@
 
 test-ray: .venv/distributing
-	@$(BIN)/pytest tests/test_handing_out.py tests/test_ray.py
+	@$(BIN)/pytest tests/test_handing_out.py tests/test_ray.py tests/test_slurm.py tests/test_objects.py
+
+# One at a time: some of them count what the others would change.
+faults: .venv/developing
+	@$(BIN)/pytest tests --faults docs/reliability/counts.json
+	@$(BIN)/python docs/reliability/make_page.py
 
 AXE := axe-core@4.14.1
 .venv/axe: .venv/developing

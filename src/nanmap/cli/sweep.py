@@ -12,6 +12,7 @@ from nanmap.cli.waiting import waiting
 from nanmap.cli.windows import Zoom, parse_windows
 from nanmap.cli.workers import Address, Cores, EngineName, workers_of
 from nanmap.errors import InputError
+from nanmap.limits import MOST_SUMMED
 
 if TYPE_CHECKING:
     from nanmap.plan import Sweep
@@ -127,8 +128,10 @@ def _tell_what_works(result: "Result", allow_python: bool = False) -> None:
     """The settings that converge, those that never do, and the command of the best training."""
     import shlex
 
-    from nanmap.analysis import best_cell, what_works
+    from nanmap.analysis import best_cell, load_grid, what_works
 
+    if load_grid(result.manifest).size > MOST_SUMMED:
+        return
     working, never = what_works(result.folder)
     of = f"--of {shlex.quote(str(result.path))}" + " --allow-python" * allow_python  # each command is asked anew
     if not working:

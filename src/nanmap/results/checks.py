@@ -1,7 +1,8 @@
 """What in a run folder is not as it was written, file by file. Trains nothing and mends nothing: `runs/verify.py` calls it."""
 
+import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -23,10 +24,12 @@ class Fault:
     Attributes:
         file: which.
         problem: what is wrong with it, as a short clause.
+        mend: what to do about it, where that can be said.
     """
 
     file: Path
     problem: str
+    mend: str = ""
 
     def __str__(self) -> str:
         return f"{self.file}: {self.problem}"
@@ -50,11 +53,13 @@ def faults_of(folder: RunFolder) -> Iterator[Fault]:
     """
     with told_of(folder.path):
         for part in parts_of(folder):
-            yield from _faults_of_part(part)
+            mend = f"{part.again}, as it was run before, makes anew what is damaged"
+            yield from (replace(each, mend=each.mend or mend) for each in _faults_of_part(part))
         pictures = Receipts(folder.maps)
         for name in pictures.names():
             if (folder.maps / name).exists() and not pictures.fits(name):
-                yield Fault(folder.maps / name, f"{NOT_AS_WRITTEN}: drawn over, or damaged")
+                mend = f"`nanmap map {shlex.quote(str(folder.path))}` draws maps anew"
+                yield Fault(folder.maps / name, f"{NOT_AS_WRITTEN}: drawn over, or damaged", mend)
 
 
 def notes_of(folder: RunFolder) -> list[str]:
@@ -81,7 +86,8 @@ def _faults_of_part(part: Shards) -> Iterator[Fault]:
     there = set(part.names())
     for path in sorted(part.path.glob("*")):
         if path.name not in there:
-            yield Fault(path, "stands among the rows, where other readers take it for some; nanmap did not write it")
+            problem = "stands among the rows, where other readers take it for some; nanmap did not write it"
+            yield Fault(path, problem, "move it elsewhere")
     yield from _lost(part, there, manifest or {})
     for name in sorted(there):
         wrong = _wrong_with(part, name, manifest)
@@ -136,5 +142,8 @@ def _what_is_wrong(part: Shards) -> str:
     try:
         part.read_manifest()
     except RunFolderError as error:
-        return "is lost" if not part.manifest_file.exists() else error.problem
+        if not part.manifest_file.exists():
+            return "is lost"
+        name = part.manifest_file.name
+        return error.problem.removeprefix("is no run folder: ").removeprefix(f"{name} ").removeprefix(f"its {name} ")
     return "is being written"
