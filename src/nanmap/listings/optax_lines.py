@@ -38,7 +38,7 @@ def unsaid_in_optax(config: Config) -> str | None:
 
 def optax_program(config: Config, rows: Rows) -> str:
     """The program: `listing` tells more."""
-    if config.model.output_activation == "gelu" or "partial" in _activations(config):
+    if "partial" in _activations(config):
         first = ["from functools import partial", ""]
     else:
         first = []
@@ -139,10 +139,11 @@ def _forward(config: Config) -> Iterator[str]:
             yield f"        x = {_normed(model.norm)}"
         if model.activation != "linear":
             yield f"        x = {_activated(model.activation, 'x')}"
-    yield f"    x = {_dense('params[-1]', model.bias)}"
-    output = "x" if model.output_activation == "linear" else _activated(model.output_activation, "x")
+    output = _dense("params[-1]", model.bias)
+    if model.output_activation != "linear":
+        output = _activated(model.output_activation, output)
     if config.training.dtype in ("float16", "bfloat16"):
-        output = f"{output}.astype(jnp.float32)"
+        output = f"({output}).astype(jnp.float32)"
     yield f"    return {output}"
 
 

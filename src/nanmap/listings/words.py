@@ -25,10 +25,10 @@ def file_name(path: str | None) -> str:
 
 
 def text(value: str) -> str:
-    """A text in double quotes.
+    r"""A text in double quotes.
 
     >>> print(text('the "first" price'))
-    "the \\"first\\" price"
+    "the \"first\" price"
     """
     return json.dumps(value, ensure_ascii=False)
 
