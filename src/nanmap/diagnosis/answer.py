@@ -18,12 +18,16 @@ Changes = Mapping[str, Any]  # dotted key → value; None takes a setting out
 class Share:
     """How many of some starts did something.
 
+    Attributes:
+        drawn: whether starts differ at all. If nothing is drawn one start is all there is, and what it does is certain.
+
     >>> Share(128, 128).interval[0] > 0.95, Share(64, 64).interval[0] > 0.95
     (True, False)
     """
 
     count: int
     starts: int
+    drawn: bool = True
 
     @property
     def rate(self) -> float:
@@ -33,6 +37,8 @@ class Share:
     @property
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval for the true share."""
+        if not self.drawn:
+            return self.rate, self.rate
         return wilson_interval(self.count, self.starts)
 
 
@@ -282,7 +288,8 @@ class Answer:
         config: the settings as they were given.
         criterion: what counts as success.
         happening: what becomes of them.
-        cause: why.
+        cause: why: of all causes that are proven the first in the order of evidence.
+        also: the others, where the fix mends several at once.
         evidence: what speaks for it, the strongest first.
         ruled_out: what was looked at and is not the reason.
         first_tensor: where the first number that is none appeared; None where none did, or nobody looked.
@@ -301,6 +308,7 @@ class Answer:
     criterion: Criterion
     happening: Happening
     cause: RootCause
+    also: tuple[RootCause, ...]
     evidence: tuple[Evidence, ...]
     ruled_out: tuple[Evidence, ...]
     first_tensor: FirstTensor | None
