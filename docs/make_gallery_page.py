@@ -29,8 +29,9 @@ def cases() -> dict[str, dict[str, str]]:
 def sources(name: str) -> str:
     """A checksum of a config and its rows."""
     file = CONFIGS / f"{name}.toml"
-    data = CONFIGS / tomllib.loads(file.read_text(encoding="utf-8"))["data"]["path"]
-    return hashlib.sha256(file.read_bytes() + data.read_bytes()).hexdigest()[:16]
+    path = tomllib.loads(file.read_text(encoding="utf-8"))["data"].get("path")
+    rows = (CONFIGS / path).read_bytes() if path else b""
+    return hashlib.sha256(file.read_bytes() + rows).hexdigest()[:16]
 
 
 def measure(name: str) -> dict[str, Any]:
@@ -38,16 +39,14 @@ def measure(name: str) -> dict[str, Any]:
     import nanmap
     from nanmap.config import load_config
     from nanmap.diagnosis import as_object, told
+    from nanmap.diagnosis.told import ends
 
     config = load_config(CONFIGS / f"{name}.toml")
     answer = nanmap.diagnose(config, allow_python=True, progress=False)
     found = as_object(answer)
-    endings: dict[str, int] = {}
-    for each in answer.happening.endings:
-        endings[str(each.outcome)] = endings.get(str(each.outcome), 0) + each.count
     return {
         "source": sources(name),
-        "endings": endings,
+        "endings": {str(outcome): count for outcome, count in ends(answer).items()},
         "told": [[section.title, list(section.sentences)] for section in told(answer)],
         "unused": unused(config, found) if found["fix"] else None,
         **{key: value for key, value in found.items() if key not in ("programs", "seconds")},
@@ -71,7 +70,15 @@ def unused(config: Any, found: dict[str, Any]) -> dict[str, Any]:
             table, key = each["key"].rsplit(".", 1)
             tree.get(table, {}).pop(key, None)
     first, count = UNUSED
-    result = nanmap.sweep(tree, {"training.seed": range(first, first + count)}, name="gallery", out=None, x=None, fresh=True, allow_python=True)
+    result = nanmap.sweep(
+        tree,
+        {"training.seed": range(first, first + count)},
+        name="gallery",
+        out=None,
+        x=None,
+        fresh=True,
+        allow_python=True,
+    )
     rows = result.to_pandas()
     return {
         "converged": int((rows.outcome == "converged").sum()),
@@ -121,7 +128,10 @@ def page(results: dict[str, Any]) -> str:
     missed = [name for name in [*broken, *sound] if not right(name, results)]
     if missed:
         lines += ["What was missed:", ""]
-        lines += [f"- `{name}`: built in was {_words(told[name]['cause'])}, named was {_words(results[name]['cause'])}." for name in missed]
+        lines += [
+            f"- `{name}`: built in was {_words(told[name]['cause'])}, named was {_words(results[name]['cause'])}."
+            for name in missed
+        ]
         lines += [""]
     return "\n".join(lines)
 
@@ -169,7 +179,10 @@ def main() -> None:
     results = load_results()
     for name in cases() if asked == [] else asked or []:
         results[name] = measure(name)
-        print(f"{name}: {results[name]['cause']} {results[name]['fix']} {results[name]['unused']} {results[name]['seconds']} s", flush=True)
+        print(
+            f"{name}: {results[name]['cause']} {results[name]['fix']} {results[name]['unused']} {results[name]['seconds']} s",
+            flush=True,
+        )
         text = json.dumps(plain(results), ensure_ascii=False, indent=1, allow_nan=False)
         RESULTS.write_text(text + "\n", encoding="utf-8")
     PAGE.write_text(page(load_results()), encoding="utf-8")

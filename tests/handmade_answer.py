@@ -51,6 +51,7 @@ def handmade(**changed: Any) -> Answer:
             Share(0, 128), Quantiles(60, 63, 66, 128), None, Quantiles(10, 40, 90, 128), None, 8.3, 0.0, None, 500, 1,
         ),
         cause=RootCause.RATE_ABOVE_EDGE,
+        also=(),
         evidence=(Evidence("the rate 0.01 is 1.44 times the critical one"),),
         ruled_out=(Evidence("no value is missing in 20 rows"),),
         first_tensor=FirstTensor("loss", 63, 3.2e38),

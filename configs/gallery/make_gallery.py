@@ -67,6 +67,12 @@ SOUND: dict[str, Tables] = {
         "optimizer": SGD,
         "training": {"batch_size": 16, "epochs": 60},
     },
+    "ramp": {
+        "data": {"kind": "line", "start": 1, "step": 0.2, "n": 20, "slope": 5},
+        "model": {"hidden": [16], "activation": "relu", "init": "he_uniform"},
+        "optimizer": {"kind": "sgd", "learning_rate": 0.002},
+        "training": {"batch_size": 32, "epochs": 300},
+    },
     # a table as one finds it: columns of any size
     "flats": {
         "data": csv("flats", "rent") | {"scale_inputs": "standard", "scale_targets": "standard"},
@@ -147,13 +153,11 @@ CASES: dict[str, Case] = {
         "dead_at_init", "every kernel starts at 0, so every ReLU is flat on every row",
         "relu", {"model.init": "zeros"},
     ),
-    "shifted_start": Case(
-        "dead_at_init", "a shift of the first kernels makes every pre-activation negative",
-        "relu", {"data.path": "data/positive.csv", "model.init_offset": -4.0},
-    ),
     "killed": Case(
-        "killed_by_first_steps", "targets around 30 make first steps that leave no ReLU alive",
-        "relu", {"data.target": "degrees", "optimizer.learning_rate": 0.2},
+        "killed_by_first_steps",
+        "inputs that are all positive, and first steps that take every ReLU below 0 at once",
+        "ramp",
+        {"optimizer.learning_rate": 0.03},
     ),
     "above_the_edge": Case(
         "rate_above_edge", "a rate of 1.5 where 2/λmax is below 1",
@@ -280,7 +284,6 @@ def tables() -> dict[str, pd.DataFrame]:
     flats = _flats(np.random.default_rng(2))
     flowers = _flowers(np.random.default_rng(3))
     rng = np.random.default_rng(4)
-    inputs = ["load", "age", "heat"]
     scrambled = sound.assign(energy=rng.permutation(sound.energy))
     wide = pd.DataFrame(rng.standard_normal((96, 12)), columns=[f"sensor_{i}" for i in range(12)])
     return {
@@ -289,7 +292,6 @@ def tables() -> dict[str, pd.DataFrame]:
         "gaps_in_target": sound.assign(length=sound.length.where(rng.random(96) > 0.05)).round(4),
         "molecules": sound.assign(heat=(sound.heat + 5) * 1e39),
         "faint": sound.assign(age=sound.age / 100).round(6),
-        "positive": sound.assign(**{name: sound[name].abs() + 0.5 for name in inputs}).round(4),
         "weights": sound.assign(load=200 * sound.load, length=800 * sound.load + 100 * sound.age).round(2),
         "wide": wide.assign(length=wide @ rng.standard_normal(12)).round(4),
         "shuffled": scrambled.round(4),
@@ -351,17 +353,19 @@ def settings_of(case: Case) -> Tables:
             tree.get(table, {}).pop(name, None)
         else:
             tree.setdefault(table, {})[name] = value
-    inputs = {"springs": ["load", "age", "heat"]}.get(SOUND[case.base]["data"]["path"][5:-4])
-    names = [column for column in tables_of(tree)["columns"] if column not in TARGETS]
-    return tree | {"data": tree["data"] | ({"columns": names} if inputs else {})}
+    several = [name for name in columns_of(tree) if name in TARGETS]
+    if len(several) > 1:
+        tree["data"]["columns"] = [name for name in columns_of(tree) if name not in several]
+    return tree
 
 
 TARGETS = ("length", "energy", "degrees", "height")  # of tables that hold several
 
 
-def tables_of(tree: Tables) -> dict[str, list[str]]:
-    """The columns of the table that a config reads."""
-    return {"columns": list(ALL[Path(tree["data"]["path"]).stem].columns)}
+def columns_of(tree: Tables) -> list[str]:
+    """The columns of the table that a config reads; none where it reads no file."""
+    path = tree["data"].get("path")
+    return list(ALL[Path(path).stem].columns) if path else []
 
 
 ALL = tables()
@@ -375,10 +379,10 @@ def main() -> None:
     for name, case in CASES.items():
         text = config_text(settings_of(case))
         (FOLDER / f"{name}.toml").write_text(f"# {case.told[0].upper()}{case.told[1:]}.\n\n{text}\n", encoding="utf-8")
-    table = "\n\n".join(
-        f'[{name}]\ncause = "{case.cause}"\ntold = "{case.told}"' for name, case in CASES.items()
+    table = "\n\n".join(f'[{name}]\ncause = "{case.cause}"\ntold = "{case.told}"' for name, case in CASES.items())
+    (FOLDER / "cases.toml").write_text(
+        f"# What is wrong with each config of this folder.\n\n{table}\n", encoding="utf-8"
     )
-    (FOLDER / "cases.toml").write_text(f"# What is wrong with each config of this folder.\n\n{table}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

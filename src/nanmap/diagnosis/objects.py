@@ -15,6 +15,7 @@ def as_object(answer: Answer) -> dict[str, Any]:
         "outcome": str(answer.outcome),
         "cause": str(answer.cause),
         "sentence": answer.cause.sentence,
+        "also": [str(each) for each in answer.also],
         "evidence": [each.sentence for each in answer.evidence],
         "ruled_out": [each.sentence for each in answer.ruled_out],
         "edge": _edge(answer.edge),

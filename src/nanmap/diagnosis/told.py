@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from nanmap.config import Config
-from nanmap.config.choices import LEARNING_RATE
 from nanmap.config.code import open_key
 from nanmap.diagnosis.answer import Answer, Edge, Fix, Quantiles, RateRange, Share, Trial
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.listings import toml_value
+from nanmap.outcomes import Outcome
 
 MOST = 4  # of what else works, and of what does not
 
@@ -41,6 +41,8 @@ def share(found: Share) -> str:
     >>> share(Share(127, 128))
     '127 of 128 starts (99.2 %; 95 % interval 95.7–99.9 %)'
     """
+    if not found.drawn:
+        return "its one start (nothing is drawn)" if found.count else "no start (nothing is drawn: there is one)"
     low, high = (_percent(end) for end in found.interval)
     return f"{found.count} of {found.starts} starts ({_percent(found.rate)} %; 95 % interval {low}–{high} %)"
 
@@ -71,10 +73,13 @@ def value_of(config: Config, key: str) -> Any:
 
 def _happens(answer: Answer) -> Iterator[str]:
     now = answer.happening
-    ends = [f"{each.outcome} from {each.count}" for each in _by_outcome(answer)]
-    yield f"of {now.successes.starts} starts it ends {', '.join(ends)}: {now.outcome.sentence}"
+    found = ", ".join(f"{outcome} from {count}" for outcome, count in ends(answer).items())
+    many = f"of {now.successes.starts} starts it ends {found}" if now.successes.drawn else f"it ends {now.outcome}"
+    yield f"{many}: {now.outcome.sentence}"
     if now.first_bad is not None:
-        came = "" if now.first_bad.starts == now.successes.starts else f" (of those {now.first_bad.starts} that have one)"
+        came = (
+            "" if now.first_bad.starts == now.successes.starts else f" (of those {now.first_bad.starts} that have one)"
+        )
         yield f"the first infinity or NaN comes at step {_spread(now.first_bad, '.0f')} of {now.steps:,}{came}"
     yield f"{_losses(answer)}; the best constant answer has {_figure(now.loss_constant)}, {_enough(answer)}"
     if now.skill is not None:
@@ -83,21 +88,19 @@ def _happens(answer: Answer) -> Iterator[str]:
         yield f"success ({answer.criterion}): {share(now.successes)}"
 
 
-class _Count(NamedTuple):
-    outcome: Any
-    count: int
-
-
-def _by_outcome(answer: Answer) -> list[_Count]:
-    counts: dict[Any, int] = {}
+def ends(answer: Answer) -> dict[Outcome, int]:
+    """How many of the starts end in which way, the commonest first."""
+    counts: dict[Outcome, int] = {}
     for each in answer.happening.endings:
         counts[each.outcome] = counts.get(each.outcome, 0) + each.count
-    return [_Count(*pair) for pair in sorted(counts.items(), key=lambda pair: -pair[1])]
+    return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
 
 
 def _losses(answer: Answer) -> str:
     now = answer.happening
-    first = "no finite loss at the start" if now.loss_initial is None else f"loss {_spread(now.loss_initial)} at the start"
+    first = (
+        "no finite loss at the start" if now.loss_initial is None else f"loss {_spread(now.loss_initial)} at the start"
+    )
     last = "none that is finite at the end" if now.loss_final is None else f"{_spread(now.loss_final)} at the end"
     return f"{first}, {last}"
 
@@ -115,6 +118,7 @@ def _accuracy(answer: Answer) -> str:
 
 def _why(answer: Answer) -> Iterator[str]:
     yield answer.cause.sentence
+    yield from (f"also: {each.sentence}" for each in answer.also)
     yield from (each.sentence for each in answer.evidence)
     if (tensor := answer.first_tensor) is not None:
         yield (
@@ -136,7 +140,8 @@ def _fix(answer: Answer) -> Iterator[str]:
         yield from _margin(answer.edge)
     else:
         yield from (change(key, value, answer.config) for key, value in fix.trial.changes.items())
-        yield f"with it: {answer.criterion} from {share(fix.trial.successes)}, none of which had a part in choosing it"
+        fresh = ", none of which had a part in choosing it" if fix.trial.successes.drawn else ""
+        yield f"with it: {answer.criterion} from {share(fix.trial.successes)}{fresh}"
         if fix.skill is not None:
             yield f"skill {_spread(fix.skill)} with it"
         yield from _margin(fix.edge)
@@ -191,11 +196,6 @@ def _ending(trial: Trial) -> str:
         return ""
     skill = "" if trial.skill is None else f", skill {trial.skill:.3g}"
     return f"; most end {trial.outcome}{skill}"
-
-
-def rate_changed(answer: Answer) -> bool:
-    """Whether the fix sets another learning rate."""
-    return answer.fix is not None and LEARNING_RATE in answer.fix.trial.changes
 
 
 def _spread(found: Quantiles, style: str = ".4g") -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 
 def marked(before: str, after: str) -> str:
-    """The second program, each line that differs from the first one's marked by a comment.
+    r"""The second program, each line that differs from the first one's marked by a comment.
 
-    >>> print(marked("rate = 1\\ntrain(x, rate)", "x = scaled(x)\\nrate = 0.1\\ntrain(x, rate)"))
+    >>> print(marked("rate = 1\ntrain(x, rate)", "x = scaled(x)\nrate = 0.1\ntrain(x, rate)"))
     x = scaled(x)  # new
     rate = 0.1  # was: rate = 1
     train(x, rate)

@@ -38,10 +38,7 @@ def unsaid_in_optax(config: Config) -> str | None:
 
 def optax_program(config: Config, rows: Rows) -> str:
     """The program: `listing` tells more."""
-    if "partial" in _activations(config):
-        first = ["from functools import partial", ""]
-    else:
-        first = []
+    first = ["from functools import partial", ""] if "partial" in _activations(config) else []
     parts = [
         [*first, "import jax", "import jax.numpy as jnp", *imports(config), "import optax"],
         [*_format(config), *row_lines(config, rows), *_kept_as(config)],
@@ -74,41 +71,39 @@ def _kept_as(config: Config) -> list[str]:
 
 
 def _start(config: Config, rows: Rows) -> list[str]:
+    sizes = [rows.inputs.shape[1], *config.model.hidden, rows.targets.shape[1]]
+    made = _from_file(config, len(sizes) - 1) if config.model.init == "file" else _drawn(config)
+    return [f"sizes = {sizes}", *made, *_norms(config)]
+
+
+def _from_file(config: Config, layers: int) -> Iterator[str]:
+    names = ["kernel", *(["bias"] if config.model.bias else [])]
+    dtype = config.training.dtype
+    each = ", ".join(f'"{name}": jnp.asarray(file[f"layers.{{i}}.{name}"], "{dtype}")' for name in names)
+    yield f"with np.load({file_name(config.model.init_file)}) as file:"
+    yield f"    params = [{{{each}}} for i in range({layers})]"
+
+
+def _drawn(config: Config) -> Iterator[str]:
     model, dtype = config.model, config.training.dtype
-    sizes = [rows.inputs.shape[1], *model.hidden, rows.targets.shape[1]]
-    if model.init == "file":
-        names = ["kernel", *(["bias"] if model.bias else [])]
-        each = ", ".join(f'"{name}": jnp.asarray(file[f"layers.{{i}}.{name}"], "{dtype}")' for name in names)
-        return [
-            f"with np.load({file_name(model.init_file)}) as file:",
-            f"    params = [{{{each}}} for i in range({len(sizes) - 1})]",
-        ]
     scale = "" if model.init_scale == 1 else f"{number(model.init_scale)} * "
     drawn = "start(key, shape)" if dtype == "float32" else f'start(key, shape, "{dtype}")'
     arrays = [f'"kernel": {scale}({drawn} - 1)' if model.init == "uniform" else f'"kernel": {scale}{drawn}']
-    if model.bias:
-        arrays.append(f'"bias": {_biases(config)}')
-    lines = [
-        f"sizes = {sizes}",
-        f"start = {STARTS.get(model.init, f'jax.nn.initializers.{model.init}')}{_called(model.init)}",
-        "",
-        "",
-        "def layer(key, shape):",
-        f"    return {{{', '.join(arrays)}}}",
-        "",
-        "",
-        "keys = jax.random.split(jax.random.key(0), len(sizes) - 1)",
-        "params = [layer(key, shape) for key, shape in zip(keys, zip(sizes, sizes[1:]))]",
-    ]
+    arrays += [f'"bias": {_biases(config)}'] if model.bias else []
+    yield f"start = {STARTS.get(model.init, f'jax.nn.initializers.{model.init}')}{_called(model.init)}"
+    yield from ("", "", "def layer(key, shape):", f"    return {{{', '.join(arrays)}}}", "", "")
+    yield "keys = jax.random.split(jax.random.key(0), len(sizes) - 1)"
+    yield "params = [layer(key, shape) for key, shape in zip(keys, zip(sizes, sizes[1:]))]"
     if model.init_offset:
-        lines.append(f'params[0]["kernel"] += {number(model.init_offset)}')
-    if model.norm != "none":
-        more = ', "offset": jnp.zeros(units)' if model.norm != "rms" else ""
-        lines += [
-            "for layer, units in zip(params[:-1], sizes[1:]):",
-            f'    layer |= {{"scale": jnp.ones(units){more}}}',
-        ]
-    return lines
+        yield f'params[0]["kernel"] += {number(model.init_offset)}'
+
+
+def _norms(config: Config) -> Iterator[str]:
+    norm = config.model.norm
+    if norm != "none":
+        more = "" if norm == "rms" else ', "offset": jnp.zeros(units)'
+        yield "for each, units in zip(params[:-1], sizes[1:]):"
+        yield f'    each |= {{"scale": jnp.ones(units){more}}}'
 
 
 def _called(init: str) -> str:
@@ -242,5 +237,6 @@ def _loop(config: Config, rows: Rows) -> list[str]:
         f"    params, state = update(params, state, {'x, y' if per_epoch == 1 and not drawn else 'x[rows], y[rows]'})",
         f"    if (step + 1) % {shown} == 0:",
         "        print(step + 1, loss_of(params, x, y))",
+        'print("at the end", loss_of(params, x, y))',
     ]
     return lines

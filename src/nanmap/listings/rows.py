@@ -73,7 +73,7 @@ def _table(data: DataSettings, rows: Rows) -> Iterator[str]:
 
 
 def _is_category(source: Source) -> bool:
-    """pandas makes 1 and 0 of true and false by itself."""
+    """Of true and false pandas makes 1 and 0 by itself."""
     return bool(source.categories) and source.categories != ("false", "true")
 
 

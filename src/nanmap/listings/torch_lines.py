@@ -1,6 +1,7 @@
 """A training as a program in PyTorch."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from nanmap.config.optimizers import optimizer_entry
 from nanmap.config.settings import Config
@@ -75,7 +76,7 @@ def _model(config: Config, rows: Rows) -> Iterator[str]:
     model, dtype = config.model, config.training.dtype
     sizes = [rows.inputs.shape[1], *model.hidden, rows.targets.shape[1]]
     yield "model = nn.Sequential("
-    for index, (inputs, units) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for index, (inputs, units) in enumerate(pairwise(sizes)):
         last = index == len(model.hidden)
         kind = model.output_activation if last else model.activation
         layers = [f"nn.Linear({inputs}, {units}{'' if model.bias else ', bias=False'})"]
@@ -165,4 +166,6 @@ def _loop(config: Config, rows: Rows) -> Iterator[str]:
     if rate_factor(config, total, "np") is not None:
         yield "    schedule.step()"
     yield f"    if (step + 1) % {max(1, total // 10)} == 0:"
-    yield f"        print(step + 1, loss_of(model(x){'.float()' if wide else ''}, y).item())"
+    final = f"loss_of(model(x){'.float()' if wide else ''}, y).item()"
+    yield f"        print(step + 1, {final})"
+    yield f'print("at the end", {final})'

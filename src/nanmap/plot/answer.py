@@ -113,7 +113,9 @@ def _draw_courses(axes: Axes, courses: Sequence[Course], levels: dict[str, float
             least, most = min(least, within.min(initial=np.inf)), max(most, within.max(initial=0))
             if not known.all() and known.any():
                 last = int(np.flatnonzero(known)[-1])
-                axes.plot(course.steps[last], np.clip(losses[last], *ends), "x", color=colour, markersize=5, clip_on=False)
+                axes.plot(
+                    course.steps[last], np.clip(losses[last], *ends), "x", color=colour, markersize=5, clip_on=False
+                )
         handles.append(Line2D([], [], color=colour, label=course.label))
     for (name, level), style in zip(levels.items(), ("--", ":"), strict=False):
         if level > 0:
