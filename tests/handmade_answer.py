@@ -27,7 +27,7 @@ from nanmap.diagnosis.root_causes import RootCause
 from nanmap.outcomes import Cause, Outcome
 
 TREE = {"data": {"kind": "line", "start": 1, "n": 20, "slope": 0.5}, "training": {"epochs": 500}}
-NAMES = ("as it is", "learning rate", "clip by norm", "scale inputs")
+NAMES = ("as it is", "initialisation", "clip by norm", "scale inputs")
 
 
 def handmade(**changed: Any) -> Answer:

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nanmap.diagnosis.answer import Answer, Curves, RateMap
+from nanmap.diagnosis.remedies import RATE
 from nanmap.diagnosis.told import change, share
 from nanmap.outcomes import Outcome
 from nanmap.plot.answer import Course, Remedies, draw_answer
@@ -62,5 +63,7 @@ def _marks(answer: Answer, found: RateMap) -> dict[str, tuple[float, int]]:
         return {}
     marks = {"the rate as it is": (optimizer.learning_rate, 0)}
     if answer.fix is not None:
-        marks["the fix"] = (answer.fix.config.optimizer.learning_rate, len(found.remedies) - 1)
+        name = " + ".join(each for each in answer.fix.trial.remedies if each != RATE) or found.remedies[0]
+        if name in found.remedies:
+            marks["the fix"] = (answer.fix.config.optimizer.learning_rate, found.remedies.index(name))
     return marks

@@ -159,7 +159,9 @@ def _margin(edge: Edge | None) -> Iterator[str]:
         found.append(f"{_figure(edge.measured)} measured")
     if edge.predicted is not None:
         found.append(f"{_figure(edge.predicted)} predicted ({edge.rule})")
-    way = f"a {1 / edge.factor:.3g}th of" if edge.factor < 0.5 else f"{edge.factor:.3g} times"
+    if edge.factor <= 0:
+        return
+    way = f"{edge.factor:.3g} times above" if edge.factor > 1 else f"{1 / edge.factor:.3g} times below"
     yield f"margin: the rate {_figure(edge.rate)} is {way} the critical one, {', '.join(found)}"
 
 

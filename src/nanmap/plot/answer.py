@@ -116,12 +116,14 @@ def _draw_courses(axes: Axes, courses: Sequence[Course], levels: dict[str, float
                 axes.plot(
                     course.steps[last], np.clip(losses[last], *ends), "x", color=colour, markersize=5, clip_on=False
                 )
-        handles.append(Line2D([], [], color=colour, label=course.label))
+        finite = np.isfinite(course.losses).any()
+        handles.append(Line2D([], [], color=colour, label=course.label + ("" if finite else ": never finite")))
+    least = min(least, scale) / 2
     for (name, level), style in zip(levels.items(), ("--", ":"), strict=False):
-        if level > 0:
+        if level > least:
             handles.append(axes.axhline(level, color=look.muted, linewidth=0.9, linestyle=style, label=name))
     axes.set(xlabel="updates", ylabel="loss over all rows", yscale="log")
-    axes.set_ylim(min(least, scale) / 2, most * 2)
+    axes.set_ylim(least, most * 2)
     if len(courses) and len(courses[0].steps):
         axes.set_xlim(0, max(int(course.steps[-1]) for course in courses))
     axes.legend(handles=handles, frameon=False, loc="best", handlelength=1.6)
@@ -139,6 +141,7 @@ def _draw_remedies(axes: Axes, remedies: Remedies, look: Theme) -> None:
         aspect="auto",
         interpolation="nearest",
     )
+    axes.hlines(np.arange(rows - 1) + 0.5, *axes.get_xlim(), colors=look.background, linewidth=0.8)
     for (name, (rate, row)), marker in zip(remedies.marks.items(), ("o", "*", "D"), strict=False):
         at = np.clip(np.log10(abs(rate)), middles[0] - half, middles[-1] + half) if rate else middles[0] - half
         axes.plot(at, row, **_mark(marker), label=name)
@@ -155,9 +158,8 @@ def _draw_remedies(axes: Axes, remedies: Remedies, look: Theme) -> None:
         if each in found
     ]
     handles = [*patches, *axes.get_legend_handles_labels()[0]]
-    axes.legend(
-        handles=handles, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=4, handlelength=1.3
-    )
+    figure = axes.figure
+    figure.legend(handles=handles, frameon=False, loc="outside lower right", ncols=7, handlelength=1.3)
     axes.set_title("what most starts end as; paler: not all succeed", fontsize=FONT, loc="left")
 
 
