@@ -150,7 +150,7 @@ class Search:
 
     def _pairs(self, costly: Sequence[Remedy]) -> None:
         """Two programs' remedies in one, the most promising first."""
-        promising = sorted(costly, key=lambda each: -self._promise(each))
+        promising = sorted(costly, key=self._promise, reverse=True)
         for pair in [each for each in subsets(promising, 2) if len(each) == 2]:
             if self.smallest() or not self.clock.has_room():
                 return
