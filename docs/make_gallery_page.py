@@ -9,6 +9,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from nanmap.analysis import wilson_interval
@@ -59,32 +60,26 @@ def unused(config: Any, found: dict[str, Any]) -> dict[str, Any]:
     import nanmap
 
     assert max(end for _, end in found["seeds"].values()) <= UNUSED[0]
-    tree, patch = config.model_dump(exclude_unset=True), tomllib.loads(found["patch"])
-    for table, settings in patch.items():
-        tree[table] = tree.get(table, {}) | settings
-        for other in {"epochs": "steps", "steps": "epochs"}.items():
-            if other[0] in settings:
-                tree[table].pop(other[1], None)
-    for each in found["fix"]:
-        if each["value"] is None:
-            table, key = each["key"].rsplit(".", 1)
-            tree.get(table, {}).pop(key, None)
+    tree = patched(config.model_dump(exclude_unset=True), found)
     first, count = UNUSED
-    result = nanmap.sweep(
-        tree,
-        {"training.seed": range(first, first + count)},
-        name="gallery",
-        out=None,
-        x=None,
-        fresh=True,
-        allow_python=True,
-    )
-    rows = result.to_pandas()
+    with TemporaryDirectory() as folder:
+        seeds = {"training.seed": range(first, first + count)}
+        rows = nanmap.sweep(tree, seeds, out=Path(folder) / "run", allow_python=True).to_pandas()
     return {
         "converged": int((rows.outcome == "converged").sum()),
         "starts": len(rows),
         "endings": {str(key): int(value) for key, value in rows.outcome.value_counts().items() if value},
     }
+
+
+def patched(tree: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """The tables of a config with the lines of the patch in place of theirs, as one would edit the file."""
+    tree = {table: dict(settings) for table, settings in tree.items()}
+    for table, settings in tomllib.loads(found["patch"]).items():
+        tree.setdefault(table, {}).update(settings)
+    for table, key in (each["key"].rsplit(".", 1) for each in found["fix"] if each["value"] is None):
+        tree.get(table, {}).pop(key, None)
+    return tree
 
 
 def right(name: str, results: dict[str, Any]) -> bool:
