@@ -64,7 +64,7 @@ SOUND: dict[str, Tables] = {
     "deep": {
         "data": csv("springs", "length"),
         "model": {"hidden": [16] * 8, "activation": "tanh", "init": "glorot_uniform"},
-        "optimizer": {"kind": "sgd", "learning_rate": 0.03},
+        "optimizer": {"kind": "sgd", "learning_rate": 0.02},
         "training": {"batch_size": 16, "epochs": 200},
     },
     "deep_relu": {
