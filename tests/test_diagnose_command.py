@@ -12,8 +12,9 @@ import pytest
 
 from handmade_answer import NAMES, handmade
 from nanmap import api
-from nanmap.diagnosis import RootCause, as_object, draw, lines_of, told
+from nanmap.diagnosis import RootCause, as_object, lines_of, told
 from nanmap.diagnosis.answer import Criterion, Evidence, Quantiles, Share, Trial
+from nanmap.diagnosis.picture import draw
 from nanmap.diagnosis.told import change, value_of
 from nanmap.errors import InputError
 from nanmap.outcomes import Outcome

@@ -73,7 +73,7 @@ def diagnose(
     set_up(device)
     answer = _answer(source, given, set_ or [], success, budget, as_json, allow_python)
     if out is not None:
-        from nanmap.diagnosis import draw
+        from nanmap.diagnosis.picture import draw
 
         draw(answer, out)
     if as_json:
@@ -150,10 +150,10 @@ def _answer(
     from contextlib import nullcontext
 
     from nanmap import api
-    from nanmap.cli.progress import Progress
+    from nanmap.diagnosis.stages import Stages
     from nanmap.grid.keywords import keyword_names
 
-    shown = nullcontext() if quiet else Progress("diagnose", "trainings")
+    shown = nullcontext() if quiet else Stages()
     typed_names = keyword_names() if "path" in source else {name: keyword_names()[name] for name in given}
     try:
         with typed("--set", overrides), shown as progress:

@@ -4,7 +4,6 @@ from nanmap.diagnosis.answer import Answer as Answer
 from nanmap.diagnosis.lines import lines_of as lines_of
 from nanmap.diagnosis.lines import patch_of as patch_of
 from nanmap.diagnosis.objects import as_object as as_object
-from nanmap.diagnosis.picture import draw as draw
 from nanmap.diagnosis.root_causes import RootCause as RootCause
 from nanmap.diagnosis.told import Section as Section
 from nanmap.diagnosis.told import told as told
