@@ -4,6 +4,7 @@
 #   make test                     the tests           make check        lint, types, layers, docs
 #   make coverage                 the tests, and what of each file they run       make test-long    the few that take long
 #   make threads                  the pages on the four threads, measured anew
+#   make gallery                  the page on the gallery of broken trainings, diagnosed anew   CASES='gaps codes' only these
 #   make bench                    the benchmark (about 20 minutes; writes benchmarks/results/<machine>.json)
 #   make bench BENCH='--only fractal_tanh --out fractal.json'
 #   make bench-compare OLD=HEAD~3 what changed between two results: files or revisions   NEW=new.json
@@ -17,13 +18,14 @@ BENCH  ?=
 OLD    ?=
 NEW    ?=
 GPU    ?=
+CASES  ?=
 CUDA   := $(shell nvidia-smi -L >/dev/null 2>&1 && echo ',cuda')
 
 BIN     := .venv/bin
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: sweep map test coverage test-long check format docs figures threads bench bench-compare gpu performance clean
+.PHONY: sweep map test coverage test-long check format docs figures threads gallery bench bench-compare gpu performance clean
 .DEFAULT_GOAL := sweep
 
 .venv/created:
@@ -108,6 +110,11 @@ threads: .venv/installed
 		$(BIN)/nanmap sweep sweeps/threads/$$name.toml --out $(OUT)/threads/$$name --device cpu --no-maps; \
 	done
 	@$(BIN)/python docs/threads/make_pages.py $(OUT)/threads
+
+# The page on the gallery: every config of configs/gallery diagnosed, and its fix tried on starts that nobody used.
+gallery: .venv/developing
+	@$(BIN)/python configs/gallery/make_gallery.py
+	@$(BIN)/python docs/make_gallery_page.py --measure $(CASES)
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .coverage

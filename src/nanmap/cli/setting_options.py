@@ -111,5 +111,5 @@ def as_options(error: InputError, names: Mapping[str, str]) -> InputError:
     """
     for name, key in names.items():
         if error.key == key and error.option is None:
-            error.option, error.key = flag(name), None
+            error.option, error.key = flag("data" if name in BY_FILE else name), None
     return error
