@@ -1,4 +1,4 @@
-"""The library's front door: `load`, `run`, `sweep`, `edge`, `diagnose`. The command parses, calls these, and prints."""
+"""The library's front door: `load`, `run`, `sweep`, `edge`. The command parses, calls these, and prints."""
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -6,16 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Unpack
 
-from nanmap.analysis import config_of_cell
 from nanmap.config import Config, build_config, config_tables, load_config, read_toml
 from nanmap.config.code import CODE_KEYS, is_held
 from nanmap.config.load import with_settings
 from nanmap.data.given import GivenArrays, give, with_arrays
-from nanmap.diagnosis import Answer
-from nanmap.diagnosis.answer import Criterion
-from nanmap.diagnosis.diagnose import BUDGET
-from nanmap.diagnosis.diagnose import diagnose as find_out
-from nanmap.diagnosis.stages import staged
 from nanmap.edges import find_edges
 from nanmap.edges.find import BLOCK
 from nanmap.engine import Engine
@@ -25,8 +19,6 @@ from nanmap.grid.shorthand import Axes, axis_tables, linear, log
 from nanmap.grid.windows import Windows
 from nanmap.models.own.frameworks import in_memory
 from nanmap.models.own.given import give_code
-from nanmap.models.own.keras_model import is_keras
-from nanmap.models.own.keras_settings import from_keras
 from nanmap.models.own.memory import ModelInMemory
 from nanmap.plan import Plan, Sweep, load_sweep, make_sweep, zoomed
 from nanmap.result import Result
@@ -36,7 +28,7 @@ from nanmap.runs.progress import watched, watched_epochs
 from nanmap.runs.single import EpochLoss, Input, TrainingReport, plan_one, train_one
 from nanmap.runs.sweep import train_sweep
 
-__all__ = ["diagnose", "edge", "linear", "load", "log", "run", "sweep"]
+__all__ = ["edge", "linear", "load", "log", "run", "sweep"]
 
 MODEL = "model.kind"  # which may be a model itself
 Given = Config | Sweep | Plan | str | Path | Mapping[str, Any]
@@ -270,85 +262,6 @@ def edge(
     return Result(folder)
 
 
-def diagnose(
-    config: Any = None,
-    x: object = None,
-    y: object = None,
-    *,
-    cell: int | None = None,
-    of: str | Path | Result | None = None,
-    success: float | None = None,
-    budget: float | None = None,
-    engine: Engine | None = None,
-    observer: Observer | None = None,
-    progress: bool | None = None,
-    allow_python: bool = False,
-    **settings: Unpack[Keywords],
-) -> Answer:
-    """Why a training fails, and the smallest change that mends it.
-
-    The settings are trained from 128 starts, then remedies alone, in pairs and in threes. What is told of the fix is counted on
-    starts that had no part in choosing it.
-
-    Args:
-        config: a config in any form that `run` takes; or a model: a compiled one of Keras, with its optimizer and its loss, or any
-            that `model=` takes.
-        x, y: inputs and targets, as for `run`.
-        cell: of a run: the training behind this row, in place of a config.
-        of: its run folder.
-        success: the skill that is enough, 0 for the best constant answer, 1 for a perfect one; if None, the outcome `converged`.
-        budget: seconds after which nothing new is tried; 60 if None.
-        engine: trains; the devices of this process if None.
-        observer: told of the stages and the trainings.
-        progress: whether to show a line; if None, where lines are typed one by one, as in a notebook.
-        allow_python: import code that the config names.
-        settings: as for `run`.
-
-    Returns:
-        What happens, why, the smallest fix with its proof, and what else was tried, as figures; `nanmap.diagnosis.told` puts
-        them into words, `nanmap.diagnosis.picture.draw` into a picture.
-
-    Raises:
-        InputError: a setting is wrong, the data cannot be trained on, or the run has no such cell.
-
-    >>> import nanmap
-    >>> line = {"data": {"kind": "line", "start": 1, "n": 20}, "training": {"epochs": 150}}
-    >>> answer = nanmap.diagnose(line, learning_rate=-0.001)
-    >>> str(answer.cause), answer.fix.reaches
-    ('wrong_sign', True)
-    """
-    if (cell is None) != (of is None):
-        raise InputError("go together", key="cell and of", mend="nanmap.diagnose(cell=12, of='results/keras_line')")
-    if cell is not None and config is not None:
-        raise InputError("is given beside a cell", key="config", mend="leave one of the two out")
-    if success is not None and not success <= 1:
-        raise InputError("is no skill", key="success", value=success, allowed="a number up to 1, which is perfect")
-    if budget is not None and not budget > 0:
-        raise InputError("must be a number of seconds", key="budget", value=budget, allowed="more than 0")
-    if cell is not None and of is not None:
-        config = config_of_cell(RunFolder(of.path if isinstance(of, Result) else of), cell)
-    elif config is not None and not isinstance(config, Config | str | Path | Mapping):
-        config, settings = _of_model(config, settings)
-    over = _over("diagnose", x, y, settings)
-    with staged(progress, observer) as tell:
-        return find_out(
-            _config(config, over),
-            allow_python=allow_python,
-            engine=engine,
-            budget=BUDGET if budget is None else budget,
-            criterion=Criterion(success),
-            told=tell,
-        )
-
-
-def _of_model(model: Any, settings: Any) -> tuple[Any, Any]:
-    """A model in place of a config: a compiled one of Keras says how it is trained, others are one setting among others."""
-    if isinstance(model, Sweep | Plan):
-        raise InputError("this is a sweep, not a config", key="config", mend="nanmap.diagnose(cell=12, of=…)")
-    compiled = is_keras(model) and getattr(model, "optimizer", None) is not None and "optimizer" not in settings
-    return (from_keras(model), settings) if compiled else (None, {"model": model, **settings})
-
-
 def _inputs(given: Any) -> Any:
     """The rows of a frame by the names of its columns; anything else as it is."""
     if hasattr(given, "to_dicts"):  # Polars
@@ -387,7 +300,7 @@ class _Over(NamedTuple):
 
 
 def _over(function: str, x: object, y: object, settings: Mapping[str, Any]) -> _Over:
-    beside = {"run": run, "sweep": sweep, "edge": edge, "diagnose": diagnose}[function].__kwdefaults__ or ()
+    beside = {"run": run, "sweep": sweep, "edge": edge}[function].__kwdefaults__ or ()
     named, model = keyword_settings(settings, beside), None
     for key in CODE_KEYS:  # a network, a loss or an optimizer itself, in place of its name
         if key in named and not isinstance(named[key], str):
