@@ -163,6 +163,12 @@ class Bench:
         axes.append(SEEDS | {"range": [seeds.start, seeds.stop]})
         return Plan(make_sweep(with_settings(self.tree, changes), axes), self.allow_python)
 
+    def one(self, changes: Changes) -> Lanes:
+        """The training of the settings' own start, with the changes."""
+        seed = self.config.training.seed
+        plan = self.plan(changes, range(seed, seed + 1))
+        return plan.lanes(plan.grid.cells(np.arange(1)))[0]
+
     def changed(self, changes: Changes) -> Config:
         """The settings with the changes."""
         return self.variant_of(changes).config

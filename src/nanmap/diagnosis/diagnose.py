@@ -1,12 +1,13 @@
 """A diagnosis from one end to the other: the settings from many starts, the search for what mends them, the proof on fresh starts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from nanmap.config import Config
+from nanmap.data.references.constant import all_equal
 from nanmap.diagnosis.answer import (
     Answer,
     Criterion,
@@ -22,18 +23,21 @@ from nanmap.diagnosis.answer import (
 from nanmap.diagnosis.bench import Ask, Bench
 from nanmap.diagnosis.curves import curves
 from nanmap.diagnosis.evidence import best_of, evidence, ruled_out
+from nanmap.diagnosis.intake import as_trained_elsewhere, check_rows, check_time, row_notes
 from nanmap.diagnosis.limits import in_reach, says_nothing, what_limits
-from nanmap.diagnosis.margins import edge, fine_rates, rate_range
+from nanmap.diagnosis.margins import edge, fine_rates, rate_range, within
 from nanmap.diagnosis.remedies import RATE, Patient, remedies
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.diagnosis.search import STARTS, Choice, Clock, Search, grid_of_rates
 from nanmap.diagnosis.verdict import Signs, causes_of
 from nanmap.engine import Engine, LocalEngine
 from nanmap.outcomes import Cause, Outcome
+from nanmap.runs.observer import Observer
 
 BUDGET = 60.0  # seconds
 FRESH = 256  # starts that are printed: 250 of them reach 95 % by the lower bound
 APART = 100_000  # between the seeds that choose and those that are printed
+STEPS = 6  # as it is, remedies, fresh starts, critical rate, what else, losses on their way
 RESERVE = 0.3  # of the budget, for the proof on fresh starts
 
 
@@ -44,7 +48,7 @@ def diagnose(
     engine: Engine | None = None,
     budget: float = BUDGET,
     criterion: Criterion | None = None,
-    told: Callable[[str, int], None] = lambda stage, trainings: None,
+    observer: Observer | None = None,
     notes: Sequence[str] = (),
 ) -> Answer:
     """Why a training fails, and the smallest change that mends it.
@@ -55,19 +59,19 @@ def diagnose(
         engine: trains; the devices of this process if None.
         budget: seconds after which nothing new is tried.
         criterion: what counts as success; the outcome `converged` if None.
-        told: what is being done, and how many trainings more are done.
+        observer: told how many of the steps are done, and how many trainings were made.
         notes: what else the answer is to say.
 
     Raises:
         InputError: the settings, or their rows, cannot be trained on.
     """
     return _Diagnosis(
-        config,
+        as_trained_elsewhere(config),
         allow_python,
         engine or LocalEngine(),
         Clock(budget, RESERVE * budget),
         criterion or Criterion(),
-        told,
+        observer or Observer(),
         notes,
     ).answer()
 
@@ -82,13 +86,16 @@ class _Diagnosis:
         engine: Engine,
         clock: Clock,
         criterion: Criterion,
-        told: Callable[[str, int], None],
+        observer: Observer,
         notes: Sequence[str],
     ) -> None:
-        self.config, self.clock, self.criterion, self.told, self.notes = config, clock, criterion, told, list(notes)
-        self.stage = "as it is"
-        self.bench = Bench(config, allow_python, engine, lambda count: told(self.stage, count))
+        self.config, self.clock, self.criterion, self.notes = config, clock, criterion, list(notes)
+        self.observer, self.left = observer, STEPS
+        self.bench = Bench(config, allow_python, engine, observer.trained)
         first = config.training.seed
+        check_rows(config, self.bench.variant.rows)
+        self.notes += row_notes(self.bench.variant.rows)
+        check_time(self.bench, engine, clock.budget)
         self.now, self.fresh = range(first, first + STARTS), range(first + APART, first + APART + FRESH)
 
     @cached_property
@@ -118,12 +125,29 @@ class _Diagnosis:
     @cached_property
     def edge(self) -> Edge | None:
         """Of the settings as they are."""
-        self.stage = "critical rate"
-        return edge(self.bench, {}, self.now, self.rates)
+        found = edge(self.bench, {}, self.now, self.rates)
+        self._done()
+        return found
 
     def answer(self) -> Answer:
         """All of it."""
+        self.observer.started(STEPS, 0)
+        made = self._made()
+        self._done(self.left)
+        return made
+
+    def _done(self, steps: int = 1) -> None:
+        self.observer.advanced(steps)
+        self.left -= steps
+
+    def _made(self) -> Answer:
         happening = _happening(self.patient, self.criterion)
+        self._done()
+        if all_equal(self.patient.rows):
+            nothing = says_nothing(self.patient)
+            return self._answered(
+                happening, (RootCause.LABELS_SAY_NOTHING,), (nothing,) if nothing else (), None, None, None
+            )
         if happening.successes.interval[0] >= self.criterion.share:
             return self._healthy(happening)
         search = self._searched()
@@ -136,21 +160,21 @@ class _Diagnosis:
         if nothing is not None and not working:
             return self._answered(happening, (RootCause.LABELS_SAY_NOTHING,), (nothing,), search, None, None)
         chosen, fix = self._proven(working, search)
+        self._done()
         signs = Signs(self.patient, self.patient.ends, self.patient.case(), self.edge, _rate_of(chosen))
         causes = causes_of(chosen.parts, signs) if chosen else (RootCause.UNKNOWN,)
-        self.stage = "what else"
         search.explore_alone()
+        self._done()
         return self._answered(happening, causes, evidence(causes, signs, search, chosen), search, chosen, fix, signs)
 
     def _searched(self) -> Search:
-        self.stage = "remedies"
         search = Search(self.bench, self.criterion, remedies(self.patient), self.rates, self.own, self.now, self.clock)
         search.explore()
+        self._done()
         return search
 
     def _proven(self, working: Sequence[Choice], search: Search) -> tuple[Choice | None, Fix | None]:
         """The first of the sets that fresh starts confirm; else the first, with what it reaches."""
-        self.stage = "fresh starts"
         first: tuple[Choice, Fix] | None = None
         for number, choice in enumerate(working[:3] or self._best(search)):
             seeds = range(self.fresh.start + number * FRESH, self.fresh.stop + number * FRESH)
@@ -169,20 +193,22 @@ class _Diagnosis:
         ]
 
     def _fix(self, choice: Choice, search: Search, seeds: range) -> Fix:
-        trial = choice.record.trial(self.bench, self.criterion, choice.index)
+        """The set at a rate with a margin, from fresh starts; the range of its rates from those that chose it."""
+        record, rate = choice.record, float(choice.record.rates[choice.index])
+        fine = fine_rates(record, choice.index, self.criterion) if rate > 0 else None
+        works = (
+            rate_range(self.bench, record.changes, fine, rate, self.criterion, self.now) if fine is not None else None
+        )
+        trial = record.trial(self.bench, self.criterion, choice.index)
+        if works is not None and fine is not None and not choice.keeps_rate:
+            trial = replace(trial, changes=self.bench.settings(record.changes, within(works, self.own, fine)))
         (ends,) = self.bench.train([Ask(trial.changes, seeds)])
-        share = ends.share(self.criterion)
-        skill = ends.quantiles(ends["skill"])
-        positive = choice.record.rates[choice.index] > 0
-        fine = fine_rates(choice.record, choice.index, self.criterion) if positive else None
-        chosen = float(choice.record.rates[choice.index])
+        share, skill = ends.share(self.criterion), ends.quantiles(ends["skill"])
         return Fix(
             replace(trial, successes=share, skill=skill.median if skill else None, outcome=ends.commonest()),
             share.interval[0] >= self.criterion.share,
             self.bench.changed(trial.changes),
-            rate_range(self.bench, choice.record.changes, fine, chosen, self.criterion, seeds)
-            if fine is not None
-            else None,
+            works,
             skill,
             edge(self.bench, trial.changes, seeds, self.rates),
             tuple(self._parts(choice, search)),
@@ -222,7 +248,6 @@ class _Diagnosis:
         fix: Fix | None,
         signs: Signs | None = None,
     ) -> Answer:
-        self.stage = "losses on their way"
         before = curves(self.bench, {}, self.now)
         after = curves(self.bench, fix.trial.changes, self.fresh) if fix else None
         healthy = causes == (RootCause.NOTHING_WRONG,)

@@ -5,13 +5,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from nanmap.advice import evidence as of_one_training
+from nanmap.config.formats import FORMATS
 from nanmap.data.words import listed
 from nanmap.diagnosis.answer import Criterion, Edge, Evidence, Share
 from nanmap.diagnosis.records import Record
 from nanmap.diagnosis.remedies import RATE, Patient, far_from_standard
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.diagnosis.search import Choice, Search
-from nanmap.diagnosis.verdict import Signs
+from nanmap.diagnosis.verdict import FAR_OFF, Signs
 from nanmap.outcomes import Outcome
 from nanmap.plan.reach import beyond_reach
 
@@ -23,7 +24,7 @@ def evidence(causes: Sequence[RootCause], signs: Signs, search: Search, chosen: 
     found = [sentence for cause in causes for sentence in _of_cause(cause, signs)]
     if chosen is not None:
         found += _proofs(chosen, search)
-    return tuple(found)
+    return tuple({each.sentence: each for each in found}.values())
 
 
 def _of_cause(cause: RootCause, signs: Signs) -> Iterator[Evidence]:
@@ -59,6 +60,11 @@ def _of_cause(cause: RootCause, signs: Signs) -> Iterator[Evidence]:
             f"at the start the first layer's gradient is {ratio:.3g} times that of the last of {layers} layers (median of the starts)",
             {"gradient_ratio": ratio},
         )
+        if cause is RootCause.EXPLODING_GRADIENT and signs.start_loss > FAR_OFF:
+            yield Evidence(
+                f"the loss at the start is {signs.start_loss:.3g} times that of the best constant answer: outputs grow {signs.growth:.3g}-fold in each of {layers} layers",
+                {"start_loss": signs.start_loss, "growth": signs.growth, "layers": layers},
+            )
     if cause is RootCause.START_TOO_LARGE:
         yield Evidence(
             f"the loss at the start is {signs.start_loss:.3g} times that of the best constant answer",
@@ -127,8 +133,9 @@ def _told(share: Share) -> str:
 def _not_finite(patient: Patient) -> Iterator[Evidence]:
     rows = patient.rows
     for name, columns, names in (("inputs", rows.inputs, rows.features), ("targets", rows.targets, ("target",) * 99)):
-        for what, test in (("missing", np.isnan), ("infinite", np.isinf)):
-            bad = test(columns)
+        largest = FORMATS[patient.config.training.dtype].largest
+        too_large = f"infinite, or beyond {largest:.3g}, the largest number of {patient.config.training.dtype}"
+        for what, bad in (("missing", np.isnan(columns)), (too_large, np.abs(columns) > largest)):
             if not bad.any():
                 continue
             worst = [f"{names[place]} ({bad[:, place].sum()})" for place in np.flatnonzero(bad.any(axis=0))]

@@ -1,5 +1,7 @@
 """How far settings are from where they break: the critical rate, measured and predicted, and the rates that work."""
 
+from typing import Any
+
 import numpy as np
 
 from nanmap.advice import edge_of
@@ -14,9 +16,10 @@ from nanmap.edges.rows import EdgeRows
 from nanmap.plan import Plan, make_sweep
 
 EDGE_STARTS = 8  # of which the median is told
-TOLERANCE = 0.01  # of the measured edge, relative
+TOLERANCE = 0.002  # of the measured edge, relative
 RANGE_STARTS = 80  # per rate: all of 73 have a lower bound of 95 %
 FINE = (1.0, 2.0, 5.0)
+MARGIN = 2.0  # between a rate that is advised and the ends of the range that works
 
 
 def edge(bench: Bench, changes: Changes, seeds: range, rates: np.ndarray) -> Edge | None:
@@ -32,8 +35,7 @@ def edge(bench: Bench, changes: Changes, seeds: range, rates: np.ndarray) -> Edg
     finite = np.isfinite(variant.rows.inputs).all() and np.isfinite(variant.rows.targets).all()
     if not finite or variant.config.optimizer.layer_learning_rates is not None or variant.config.optimizer.group_rates:
         return None
-    lanes = _one(bench, changes)
-    told = edge_of(lanes)
+    told = edge_of(bench.one(changes))
     low, high = _measured(bench, {**VARIED, **changes} if bench.varied else changes, seeds[:EDGE_STARTS], rates)
     known = np.isfinite(low)
     measured = np.sqrt(low[known] * high[known])
@@ -47,21 +49,11 @@ def edge(bench: Bench, changes: Changes, seeds: range, rates: np.ndarray) -> Edg
     )
 
 
-def _one(bench: Bench, changes: Changes):  # noqa: ANN202
-    plan = bench.plan(changes, bench_seed(bench))
-    return plan.lanes(plan.grid.cells(np.arange(1)))[0]
-
-
-def bench_seed(bench: Bench) -> range:
-    """The settings' own start."""
-    return range(bench.config.training.seed, bench.config.training.seed + 1)
-
-
 def _measured(bench: Bench, changes: Changes, seeds: range, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Brackets of each start's edge, NaN without one."""
     positive = rates[rates > 0]
     ends = {"key": LEARNING_RATE, "log": [float(positive.min()), float(positive.max())], "num": 2}
-    axes = [
+    axes: list[dict[str, Any]] = [
         ends,
         {"key": "training.seed", "range": [seeds.start, seeds.stop if bench.draws(changes) else seeds.start + 1]},
     ]
@@ -76,8 +68,7 @@ def _measured(bench: Bench, changes: Changes, seeds: range, rates: np.ndarray) -
 def fine_rates(record: Record, index: int, criterion: Criterion) -> np.ndarray:
     """Rates over the range of those that have hope around a chosen one, and a step of the coarse grid beyond; three per decade."""
     low, high = record.run(criterion, index)
-    positive = record.rates[record.rates > 0]
-    ends = max(record.rates[low] / 10, positive[0]), min(record.rates[high] * 10, positive[-1])
+    ends = record.rates[low] / 10, record.rates[high] * 10
     powers = range(int(np.floor(np.log10(ends[0]))), int(np.ceil(np.log10(ends[1]))) + 1)
     fine = [float(f"{digit * 10.0**power:.0e}") for power in powers for digit in FINE]
     inside = {rate for rate in fine if ends[0] * 0.99 <= rate <= ends[1] * 1.01}
@@ -102,3 +93,16 @@ def _around(ends: Ends, rates: np.ndarray, chosen: float, criterion: Criterion) 
     while high + 1 < len(works) and works[high + 1]:
         high += 1
     return RateRange(float(rates[low]), float(rates[high]), low == 0, high == len(rates) - 1)
+
+
+def within(found: RateRange, own: float, rates: np.ndarray) -> float:
+    """Of the rates of a range the one nearest to the own that leaves a factor of two on both sides; the middle where none does.
+
+    >>> within(RateRange(5e-5, 5e-3), 0.01, np.array([5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3]))
+    0.002
+    """
+    inside = rates[(rates >= found.low * MARGIN) & (rates <= found.high / MARGIN)]
+    if not len(inside):
+        inside, own = rates[(rates >= found.low) & (rates <= found.high)], float(np.sqrt(found.low * found.high))
+    middle = abs(own) or float(np.sqrt(found.low * found.high))
+    return float(inside[np.argmin(np.abs(np.log(inside / middle)))])

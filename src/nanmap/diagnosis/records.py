@@ -42,6 +42,12 @@ class Record:
         return {key: value for each in self.remedies for key, value in each.changes.items()}
 
     @property
+    def trained(self) -> Changes:
+        """The changes, and what stands beside them that changes nothing."""
+        beside = {key: value for each in self.remedies for key, value in each.beside.items()}
+        return {**beside, **self.changes}
+
+    @property
     def drawn(self) -> bool:
         """Whether its starts differ."""
         return any(ends.drawn for _, ends in self.parts)
@@ -153,14 +159,15 @@ class Record:
 def subsets(remedies: Sequence[Remedy], most: int) -> list[tuple[Remedy, ...]]:
     """All sets of up to so many, the smallest first; none that sets a key twice."""
     found = [some for size in range(most + 1) for some in combinations(remedies, size)]
-    return [some for some in found if _apart(some)]
+    return [some for some in found if apart(some)]
 
 
-def _apart(some: Iterable[Remedy]) -> bool:
+def apart(some: Iterable[Remedy]) -> bool:
+    """Whether none of them sets what another one sets."""
     keys = [key for each in some for key in each.changes]
     return len(keys) == len(set(keys))
 
 
 def asks(records: Sequence[Record], chosen: Sequence[np.ndarray], seeds: range) -> list[Ask]:
     """Trainings of some rates of each record."""
-    return [Ask(each.changes, seeds, tuple(each.rates[index])) for each, index in zip(records, chosen, strict=True)]
+    return [Ask(each.trained, seeds, tuple(each.rates[index])) for each, index in zip(records, chosen, strict=True)]

@@ -1,8 +1,9 @@
 """What may mend a training: changes of its settings, each under the name that people call it by. Which are worth a try its rows and its ends say."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from nanmap.advice import Case
 from nanmap.config import Config
 from nanmap.config.choices import FLAT_BELOW_ZERO, LEARNING_RATE
 from nanmap.config.code import is_own
+from nanmap.config.formats import FORMATS
 from nanmap.config.losses import loss_entry
 from nanmap.config.optimizers import optimizer_entry
 from nanmap.config.settings import OptimizerSettings
@@ -28,6 +30,7 @@ MANY_CLASSES = 0.2  # classes per row from which on classes may be numbers
 LONGER = 8  # times the budget
 LARGE_BATCH = 4096  # rows of the largest batch that is offered
 HIGH_MOMENTUM = 0.9
+CLIPS = {"clip by norm": "clip_norm", "clip by value": "clip_value", "clip at the output": "clip_output_gradient"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Remedy:
         specific: whether it mends a fault of its own, where a smaller rate would only hide that.
         rated: whether it comes with a learning rate of its own, in the same line of a program: another optimizer.
         costly: whether it is another program, which has to be compiled.
+        beside: settings that change nothing, with which it shares its program with others.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Remedy:
     specific: bool = False
     rated: bool = False
     costly: bool = False
+    beside: Changes = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,10 +92,8 @@ class Patient:
 
     def case(self) -> Case:
         """The training of one start, for the theory of its edge and the scale of its data."""
-        plan = self.bench.plan({}, range(self.config.training.seed, self.config.training.seed + 1))
-        (lanes,) = plan.lanes(plan.grid.cells(np.arange(1)))
         row = {name: values[0, 0] for name, values in self.ends.columns.items()}
-        return Case(lanes, row)
+        return Case(self.bench.one({}), row)
 
 
 def remedies(patient: Patient) -> list[Remedy]:
@@ -128,7 +131,7 @@ def _start(patient: Patient) -> Iterator[Remedy]:
         "he_normal" if model.activation in (*FLAT_BELOW_ZERO, "leaky_relu", "elu", "gelu", "silu") else "glorot_uniform"
     )
     usual = model.init in ("glorot_uniform", "glorot_normal", "he_normal", "he_uniform") and model.init_scale == 1
-    changes = {"model.init": fitting} if model.init != fitting else {}
+    changes: dict[str, Any] = {"model.init": fitting} if model.init != fitting else {}
     changes |= {"model.init_scale": 1.0} if model.init_scale != 1 else {}
     changes |= {"model.init_offset": 0.0} if model.init_offset else {}
     changes |= {"model.init_file": None} if model.init_file else {}
@@ -220,18 +223,16 @@ def _clips(patient: Patient) -> Iterator[Remedy]:
     set_already = optimizer.clip_norm or optimizer.clip_value or optimizer.clip_output_gradient
     if set_already or patient.share(*BROKEN, Outcome.DEAD) < 0.05:
         return
-    for name, key in (
-        ("clip by norm", "clip_norm"),
-        ("clip by value", "clip_value"),
-        ("clip at the output", "clip_output_gradient"),
-    ):
-        yield Remedy(name, {f"optimizer.{key}": 1.0}, costly=True)
+    never = FORMATS[patient.config.training.dtype].largest / 2
+    for name, key in CLIPS.items():
+        others = {f"optimizer.{other}": never for other in CLIPS.values() if other != key}
+        yield Remedy(name, {f"optimizer.{key}": 1.0}, costly=True, beside=others)
 
 
 def _rule(patient: Patient) -> Iterator[Remedy]:
     optimizer = patient.config.optimizer
     if optimizer.kind == "sgd":
-        plain = {"optimizer.momentum": None} if optimizer.momentum is not None else {}
+        plain: dict[str, Any] = {"optimizer.momentum": None} if optimizer.momentum is not None else {}
         plain |= {"optimizer.nesterov": False} if optimizer.nesterov else {}
         yield Remedy("Adam", {"optimizer.kind": "adam", **plain}, rated=True, costly=True)
 

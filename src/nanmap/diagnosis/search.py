@@ -8,15 +8,23 @@ import numpy as np
 
 from nanmap.diagnosis.answer import Criterion
 from nanmap.diagnosis.bench import Bench
-from nanmap.diagnosis.records import Record, asks, subsets
+from nanmap.diagnosis.records import Record, apart, asks, subsets
 from nanmap.diagnosis.remedies import RATE, Remedy
 
 SCREEN, LOOK = 4, 16  # starts of the first look at a set and a rate, and of the second where there is hope
 STARTS = 128  # of a decision: 64 of 64 do not reach 95 % by the lower bound
 MOST_CHANGES = 3
+ELSE = (
+    "Adam",
+    "clip by norm",
+    "clip by value",
+    "clip at the output",
+    "layer norm",
+)  # what is advised most, cause or not
 TOGETHER = 2  # programs that are compiled at once
 PER_DECADE = (1.0, 3.0)
 LOWEST, HIGHEST = 1e-7, 3.0  # rates that are tried at least
+FAR = 100.0  # a rate that is changed by more stands in for a fault of scale: what keeps the rate mends that itself
 SLACK = 0.5  # decades by which a range of rates must be wider to count as wider
 
 
@@ -135,18 +143,19 @@ class Search:
             self._pairs(costly)
 
     def explore_alone(self) -> None:
-        """What else there is, alone, for as long as there is room: to tell what would do as well and what would not."""
-        costly = [each for each in self.found if each.costly and frozenset({each.name}) not in self.records]
-        for start in range(0, len(costly), TOGETHER):
-            if self.clock.has_room():
-                self.screen([(each,) for each in costly[start : start + TOGETHER]])
+        """What is often advised, alone, as far as there is room: to tell what would do as well and what would not."""
+        new = [each for each in self.found if each.name in ELSE and frozenset({each.name}) not in self.records]
+        if new and self.clock.has_room():
+            self.screen([(each,) for each in new])
 
     def _with_each(self, costly: Sequence[Remedy], most: int, until: bool = False) -> None:
         for start in range(0, len(costly), TOGETHER):
             if (until and self.smallest()) or not self.clock.has_room():
                 return
             some = costly[start : start + TOGETHER]
-            self.screen([(each, *others) for each in some for others in subsets(self.free, most)])
+            self.screen(
+                [(each, *others) for each in some for others in subsets(self.free, most) if apart((each, *others))]
+            )
 
     def _pairs(self, costly: Sequence[Remedy]) -> None:
         """Two programs' remedies in one, the most promising first."""
@@ -154,7 +163,7 @@ class Search:
         for pair in [each for each in subsets(promising, 2) if len(each) == 2]:
             if self.smallest() or not self.clock.has_room():
                 return
-            self.screen([(*pair, *others) for others in subsets(self.free, 1)])
+            self.screen([(*pair, *others) for others in subsets(self.free, 1) if apart((*pair, *others))])
 
     def _promise(self, remedy: Remedy) -> tuple[float, float]:
         """The largest share, then the best skill, of any set with it."""
@@ -230,10 +239,15 @@ class Search:
             and bool(record.hopeful(self.criterion)[choice.index])
         )
 
+    def _is_far(self, choice: Choice) -> bool:
+        own, rate = self.rates[self.own], choice.record.rates[choice.index]
+        rated = any(each.rated for each in choice.record.remedies)
+        return not rated and own != 0 and not 1 / FAR <= abs(rate / own) <= FAR
+
     def ranked(self, choices: Sequence[Choice]) -> list[Choice]:
         """Of equally many changes first those that mend a fault of its own at the rate that there is, then the widest range of rates.
 
-        Half a decade more of rates is no difference; then the order of the remedies decides, the rate alone first.
+        A rate that is far from the one that there is comes last. Half a decade more of rates is no difference; then the order of the remedies decides, the rate alone first.
         """
         order = {each.name: number for number, each in enumerate(self.found, 1)}
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nanmap.advice import Case
+from nanmap.config.formats import FORMATS
 from nanmap.diagnosis.answer import Edge
 from nanmap.diagnosis.bench import Ends
 from nanmap.diagnosis.remedies import RATE, Patient
@@ -59,6 +60,11 @@ class Signs:
         return float(np.median(np.where(np.isfinite(ratio), ratio, np.inf)))
 
     @property
+    def growth(self) -> float:
+        """By what factor the outputs grow from layer to layer, from their size at the start over the targets'."""
+        return float(self.start_loss ** (0.5 / self.patient.bench.variant.program.model.layers))
+
+    @property
     def minibatches(self) -> bool:
         """Whether an update sees only some rows."""
         return not self.patient.bench.variant.program.full_batch
@@ -83,8 +89,9 @@ def causes_of(names: Sequence[str], signs: Signs) -> tuple[RootCause, ...]:
 def _in_rows(patient: Patient) -> set[RootCause]:
     """What the rows hold that no training bears."""
     arrays = patient.rows.inputs, patient.rows.targets
+    largest = FORMATS[patient.config.training.dtype].largest
     found = {RootCause.NAN_IN_DATA} if any(np.isnan(each).any() for each in arrays) else set()
-    return found | ({RootCause.INFINITY_IN_DATA} if any(np.isinf(each).any() for each in arrays) else set())
+    return found | ({RootCause.INFINITY_IN_DATA} if any((np.abs(each) > largest).any() for each in arrays) else set())
 
 
 def _rate(signs: Signs) -> RootCause:
@@ -123,6 +130,8 @@ def _start(signs: Signs) -> RootCause:
     stuck = RootCause.DEAD_AT_INIT if signs.share_of_causes(Cause.CONSTANT_ANSWER, Cause.NO_MOVEMENT) > SOME else None
     if depth := _depth(signs):
         return depth
+    if signs.start_loss > FAR_OFF and signs.patient.bench.variant.program.model.layers > DEEP:
+        return RootCause.EXPLODING_GRADIENT
     return (
         RootCause.START_TOO_LARGE if signs.start_loss > FAR_OFF else stuck or _stuck(signs) or RootCause.START_TOO_LARGE
     )

@@ -1,0 +1,78 @@
+"""What can be diagnosed at all: rows that say something, and not so many that a look at some of them would not do."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from nanmap.config import Config
+from nanmap.data import Rows
+from nanmap.diagnosis.bench import Bench
+from nanmap.diagnosis.search import STARTS
+from nanmap.engine import LocalEngine
+from nanmap.engine.base import Engine
+from nanmap.engine.estimate import update_seconds
+from nanmap.errors import InputError
+
+
+def as_trained_elsewhere(config: Config) -> Config:
+    """The settings as other programs train them, which stop at no missing value: NumPy and Keras compute with NaN."""
+    if config.data.missing != "error":
+        return config
+    return config.model_copy(update={"data": config.data.model_copy(update={"missing": "keep"})})
+
+
+def check_rows(config: Config, rows: Rows) -> None:
+    """Refuses rows of which no training could be judged.
+
+    Raises:
+        InputError: there is one row, or no input tells rows apart.
+    """
+    file, known = config.data.path, rows.inputs[np.isfinite(rows.inputs).all(axis=1)]
+    if rows.n == 1:
+        raise InputError(
+            "is a single row: any answer to it can be had", file=file, key="data", mend="give at least two rows"
+        )
+    if len(known) > 1 and (known == known[:1]).all():
+        problem = f"all {rows.inputs.shape[1]} input columns are constant: they tell no rows apart"
+        raise InputError(problem, file=file, key="data.columns", mend="give inputs that differ from row to row")
+
+
+def row_notes(rows: Rows) -> Iterator[str]:
+    """What a reader should know of the rows beside their training."""
+    columns = rows.inputs.shape[1]
+    if columns >= rows.n:
+        yield f"{columns:,} columns and {rows.n:,} rows: a line passes through all of them, whatever they say; success here says nothing of other rows"
+
+
+def check_time(bench: Bench, engine: Engine, budget: float) -> None:
+    """Refuses trainings that the budget does not hold once from all starts.
+
+    Raises:
+        InputError: with the estimate.
+    """
+    if not isinstance(engine, LocalEngine):
+        return
+    variant, width = bench.variant, engine.width(bench.variant.program)
+    own = variant.program.model.most_together is not None  # nobody knows what is in it
+    update = _measured(bench, engine) if own else update_seconds(variant.program, width, engine.backend)
+    seconds = update * variant.steps * -(-STARTS // width) / len(engine.devices)
+    if seconds > budget:
+        told = f"{seconds / 60:,.0f} min" if seconds > 90 else f"{seconds:,.0f} s"
+        raise InputError(
+            f"{STARTS} starts of {variant.steps:,} updates would take about {told}, and the whole diagnosis some ten times as long",
+            key="--budget",
+            value=f"{budget:g} s",
+            mend=f"--budget {10 * seconds:.0f}, or fewer epochs: what goes wrong mostly goes wrong early",
+        )
+
+
+def _measured(bench: Bench, engine: LocalEngine) -> float:
+    """Seconds that one update took, the second time: the first one compiles."""
+    lanes = bench.one({})
+    lanes = replace(lanes, variants=tuple(replace(each, steps=1) for each in lanes.variants))
+    for _ in range(2):
+        began = time.perf_counter()
+        list(engine.follow(lanes))
+    return time.perf_counter() - began
