@@ -33,6 +33,7 @@ from nanmap.errors import InputError, NanmapError
 from nanmap.outcomes import Cause, Outcome
 from nanmap.result import Result
 from nanmap.results.folder import RunFolder
+from nanmap.runs.again import Held
 from nanmap.runs.progress import _left
 from nanmap.runs.single import EpochLoss
 
@@ -290,7 +291,7 @@ def test_a_training_again_says_whether_its_row_came_out_and_what_to_try(
 ) -> None:
     monkeypatch.setattr(api, "run", lambda plan, **options: report())
     differing: dict[str, tuple[Any, Any]] = {}
-    monkeypatch.setattr(_Source, "compared", lambda source, row: differing)
+    monkeypatch.setattr(_Source, "held_against", lambda source, row, engine: Held(differing, None))
     asked = ("run", "line.toml", "--predict", "7")
     *_, row, advice, proof, predicted = command(*asked, cwd=folder).stdout.splitlines()
     assert row == "the stored row came out again, bit for bit"
@@ -302,7 +303,7 @@ def test_a_training_again_says_whether_its_row_came_out_and_what_to_try(
     told = "the stored row is another one: " + "; ".join(f"c{number} was 1, is 2" for number in range(4))
     assert command(*asked, cwd=folder).stdout.splitlines()[-4] == told
     differing["c4"] = (1.0, 2.0)
-    assert command(*asked, cwd=folder).stdout.splitlines()[-4] == f"{told} …"
+    assert command(*asked, cwd=folder).stdout.splitlines()[-4] == f"{told} and 1 more"
     assert json.loads(command(*asked, "--json", cwd=folder).stdout)["same_row"] is False
     changed = ("--set", "data.n = 9", "--set", "training.epochs=4")
     told = command(*asked, *changed, cwd=folder).stdout

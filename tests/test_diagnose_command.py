@@ -60,7 +60,7 @@ def test_a_file_is_asked_about_with_settings_as_options(folder: Path, command: A
     settings = {name: value for name, value in asked.items() if name not in ("observer", "allow_python", "progress")}
     assert settings == {
         "data": "csv", "path": str(folder / "house.csv"), "target": "price", "hidden": [5, 3], "learning_rate": -0.5,
-        "batch_size": 32, "nesterov": True, "n": 7, "success": 0.9, "budget": None, "data.missing": "mean",
+        "batch_size": 32, "nesterov": True, "n": 7, "success": 0.9, "data.missing": "mean",
     }  # fmt: skip
     assert "try:" not in done.stdout  # there is no config to name: the whole of it is shown
     shown = done.stdout.partition("the config with it\n\n")[2].partition("\nin Keras")[0]

@@ -26,11 +26,12 @@ LEFT_OF: dict[str, tuple[str, ...]] = {
     "theory": ("plan",),
     "engine": ("plan", "stopping"),
     "advice": ("theory",),
-    "runs": ("engine", "advice"),
+    "runs": ("engine", "advice", "analysis"),
     "edges": ("runs",),
     "analysis": ("grid", "results"),
     "plot": ("analysis",),
-    "result": ("plot",),
+    "report": ("plot",),
+    "result": ("report",),
     "listings": ("data",),
     "diagnosis": ("edges", "plot", "listings"),
     "api": ("diagnosis", "result"),
@@ -55,6 +56,7 @@ WITHOUT_JAX = (
     "plan",
     "analysis",
     "plot",
+    "report",
     "result",
 )
 

@@ -150,16 +150,15 @@ def _answer(
     from contextlib import nullcontext
 
     from nanmap import api
-    from nanmap.diagnosis.stages import Stages
+    from nanmap.cli.progress import Progress
     from nanmap.grid.keywords import keyword_names
 
-    shown = nullcontext() if quiet else Stages()
+    shown = nullcontext() if quiet else Progress("diagnosis", "steps")
+    asked: dict[str, Any] = source if budget is None else source | {"budget": budget}
     typed_names = keyword_names() if "path" in source else {name: keyword_names()[name] for name in given}
     try:
         with typed("--set", overrides), shown as progress:
-            return api.diagnose(
-                **source, success=success, budget=budget, observer=progress, allow_python=allow_python, progress=False
-            )
+            return api.diagnose(**asked, success=success, observer=progress, allow_python=allow_python, progress=False)
     except InputError as error:
         raise as_options(error, typed_names | {"success": "success", "budget": "budget"}) from None
 
