@@ -1,8 +1,10 @@
 # Everything sets itself up: Python ≥ 3.11, pip and make are all that must be there.
 #   make sweep                    runs every sweep and draws its maps into results/<sweep>/maps/
 #   make sweep SWEEP=keras_line   only this one       DEVICE=cpu|gpu    OUT=folder for the run folders
+#   make report                   the page to explore of every run in results/, into its maps/     SWEEP=keras_line for one
 #   make test                     the tests           make check        lint, types, layers, docs
 #   make coverage                 the tests, and what of each file they run       make test-long    the few that take long
+#   make test-page                the pages in a browser: pictures, sizes, accessibility (needs Chromium, and npm once)
 #   make threads                  the pages on the four threads, measured anew
 #   make bench                    the benchmark (about 20 minutes; writes benchmarks/results/<machine>.json)
 #   make bench BENCH='--only fractal_tanh --out fractal.json'
@@ -23,7 +25,7 @@ BIN     := .venv/bin
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: sweep map test coverage test-long check format docs figures threads bench bench-compare gpu performance clean
+.PHONY: sweep map report test test-page coverage test-long check format docs figures threads bench bench-compare gpu performance clean
 .DEFAULT_GOAL := sweep
 
 .venv/created:
@@ -51,6 +53,9 @@ sweep: .venv/installed
 
 map: .venv/installed
 	@set -e; for name in $(basename $(notdir $(SWEEP))); do $(BIN)/nanmap map $(OUT)/$$name; done
+
+report: .venv/installed
+	@set -e; for name in $(basename $(notdir $(SWEEP))); do $(BIN)/nanmap report $(OUT)/$$name; done
 
 test: .venv/developing
 	@$(BIN)/pytest -m 'not long' $(WORKERS)

@@ -16,6 +16,8 @@ if LEVEL not in os.environ.get("XLA_FLAGS", ""):
 
 from nanmap.engine.compilation_cache import cache_folder, keep_compiled  # noqa: E402
 
+pytest_plugins = ["tests.fault_counts"]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keeps executables between tests, workers, processes and runs: four fifths of the time is compiling.

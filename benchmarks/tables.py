@@ -11,7 +11,7 @@ from benchmarks.figures import Result, Spread, full_name, gflops, measured, numb
 
 MIB = 2**20
 CONTESTS = ("fractal_tanh", "relu_double", "square_sgd", "square_sgd_long")  # workloads that compare with peers
-LATER = ("square_sgd_long",)  # workloads that results of before do not have; their pages say so
+LATER: tuple[str, ...] = ()  # workloads that results of before do not have; their pages say so
 ABSENT = ["–", "–"]  # of who does not take part in a precision
 WITH_STOP = "nanmap"  # label of a sweep as it is; where another contender is the reference, that one never stops
 

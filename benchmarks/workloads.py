@@ -169,15 +169,16 @@ def _line_contenders(bench: Bench, dtype: str) -> list[Contender]:
 
 
 def square_sgd_long(bench: Bench) -> Workload:
-    """The same line for 100,000 updates: what a cell costs beside its updates no longer counts."""
+    """The same line for 100,000 updates (its peers 20,000): what a cell costs beside its updates no longer counts."""
     groups = []
     for dtype in DTYPES[::-1][: bench.size(2, 1)]:
-        cells = bench.size(1 << 15, 64)
-        task = _line(dtype, bench.size(256, 8), bench.size(1000, 2), cells)
+        side = bench.size(512, 8)
+        task, peers_task = (_line(dtype, side, bench.size(epochs, 2), side**2 // 2) for epochs in (1000, 200))
         short: Spec = {"settings": {"training.epochs": bench.size(50, 1)}}
         nanmap = Contender("nanmap", "nanmap", OURS, task, {"stop_early": True}, keeps=RECORDS)
-        # Verified at full length, so over fewer cells.
-        contenders = [nanmap, *_fast_lines(bench, task, cells, trial=short, verify={"take": bench.size(2048, 16)})]
+        # As many cells as NumPy's best chunk takes on every core; verified at full length, so over fewer.
+        peers = _fast_lines(bench, peers_task, side**2 // 2, trial=short, verify={"take": bench.size(2048, 16)})
+        contenders = [nanmap, *peers]
         groups.append(_group(bench, dtype, contenders, repeats=min(3, bench.repeats)))
     return {"unit": "updates", "groups": groups, "facts": _facts(bench, groups)}
 
@@ -191,7 +192,7 @@ def _line(dtype: str, side: int, epochs: int, take: int | None) -> Spec:
 def _fast_lines(bench: Bench, task: Spec, cells: int, **how: Any) -> list[Contender]:
     """NumPy and C on all cores, with and without records; chunks are such that every core gets some."""
     most = -(-cells // _cores())
-    chunks = sorted({min(most, number) for number in (1024, 4096, 8192, 16384, 32768)})
+    chunks = sorted({min(most, number) for number in (1024, 4096, 8192, 16384, 32768, 65536)})
     blocks = bench.size((32, 64, 128, 256, 512), (32, 64))
     ways: tuple[tuple[str, str, str, Sequence[int], tuple[str, ...]], ...] = (
         ("NumPy over many rates", "numpy", "plain:vectorised", chunks, ()),

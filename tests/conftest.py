@@ -140,3 +140,21 @@ def npz(tmp_path: Path) -> Callable[..., str]:
         return str(path)
 
     return write
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A browser for all pages of a module."""
+    from pages import a_browser
+
+    with a_browser() as found:
+        yield found
+
+
+@pytest.fixture
+def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """`opened(run, hash="#x=…", **context)`: the page of a run in the browser."""
+    from pages import opening
+
+    with opening(browser, tmp_path) as open_:
+        yield open_

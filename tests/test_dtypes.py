@@ -129,6 +129,28 @@ def test_a_long_gradient_is_shortened_in_float32_and_rounded_once(dtype: str) ->
     np.testing.assert_array_equal(-np.asarray(moves["kernel"]), (wide / norm * bound).astype(kind), strict=True)
 
 
+@pytest.mark.parametrize("size", [1e25, 3e37, 1e-25])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_gradient_whose_square_leaves_float32_is_shortened_too(size: float, dtype: str) -> None:
+    kind, bound = DTYPES.get(dtype, np.float32), np.float32(1e-27)
+    tree = {"data": {"kind": "line", "n": 9}, "optimizer": {"clip_norm": 3.0}, "training": {"steps": 1, "dtype": dtype}}
+    rule = make_optimizer(make_variant(build_config(tree)).program, {"clip_norm": jnp.asarray(bound)}, jnp.ones(1))
+    layers = [{"kernel": jnp.asarray((np.linspace(1, 9, 8) * size).astype(kind)), "bias": jnp.asarray([0.0], kind)}]
+    (moves,), _ = rule.update(layers, rule.init(layers), layers)
+    exact = np.asarray(layers[0]["kernel"]).astype(np.longdouble)
+    wanted = exact / np.sqrt((exact * exact).sum()) * 1e-27
+    np.testing.assert_allclose(
+        -np.asarray(moves["kernel"]).astype(float), wanted.astype(float), rtol=2e-2 if dtype == "bfloat16" else 1e-6
+    )
+    assert np.isnan(
+        np.asarray(
+            rule.update(
+                [{"kernel": layers[0]["kernel"], "bias": jnp.asarray([np.inf], kind)}], rule.init(layers), layers
+            )[0][0]["bias"]
+        )
+    )
+
+
 def line(dtype: str, rate: float = 0.01, kernel: float = 1.0, **tables: Any) -> dict:
     """One unit without a bias on y = 0: the gradient of ½ output² is known by heart."""
     return {

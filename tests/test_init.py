@@ -13,7 +13,7 @@ from nanmap.config.choices import BiasInitKind, InitKind, names
 from nanmap.config.initialisers import INITIALISERS, Family
 from nanmap.config.settings import ModelSettings
 from nanmap.errors import InputError
-from nanmap.models.draw import FAMILIES, draw
+from nanmap.models.draw import FAMILIES, TRUNCATION, draw
 from nanmap.models.mlp import MLP
 from nanmap.plan import make_variant
 from nanmap.training.start import start
@@ -76,6 +76,24 @@ DRAWN = {
     "lecun_uniform": "bd9a2f2e",
     "torch_linear": "08935b69",
 }
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (30, 41)])
+def test_numbers_beyond_the_cut_are_replaced_by_those_that_follow_in_their_seeds_own_order(
+    shape: tuple[int, int],
+) -> None:
+    seeds = np.arange(3000 if shape[0] < 30 else 40)
+
+    def by_hand(seed: int) -> np.ndarray:
+        rng = np.random.Generator(np.random.Philox(key=[seed, 5]))
+        values = rng.standard_normal(shape, np.float32)
+        while (outside := np.abs(values) > 2).any():
+            values[outside] = rng.standard_normal(outside.sum(), np.float32)
+        return values
+
+    drawn = draw("lecun_normal", shape, seeds, 5)
+    factor = np.float32(np.sqrt(1 / shape[0]) / TRUNCATION)
+    np.testing.assert_array_equal(drawn, factor * np.stack([by_hand(seed) for seed in seeds]))
 
 
 @pytest.mark.parametrize("init", DRAWN)

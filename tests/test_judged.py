@@ -54,6 +54,13 @@ def test_cells_keep_the_threshold_that_an_axis_gave_them(engine, tmp_path: Path)
     assert told.value.key == "outcome.ratio"
 
 
+def test_choices_that_leave_a_threshold_out_have_the_config_s(engine, tmp_path: Path) -> None:
+    choices = {"lax": {"outcome.ratio": 0.9}, "as it is": {}, "small": {"training.batch_size": 2}}
+    result = nanmap.sweep(LINE, [{"name": "how", "choices": choices}, RATES], out=tmp_path, engine=engine)
+    assert words(result.judged(falling=0.99)) == words(result)
+    assert len(set(result.to_pandas().groupby("how").outcome.apply(tuple))) > 1, "else nothing was tested"
+
+
 @pytest.mark.parametrize(
     ("thresholds", "problem"),
     [

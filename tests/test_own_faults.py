@@ -130,6 +130,8 @@ def test_places_and_arguments_that_are_not_there(config: Callable[..., dict[str,
     assert "did you mean `units`?" in said
     asks = PAIR.replace("units=3", "units")
     assert "model.arguments.units: is missing: `build` asks for it" in told(config(asks))
+    for unkept in (float("inf"), {"deep": [float("nan")]}):  # no run folder holds them
+        assert "model.arguments: expects a finite number" in told(config(PAIR, model={"arguments": {"units": unkept}}))
 
 
 def test_a_framework_that_is_not_installed_is_told_with_its_extra(

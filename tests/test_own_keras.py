@@ -253,11 +253,17 @@ def mean_squared_error(y: Any, output: Any) -> Any:
     return (y - output) ** 4
 
 
+def without_bias(optimizer: Any) -> Any:
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    return optimizer
+
+
 REFUSED: dict[str, tuple[Callable[[Any], dict[str, Any]], str]] = {
     "rule": (lambda k: {"optimizer": k.optimizers.Nadam()}, "Nadam"),
     "form of a rule": (lambda k: {"optimizer": k.optimizers.Adam(amsgrad=True)}, "amsgrad"),
     "clip": (lambda k: {"optimizer": k.optimizers.SGD(clipnorm=1.0)}, "clipnorm"),
     "decay": (lambda k: {"optimizer": k.optimizers.SGD(weight_decay=0.1)}, "weight_decay"),
+    "decay of some": (lambda k: {"optimizer": without_bias(k.optimizers.AdamW())}, "leaves variables out"),
     "average": (lambda k: {"optimizer": k.optimizers.SGD(use_ema=True)}, "use_ema"),
     "schedule": (
         lambda k: {"optimizer": k.optimizers.SGD(k.optimizers.schedules.CosineDecay(0.1, 5))},

@@ -315,6 +315,19 @@ def test_tokens_and_labels_of_any_rank(folder: Path, engine: LocalEngine) -> Non
     assert report.row["r2"] is None
 
 
+@pytest.mark.parametrize("dtype", [int, float])
+def test_shares_at_several_places_are_what_labels_are(folder: Path, dtype: type) -> None:
+    x = arrays_of(folder, "tokens")[0]
+    build = loaded(OTHERS)["transformer"]
+    given = {"x": x, "loss": "softmax_cross_entropy", "epochs": 1, "order": "sequential"}
+    labels = nanmap.run(model=build, y=x[:, ::-1], **given)
+    shares = nanmap.run(model=build, y=np.eye(5, dtype=dtype)[x[:, ::-1]], **given)
+    for name in ("loss_initial", "loss_final", "loss_constant", "loss_floor", "accuracy", "skill"):
+        assert shares.row[name] == pytest.approx(labels.row[name], rel=1e-5), name
+    with pytest.raises(InputError, match="needs targets from 0 to 1, the share of each class"):
+        nanmap.run(model=build, y=np.ones((len(x), x.shape[1], 5), dtype), **given)
+
+
 @pytest.mark.parametrize("labels", [False, True])
 def test_images_with_shares_or_labels(folder: Path, engine: LocalEngine, labels: bool) -> None:
     x, y = arrays_of(folder, "images")

@@ -277,6 +277,7 @@ REFUSED: dict[str, tuple[Callable[[Any], tuple[Any, Any]], str]] = {
     "a loss of the same name": (lambda p: (None, cross_entropy), "cross_entropy"),
     "weights": (lambda p: (None, nn.CrossEntropyLoss(torch.ones(CLASSES))), "weight"),
     "smoothing": (lambda p: (None, nn.CrossEntropyLoss(label_smoothing=0.1)), "label_smoothing"),
+    "a class left out": (lambda p: (None, nn.CrossEntropyLoss(ignore_index=0)), "ignore_index"),
     "sum": (lambda p: (None, nn.MSELoss(reduction="sum")), "reduction"),
 }
 

@@ -297,7 +297,7 @@ class TestFiles:
     )
     def test_a_picture_holds_no_date_whatever_its_suffix_is_spelled_like(self, tmp_path: Path, name: str, date: bytes):
         path = tmp_path / "some" / "new" / "folder" / name
-        write(Figure(figsize=(1, 1)), checked(path))
+        write(Figure(figsize=(1, 1)), checked(path), tmp_path / "run")
         assert path.stat().st_size > 100
         assert date not in path.read_bytes()
 

@@ -124,6 +124,17 @@ def test_the_best_line_does_not_hang_on_the_units_of_its_columns(loss: str) -> N
     assert fitted < 0.7 * loss_constant(rows_of(targets), loss, DELTA), "else the columns say nothing"
 
 
+@pytest.mark.parametrize("size", [1e-20, 1e-12, 1e6])
+def test_the_best_line_of_a_few_far_off_does_not_hang_on_the_unit_of_the_target(size: float) -> None:
+    inputs = RNG.standard_normal((40, 1))
+    targets = 2 * inputs + 0.1 * RNG.standard_normal((40, 1))
+    targets[:5] += 20  # these a squared loss would give in to
+    for loss, power in (("mae", 1), ("huber", 2)):
+        fitted = line_loss(rows_of(targets, inputs), loss, DELTA)
+        found = line_loss(rows_of(targets * size, inputs), loss, DELTA * size)
+        assert found / size**power == pytest.approx(fitted, rel=1e-6)
+
+
 def test_two_groups_have_the_border_of_their_counts() -> None:
     """With one input of two values a linear classifier is free in each: the entropies of the two groups."""
     inputs, classes = np.repeat([5.0, -3e4], [30, 20]), np.zeros(50)
@@ -262,3 +273,19 @@ def test_rows_are_equal_where_all_their_numbers_are(changed: int) -> None:
     others = [each + (place == changed) for place, each in enumerate(arrays)]
     assert Rows(*arrays) == Rows(*(each.copy() for each in arrays))
     assert Rows(*arrays) != Rows(*others)
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae"])
+@pytest.mark.parametrize("middle", [1e15, -3e12, 7.3e8])
+def test_a_line_is_fitted_to_columns_far_from_zero(loss: str, middle: float) -> None:
+    steps = np.arange(40.0)
+    near = np.stack([steps, steps % 7], axis=1)
+    target = (near @ [2.0, -1.0] + np.tile([0.5, -0.5], 20))[:, None]
+    assert line_loss(rows_of(target, near + middle), loss) == pytest.approx(
+        line_loss(rows_of(target, near), loss), rel=1e-6
+    )
+
+
+def test_a_line_is_fitted_from_end_to_end_of_the_numbers_there_are() -> None:
+    column = np.array([[-1.7e308], [0.0], [1.7e308]])
+    assert line_loss(rows_of([[-1.0], [0.0], [1.0]], column), "mse") < 1e-20

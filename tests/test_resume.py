@@ -379,7 +379,7 @@ def test_a_half_finished_part_is_taken_up_with_what_it_cost(part: str, run, engi
     assert set(spent) <= set(manifest)
     for name in list(whole)[1:]:
         (tmp_path / part / name).unlink()
-    (tmp_path / file).write_text(json.dumps(manifest | spent | {"complete": False}))
+    getattr(RunFolder(tmp_path), part).write_manifest(manifest | spent | {"complete": False})
     kept = (tmp_path / part / next(iter(whole))).stat().st_mtime_ns
     begin()
     assert content(tmp_path, part) == whole
@@ -481,10 +481,62 @@ def test_shards_without_their_manifest_are_not_touched(part: str, run, engine, t
     begin()
     (tmp_path / LAYOUT[part][0]).unlink()
     before = content(tmp_path, part)
-    begin = {"cells": lambda: run(tmp_path, TREE | {"training": {"steps": 31}}), "edges": begin}[part]
-    with pytest.raises(InputError, match="no manifest"):
+    begin = {
+        "cells": partial(run, tmp_path, TREE | {"training": {"steps": 31}}),
+        "edges": partial(edges_of, tmp_path, engine, tolerance=0.06),
+    }[part]
+    with pytest.raises(InputError, match=r"no manifest[\s\S]*--fresh"):
         begin()
     assert content(tmp_path, part) == before
+    begin(fresh=True)
+    assert json.loads((tmp_path / LAYOUT[part][0]).read_text())["complete"]
+
+
+def test_lost_edges_are_taken_up_where_their_receipts_say_how_they_were_searched(engine, tmp_path: Path) -> None:
+    """Another tolerance has the same hash, and other edges."""
+    edges_of(tmp_path, engine)
+    before, told = content(tmp_path, "edges"), json.loads((tmp_path / "edges.json").read_text())
+    for damage in (None, b"{"):
+        (tmp_path / "edges.json").unlink() if damage is None else (tmp_path / "edges.json").write_bytes(damage)
+        with pytest.raises(RunFolderError, match=r"edges\.json (is lost|cannot be read)\n  mend: nanmap edge SWEEP"):
+            RunFolder(tmp_path).read_edges_manifest()
+        kept = Kept()
+        edges_of(tmp_path, engine, observer=kept)
+        assert kept.noted == ["edges.json is lost or damaged, and is written anew: the rows say whose they are"]
+        assert kept.searched == 0
+        again = json.loads((tmp_path / "edges.json").read_text())
+        assert [again[key] for key in ("hash", "search", "complete")] == [
+            told[key] for key in ("hash", "search", "complete")
+        ]
+    assert content(tmp_path, "edges") == before
+
+
+class Kept(Observer):
+    """What is noticed, and how many rows are searched."""
+
+    def __init__(self) -> None:
+        self.noted: list[str] = []
+        self.searched = 0
+
+    def noticed(self, sentence: str) -> None:
+        self.noted.append(sentence)
+
+    def advanced(self, rows: int, outcomes: np.ndarray | None = None) -> None:
+        self.searched += rows
+
+
+@pytest.mark.parametrize("part", LAYOUT)
+def test_a_manifest_that_was_edited_is_not_believed_what_was_spent(part: str, run, engine, tmp_path: Path) -> None:
+    begin = {"cells": partial(run, tmp_path), "edges": partial(edges_of, tmp_path, engine)}[part]
+    begin()
+    file, spent = LAYOUT[part]
+    manifest = json.loads((tmp_path / file).read_text())
+    (tmp_path / file).write_text(json.dumps(manifest | {key: {"wall_seconds": "long"} for key in spent}))
+    kept = Kept()
+    begin(observer=kept)
+    assert (kept.noted, kept.searched) == ([f"{file} was damaged or edited, and is written anew"], 0)
+    told = json.loads((tmp_path / file).read_text())
+    assert isinstance(told.get("timings", told)["wall_seconds"], float)
 
 
 @pytest.mark.parametrize("part", LAYOUT)
@@ -492,7 +544,10 @@ def test_a_damaged_manifest_is_told_and_fresh_mends_it(part: str, run, engine, t
     begin = {"cells": partial(run, tmp_path), "edges": partial(edges_of, tmp_path, engine)}[part]
     begin()
     (tmp_path / LAYOUT[part][0]).write_bytes(b"\xff{")
-    begin = {"cells": partial(run, tmp_path, TREE | {"training": {"steps": 31}}), "edges": begin}[part]
+    begin = {
+        "cells": partial(run, tmp_path, TREE | {"training": {"steps": 31}}),
+        "edges": partial(edges_of, tmp_path, engine, tolerance=0.06),
+    }[part]
     with pytest.raises(InputError, match=r"cannot be read[\s\S]*--fresh"):
         begin()
     begin(fresh=True)
@@ -559,7 +614,8 @@ def test_the_widths_of_a_part_stay_until_it_is_begun_afresh(part: str, engine, t
     usual = {each.key: engine.width(each) for each in programs}
     narrow = begin(part, tmp_path, LocalEngine(widths=dict.fromkeys(programs, 2)))
     assert narrow["widths"] == dict.fromkeys(usual, 2)
-    assert begin(part, tmp_path, engine) == narrow | {"complete": False}
+    again = begin(part, tmp_path, engine)
+    assert {key for key in narrow if again[key] != narrow[key]} <= {"timings", "wall_seconds", "seal"}
     assert begin(part, tmp_path, engine, fresh=True)["widths"] == usual
 
 

@@ -226,6 +226,20 @@ def test_a_bundle_that_leaves_a_number_out_leaves_it_to_the_config() -> None:
     assert [each.config.optimizer.momentum for each in momenta.variants()] == [None, 0.9]
 
 
+def test_a_format_that_one_choice_alone_sets_is_the_config_s_in_the_others() -> None:
+    choices = {"fine": {"training.dtype": "float64"}, "short": {"training.batch_size": 4}}
+    epsilon = axis("optimizer.eps", 1e-3, 1e-40)  # which is 0 in float32, and a program of its own there
+    tree = TREE | {"optimizer": {"kind": "adam"}}
+    plan = Plan(make_sweep(tree, [{"name": "fix", "choices": choices}, epsilon]))
+    assert [each.config.training.dtype for each in plan.variants()] == ["float64"] * 2 + ["float32"] * 2
+    fine = Plan(
+        make_sweep(
+            tree | {"training": {"epochs": 5, "dtype": "float64"}}, [{"name": "fix", "choices": choices}, epsilon]
+        )
+    )
+    assert fine.variant_count == 2
+
+
 def test_seeds_of_63_bits_and_rates_per_layer_reach_their_lanes() -> None:
     tree = TREE | {"model": {"hidden": [2]}, "optimizer": {"layer_learning_rates": [0.25, 0.5]}}
     seeds, rates = axis("training.seed", 2**62 + 1, 3), axis("optimizer.layer_learning_rates.1", 1.0, 0.1)

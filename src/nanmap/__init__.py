@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # for editors and type checkers; while a program runs, __geta
     from nanmap.api import load as load
     from nanmap.api import run as run
     from nanmap.api import sweep as sweep
+    from nanmap.api import verify as verify
     from nanmap.config import Config as Config
     from nanmap.engine import LocalEngine as LocalEngine
     from nanmap.errors import InputError as InputError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:  # for editors and type checkers; while a program runs, __geta
     from nanmap.result import concat as concat
     from nanmap.runs.observer import Observer as Observer
     from nanmap.runs.single import TrainingReport as TrainingReport
+    from nanmap.runs.verify import Verification as Verification
 
 _HOMES = {
     "Cause": "nanmap.outcomes",
@@ -51,6 +53,7 @@ _HOMES = {
     "RunFolderError": "nanmap.errors",
     "Sweep": "nanmap.plan",
     "TrainingReport": "nanmap.runs.single",
+    "Verification": "nanmap.runs.verify",
     "compare": "nanmap.result",
     "concat": "nanmap.result",
     "diagnose": "nanmap.api",
@@ -62,6 +65,7 @@ _HOMES = {
     "log": "nanmap.grid.shorthand",
     "run": "nanmap.api",
     "sweep": "nanmap.api",
+    "verify": "nanmap.api",
 }
 
 __all__ = list(_HOMES)

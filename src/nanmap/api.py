@@ -34,8 +34,9 @@ from nanmap.runs.observer import Observer
 from nanmap.runs.progress import watched, watched_epochs
 from nanmap.runs.single import EpochLoss, Input, TrainingReport, plan_one, train_one
 from nanmap.runs.sweep import train_sweep
+from nanmap.runs.verify import SAMPLE, Verification, verify_run
 
-__all__ = ["diagnose", "edge", "linear", "load", "log", "run", "sweep"]
+__all__ = ["diagnose", "edge", "linear", "load", "log", "run", "sweep", "verify"]
 
 MODEL = "model.kind"  # which may be a model itself
 Given = Config | Sweep | Plan | str | Path | Mapping[str, Any]
@@ -353,6 +354,43 @@ def _of_cell(config: Any, cell: int | None, of: str | Path | None) -> Any:
         missing, mend = ("of", "of='results/keras_line'") if of is None else ("cell", "cell=12")
         raise InputError("is missing: a cell and its run go together", key=missing, mend=mend)
     return config_of_cell(RunFolder(of), cell)
+
+
+def verify(
+    run: Result | str | Path,
+    *,
+    sample: int = SAMPLE,
+    seed: int | None = None,
+    engine: Engine | None = None,
+    allow_python: bool = False,
+) -> Verification:
+    """Whether a run folder is what was written, and comes out again: every file is looked at, some cells are trained anew.
+
+    Args:
+        run: a result, or a run folder. Nothing in it is changed.
+        sample: how many cells to train again, drawn at random; 0 for none.
+        seed: that they are drawn with; another one each time if None.
+        engine: trains; the devices of this process if None.
+        allow_python: import code that the run's settings name.
+
+    Returns:
+        What was found: `ok`, `faults` by file, `notes`; `print` shows it as `nanmap verify` does.
+
+    Raises:
+        InputError: this is no run folder, or its settings name code that may not be imported.
+
+    >>> import nanmap
+    >>> line = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 20}}
+    >>> result = nanmap.sweep(line, {"optimizer.learning_rate": [0.01, 1e3]}, out="results/line")
+    >>> print(nanmap.verify(result, seed=0))
+    trained again: 2 cells drawn with --seed 0; every row came out bit for bit
+    results/line: 1 shard, 2 rows: all as written
+    """
+    for key, value in {"sample": sample, "seed": seed}.items():
+        if value is not None and (not isinstance(value, int) or value < 0):
+            raise InputError("must be a whole number from 0 on", key=key, value=value)
+    path = run.path if isinstance(run, Result) else run
+    return verify_run(path, sample=sample, seed=seed, engine=engine, allow_python=allow_python)
 
 
 def _inputs(given: Any) -> Any:

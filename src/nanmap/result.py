@@ -125,6 +125,31 @@ class Result:
 
         return as_html(self.folder)
 
+    def report(self, out: str | Path, *, title: str | None = None) -> Path:
+        """Writes the run as one HTML file to explore, which needs no network and nothing beside it.
+
+        Args:
+            out: the file, `….html`; its folder is made.
+            title: in place of the sweep's own.
+
+        Returns:
+            The file.
+
+        Raises:
+            InputError: the name is no page's, there are too many rows for one, or this is no run folder.
+
+        >>> import nanmap
+        >>> line = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 200}}
+        >>> result = nanmap.sweep(line, {"optimizer.learning_rate": [0.01, 1e3]}, out="results/line")
+        >>> result.report("line.html").name
+        'line.html'
+        """
+        from nanmap.report import checked, page, write_page
+
+        path = checked(out)
+        write_page(path, page(self.folder, title=title))
+        return path
+
     def map(
         self,
         x: str | None = None,

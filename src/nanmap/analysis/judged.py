@@ -131,7 +131,8 @@ class JudgedFolder(RunFolder):
                 for key in axis.keys:
                     table, _, name = key.partition(".")
                     if table == TABLE and name in found:
-                        found[name] = np.array([float(each[key]) for each in axis.settings])[place]
+                        own = getattr(self._given, name)  # of choices some may leave it as it is
+                        found[name] = np.array([float(each.get(key, own)) for each in axis.settings])[place]
         return found
 
 

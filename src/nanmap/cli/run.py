@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +15,9 @@ from nanmap.errors import InputError, typed
 
 if TYPE_CHECKING:
     from nanmap.config import Config
+    from nanmap.engine import Engine
+    from nanmap.plan import Plan
+    from nanmap.runs.again import Held
     from nanmap.runs.single import EpochLoss, TrainingReport
 
 ALL_EPOCHS = 40  # longer trainings show their first epochs, then every so many
@@ -54,6 +57,7 @@ def run(
     inputs = [_values(text) for text in asked]
     set_up(device)
     from nanmap import api
+    from nanmap.engine import LocalEngine
     from nanmap.plan import notices
     from nanmap.runs.single import plan_one
 
@@ -65,21 +69,21 @@ def run(
                 print(f"note: {sentence}", file=sys.stderr)
         if explain_data:
             print(*variant.rows.report, sep="\n", file=sys.stderr)
-        report = api.run(
-            plan, predict=inputs, on_epoch=None if as_json else _teller(-(-variant.steps // variant.steps_per_epoch))
-        )
+        engine = LocalEngine()
+        source.begin(plan, engine)
+        teller = None if as_json else _teller(-(-variant.steps // variant.steps_per_epoch))
+        report = api.run(plan, predict=inputs, engine=engine, on_epoch=teller)
     except InputError as error:
         raise error.within(source.file) from None
-    same = None if given else source.compared(report.row)
+    held = None if given else source.held_against(report.row, engine)
     if as_json:
         from nanmap.cli.json_text import json_text
 
-        told = _as_json(report) | ({} if same is None else {"same_row": not same})
-        print(json_text(told))
+        print(json_text(_as_json(report) | ({} if held is None else _held_as_json(held))))
         return
     _print_end(report, variant.steps_per_epoch)
-    if same is not None:
-        print(_sameness(same))
+    if held is not None:
+        print(held.sentence())
     _print_advice(report, [*source.words, *["--allow-python"] * allow_python], given)
     for text, value in zip(asked, report.predictions, strict=True):
         print(f"prediction at {text}: {_show(value)}")
@@ -126,12 +130,20 @@ class _Source:
             return config
         return build_config(config.model_dump(exclude_unset=True), dict(map(parse_assignment, overrides)))
 
-    def compared(self, row: "Mapping[str, Any]") -> "dict[str, tuple[Any, Any]] | None":
-        """Columns in which the stored row differs; None without one."""
-        from nanmap.analysis import differences, row_of_cell
+    def begin(self, plan: "Plan", engine: "Engine") -> None:
+        """Has the engine train a cell as its run did."""
+        from nanmap.runs.again import as_before
+
+        if self.cell is not None:
+            as_before(self.folder, plan, engine)
+
+    def held_against(self, row: "dict[str, Any]", engine: "Engine") -> "Held | None":
+        """The row that came out, held against the stored one; None without one."""
+        from nanmap.analysis import row_of_cell
+        from nanmap.runs.again import Held, other_bits
 
         stored = None if self.cell is None else row_of_cell(self.folder, self.cell)
-        return None if stored is None else differences(stored, row)
+        return None if stored is None else Held.of(stored, row, other_bits(self.folder.read_manifest(), engine))
 
 
 def _teller(total: int) -> "Callable[[int, EpochLoss], None]":
@@ -194,14 +206,6 @@ def _print_end(report: "TrainingReport", steps_per_epoch: int) -> None:
             print(f"{name}: {', '.join(_show(v) for v in values.ravel().tolist())}")
 
 
-def _sameness(differing: "dict[str, tuple[Any, Any]]") -> str:
-    """Whether the stored row came out again."""
-    if not differing:
-        return "the stored row came out again, bit for bit"
-    told = [f"{name} was {_show(was)}, is {_show(now)}" for name, (was, now) in differing.items()]
-    return f"the stored row is another one: {'; '.join(told[:4])}{' …' if len(told) > 4 else ''}"
-
-
 def _print_advice(report: "TrainingReport", source: list[str], given: list[str]) -> None:
     """The command to try next: this one, with the settings that the cause asks for."""
     import shlex
@@ -225,6 +229,10 @@ def _show(value: Any) -> str:
     if isinstance(value, dict):
         return f"{value['class']}, with probability {value['probability']:.3g}"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _held_as_json(held: "Held") -> dict[str, Any]:
+    return {"same_row": not held.apart, "same_outcome": held.same_outcome, "other_bits": held.other_bits}
 
 
 def _as_json(report: "TrainingReport") -> dict[str, Any]:

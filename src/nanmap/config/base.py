@@ -1,6 +1,7 @@
 """What tables of settings are made of: the kinds of numbers, the strict base class, and the rules between fields."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -58,6 +59,13 @@ def _is_plain(value: Any) -> Any:
         return [_is_plain(part) for part in value]
     require(
         isinstance(value, str | bool | int | float), "", "expects a text, a number, true or false, a list or a table"
+    )
+    finite = not isinstance(value, float) or math.isfinite(value)
+    require(
+        finite,
+        "",
+        "expects a finite number: no run folder can keep others",
+        'a text, "inf", of which the factory makes one',
     )
     return value
 

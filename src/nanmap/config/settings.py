@@ -59,7 +59,10 @@ class DataSettings(Settings):
         "number", description="`class` encodes the target's values, for a cross-entropy"
     )
     seed: Seed = Field(0, description="seed of generated rows")
-    validation_split: Share = Field(0.0, description="share of the rows, from the end, kept for validation")
+    validation_split: Share = Field(
+        0.0,
+        description="share of the rows, from the end, kept for validation; floor(rows · (1 − share)) train, as in Keras",
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

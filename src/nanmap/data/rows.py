@@ -89,7 +89,7 @@ def load_rows(config: Config) -> Rows:
     # Whole numbers may be the labels of a network of the user's own, which knows how many classes there are.
     labels = softmax and rows.target_form is not None and rows.target_form.whole
     if loss_entry(config.loss.kind).of_classes and not labels:
-        _check_shares(config, rows.targets)
+        check_shares(config, rows)
     return rows
 
 
@@ -161,9 +161,9 @@ def _told_scaling(kind: str, names: tuple[str, ...], scaling: Scaling, n: int) -
     return [f"scaled ({kind}, fitted on the {n} training rows): {listed(each)}"]
 
 
-def _check_shares(config: Config, targets: np.ndarray) -> None:
-    """A cross-entropy of anything but shares of classes has no floor to come down to."""
-    data, kind = config.data, config.loss.kind
+def check_shares(config: Config, rows: Rows) -> None:
+    """Raises InputError for a cross-entropy of anything but shares of classes: it has no floor to come down to."""
+    data, kind, targets = config.data, config.loss.kind, rows.targets
     if kind == "softmax_cross_entropy" and targets.shape[1] == 1:
         raise InputError(
             "softmax over a single output is always 1: nothing would be learnt",
@@ -175,7 +175,9 @@ def _check_shares(config: Config, targets: np.ndarray) -> None:
     known = targets[~np.isnan(targets).any(axis=1)]
     wrong = (known < 0).any() or (known > 1).any()
     if kind == "softmax_cross_entropy":
-        wrong = wrong or not np.allclose(known.sum(axis=1), 1, atol=1e-6)
+        shape = rows.target_form.shape if rows.target_form else known.shape[1:]
+        classes = next((size for size in reversed(shape) if size > 1), 1)  # the last axis; others are places
+        wrong = wrong or not np.allclose(known.reshape(-1, classes).sum(axis=1), 1, atol=1e-6)
     if wrong:
         raise InputError(
             "needs targets from 0 to 1, the share of each class",

@@ -17,7 +17,7 @@ from nanmap.results.manifest import fingerprint, make_manifest
 from nanmap.results.shards import shard_metadata
 from nanmap.runs.inputs import keep_inputs
 from nanmap.runs.observer import Observer
-from nanmap.runs.resume import Resumed, pinned_widths, resume
+from nanmap.runs.resume import Resumed, beside_hash, pinned_widths, resume
 
 BLOCK = 2048  # rows that are searched together and written as one file
 
@@ -98,7 +98,8 @@ def _search(plan: Plan, rows: EdgeRows, span: Span, engine: Engine, resumed: Res
         if number in resumed.finished or not len(kept):
             continue
         facts, cost = edge_facts(plan, rows, engine, kept, span, observer)
-        shards.write(number, edge_table(rows.columns(kept), facts, shard_metadata(manifest["hash"], number)))
+        table = edge_table(rows.columns(kept), facts, shard_metadata(manifest["hash"], number))
+        shards.write(number, table, beside_hash(manifest))
         observer.advanced(len(kept))
         manifest["columns_of_a_map"] = max(manifest["columns_of_a_map"], round(cost, 2))
         resumed.account()

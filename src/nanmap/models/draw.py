@@ -1,6 +1,8 @@
 """Initial parameters, drawn on the host: the same on every backend, in every dtype, whatever the grid around them."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -8,7 +10,25 @@ from nanmap.config.initialisers import INITIALISERS
 
 TRUNCATION = 0.87962566103423978  # standard deviation of a unit normal cut at ±2; Keras divides by it
 
-Generators = Iterator[np.random.Generator]
+
+@dataclass(frozen=True)
+class Generators:
+    """`Generator(Philox(key=[seed, stream]))` of each seed, one at a time: one generator with another key is made far sooner than another one."""
+
+    seeds: np.ndarray
+    stream: int
+
+    def __iter__(self) -> Iterator[np.random.Generator]:
+        bits = np.random.Philox(key=[0, self.stream])
+        rng, state = np.random.Generator(bits), bits.state
+        for seed in self.seeds:
+            state["state"]["key"][0] = seed
+            bits.state = state
+            yield rng
+
+    def of(self, which: np.ndarray) -> "Generators":
+        """Those of some of the seeds, from their beginning."""
+        return Generators(self.seeds[which], self.stream)
 
 
 def draw(kind: str, shape: tuple[int, int], seeds: np.ndarray, stream: int) -> np.ndarray:
@@ -22,18 +42,8 @@ def draw(kind: str, shape: tuple[int, int], seeds: np.ndarray, stream: int) -> n
            [[1., 1.]]], dtype=float32)
     """
     entry = INITIALISERS[kind]
-    values = FAMILIES[entry.family](entry.scale(*shape), (len(seeds), *shape), _generators(seeds, stream))
+    values = FAMILIES[entry.family](entry.scale(*shape), (len(seeds), *shape), Generators(seeds, stream))
     return values.astype(np.float32)
-
-
-def _generators(seeds: np.ndarray, stream: int) -> Generators:
-    """`Generator(Philox(key=[seed, stream]))` of each seed, one at a time: one generator with another key is made far sooner than another one."""
-    bits = np.random.Philox(key=[0, stream])
-    rng, state = np.random.Generator(bits), bits.state
-    for seed in seeds:
-        state["state"]["key"][0] = seed
-        bits.state = state
-        yield rng
 
 
 def _constant(scale: float, shape: tuple[int, ...], rngs: Generators) -> np.ndarray:
@@ -55,12 +65,38 @@ def _uniform(scale: float, shape: tuple[int, ...], rngs: Generators) -> np.ndarr
 
 
 def _truncated_normal(scale: float, shape: tuple[int, ...], rngs: Generators) -> np.ndarray:
+    """Of the normal numbers of a seed, in their order, those beyond 2 are replaced by the ones that follow, until none is.
+
+    A 22nd of them lies there, so some more are drawn at once, for the few seeds that need others all anew.
+    """
+    count = prod(shape[1:])
     values = np.empty(shape, np.float32)
-    for each, rng in zip(values, rngs, strict=True):
-        rng.standard_normal(dtype=np.float32, out=each)
-        while (outside := np.abs(each) > 2).any():
-            each[outside] = rng.standard_normal(outside.sum(), np.float32)
+    todo, spare = np.arange(shape[0]), 4 + count // 8
+    while len(todo):
+        drawn = np.empty((len(todo), count + spare), np.float32)
+        for each, rng in zip(drawn, rngs.of(todo), strict=True):
+            rng.standard_normal(dtype=np.float32, out=each)
+        enough = _replace_outside(drawn, count)
+        values.reshape(shape[0], count)[todo[enough]] = drawn[enough, :count]
+        todo, spare = todo[~enough], 2 * (spare + count)
     return np.float32(scale / TRUNCATION) * values
+
+
+def _replace_outside(drawn: np.ndarray, count: int) -> np.ndarray:
+    """The first `count` numbers of each row made to lie within ±2 by those that follow them; whether there were enough, `[rows]`."""
+    enough, taken = np.ones(len(drawn), bool), np.full(len(drawn), count)
+    row, column = np.nonzero(np.abs(drawn[:, :count]) > 2)
+    while len(row):
+        place = np.arange(len(row)) - np.searchsorted(row, row)  # how many of the row stand before it
+        source = taken[row] + place
+        taken += np.bincount(row, minlength=len(drawn))
+        enough[row[source >= drawn.shape[1]]] = False
+        here = enough[row]
+        row, column, source = row[here], column[here], source[here]
+        drawn[row, column] = drawn[row, source]
+        outside = np.abs(drawn[row, column]) > 2
+        row, column = row[outside], column[outside]
+    return enough
 
 
 def _orthogonal(scale: float, shape: tuple[int, ...], rngs: Generators) -> np.ndarray:

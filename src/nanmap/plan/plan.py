@@ -105,12 +105,10 @@ class Plan:
 
     @cached_property
     def _formats(self) -> set[str]:
-        axes = [axis for dimension in self.grid.dimensions for axis in dimension]
-        along = {
-            settings["training.dtype"] for axis in axes if "training.dtype" in axis.keys for settings in axis.settings
-        }
-        training = self.sweep.tree.get("training") or {}
-        return along or {training.get("dtype", TrainingSettings.model_fields["dtype"].default)}
+        key, training = "training.dtype", self.sweep.tree.get("training") or {}
+        own = training.get("dtype", TrainingSettings.model_fields["dtype"].default)
+        axes = [axis for axis in self.grid.axes if key in axis.keys]
+        return {settings.get(key, own) for axis in axes for settings in axis.settings} or {own}
 
     @cached_property
     def number_values(self) -> list[tuple[int, LaneNumber, np.ndarray]]:

@@ -8,7 +8,16 @@ from nanmap.config import Config
 from nanmap.config.choices import LAYER_RATES
 from nanmap.config.code import is_code
 from nanmap.config.optimizers import optimizer_entry
-from nanmap.data import Rows, affine_floor, label_references, load_rows, loss_constant, network_floor
+from nanmap.data import (
+    Rows,
+    affine_floor,
+    check_shares,
+    label_references,
+    load_rows,
+    loss_constant,
+    network_floor,
+    place_references,
+)
 from nanmap.errors import InputError
 from nanmap.plan.budget import budget
 from nanmap.training.lane_numbers import LANE_NUMBERS, NUMBERS, own_number
@@ -38,8 +47,9 @@ class Variant:
         given, kind = self.config.outcome.floor, self.config.loss.kind
         if is_code(kind):  # nobody knows what a constant answer costs, nor a straight line
             return (np.nan if isinstance(given, str) else float(given)), np.nan
-        if self.program.labelled:
-            floor, constant = label_references(self.rows, self.program.model.classes)
+        if self.program.labelled or self.program.places > 1:
+            held_against = label_references if self.program.labelled else place_references
+            floor, constant = held_against(self.rows, self.program.model.classes)
             return (floor if isinstance(given, str) else float(given)), constant
         constant = loss_constant(self.rows, kind, delta)
         if not isinstance(given, str):
@@ -54,6 +64,8 @@ def make_variant(config: Config) -> Variant:
     program = program_of(config, rows)
     if program.labelled:
         _check_labels(config, rows, program.model.classes)
+    elif program.classifies:
+        check_shares(config, rows)  # whole numbers might have been labels, until the network was known
     per_epoch, steps = budget(config, program, rows.n)
     training = config.training
     if program.stops and not program.full_loss:

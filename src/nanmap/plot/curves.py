@@ -119,19 +119,12 @@ def _measured(folder: RunFolder, settings: ShownSettings, lines: _Lines) -> list
     Of draws the median; nothing where settings that share the line, such as batch sizes, have edges further apart than
     `NEAR`: between them no training may have its edge.
     """
-    told = folder.read_edges_manifest()
-    if told is None or told["sweep"]["config"] != settings.tree or not folder.edges.names():
-        return []
-    if told.get("schema") != settings.manifest.get("schema"):  # decided by outcomes in other words
-        return []
-    table = folder.edge_rows()
-    found = _positions(table, settings)
+    found = measured_rows(folder, settings)
     if found is None:
         return []
-    positions, on_grid = found
-    grid = settings.view.grid
+    grid, (positions, rates) = settings.view.grid, found
     place, kept = lines.place(np.ravel_multi_index(tuple(positions), grid.shape))
-    value = floats_of(table["edge_learning_rate"])[on_grid][kept]
+    value = rates[kept]
     set_apart = [not {axis.key for axis in axes} <= DRAWS for axes in grid.dimensions]
     _, first, owner = np.unique(positions[set_apart][:, kept], axis=1, return_index=True, return_inverse=True)
     each = _spread(owner.reshape(-1), value, len(first))[0]
@@ -142,6 +135,35 @@ def _measured(folder: RunFolder, settings: ShownSettings, lines: _Lines) -> list
     method = "bisection, median" if len(np.unique(place)) < len(place) else "bisection"
     label = f"measured edge\n({method})" + (f"\nwhere settings agree to {100 * NEAR:.0f} %" if apart.any() else "")
     return [Curve(label, np.where(apart, np.nan, middle).reshape(lines.shape), measured=True)]
+
+
+def measured_rows(folder: RunFolder, settings: ShownSettings) -> tuple[np.ndarray, np.ndarray] | None:
+    """The edges beside the run, where they belong to it: places on the grid, any rate for theirs `[dimensions, edges]`, and rates `[edges]`."""
+    told = folder.read_edges_manifest()
+    if told is None or told["sweep"].get("config") != settings.tree or not folder.edges.names():
+        return None
+    if told.get("schema") != settings.manifest.get("schema"):  # decided by outcomes in other words
+        return None
+    table = folder.edge_rows()
+    found = _positions(table, settings)
+    if found is None:
+        return None
+    positions, on_grid = found
+    return positions, floats_of(table["edge_learning_rate"])[on_grid]
+
+
+def curve_labels(settings: ShownSettings) -> dict[str, str]:
+    """What each column of critical rates is called in plain text, as the trainings at hand have it."""
+    words = {name: _plain(text) for name, text in _words(settings).items()}
+    styles = {each.name: each.curve for each in COLUMNS if each.curve is not None}
+    return {name: _plain(style.label.format_map(words)) for name, style in styles.items()}
+
+
+def _plain(label: str) -> str:
+    """Without what only matplotlib reads."""
+    for marked, plain in {"$_\\mathrm{max}$": "max", "$_0$": "₀", "\n": " "}.items():
+        label = label.replace(marked, plain)
+    return label
 
 
 def _positions(table: pa.Table, settings: ShownSettings) -> tuple[np.ndarray, np.ndarray] | None:

@@ -111,7 +111,7 @@ def draw_map(
             across, up = panels.shape[1] * size[0], panels.shape[0] * size[1]
             draw_bar(figure, drawn, painting.bar, (across, up), paper.scale)
         sheet.name_axes(drawn)
-        write(figure, path)
+        write(figure, path, folder.path)
     return figure
 
 

@@ -7,6 +7,7 @@ from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 
 from nanmap.errors import InputError
+from nanmap.results.files import Replacing
 
 SUFFIXES = (".png", ".svg", ".pdf")
 DPI = 200
@@ -33,10 +34,18 @@ def checked(out: str | Path | None) -> Path | None:
     return None if out is None else Path(out)
 
 
-def write(figure: Figure, path: Path | None) -> None:
-    """Writes the picture, if it has a file; its folder is made."""
+def write(figure: Figure, path: Path | None, run: Path) -> None:
+    """Writes the picture, if it has a file, whole or not at all; its folder is made.
+
+    Args:
+        figure: the picture.
+        path: its file.
+        run: the run folder, which may hold it.
+    """
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}  # the same picture is the same file
-        figure.savefig(path, dpi=DPI, metadata=undated.get(path.suffix.lower()))
+        kind, held = path.suffix.lower(), io.BytesIO()
+        figure.savefig(held, format=kind[1:], dpi=DPI, metadata=undated.get(kind))
+        with Replacing(run if path.is_relative_to(run) else None, path) as file:
+            file.write(held.getbuffer())
     FigureCanvasBase(figure)  # a figure that is kept lets go of its pixels

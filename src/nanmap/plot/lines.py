@@ -102,7 +102,7 @@ def draw_lines(
         axes.grid(axis="y", color=look.excluded, linewidth=0.5)
         _fill(axes, view, quantiles, column, up, look, paper.scale)
         sheet.name_axes([axes])
-        write(figure, path)
+        write(figure, path, folder.path)
     return figure
 
 

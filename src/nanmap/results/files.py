@@ -50,21 +50,24 @@ def within(root: Path, path: Path) -> Path:
 class Replacing:
     """A file to write to, flushed and moved over the target once the block ends without an error.
 
-    It is made in a folder of its own: where the rows stand, readers find whole files only.
+    In a run folder it is made in a folder of its own: where the rows stand, readers find whole files only.
 
     Args:
-        root: the run folder.
+        root: the run folder; None for a file that stands in none, which is made beside its target, hidden.
         target: where the file goes; its folder is made.
     """
 
-    def __init__(self, root: Path, target: Path) -> None:
-        self.target = within(root, target)
-        self.temporary = within(root, root / TEMPORARY) / f"{target.name}.{secrets.token_hex(4)}"
+    def __init__(self, root: Path | None, target: Path) -> None:
+        unfinished = f"{target.name}.{secrets.token_hex(4)}"
+        self.target = within(root, target) if root else target
+        self.temporary = (
+            within(root, root / TEMPORARY) / unfinished if root else target.with_name(f".{unfinished[-120:]}")
+        )
 
     def __enter__(self) -> BinaryIO:
         with told_of(self.target):
             for folder in (self.target.parent, self.temporary.parent):
-                folder.mkdir(parents=True, exist_ok=True)
+                make_folder(folder)
             self._file = self.temporary.open("xb")
         take(self._file)
         return self._file
@@ -79,7 +82,7 @@ class Replacing:
                     os.fsync(file.fileno())
                 if kind is None:
                     os.replace(self.temporary, self.target)
-                    _flush_folder(self.target.parent)
+                    flush_folder(self.target.parent)
             finally:
                 self.temporary.unlink(missing_ok=True)
 
@@ -96,7 +99,7 @@ class Lock:
         folder = within(root, root / TEMPORARY)
         file = within(root, folder / f"{part}.lock")
         with told_of(file):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             self._file = file.open("ab")
         if take(self._file) is False:
             self._file.close()
@@ -136,8 +139,16 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _flush_folder(folder: Path) -> None:
-    """So that a loss of power does not take back that a file is there. Not every system opens folders."""
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those above it that are missing; a loss of power does not take them back."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        flush_folder(each.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """So that a loss of power does not take back that a file is there, or gone. Not every system opens folders."""
     if os.name != "posix":
         return
     entry = os.open(folder, os.O_RDONLY)

@@ -57,6 +57,11 @@ class RunFolder:
         """Where arrays stand that were trained on, by what stands for them."""
         return self.inputs / f"{digest}.npz"
 
+    def input_files(self) -> Iterator[Path]:
+        """The arrays that are kept, each in a file named by what stands for them."""
+        within(self.path, self.inputs)
+        return (within(self.path, file) for file in sorted(self.inputs.glob("*.npz")) if INPUT.fullmatch(file.name))
+
     def write_input(self, digest: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Keeps arrays beside the rows."""
         with Replacing(self.path, self.input_file(digest)) as file:
@@ -64,11 +69,10 @@ class RunFolder:
 
     def forget_inputs(self) -> None:
         """Removes arrays that neither the cells' manifest nor the edges' names. What nanmap did not write stays."""
-        within(self.path, self.inputs)
         manifests = [each.manifest_file for each in (self.cells, self.edges) if each.manifest_file.exists()]
         told = "".join(file.read_text(encoding="utf-8", errors="replace") for file in manifests)
-        for file in self.inputs.glob("*.npz"):
-            if INPUT.fullmatch(file.name) and file.stem not in told:
+        for file in self.input_files():
+            if file.stem not in told:
                 with told_of(file):
                     file.unlink()
 
@@ -99,11 +103,13 @@ class RunFolder:
         self.cells.write_manifest(manifest)
 
     def read_edges_manifest(self) -> dict[str, Any] | None:
-        """What the edges beside the run were searched with; None without any, or where it cannot be read."""
-        try:
-            return self.edges.read_manifest()
-        except RunFolderError:
-            return None
+        """What the edges beside the run were searched with; None without any.
+
+        Raises:
+            RunFolderError: there are edges, but what says how they were searched is lost or damaged.
+        """
+        there = self.edges.manifest_file.exists() or self.edges.names()
+        return self.edges.read_manifest() if there else None
 
     def columns(self) -> list[str]:
         """Names of the columns that the rows of the cells have.

@@ -17,7 +17,7 @@ def make_manifest(identity: Mapping[str, Any], frameworks: Iterable[str] = ()) -
     """A manifest before the run: the identity, its hash, and the versions beside it; those of `frameworks` among them."""
     manifest: dict[str, Any] = {
         "schema": VERSION,
-        "versions": {name: _version(name) for name in (*VERSIONS, *frameworks)},
+        "versions": {name: installed(name) for name in (*VERSIONS, *frameworks)},
         **_plain(identity),
     }
     manifest["hash"] = identity_hash(manifest)
@@ -41,8 +41,8 @@ def fingerprint(configs: Iterable[Config]) -> list[str]:
     return sorted(f"{names[path]} {hashlib.sha256(Path(path).read_bytes()).hexdigest()}" for path in paths)
 
 
-def _version(package: str) -> str:
-    """A package may be run from its checkout."""
+def installed(package: str) -> str:
+    """The version of a package, which may be run from its checkout."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -7,6 +7,7 @@ from typing import Any
 
 from nanmap.errors import told_of
 from nanmap.results.files import Replacing, is_plain, sha256_of, within
+from nanmap.results.sealed import is_unchanged, sealed
 
 
 class Receipts:
@@ -23,19 +24,21 @@ class Receipts:
     def write(self, name: str, sha256: str, facts: Mapping[str, Any] | None = None) -> None:
         """Says what the file of this name holds."""
         told = {"file": f"{self.part.name}/{name}", "sha256": sha256, **(facts or {})}
-        with Replacing(self.root, self._file(name)) as file:
-            file.write((json.dumps(told, indent=2, ensure_ascii=False) + "\n").encode())
+        with Replacing(self.root, self.file(name)) as file:
+            file.write(sealed(told))
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """What is said of a file; None if nothing is, and no word if it cannot be read."""
-        file = within(self.root, self._file(name))
+        """What is said of a file; None if nothing is, and no word if it cannot be read or is not as it was written."""
+        file = within(self.root, self.file(name))
         try:
-            told = json.loads(file.read_bytes())
+            content = file.read_bytes()
+            told = json.loads(content)
+            whole = isinstance(told, dict) and is_unchanged(content) is not False
         except FileNotFoundError:
             return None
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
-        return told if isinstance(told, dict) else {}
+        return told if whole else {}
 
     def fits(self, name: str) -> bool | None:
         """Whether the file is what was written, to the byte; None where no receipt says what that was."""
@@ -49,9 +52,10 @@ class Receipts:
 
     def remove(self, name: str) -> None:
         """Forgets a file."""
-        file = within(self.root, self._file(name))
+        file = within(self.root, self.file(name))
         with told_of(file):
             file.unlink(missing_ok=True)
 
-    def _file(self, name: str) -> Path:
+    def file(self, name: str) -> Path:
+        """Where the receipt of a file stands."""
         return self.folder / f"{name}.json"

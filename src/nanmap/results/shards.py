@@ -5,7 +5,8 @@ import io
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,10 @@ import pyarrow.parquet as pq
 
 from nanmap.errors import RunFolderError, told_of
 from nanmap.results.columns import blank
-from nanmap.results.files import TEMPORARY, Replacing, remove_unfinished, within
+from nanmap.results.files import TEMPORARY, Replacing, flush_folder, remove_unfinished, sha256_of, within
 from nanmap.results.identity import what_is_wrong
 from nanmap.results.receipts import Receipts
+from nanmap.results.sealed import is_unchanged, sealed
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -62,6 +64,8 @@ class Shards:
         except FileNotFoundError:
             problem = f"is no run folder: it has no {name}" if folder.is_dir() else "no such folder"
             mend = "`nanmap sweep` writes run folders; give the folder it names"
+            if self.names():
+                problem, mend = f"its {name} is lost", f"{self.again}, as it was run before, writes it anew"
             raise RunFolderError(problem, file=folder, mend=mend) from None
         except (OSError, ValueError):  # of JSON or of UTF-8
             mend = f"{self.again}, as it was run before, writes it anew; --fresh starts over"
@@ -74,18 +78,33 @@ class Shards:
             raise RunFolderError(f"its {name} was damaged or edited: {wrong}", file=folder, mend=mend)
         return manifest
 
+    def keeps_its_seal(self) -> bool:
+        """Whether the manifest is as it was written, so far as it tells; those of earlier versions do not.
+
+        Raises:
+            OSError: it cannot be looked at.
+            ValueError: it is no JSON.
+        """
+        return is_unchanged(self.manifest_file.read_bytes()) is not False
+
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Replaces the manifest."""
-        text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        content = sealed(manifest)
         with Replacing(self.root, self.manifest_file) as file:
-            file.write(text.encode())
+            file.write(content)
 
     def file(self, number: int) -> Path:
         """Where a shard stands."""
         return self.path / f"part-{number:06d}.parquet"
 
-    def write(self, number: int, table: pa.Table) -> None:
-        """Writes one shard elsewhere, flushes it to disk and moves it to its place; before that, the receipt of its bytes."""
+    def write(self, number: int, table: pa.Table, told: Mapping[str, Any] | None = None) -> None:
+        """Writes one shard elsewhere, flushes it to disk and moves it to its place; before that, the receipt of its bytes.
+
+        Args:
+            number: of the shard.
+            table: its rows.
+            told: what else the receipt says of where they come from.
+        """
         # A column's least and greatest leave NaN out, and DuckDB believes them: it would find no NaN.
         exact = [field.name for field in table.schema if not pa.types.is_floating(field.type)]
         held, place = io.BytesIO(), self.file(number)
@@ -94,7 +113,7 @@ class Shards:
         with Replacing(self.root, place) as file:
             file.write(content)
             hash = (table.schema.metadata or {}).get(HASH, b"").decode()
-            facts = {"bytes": len(content), "rows": len(table), "hash": hash}
+            facts = {"bytes": len(content), "rows": len(table), "hash": hash, **(told or {})}
             self.receipts.write(place.name, hashlib.sha256(content).hexdigest(), facts)
 
     def finished(self, wanted: str) -> set[int]:
@@ -102,14 +121,30 @@ class Shards:
         found = set()
         for path in self._files():
             hash, number = _said_of(path)
-            if hash == wanted and path == self.file(number) and self.receipts.fits(path.name) is not False:
+            if hash == wanted and path == self.file(number) and self._fits(path):
                 found.add(number)
         return found
 
-    def all_of(self, wanted: str) -> bool:
-        """Whether there are shards, and all that can be read say this hash."""
-        said = {hash for hash, _ in map(_said_of, self._files()) if hash is not None}
-        return said == {wanted}
+    def _fits(self, path: Path) -> bool:
+        """Whether a shard is what its receipt says; without one, whether its pages are what their checksums say."""
+        fits = self.receipts.fits(path.name)
+        return is_readable(path) if fits is None else fits
+
+    def vouch(self, numbers: Iterable[int], told: Mapping[str, Any] | None = None) -> None:
+        """Writes the receipts of shards that were found whole without one, because it was lost or never written."""
+        for path in map(self.file, numbers):
+            if self.receipts.read(path.name) is None:
+                rows, (hash, _) = pq.read_metadata(path).num_rows, _said_of(path)
+                facts = {"bytes": path.stat().st_size, "rows": rows, "hash": hash, **(told or {})}
+                self.receipts.write(path.name, sha256_of(path), facts)
+
+    def all_of(self, wanted: str, told: Mapping[str, Any]) -> bool:
+        """Whether there are shards, all that can be read say this hash, and their receipts all that is `told`."""
+        said = {path: hash for path in self._files() if (hash := _said_of(path)[0]) is not None}
+        receipts = [self.receipts.read(path.name) or {} for path in said] if told else []
+        return set(said.values()) == {wanted} and all(
+            each.get(key) == value for each in receipts for key, value in told.items()
+        )
 
     def damaged(self, wanted: str, finished: set[int]) -> list[str]:
         """Names of the shards that stand at their place, but not as they were written."""
@@ -119,23 +154,30 @@ class Shards:
             path.name for path, (hash, n) in said.items() if hash is None or (hash == wanted and path == self.file(n))
         ]
 
-    def remove_but(self, numbers: set[int]) -> None:
-        """Removes all other shards, and what an interrupted write left.
+    def removable(self, numbers: set[int]) -> list[Path]:
+        """All shards but these.
 
         Raises:
-            RunFolderError: a file has a shard's name, but nanmap did not write it; nothing was removed then.
+            RunFolderError: a file has a shard's name, but nanmap did not write it.
         """
         kept = {self.file(number) for number in numbers}
-        others = [path for path in self._files() if path not in kept]
-        listed = self._listed()
+        others, listed = [path for path in self._files() if path not in kept], self._listed()
         for path in others:
             if path.name not in listed and self.receipts.read(path.name) is None and _said_of(path)[0] is None:
                 raise self._foreign(path.name)
+        return others
+
+    def remove(self, shards: Iterable[Path]) -> None:
+        """Removes shards, receipts of shards that are not there, and what an interrupted write left."""
         left = [path for path in self.path.glob(".*") if LEFT_BEHIND.fullmatch(path.name)]
-        for path in [*others, *left]:
+        gone = [*shards, *left]
+        for path in gone:
             with told_of(path):
                 path.unlink()
-        for name in set(self.receipts.names()) - {path.name for path in kept}:
+        if gone:  # rows of other settings must not come back beside a new manifest
+            with told_of(self.path):
+                flush_folder(self.path)
+        for name in set(self.receipts.names()) - set(self.names()):
             self.receipts.remove(name)
         remove_unfinished(self.root)
 
@@ -147,8 +189,9 @@ class Shards:
         """
         if not self._wrote_manifest():
             raise self._foreign(self.manifest_file.name)
-        drawn = self._drawn()
-        self.remove_but(set())
+        drawn, shards = self._drawn(), self.removable(set())
+        self._begin_anew()
+        self.remove(shards)
         for picture in drawn:
             (drawn_in := Receipts(picture.parent)).remove(picture.name)
             with told_of(picture):
@@ -193,6 +236,11 @@ class Shards:
             return any(self.receipts.read(path.name) or _said_of(path)[0] for path in self._files())
         return all(key in manifest for key in WRITTEN)
 
+    def _begin_anew(self) -> None:
+        """The manifest no longer says that the shards are there: whoever is interrupted while they go has lost none."""
+        with suppress(RunFolderError):
+            self.write_manifest(self.read_manifest() | {"complete": False, "shards": []})
+
     def _drawn(self) -> list[Path]:
         """Pictures that nanmap drew from the rows and nobody has changed since."""
         if self.pictures is None:
@@ -207,9 +255,17 @@ class Shards:
             mend="choose another folder with --out, or move this file away yourself",
         )
 
+    def said_of(self, name: str) -> tuple[str | None, int]:
+        """The hash and the number that a shard says of itself; None and -1 where it says nothing."""
+        return _said_of(self.path / name)
+
     def names(self) -> list[str]:
         """File names of the shards that are there."""
         return [path.name for path in self._files()]
+
+    def count_rows(self) -> int:
+        """Rows of all shards that can be read."""
+        return sum(pq.read_metadata(path).num_rows for path in self._files() if _said_of(path)[0] is not None)
 
     def columns(self) -> list[str]:
         """Names of the columns, as the first shard has them.
@@ -301,6 +357,17 @@ def _said_of(path: Path) -> tuple[str | None, int]:
         return metadata[HASH].decode(), int(metadata[SHARD])
     except (pa.ArrowException, OSError, KeyError, ValueError):
         return None, -1
+
+
+def is_readable(path: Path) -> bool:
+    """Whether every page of a shard can be read, and is what its checksum says where it has one."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            for group in range(file.num_row_groups):
+                file.read_row_group(group)
+    except (pa.ArrowException, OSError):
+        return False
+    return True
 
 
 def shard_metadata(hash: str, number: int) -> dict[str, str]:

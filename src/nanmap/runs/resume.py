@@ -95,21 +95,24 @@ def _ready(
         observer.noticed(
             f"{shards.manifest_file.name} is lost or damaged, and is written anew: the rows say whose they are"
         )
-    elif not there and any(shards.path.glob("*")):
+    elif fresh and (there or shards.names()):
+        shards.clear()
+    elif there:
+        manifest = manifest | _spent(shards, manifest, observer)
+    elif any(shards.path.glob("*")):
+        start_over = IN_PYTHON if is_of_arrays(manifest) else ON_A_LINE
         raise RunFolderError(
             "has files but no manifest: it is not a run that can be continued",
             file=shards.path,
-            mend="the settings that it was run with continue it; or choose another folder with --out",
+            mend=f"the settings that it was run with continue it; {start_over}",
         )
-    if there and fresh:
-        shards.clear()
-    elif there and not lost:
-        manifest = manifest | _spent(shards, manifest)
     resumed = Resumed(shards, manifest, engine, lock)
+    shards.vouch(resumed.finished, beside_hash(manifest))
     for name in shards.damaged(manifest["hash"], resumed.finished):
         observer.noticed(f"{shards.path.name}/{name} is damaged, and is made again")
-    shards.remove_but(resumed.finished)
-    shards.write_manifest(manifest)
+    others = shards.removable(resumed.finished)
+    shards.write_manifest(manifest)  # before anything goes: it says that the run is not complete
+    shards.remove(others)
     return resumed
 
 
@@ -129,16 +132,17 @@ def _readable(shards: Shards) -> bool:
 
 
 def _speak_for_themselves(shards: Shards, manifest: dict[str, Any]) -> bool:
-    """Whether the manifest is not there or damaged, and all shards say that they are of the run that is to be.
-
-    Those of a search do not say all of it.
-    """
-    whole = not any(key in manifest for key in UNHASHED)
-    return whole and not _readable(shards) and shards.all_of(manifest["hash"])
+    """Whether the manifest is not there or damaged, and all shards say that they are of the run that is to be."""
+    return not _readable(shards) and shards.all_of(manifest["hash"], beside_hash(manifest))
 
 
-def _spent(shards: Shards, manifest: dict[str, Any]) -> dict[str, Any]:
-    """What earlier runs into the folder spent; theirs must be the same run."""
+def beside_hash(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What a run is beside its hash: of a search, how it was made. The receipts of its shards say so."""
+    return {key: manifest[key] for key in UNHASHED if key in manifest}
+
+
+def _spent(shards: Shards, manifest: dict[str, Any], observer: Observer) -> dict[str, Any]:
+    """What earlier runs into the folder spent, where that can be believed; theirs must be the same run."""
     old = shards.read_manifest()
     if not is_same(old, manifest):
         raise RunFolderError(
@@ -146,4 +150,7 @@ def _spent(shards: Shards, manifest: dict[str, Any]) -> dict[str, Any]:
             file=shards.path.parent,
             mend=IN_PYTHON if is_of_arrays(manifest) else ON_A_LINE,
         )
+    if not shards.keeps_its_seal():
+        observer.noticed(f"{shards.manifest_file.name} was damaged or edited, and is written anew")
+        return {}
     return {key: old[key] for key in SPENT if key in manifest and key in old}

@@ -89,7 +89,21 @@ def _clip(gradient: Array, bound: Array) -> Array:
 
 
 def _clip_norm(grads: list, bound: Array) -> list:
-    """Scaled in at least float32 and rounded once: a norm may pass the largest float16 where no gradient does."""
+    """Scaled in at least float32 and rounded once: a norm may pass the largest float16 where no gradient does.
+
+    Nor do squares that leave float32 at either end make a norm of inf or 0: there the gradient is measured by its largest entry.
+    """
     wide = jax.tree.map(lambda g: g.astype(jnp.promote_types(g.dtype, jnp.float32)), grads)
-    norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(wide)))
-    return jax.tree.map(lambda g, w: jnp.where(norm < bound, g, ((w / norm) * bound).astype(g.dtype)), grads, wide)
+    norm = _norm(wide)
+    least = jnp.sqrt(jnp.finfo(norm.dtype).tiny) * 1e8  # above it no square that counts is rounded away
+    largest = jnp.stack([jnp.abs(g).max(initial=0) for g in jax.tree.leaves(wide)]).max()
+    far = (jnp.isinf(norm) | (norm < least)) & jnp.isfinite(largest) & (largest > 0)
+    unit = jnp.where(far, jnp.maximum(largest / 64, jnp.finfo(norm.dtype).tiny), 1)  # 1 / unit is a normal number, too
+    wide = jax.tree.map(lambda w: w / unit, wide)
+    norm = jnp.where(far, _norm(wide), norm)
+    inside = jnp.where(far, norm * unit, norm) < bound
+    return jax.tree.map(lambda g, w: jnp.where(inside, g, ((w / norm) * bound).astype(g.dtype)), grads, wide)
+
+
+def _norm(tree: list) -> Array:
+    return jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(tree)))

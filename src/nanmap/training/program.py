@@ -103,6 +103,11 @@ class Program:
         return self.classifies and self.model.row_forms()[1].dtype is not None
 
     @property
+    def places(self) -> int:
+        """Answers of a row under a softmax, which is over the last axis of the outputs."""
+        return self.model.outputs // self.model.classes if self.loss == "softmax_cross_entropy" else 1
+
+    @property
     def wide(self) -> str:
         """The dtype of losses, records, targets and hyperparameters: at least float32."""
         return "float64" if self.dtype == "float64" else "float32"

@@ -19,9 +19,21 @@ def line_loss(rows: Rows, loss: str, delta: float = 1.0) -> float:
         return float("nan")
     if LOSSES[loss].curvature is None and loss not in WEIGHTS:
         return 0.0
-    columns = np.hstack([rows.inputs / np.maximum(np.abs(rows.inputs).max(axis=0), 1e-300), np.ones((rows.n, 1))])
+    columns = np.hstack([_even(rows.inputs), np.ones((rows.n, 1))])
     with np.errstate(over="ignore"):
         return float(np.mean([_least(columns, target, loss, delta) for target in rows.targets.T]))
+
+
+def _even(inputs: np.ndarray) -> np.ndarray:
+    """Columns that span, with a constant, what the inputs do: centred, at most 1.
+
+    Far from 0 a column lies almost along the constant. So the first row is taken off before anything is rounded: of 1e15, 1e15 + 1, …
+    the differences are exact. Powers of two before that, which round nothing, keep 1e308 − (−1e308) finite.
+    """
+    small = np.ldexp(inputs, -np.frexp(np.abs(inputs).max(axis=0))[1] - 1)
+    apart = small - small[0]
+    centred = apart - apart.mean(axis=0)
+    return np.asarray(centred / np.maximum(np.abs(centred).max(axis=0), 1e-300))
 
 
 def _least(columns: np.ndarray, target: np.ndarray, loss: str, delta: float) -> float:
@@ -32,7 +44,7 @@ def _least(columns: np.ndarray, target: np.ndarray, loss: str, delta: float) -> 
     for _ in range(2000):
         size = np.abs(_residual(columns, target, np.sqrt(weights)))
         least = min(least, float(np.mean(value(size, np.zeros(()), delta))))
-        size = np.maximum(size, 1e-12 * max(1.0, float(np.abs(target).max())))
+        size = np.maximum(size, 1e-12 * (float(np.abs(target).max()) or 1.0))
         before, weights = weights, weight(size, delta)
         if np.allclose(weights, before, rtol=1e-12, atol=0):
             break

@@ -31,6 +31,7 @@ IDLE: dict[str, Any] = {
 }
 CLIPS = {"clip_value": "clipvalue", "clip_norm": "global_clipnorm"}
 UNSAID = ("name", "learning_rate", "ema_momentum", "ema_overwrite_frequency")
+UNDECAYED = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")  # which no config of Keras's says
 DECAYING = {"Adam": "AdamW"}  # the same rule, of which nanmap knows the decay under the other name
 
 # By the words of Keras, of a class or of a function.
@@ -112,6 +113,9 @@ def optimizer_settings(optimizer: Any) -> dict[str, Any]:
         if argument not in known and value not in (IDLE.get(argument), None):
             problem = f"`{name}` is given {argument}, which nanmap has no setting for"
             raise InputError(problem, key=f"optimizer.{argument}", value=value, mend=MEND)
+    if given.get("weight_decay") and any(getattr(optimizer, each, None) for each in UNDECAYED):
+        problem = f"`{name}` leaves variables out of its weight decay, nanmap's decays all of them"
+        raise InputError(problem, key="optimizer.exclude_from_weight_decay", value=name, mend=MEND)
     found = {setting: given[argument] for setting, argument in (arguments | CLIPS).items()}
     found = {setting: value for setting, value in found.items() if value is not None}
     if not found.get("momentum", True):  # Keras's 0 is none

@@ -31,7 +31,13 @@ LOSSES = {
     "BCEWithLogitsLoss": "sigmoid_cross_entropy",
     "binary_cross_entropy_with_logits": "sigmoid_cross_entropy",
 }
-LOSS_IDLE: dict[str, Any] = {"reduction": "mean", "weight": None, "pos_weight": None, "label_smoothing": 0.0}
+LOSS_IDLE: dict[str, Any] = {
+    "reduction": "mean",
+    "weight": None,
+    "pos_weight": None,
+    "label_smoothing": 0.0,
+    "ignore_index": -100,  # which is no class
+}
 MEND = "train it with settings of nanmap's: nanmap.run(model=module, optimizer=…, loss=…)"
 
 

@@ -1,0 +1,6 @@
+"""A run as one HTML file to explore: offline, without a framework. Draws on `plot` for words and colours."""
+
+from nanmap.report.page import checked, page, write_page
+from nanmap.report.serve import Served
+
+__all__ = ["Served", "checked", "page", "write_page"]

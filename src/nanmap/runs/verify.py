@@ -1,0 +1,179 @@
+"""Is a run folder what was written, and does it come out again? Every file is looked at, and a random sample is trained anew."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nanmap.data.given import read_given
+from nanmap.engine import Engine, LocalEngine
+from nanmap.errors import InputError
+from nanmap.plan import Plan
+from nanmap.results.checks import Fault, faults_of, notes_of, parts_of
+from nanmap.results.columns import COLUMNS
+from nanmap.results.folder import RunFolder
+from nanmap.results.manifest import fingerprint
+from nanmap.results.receipts import Receipts
+from nanmap.runs.again import Held, Row, as_before, other_bits, plan_of, train_again
+
+SAMPLE = 16  # rows: if more than a sixth were others, nineteen samples in twenty would hold one
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found.
+
+    Attributes:
+        folder: the run.
+        looked_at: how many of what were looked at: `shards`, `rows`, `pictures`, `arrays`.
+        faults: files that are not as they were written, and rows that did not come out again.
+        notes: what a reader should know beside them.
+        trained: numbers of the cells that were trained again.
+        seed: that they were drawn with.
+        by: `bits`, or `outcome` where the backend or versions are others than the run's.
+
+    >>> import nanmap
+    >>> line = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 20}}
+    >>> _ = nanmap.sweep(line, {"optimizer.learning_rate": [0.01, 1e3]}, out="results/line")
+    >>> nanmap.verify("results/line").ok
+    True
+    """
+
+    folder: Path
+    looked_at: dict[str, int]
+    faults: tuple[Fault, ...]
+    notes: tuple[str, ...]
+    trained: tuple[int, ...]
+    seed: int
+    by: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing differs."""
+        return not self.faults
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        return {
+            "run": str(self.folder),
+            "ok": self.ok,
+            "looked_at": self.looked_at,
+            "faults": [{"file": str(each.file), "problem": each.problem} for each in self.faults],
+            "notes": list(self.notes),
+            "trained_again": list(self.trained),
+            "seed": self.seed,
+            "compared_by": self.by,
+        }
+
+    def __str__(self) -> str:
+        counts = ", ".join(_counted(count, name) for name, count in self.looked_at.items() if count)
+        lines = [*map(str, self.faults), *(f"note: {each}" for each in self.notes)]
+        if self.trained:
+            came = "bit for bit" if self.by == "bits" else "with the same outcome"
+            cells = f"{_counted(len(self.trained), 'cells')} drawn with --seed {self.seed}"
+            held = self.ok or not any("cell " in each.problem for each in self.faults)
+            lines.append(f"trained again: {cells}" + (f"; every row came out {came}" if held else ""))
+        found = _counted(len(self.faults), "faults") if self.faults else "all as written"
+        return "\n".join([*lines, f"{self.folder}: {counts or 'no rows yet'}: {found}"])
+
+
+def verify_run(
+    path: str | Path,
+    *,
+    sample: int = SAMPLE,
+    seed: int | None = None,
+    engine: Engine | None = None,
+    allow_python: bool = False,
+) -> Verification:
+    """Looks at every file of a run folder, and trains a random sample of its cells again.
+
+    Args:
+        path: the run folder; nothing in it is changed. A sweep may be writing there.
+        sample: how many cells; 0 trains none.
+        seed: that they are drawn with; another one each time if None.
+        engine: trains; the devices of this process if None.
+        allow_python: import code that the run's settings name, to train the sample.
+
+    Raises:
+        InputError: this is no run folder, or its settings name code that may not be imported.
+    """
+    folder, seed = RunFolder(path), secrets.randbelow(2**31) if seed is None else seed
+    if not parts_of(folder):
+        folder.read_manifest()  # says that this is none
+    faults, notes = [*faults_of(folder), *_changed_arrays(folder)], notes_of(folder)
+    rows: dict[int, Row] = {}
+    by = "bits"
+    if sample and folder.cells.names():
+        if any(
+            each.file.is_relative_to(folder.cells.path) or each.file == folder.cells.manifest_file for each in faults
+        ):
+            notes.append("no cell was trained again: what was damaged must be mended first")
+        else:
+            engine = engine or LocalEngine()
+            rows = _drawn(folder, sample, seed)
+            found, by, told = _differing(folder, rows, engine, plan_of(folder, allow_python))
+            faults, notes = faults + found, notes + told
+    return Verification(folder.path, _counts(folder), tuple(faults), tuple(notes), tuple(rows), seed, by)
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count:,} {name if count != 1 else name[:-1]}"
+
+
+def _counts(folder: RunFolder) -> dict[str, int]:
+    parts = parts_of(folder)
+    pictures = [name for name in Receipts(folder.maps).names() if (folder.maps / name).exists()]
+    return {
+        "shards": sum(len(part.names()) for part in parts),
+        "rows": sum(part.count_rows() for part in parts),
+        "pictures": len(pictures),
+        "arrays": len(list(folder.input_files())),
+    }
+
+
+def _changed_arrays(folder: RunFolder) -> list[Fault]:
+    """Arrays that were given to train on and are not what their name says."""
+    found = []
+    for file in folder.input_files():
+        try:
+            read_given(str(file), file.stem)
+        except InputError as error:
+            found.append(Fault(file, error.problem))
+    return found
+
+
+def _drawn(folder: RunFolder, count: int, seed: int) -> dict[int, Row]:
+    """Some rows as they are stored, by their cell, ascending, without their axes."""
+    dataset = folder.dataset()
+    total = dataset.count_rows()
+    chosen = np.sort(np.random.default_rng(seed).choice(total, min(count, total), replace=False))
+    known = {column.name for column in COLUMNS}
+    rows = sorted(dataset.take(chosen).to_pylist(), key=lambda row: row["cell"])
+    return {row["cell"]: {name: value for name, value in row.items() if name in known} for row in rows}
+
+
+def _differing(
+    folder: RunFolder, rows: Mapping[int, Row], engine: Engine, plan: Plan
+) -> tuple[list[Fault], str, list[str]]:
+    """Rows that did not come out again; by what they were compared, and why."""
+    manifest = folder.read_manifest()
+    try:
+        as_before(folder, plan, engine)
+        now = set(fingerprint(variant.config for variant in plan.variants()))
+        if changed := [entry.rpartition(" ")[0] for entry in manifest.get("data") or () if entry not in now]:
+            return (
+                [Fault(Path(each), "has changed since the run: no cell can be trained again") for each in changed],
+                "bits",
+                [],
+            )
+        again = train_again(plan, engine, np.array(list(rows)))
+    except InputError as error:
+        return [Fault(folder.path, f"no cell can be trained again: {error}")], "bits", []
+    why = other_bits(manifest, engine)
+    held = {cell: Held.of(row, again[cell], why) for cell, row in rows.items()}
+    problems = [f"cell {cell} did not come out again: {each.told()}" for cell, each in held.items() if not each.ok]
+    notes = [] if why is None else [f"outcomes alone are compared, as last digits may differ: {why}"]
+    return [Fault(folder.cells.path, each) for each in problems], "bits" if why is None else "outcome", notes

@@ -1,0 +1,281 @@
+"""The page in a browser: what it shows is what the rows hold, by pointer, by keys and by link."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from handmade import BATCH, LINE, RATE, SEED, write_run
+from nanmap.analysis import config_of_cell, count_outcomes, load_grid, make_view, most_common, take_medians
+from nanmap.config import build_config
+from nanmap.outcomes import Outcome
+from nanmap.plot.curves import find_curves
+from nanmap.plot.shown_settings import ShownSettings
+from nanmap.results.columns import COLUMNS
+from nanmap.results.folder import RunFolder
+from nanmap.results.schema import TEXT, Missing
+from pages import Open
+
+SEVERITY = Outcome.by_severity()
+RNG = np.random.default_rng(7)
+AXES = [BATCH, SEED, RATE]  # 3 × 4 × 5 cells
+NAMES = RNG.choice(SEVERITY, 60)
+ODD = '</script><script>alert("x")</script>&"\'🙂'
+
+
+def odd_numbers(column: Any, size: int) -> np.ndarray:
+    """Numbers of all kinds that a column may hold."""
+    if column.type == TEXT:
+        return np.array(RNG.choice(column.names.by_severity(), size), object)
+    if column.missing is Missing.NEGATIVE:
+        return RNG.integers(-3, 100_000, size)
+    if "int" in str(column.type):
+        return RNG.integers(0, 100_000, size)
+    if "bool" in str(column.type):
+        return RNG.random(size) < 0.5
+    values = RNG.choice([-1.0, 1.0], size) * RNG.lognormal(0, 60, size)
+    values[:4] = [0.0, np.inf, -np.inf, np.nan]
+    return np.ma.masked_array(values, RNG.random(size) < 0.2) if column.missing is Missing.MASK else values
+
+
+def small(tmp_path: Path, **facts: Any) -> RunFolder:
+    facts = {"outcome": NAMES, "loss_initial": 10.0, "loss_final": RNG.lognormal(0, 3, 60), **facts}
+    return write_run(tmp_path / "run", AXES, facts, maps=[])
+
+
+def test_every_number_of_every_column_arrives(opened: Open, tmp_path: Path):
+    facts = {each.name: odd_numbers(each, 60) for each in COLUMNS}
+    folder = write_run(tmp_path / "run", AXES, facts)
+    page = opened(folder)
+    told = page.value(
+        "() => Object.fromEntries([...page.columns.values()].map((c) => [c.name, Array.from({length: 60}, (_, r) => "
+        "c.named ? c.text(r) : [c.stands(r), String(c.value(r))])]))"
+    )
+    assert set(told) == {each.name for each in COLUMNS}
+    for column in COLUMNS:
+        stored = [value for each in folder.tables([column.name]) for value in each[column.name].to_pylist()]
+        if column.type == TEXT:
+            assert told[column.name] == stored
+            continue
+        for (kind, text), value in zip(told[column.name], stored, strict=True):
+            if value is None:
+                assert kind == 4
+            else:
+                number = float(text.replace("Infinity", "inf"))
+                assert np.isclose(number, float(value), rtol=2e-6, atol=0, equal_nan=True)
+                assert kind == (3 if np.isnan(number) else 2 if np.isinf(number) else 1)
+
+
+def test_pixels_have_the_colour_of_the_most_common_outcome(opened: Open, tmp_path: Path):
+    folder = small(tmp_path)
+    page = opened(folder)
+    view = make_view(load_grid(folder.read_manifest()), "learning_rate", "batch_size")
+    winner, _ = most_common(count_outcomes(folder, view))
+    expected = [SEVERITY[code].colour for code in winner.ravel()]
+    assert page.value("() => Array.from(page.painting.colours, hexOf)") == expected
+    corners = page.value(
+        """() => {
+          const canvas = document.getElementById("map"), all = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          const dots = new Uint32Array(all.data.buffer), at = (x, y) => toSheet(page.sheet.boxes[0], x + 0.06, y + 0.06).map(Math.round);
+          return [[0, 0], [4, 2], [2, 1]].map(([x, y]) => hexOf(dots[(at(x, y)[1] - 1) * canvas.width + at(x, y)[0]]));
+        }"""
+    )
+    assert corners == [SEVERITY[winner[y, x]].colour for x, y in ((0, 0), (4, 2), (2, 1))]
+
+
+@pytest.mark.parametrize("name", ["loss_final", "first_nan_step", "skill"])
+def test_numbers_of_a_pixel_are_those_of_its_median_run(name: str, opened: Open, tmp_path: Path):
+    values = {
+        "loss_final": np.where(RNG.random(60) < 0.3, RNG.choice([np.nan, np.inf], 60), RNG.lognormal(0, 3, 60)),
+        "first_nan_step": RNG.integers(-60, 100, 60),
+        "skill": np.where(RNG.random(60) < 0.4, np.nan, RNG.random(60)),
+    }
+    folder = small(tmp_path, **values)
+    page = opened(folder, f"#value={name}")
+    medians = take_medians(folder, make_view(load_grid(folder.read_manifest()), "learning_rate", "batch_size"), name)
+    told = page.value(
+        "(name) => Array.from({length: 15}, (_, p) => quantile(page.columns.get(name), page.arrangement.rows, "
+        "page.arrangement.start[p], page.arrangement.start[p + 1], 0.5)).map(({value, kind}) => [String(value), kind])",
+        name,
+    )
+    for (text, kind), value, expected in zip(told, medians.values.ravel(), medians.kinds.ravel(), strict=True):
+        assert kind == expected
+        if kind == 1:
+            assert np.isclose(float(text), value, rtol=4e-6)
+
+
+def test_curves_stand_where_the_pictures_have_them(opened: Open, tmp_path: Path):
+    bound = np.repeat([0.01, 0.1, 1.0], 20)
+    bound[3] = 0.02  # runs of the first line disagree
+    folder = small(tmp_path, predicted_gd=bound)
+    page = opened(folder)
+    view = make_view(load_grid(folder.read_manifest()), "learning_rate", "batch_size")
+    (curve,) = find_curves(folder, ShownSettings(folder.read_manifest(), view))
+    told = page.value("() => page.curves.map(({rates}) => Array.from(rates, String))")
+    assert np.allclose(np.array(told, float), [curve.rates], rtol=4e-6, equal_nan=True)
+    assert np.isnan(curve.rates).tolist() == [True, False, False]
+    places = page.value("() => page.curves[0].rates.map((rate) => placeAlong(page.arrangement.view.x, rate)).slice(1)")
+    assert np.allclose(list(places.values()) if isinstance(places, dict) else places, [2.5, 3.5])
+
+
+def test_the_config_of_every_cell_is_the_one_that_was_trained(opened: Open, tmp_path: Path):
+    axes = [
+        {"name": "budget", "choices": {"a few": {"training.epochs": 3}, "many": {"training.steps": 40}}},
+        {"key": "optimizer.layer_learning_rates.0", "log": [1e-3, 1.0], "num": 2},
+        {"key": "model.init", "values": ["zeros", "he_normal"]},
+        {"key": "data.scale_inputs", "values": ["none", "standard"]},
+    ]
+    config = LINE | {"optimizer": {"layer_learning_rates": [0.1, 0.25]}, "model": {"hidden": [4], "bias": True}}
+    folder = write_run(tmp_path, axes, config=config)
+    page = opened(folder)
+    for cell in range(16):
+        tree = tomllib.loads(page.value("(cell) => tomlOf(cell)", cell))
+        assert build_config(tree) == config_of_cell(folder, cell)
+
+
+def test_hover_tells_the_facts_in_words(opened: Open, tmp_path: Path):
+    nan = np.arange(60) == 42
+    facts = {
+        "outcome": np.where(nan, "nan", "converged"),
+        "cause": np.where(nan, "overflow", ""),
+        "first_inf_step": np.where(nan, 62, -1),
+        "first_nan_step": np.where(nan, 63, -1),
+        "loss_final": np.where(nan, np.nan, 0.5),
+        "predicted_gd": 0.01,
+    }
+    page = opened(small(tmp_path, **facts), "#x=learning_rate&y=batch_size&one=seed:0")
+    page.hover(2, 2)
+    words = page.text("#facts")
+    assert "batch_size 32, seed 0, learning_rate 0.1" in words
+    assert "nan: a NaN appeared" in words
+    assert "Cause: overflow: loss or parameters grew step by step" in words
+    assert "The loss went from 10 to NaN" in words
+    assert "first infinity came at step 62, the first NaN at step 63" in words
+    assert "is 10 × 0.01, the rate of “2/λmax (full batch)”" in words
+
+
+def test_a_click_opens_the_training_with_its_command_and_link(opened: Open, tmp_path: Path):
+    page = opened(small(tmp_path), "#one=seed:1")
+    page.click_pixel(3, 1)
+    assert page.text("#training h2") == "Cell 28: batch_size 4, seed 1, learning_rate 1"
+    assert page.text("#command") == f"nanmap run --cell 28 --of {tmp_path}/run"
+    page.wait_for_function("() => location.hash.includes('cell=28')")
+    again = opened(small(tmp_path), page.value("() => linkOf(page.state)"))
+    assert again.text("#training h2") == page.text("#training h2")
+    assert again.value("() => page.state.cell") == 28
+
+
+def test_arrow_keys_move_the_cursor_and_say_where_it_is(opened: Open, tmp_path: Path):
+    page = opened(small(tmp_path, outcome="stalled"), "#value=outcome&one=seed:2")
+    page.focus("#cursor")
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "ArrowUp", "ArrowUp"):
+        page.keyboard.press(key)
+    page.wait_for_function("() => document.getElementById('spoken').textContent.includes('32')")
+    assert page.text("#spoken") == "batch_size 32, seed 2, learning_rate 1: stalled"
+    page.keyboard.press("Enter")
+    assert page.text("#training h2").startswith("Cell 53:")
+    assert page.value("() => document.activeElement.id") == "cursor"
+
+
+def test_the_legend_filters(opened: Open, tmp_path: Path):
+    page = opened(small(tmp_path))
+    page.locator("[data-key='outcome:nan']").uncheck()
+    kept = int((NAMES != "nan").sum())
+    assert page.value("() => page.arrangement.rows.length") == kept
+    page.get_by_text("Show all again").click()
+    assert page.value("() => page.arrangement.rows.length") == 60
+
+
+def test_any_axes_panels_and_single_values(opened: Open, tmp_path: Path):
+    page = opened(small(tmp_path))
+    page.select_option("#choose-seed", "panels")
+    assert page.value("() => page.sheet.boxes.length") == 4
+    page.select_option("#choose-seed", "one")
+    page.locator("#slide-seed").fill("3")
+    assert page.value("() => page.arrangement.rows.length") == 15
+    assert (
+        page.value(
+            "() => Array.from(page.arrangement.rows, (row) => page.grid.label(page.grid.cell(row), page.grid.axis('seed')))"
+        )
+        == [3] * 15
+    )
+    page.select_option("#choose-y", "learning_rate")
+    assert page.value("() => [page.state.x, page.state.y]") == ["batch_size", "learning_rate"]
+    page.select_option("#choose-y", "")
+    assert page.value("() => page.arrangement.height") == 1
+
+
+def test_zoom_and_drag(opened: Open, tmp_path: Path):
+    page = opened(small(tmp_path), "#one=seed:0")
+    page.hover(4, 2)
+    page.focus("#cursor")
+    for _ in range(3):
+        page.keyboard.press("+")
+    x0, x1, y0, y1 = page.value("() => page.state.window")
+    assert 4 < x1 <= 5
+    assert x1 - x0 < 2.1
+    assert 0 < y0 < 2 < y1 <= 3
+    left, top = page.middle_of(4, 2)
+    page.mouse.move(left, top)
+    page.mouse.down()
+    page.mouse.move(left + 200, top, steps=4)
+    page.mouse.up()
+    assert page.value("() => page.state.window[0]") < x0
+    assert page.value("() => page.state.cell") is None  # a drag is no click
+    page.keyboard.press("0")
+    assert page.value("() => page.state.window") == [0, 5, 0, 3]
+
+
+def test_two_pinned_trainings_side_by_side(opened: Open, tmp_path: Path):
+    marks = {"loss_at_50": np.arange(60.0) + 9, "loss_at_80": 5.0, "loss_at_90": 5.0}
+    page = opened(small(tmp_path, **marks), "#pins=0,59")
+    words = page.text("#pinned")
+    assert "training.batch_size\t1\t32" in words
+    assert "optimizer.learning_rate\t0.001\t10.0" in words
+    assert "training.seed\t0\t3" in words
+    assert "part at 50 % of the budget: 9 and 68" in words
+
+
+def test_a_link_to_what_is_not_there_says_so(opened: Open, tmp_path: Path):
+    page = opened(small(tmp_path), "#x=momentum&value=colour&cell=999&one=seed:9")
+    said = page.text("#status")
+    for each in ("the axis “momentum”", "the column “colour”", "cell 999", "value 9 of “seed”"):
+        assert each in said
+    assert page.value("() => page.arrangement.rows.length") == 60
+
+
+def test_names_that_look_like_markup_are_text(opened: Open, tmp_path: Path):
+    axes = [{"name": "kind", "choices": {ODD: {"training.epochs": 3}, "plain": {"training.epochs": 4}}}, RATE]
+    folder = write_run(tmp_path / "it's 🙂", axes, config=LINE | {"model": {"init": "zeros"}}, title=ODD)
+    page = opened(folder)
+    page.click_pixel(0, 0)
+    assert ODD in page.text("#training h2")
+    assert page.text("#command").endswith("""/it'"'"'s 🙂'""")
+    assert page.value("() => document.scripts.length") == page.value(
+        "() => document.querySelectorAll('body script').length"
+    )
+
+
+def test_an_empty_run_says_so(opened: Open, tmp_path: Path):
+    page = opened(write_run(tmp_path, AXES, lost=tuple(range(9))))
+    assert "No rows yet" in page.text("#best")
+    page.hover(1, 1)
+    assert "not trained yet" in page.text("#facts")
+
+
+def test_a_run_of_one_cell(opened: Open, tmp_path: Path):
+    page = opened(write_run(tmp_path, [], {"loss_final": 2.0, "loss_initial": 4.0}))
+    page.click_pixel(0, 0)
+    assert "The loss went from 4 to 2" in page.text("#training")
+
+
+def test_a_run_of_nan_alone(opened: Open, tmp_path: Path):
+    facts = dict.fromkeys(["loss_initial", "loss_final", "loss_at_50", "loss_best", "skill"], np.nan)
+    page = opened(small(tmp_path, outcome="nan", cause="nan_in_data", first_nan_step=0, **facts), "#value=loss_final")
+    assert page.value("() => new Set(Array.from(page.painting.colours, hexOf)).size") == 1
+    page.click_pixel(1, 1)
+    assert "The loss went from NaN to NaN" in page.text("#training")
+    assert "No number of it here" in page.text("#slices")
+    assert "Nothing converged" in page.text("#best")

@@ -1,0 +1,265 @@
+"""`nanmap verify` tells of damage of every kind by its file, of rows that do not come out again, and of nothing else."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import nanmap
+from nanmap.cli.map import draw_listed
+from nanmap.engine import LocalEngine
+from nanmap.errors import InputError
+from nanmap.plan import Plan, make_sweep
+from nanmap.result import Result
+from nanmap.results.checks import faults_of
+from nanmap.results.folder import RunFolder
+from nanmap.runs.again import Held
+from test_kills import content
+from watch import sweep_of
+
+CELLS = 6
+TREE: dict[str, Any] = {"data": {"kind": "line", "n": 5}, "training": {"steps": 3}}
+
+
+@pytest.fixture(scope="module")
+def finished(engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three shards, edges and a picture."""
+    out = tmp_path_factory.mktemp("finished") / "run"
+    axes = [{"key": "optimizer.learning_rate", "values": [0.01, 0.1, 3.0]}, {"key": "training.seed", "range": [0, 2]}]
+    sweep = make_sweep(TREE, axes)
+    nanmap.sweep(sweep, out=out, engine=engine, shard_cells=2)
+    nanmap.edge(sweep, out=out, engine=engine, tolerance=0.05)
+    draw_listed(Result(out))
+    return out
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def flip(file: Path, place: int) -> None:
+    data = bytearray(file.read_bytes())
+    data[place] ^= 0x10
+    file.write_bytes(data)
+
+
+def test_a_run_as_it_was_written_has_no_fault_and_comes_out_again(run: Path, engine) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    found = nanmap.verify(run, seed=3, engine=engine)
+    assert (found.ok, found.faults, found.notes, found.by) == (True, (), (), "bits")
+    assert (found.looked_at, found.trained) == ({"shards": 4, "rows": 8, "pictures": 1, "arrays": 0}, tuple(range(6)))
+    assert "6 cells drawn with --seed 3; every row came out bit for bit" in str(found)
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+def edit(file: Path, change: Callable[[dict], Any]) -> None:
+    told = json.loads(file.read_text())
+    change(told)
+    file.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+
+
+def other_rows(file: Path) -> None:
+    """A shard that is whole Parquet and says that it is of this run, with another value in it."""
+    table = pq.read_table(file)
+    pq.write_table(table.set_column(table.column_names.index("steps_run"), "steps_run", [np.array([1, 2])]), file)
+
+
+SHARD, RECEIPT = "cells/part-000001.parquet", "receipts/cells/part-000001.parquet.json"
+HARMS: dict[str, tuple[str, Callable[[Path], Any], str]] = {
+    "a page": (SHARD, lambda file: flip(file, 1000), "the SHA-256 of its receipt is another"),
+    "cut short": (SHARD, lambda file: file.write_bytes(file.read_bytes()[:700]), "the SHA-256 of its receipt"),
+    "emptied": (SHARD, lambda file: file.write_bytes(b""), "the SHA-256 of its receipt is another"),
+    "lost": (SHARD, Path.unlink, "is lost"),
+    "other rows": (SHARD, other_rows, "the SHA-256 of its receipt is another"),
+    "a receipt": (RECEIPT, lambda file: flip(file, 20), "is damaged: it does not say what the shard holds"),
+    "a receipt's count": (RECEIPT, lambda file: edit(file, lambda told: told.update(rows=3)), "is damaged"),
+    "an edited title": (
+        "manifest.json",
+        lambda file: edit(file, lambda told: told["sweep"].update(title="x")),
+        "edited",
+    ),
+    "an edited setting": (
+        "manifest.json",
+        lambda file: edit(file, lambda told: told["sweep"]["config"]["data"].update(n=6)),
+        "what it says was run is not what its hash says",
+    ),
+    "half a manifest": ("manifest.json", lambda file: file.write_bytes(file.read_bytes()[:300]), "cannot be read"),
+    "no manifest": ("manifest.json", Path.unlink, "is lost"),
+    "edges' manifest": ("edges.json", lambda file: flip(file, 100), ""),
+    "no manifest of edges": ("edges.json", Path.unlink, "is lost"),
+    "edges": ("edges/part-000000.parquet", lambda file: flip(file, 1000), "the SHA-256 of its receipt is another"),
+    "a picture": ("maps/outcome_learning_rate_seed.png", lambda file: flip(file, 500), "is not as it was written"),
+    "a stranger": ("cells/notes.txt", lambda file: file.write_text("mine"), "stands among the rows"),
+}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_each_damage_is_told_by_its_file(harm: str, run: Path, command) -> None:
+    name, damage, said = HARMS[harm]
+    damage(run / name)
+    (fault,) = nanmap.verify(run, sample=0).faults
+    assert (fault.file, said in fault.problem) == (run / name, True), fault
+    done = command("verify", run.name, "--sample", 0, cwd=run.parent)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (1, f"run/{name}: {fault.problem}")
+    told = json.loads(command("verify", run.name, "--sample", 0, "--json", cwd=run.parent).stdout)
+    assert (told["ok"], told["faults"]) == (False, [{"file": f"run/{name}", "problem": fault.problem}])
+
+
+def test_shards_under_each_other_s_names_are_told(run: Path) -> None:
+    for folder, end in (("cells", ""), ("receipts/cells", ".json")):
+        one, two = (run / folder / f"part-00000{number}.parquet{end}" for number in (0, 1))
+        one.rename(run / "aside")
+        two.rename(one)
+        (run / "aside").rename(two)
+    problems = {each.file.name: each.problem for each in faults_of(RunFolder(run))}
+    assert problems == {
+        "part-000000.parquet": "is shard 1 under the name of another",
+        "part-000001.parquet": "is shard 0 under the name of another",
+    }
+
+
+def test_rows_of_another_run_are_told(run: Path, engine, tmp_path: Path) -> None:
+    nanmap.sweep(sweep_of(CELLS), out=tmp_path / "other", engine=engine, shard_cells=2)
+    for name in (SHARD, RECEIPT):
+        shutil.copy(tmp_path / "other" / name, run / name)
+    (fault,) = faults_of(RunFolder(run))
+    assert (fault.file, fault.problem) == (run / SHARD, "is of another run than manifest.json tells of")
+
+
+def test_a_shard_without_a_receipt_is_noted_and_a_sweep_writes_one(engine, tmp_path: Path) -> None:
+    nanmap.sweep(sweep_of(CELLS), out=tmp_path, engine=engine, shard_cells=2)
+    whole = content(tmp_path)
+    (tmp_path / RECEIPT).unlink()
+    found = nanmap.verify(tmp_path, sample=0)
+    assert found.ok
+    assert f"no receipt speaks for {SHARD}" in found.notes[0]
+    nanmap.sweep(sweep_of(CELLS), out=tmp_path, engine=engine, shard_cells=2)
+    assert content(tmp_path) == whole
+    (tmp_path / RECEIPT).unlink()
+    column = pq.ParquetFile(tmp_path / SHARD).metadata.row_group(0).column(0)
+    flip(tmp_path / SHARD, column.dictionary_page_offset + column.total_compressed_size - 2)
+    assert "fails a checksum" in nanmap.verify(tmp_path, sample=0).faults[0].problem
+    nanmap.sweep(sweep_of(CELLS), out=tmp_path, engine=engine, shard_cells=2)
+    assert content(tmp_path) == whole
+
+
+def rewritten(run: Path, column: str, values: pa.Array) -> None:
+    """A shard with other values and a receipt that fits: what no checksum can tell."""
+    cells = RunFolder(run).cells
+    table = pq.read_table(cells.file(1))
+    cells.write(1, table.set_column(table.column_names.index(column), table.schema.field(column), values))
+
+
+def test_rows_that_do_not_come_out_again_are_told(run: Path, engine, command) -> None:
+    final = pq.read_table(run / SHARD)["loss_final"].to_numpy()
+    rewritten(run, "loss_final", pa.array(np.nextafter(final, 9e9)))
+    found = nanmap.verify(run, engine=engine)
+    assert [each.problem.partition(": ")[0] for each in found.faults] == [
+        f"cell {cell} did not come out again" for cell in (2, 3)
+    ]
+    assert f"loss_final was {np.nextafter(final[0], 9e9):.17g}, is {final[0]:.17g}" in found.faults[0].problem
+    assert nanmap.verify(run, sample=0).ok
+    done = command("verify", run.name, cwd=run.parent)
+    assert (done.returncode, "2 faults" in done.stdout) == (1, True), done
+
+
+def test_another_backend_is_compared_by_the_outcome(run: Path, engine, command) -> None:
+    folder = RunFolder(run)
+    folder.write_manifest(folder.read_manifest() | {"device": "1 × NVIDIA H100"})
+    final = pq.read_table(run / SHARD)["loss_final"].to_numpy()
+    rewritten(run, "loss_final", pa.array(np.nextafter(final, 9e9)))
+    found = nanmap.verify(run, engine=engine)
+    assert (found.ok, found.by) == (True, "outcome")
+    assert "device was NVIDIA H100, is cpu" in found.notes[0]
+    told = command("run", "--cell", 2, "--of", run.name, cwd=run.parent).stdout
+    assert "the stored row ended the same way; last digits may differ: device was NVIDIA H100, is cpu" in told
+    told = json.loads(command("run", "--cell", 2, "--of", run.name, "--json", cwd=run.parent).stdout)
+    assert (told["same_row"], told["same_outcome"]) == (False, True)
+    rewritten(run, "outcome", pa.array(["inf", "dead"]).cast(pq.read_schema(run / SHARD).field("outcome").type))
+    assert "cell 2 did not come out again: outcome was inf, is" in nanmap.verify(run, engine=engine).faults[0].problem
+    told = command("run", "--cell", 2, "--of", run.name, cwd=run.parent).stdout
+    assert "the stored row ended otherwise: outcome was inf, is" in told
+
+
+def test_a_row_is_held_by_every_bit_or_by_its_outcome() -> None:
+    stored = {"outcome": "nan", "loss_final": float("nan"), "loss_best": -0.0}
+    assert Held.of(stored, dict(stored), None).ok
+    apart = Held.of(stored, stored | {"loss_best": 0.0}, None)
+    assert (apart.ok, apart.sentence()) == (False, "the stored row is another one: loss_best was -0, is 0")
+    assert Held.of(stored, stored | {"loss_best": 0.0}, "jaxlib was 1, is 2").ok
+    assert not Held.of(stored, stored | {"outcome": "inf"}, "jaxlib was 1, is 2").ok
+
+
+def test_rows_of_chosen_widths_come_out_again(engine, tmp_path: Path, command) -> None:
+    """A run's widths are part of what makes its bits: they are taken, not those that are usual here."""
+    tree = {"data": {"kind": "gaussian", "n": 24, "features": 8}, "model": {"hidden": [8]}, "training": {"steps": 30}}
+    sweep = make_sweep(tree, [{"key": "optimizer.learning_rate", "log": [0.1, 1.0], "num": 8}])
+    programs = [variant.program for variant in Plan(sweep).variants()]
+    chosen = LocalEngine(engine.devices, dict.fromkeys(programs, 3))
+    assert chosen.width(programs[0]) != engine.width(programs[0])
+    nanmap.sweep(sweep, out=tmp_path / "run", engine=chosen)
+    begun: list[dict] = []
+    begin = LocalEngine.begin
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            LocalEngine, "begin", lambda self, widths, *rest: begun.append(widths) or begin(self, widths, *rest)
+        )
+        assert nanmap.verify(tmp_path / "run", engine=engine).ok
+        assert "bit for bit" in command("run", "--cell", 5, "--of", "run", cwd=tmp_path).stdout
+    assert begun == [dict.fromkeys(programs, 3)] * 2
+
+
+def test_data_that_changed_since_cannot_be_trained_on_again(engine, tmp_path: Path) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text("a,y\n1,2\n2,3\n3,5\n")
+    tree = {"data": {"kind": "csv", "path": str(table), "target": "y"}, "training": {"steps": 3}}
+    nanmap.sweep(make_sweep(tree, []), out=tmp_path / "run", engine=engine)
+    assert nanmap.verify(tmp_path / "run", engine=engine).ok
+    table.write_text("a,y\n1,2\n2,3\n3,6\n")
+    (fault,) = nanmap.verify(tmp_path / "run", engine=engine).faults
+    assert str(fault) == "rows.csv: has changed since the run: no cell can be trained again"
+    table.unlink()
+    (fault,) = nanmap.verify(tmp_path / "run", engine=engine).faults
+    assert "no cell can be trained again" in fault.problem
+    assert nanmap.verify(tmp_path / "run", sample=0).ok
+
+
+def test_arrays_that_are_kept_are_looked_at(engine, tmp_path: Path) -> None:
+    x, y = np.arange(6.0), np.arange(6.0) * 2
+    axes = {"learning_rate": [0.01, 0.1]}
+    nanmap.sweep(x=x, y=y, axes=axes, steps=3, out=tmp_path / "run", engine=engine)
+    found = nanmap.verify(tmp_path / "run", engine=engine)
+    assert (found.ok, found.looked_at["arrays"], len(found.trained)) == (True, 1, 2)
+    (file,) = (tmp_path / "run" / "inputs").iterdir()
+    flip(file, 140)
+    faults = nanmap.verify(tmp_path / "run", engine=engine, sample=0).faults
+    assert [each.file for each in faults] == [file]
+
+
+def test_what_is_no_run_folder_is_refused(tmp_path: Path, command) -> None:
+    for name in ("none", "."):
+        done = command("verify", name, cwd=tmp_path)
+        assert (done.returncode, "mend: " in done.stderr) == (2, True), done
+    for options in ({"sample": -1}, {"seed": "x"}, {"sample": 2.5}):
+        with pytest.raises(InputError, match="must be a whole number from 0 on"):
+            nanmap.verify(tmp_path, **options)
+
+
+def test_code_is_asked_for_before_it_is_imported(tmp_path: Path, engine, command) -> None:
+    (tmp_path / "net.py").write_text("raise SystemExit('was imported')\n")
+    run = RunFolder(tmp_path / "run")
+    nanmap.sweep(sweep_of(2), out=run.path, engine=engine)
+    told = run.read_manifest()
+    del told["hash"]  # as who edits a manifest would
+    told["sweep"]["config"] = {**told["sweep"]["config"], "model": {"kind": f"python:{tmp_path}/net.py:build"}}
+    run.write_manifest(told)
+    done = command("verify", "run", cwd=tmp_path)
+    assert (done.returncode, "--allow-python" in done.stderr) == (2, True), done
+    assert nanmap.verify(run.path, sample=0).ok
