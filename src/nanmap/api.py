@@ -318,14 +318,10 @@ def diagnose(
     over = _over("diagnose", x, y, settings)
     made = _config(_of_cell(config, cell, of), over)
     with watched(progress, observer, "diagnosis", "steps") as told:
-        return find_cause(
-            made,
-            allow_python=allow_python,
-            engine=engine,
-            budget=budget,
-            criterion=criterion,
-            observer=told or Observer(),
+        answer = find_cause(
+            made, allow_python=allow_python, engine=engine, budget=budget, criterion=criterion, observer=told
         )
+    return replace(answer, given=over)
 
 
 def _check_positive(key: str, value: object) -> None:

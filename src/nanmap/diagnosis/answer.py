@@ -302,6 +302,7 @@ class Answer:
         map: rate × remedy; None where layers have rates of their own.
         spent: what it took.
         notes: what else is to be said, such as rows that were left out.
+        given: the arrays and the network that a program gave, held for `config` and `fix.config` to be trained on them.
     """
 
     config: Config
@@ -322,6 +323,7 @@ class Answer:
     map: RateMap | None
     spent: Spent
     notes: tuple[str, ...] = ()
+    given: object = field(default=None, repr=False, compare=False)
 
     @property
     def outcome(self) -> Outcome:

@@ -16,6 +16,7 @@ from nanmap.diagnosis.answer import (
     Evidence,
     Fix,
     Happening,
+    Quantiles,
     RateMap,
     Spent,
     Trial,
@@ -38,6 +39,7 @@ BUDGET = 60.0  # seconds
 FRESH = 256  # starts that are printed: 250 of them reach 95 % by the lower bound
 APART = 100_000  # between the seeds that choose and those that are printed
 STEPS = 6  # as it is, remedies, fresh starts, critical rate, what else, losses on their way
+LEARNED = 0.2  # skill from which on something was learned, whatever lines and neighbours say
 RESERVE = 0.3  # of the budget, for the proof on fresh starts
 
 
@@ -144,28 +146,32 @@ class _Diagnosis:
         happening = _happening(self.patient, self.criterion)
         self._done()
         if all_equal(self.patient.rows):
-            nothing = says_nothing(self.patient)
-            return self._answered(
-                happening, (RootCause.LABELS_SAY_NOTHING,), (nothing,) if nothing else (), None, None, None
-            )
+            return self._answered(happening, (RootCause.LABELS_SAY_NOTHING,), self._nothing(None), None, None, None)
         if happening.successes.interval[0] >= self.criterion.share:
             return self._healthy(happening)
         search = self._searched()
         working = search.ranked(search.smallest())
-        nothing = says_nothing(self.patient)
-        if not working and nothing is None and (relaxed := in_reach(search)) is not None:
+        if not working and (relaxed := in_reach(search)) is not None:
             search.criterion = self.criterion = relaxed
             working = search.ranked(search.smallest())
             happening = _happening(self.patient, relaxed)
-        if nothing is not None and not working:
-            return self._answered(happening, (RootCause.LABELS_SAY_NOTHING,), (nothing,), search, None, None)
         chosen, fix = self._proven(working, search)
         self._done()
         signs = Signs(self.patient, self.patient.ends, self.patient.case(), self.edge, _rate_of(chosen))
-        causes = causes_of(chosen.parts, signs) if chosen else (RootCause.UNKNOWN,)
+        nothing = self._nothing(fix.skill if fix else None)
+        causes = causes_of(chosen.parts, signs) if chosen else () if nothing else (RootCause.UNKNOWN,)
+        causes = ((RootCause.LABELS_SAY_NOTHING,) if nothing else ()) + causes
         search.explore_alone()
         self._done()
-        return self._answered(happening, causes, evidence(causes, signs, search, chosen), search, chosen, fix, signs)
+        found = nothing + evidence(causes, signs, search, chosen)
+        return self._answered(happening, causes, found, search, chosen, fix, signs)
+
+    def _nothing(self, skill: Quantiles | None) -> tuple[Evidence, ...]:
+        """That the inputs say nothing about the targets, if they do not: nor has any training learned anything."""
+        if skill is not None and skill.median > LEARNED:
+            return ()
+        found = says_nothing(self.patient)
+        return () if found is None else (found,)
 
     def _searched(self) -> Search:
         search = Search(self.bench, self.criterion, remedies(self.patient), self.rates, self.own, self.now, self.clock)
@@ -236,7 +242,9 @@ class _Diagnosis:
             f"{share.count} of {share.starts} starts succeed" if share.drawn else "it succeeds, and nothing is drawn"
         )
         found = (Evidence(sentence, {"count": share.count, "starts": share.starts}, proof=True),)
-        return self._answered(happening, (RootCause.NOTHING_WRONG,), found, None, None, None, signs)
+        nothing = self._nothing(happening.skill)
+        cause = RootCause.LABELS_SAY_NOTHING if nothing else RootCause.NOTHING_WRONG
+        return self._answered(happening, (cause,), nothing + found, None, None, None, signs)
 
     def _answered(
         self,
