@@ -19,7 +19,7 @@ def in_words(sections: list[Section]) -> str:
 
 def main() -> None:
     """Diagnoses, and puts both in their places."""
-    answer = nanmap.diagnose(ROOT / "configs" / "keras_line.toml")
+    answer = nanmap.diagnose(ROOT / "configs" / "keras_line.toml", budget=600)
     draw(answer, PICTURE)
     block = f"```\n{in_words(told(answer))}\n```\n"
     page = PAGE.read_text(encoding="utf-8")

@@ -20,6 +20,7 @@ CONFIGS = ROOT / "configs" / "gallery"
 RESULTS, PAGE = ROOT / "docs" / "gallery.json", ROOT / "docs" / "gallery.md"
 UNUSED = (1_000_000, 128)  # the first of the starts that no diagnosis uses, and how many
 HEALTHY = "nothing_wrong"
+BUDGET = 600.0  # seconds: on a busy machine, too, everything is tried
 
 
 def cases() -> dict[str, dict[str, str]]:
@@ -43,7 +44,7 @@ def measure(name: str) -> dict[str, Any]:
     from nanmap.diagnosis.told import ends
 
     config = load_config(CONFIGS / f"{name}.toml")
-    answer = nanmap.diagnose(config, allow_python=True, progress=False)
+    answer = nanmap.diagnose(config, allow_python=True, progress=False, budget=BUDGET)
     found = as_object(answer)
     return {
         "source": sources(name),

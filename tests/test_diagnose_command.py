@@ -179,6 +179,11 @@ def test_the_best_there_is_is_called_so_with_what_limits_it() -> None:
     assert said["no fix in reach"].startswith("success (converged): 0 of 128 starts")
 
 
+def test_a_search_that_was_cut_short_says_so() -> None:
+    short = replace(handmade().spent, cut_short=True)
+    assert words_of(handmade(spent=short))["to be known"].startswith("the budget ended the search after 6 s")
+
+
 def test_a_start_that_is_never_drawn_has_no_interval() -> None:
     happening = replace(handmade().happening, successes=Share(0, 1, drawn=False))
     assert words_of(handmade(happening=happening))["what happens"].startswith("it ends nan: a NaN appeared")

@@ -29,7 +29,7 @@ def told(answer: Answer) -> list[Section]:
         (_title_of_fix(answer), _fix(answer)),
         ("what else works", map(_trial, answer.others[:MOST])),
         ("often advised, and not enough here", map(_trial, answer.in_vain[:MOST])),
-        ("to be known", iter(answer.notes)),
+        ("to be known", _notes(answer)),
     ]
     made = [Section(title, tuple(sentences)) for title, sentences in sections]
     return [section for section in made if section.sentences]
@@ -180,6 +180,12 @@ def _no_less(fix: Fix) -> Iterator[str]:
     if fix.parts:
         best = fix.parts[0]
         yield f"no part of it is enough: {' and '.join(best.remedies)} alone {_reaches(best.successes)}"
+
+
+def _notes(answer: Answer) -> Iterator[str]:
+    yield from answer.notes
+    if answer.spent.cut_short:
+        yield f"the budget ended the search after {answer.spent.seconds:.0f} s, before all was tried: a larger one (--budget) may find a smaller fix"
 
 
 def _trial(trial: Trial) -> str:
