@@ -15,6 +15,7 @@ from nanmap.data.given import GivenArrays, give, with_arrays
 from nanmap.diagnosis.answer import Answer, Criterion
 from nanmap.diagnosis.diagnose import BUDGET
 from nanmap.diagnosis.diagnose import diagnose as find_cause
+from nanmap.diagnosis.intake import looked_at
 from nanmap.edges import find_edges
 from nanmap.edges.find import BLOCK
 from nanmap.engine import Engine
@@ -316,10 +317,17 @@ def diagnose(
         _check_positive(key, value)
     config, settings = _network_as_keyword(config, settings)
     over = _over("diagnose", x, y, settings)
-    made = _config(_of_cell(config, cell, of), over)
+    made, arrays, notes = looked_at(_config(_of_cell(config, cell, of), over), over.arrays)
+    over = over._replace(arrays=arrays)
     with watched(progress, observer, "diagnosis", "steps") as told:
         answer = find_cause(
-            made, allow_python=allow_python, engine=engine, budget=budget, criterion=criterion, observer=told
+            made,
+            allow_python=allow_python,
+            engine=engine,
+            budget=budget,
+            criterion=criterion,
+            observer=told,
+            notes=notes,
         )
     return replace(answer, given=over)
 

@@ -24,7 +24,7 @@ from nanmap.diagnosis.answer import (
 from nanmap.diagnosis.bench import Ask, Bench
 from nanmap.diagnosis.curves import curves
 from nanmap.diagnosis.evidence import best_of, evidence, ruled_out
-from nanmap.diagnosis.intake import as_trained_elsewhere, check_rows, check_time, row_notes
+from nanmap.diagnosis.intake import as_trained_elsewhere, check_rows, check_target, check_time, row_notes
 from nanmap.diagnosis.limits import in_reach, says_nothing, what_limits
 from nanmap.diagnosis.margins import edge, fine_rates, rate_range, within
 from nanmap.diagnosis.remedies import RATE, Patient, remedies
@@ -95,6 +95,7 @@ class _Diagnosis:
         self.observer, self.left = observer, STEPS
         self.bench = Bench(config, allow_python, engine, observer.trained)
         first = config.training.seed
+        check_target(config)
         check_rows(config, self.bench.variant.rows)
         self.notes += row_notes(self.bench.variant.rows)
         check_time(self.bench, engine, clock.budget)

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from nanmap.config import Config
+from nanmap.config import Config, build_config
 from nanmap.data import Rows
+from nanmap.data.given import GivenArrays, with_arrays
+from nanmap.data.sampled import sample_of
 from nanmap.diagnosis.bench import Bench
 from nanmap.diagnosis.search import STARTS
 from nanmap.engine import LocalEngine
@@ -15,12 +17,32 @@ from nanmap.engine.base import Engine
 from nanmap.engine.estimate import update_seconds
 from nanmap.errors import InputError
 
+MOST_ROWS, MOST_VALUES = 20_000, 2_000_000  # above both, some rows are looked at in place of all
+
 
 def as_trained_elsewhere(config: Config) -> Config:
     """The settings as other programs train them, which stop at no missing value: NumPy and Keras compute with NaN."""
     if config.data.missing != "error":
         return config
     return config.model_copy(update={"data": config.data.model_copy(update={"missing": "keep"})})
+
+
+def looked_at(config: Config, given: GivenArrays | None) -> tuple[Config, GivenArrays | None, list[str]]:
+    """The settings with some of their rows where there are very many, those rows, and what is to be said of it."""
+    sample = sample_of(config.data, given, MOST_ROWS, MOST_VALUES)
+    if sample is None:
+        return config, given, []
+    tree = with_arrays(config.model_dump(mode="python", exclude_unset=True), sample.given)
+    note = f"{sample.rows:,} of {sample.total:,} rows were looked at, drawn once: steps, epochs and losses are those of these rows"
+    return build_config(tree), sample.given, [note]
+
+
+def check_target(config: Config) -> None:
+    """Raises InputError for a target that is among the inputs: every network would copy it."""
+    target, columns = config.data.target, config.data.columns
+    if columns is not None and target in columns:
+        mend = "leave it out of data.columns"
+        raise InputError("is among the inputs, too", file=config.data.path, key="data.target", value=target, mend=mend)
 
 
 def check_rows(config: Config, rows: Rows) -> None:
@@ -42,6 +64,8 @@ def check_rows(config: Config, rows: Rows) -> None:
 def row_notes(rows: Rows) -> Iterator[str]:
     """What a reader should know of the rows beside their training."""
     columns = rows.inputs.shape[1]
+    for place in np.flatnonzero((rows.inputs == rows.targets[:, :1]).all(axis=0)):
+        yield f"input {rows.features[place]} is the target itself: a network that copies it has learned nothing"
     if columns >= rows.n:
         yield f"{columns:,} columns and {rows.n:,} rows: a line passes through all of them, whatever they say; success here says nothing of other rows"
 

@@ -247,7 +247,8 @@ class Search:
     def ranked(self, choices: Sequence[Choice]) -> list[Choice]:
         """Of equally many changes first those that mend a fault of its own at the rate that there is, then the widest range of rates.
 
-        A rate that is far from the one that there is comes last. Half a decade more of rates is no difference; then the order of the remedies decides, the rate alone first.
+        A rate that is far from the one that there is comes after all others. Half a decade more of rates is no difference; then
+        the order of the remedies decides, the rate alone first.
         """
         order = {each.name: number for number, each in enumerate(self.found, 1)}
 
@@ -260,6 +261,7 @@ class Search:
                 choice.size,
                 not specific,
                 keys,
+                self._is_far(choice),
                 -round(width / (2 * SLACK)),
                 [order[name] for name in record.names],
             )
