@@ -5,10 +5,12 @@
 #   make test                     the tests           make check        lint, types, layers, docs
 #   make coverage                 the tests, and what of each file they run       make test-long    the few that take long
 #   make test-page                the pages in a browser: pictures, sizes, accessibility (needs Chromium, and npm once)
+#   make faults                   kills, full disks, damage, hundreds of each; writes docs/reliability.md
 #   make threads                  the pages on the four threads, measured anew
 #   make bench                    the benchmark (about 20 minutes; writes benchmarks/results/<machine>.json)
 #   make bench BENCH='--only fractal_tanh --out fractal.json'
 #   make bench-compare OLD=HEAD~3 what changed between two results: files or revisions   NEW=new.json
+#   make fuzz                     20,000 odd inputs of every kind; writes docs/fuzz.json   FUZZ='--cases 500 --seed 7'
 #   make gpu                      what matters on a GPU, in pieces   GPU='--quick --out gpu.json' rehearses it on a CPU
 
 PYTHON ?= python3
@@ -19,13 +21,14 @@ BENCH  ?=
 OLD    ?=
 NEW    ?=
 GPU    ?=
+FUZZ   ?= --out docs/fuzz.json
 CUDA   := $(shell nvidia-smi -L >/dev/null 2>&1 && echo ',cuda')
 
 BIN     := .venv/bin
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: sweep map report test test-page coverage test-long check format docs figures threads bench bench-compare gpu performance clean
+.PHONY: sweep map report test test-page coverage test-long faults check format docs figures threads bench bench-compare fuzz gpu performance clean
 .DEFAULT_GOAL := sweep
 
 .venv/created:
@@ -66,6 +69,18 @@ coverage: .venv/developing
 test-long: .venv/developing
 	@$(BIN)/pytest -m long
 
+# One at a time: some of them count what the others would change.
+faults: .venv/developing
+	@$(BIN)/pytest tests --faults docs/reliability/counts.json
+	@$(BIN)/python docs/reliability/make_page.py
+
+AXE := axe-core@4.14.1
+.venv/axe: .venv/developing
+	@mkdir -p $@.new && cd $@.new && npm pack --silent $(AXE) >/dev/null && tar -xzf axe-core-*.tgz && cd ../.. && mv $@.new $@
+
+test-page: .venv/axe
+	@$(BIN)/pytest -m '' tests/test_page.py tests/test_page_looks.py tests/test_serve.py
+
 check: .venv/developing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -86,6 +101,9 @@ bench: .venv/benchmarking
 
 bench-compare: .venv/installed
 	@$(BIN)/python -m benchmarks.compare $(if $(OLD),'$(OLD)') $(if $(NEW),--new '$(NEW)')
+
+fuzz: .venv/developing
+	@$(BIN)/python -m fuzz $(FUZZ)
 
 gpu: .venv/developing
 	@$(BIN)/python -m benchmarks.gpu $(GPU)

@@ -10,11 +10,14 @@ from typing import get_args
 import typer
 from typer.testing import CliRunner
 
+from nanmap import limits
 from nanmap.cli.app import load_commands
 from nanmap.config.settings import Config
 from nanmap.edges.table import EDGE_COLUMNS
+from nanmap.grid.grid import DRAWN, LOOKED_AT
 from nanmap.outcomes import Cause, Outcome
 from nanmap.results.columns import reference_table
+from nanmap.results.shards import MOST_IN_FOLDER
 
 TARGET = Path(__file__).with_name("reference.md")
 
@@ -47,6 +50,28 @@ An axis on `a.b` has the column `b`, one on `x.kind` the column `x`, one on `opt
 column `learning_rate_0`; where two would collide, the full key with `_`."""
 
 
+LIMITS = f"""Sizes are counted before anything is allocated; what is beyond one of these is refused in a sentence.
+
+| what | at most |
+|---|---|
+| cells of a sweep, as `--dry-run` tells of them | {limits.MOST_CELLS:,} |
+| cells of one run folder; `--zoom` trains a part into another one | {MOST_IN_FOLDER:,} |
+| axes | {limits.MOST_AXES} |
+| values of an axis, written one by one | {limits.MOST_VALUES:,} |
+| … of `log` and `linear` | {limits.MOST_SPACED:,} |
+| … of `range`, which takes no room | {limits.MOST_CELLS:,} |
+| programs and sets of rows of a sweep: settings that are no plain numbers of a training, as rates and seeds are | {limits.MOST_VARIANTS:,} |
+| letters of a condition; brackets and `not` within each other | {limits.MOST_LETTERS:,}; {limits.MOST_NESTED} |
+| rows of built-in data | {limits.MOST_ROWS:,} |
+| hidden layers | {limits.MOST_LAYERS} |
+| bytes of a config or a sweep | {limits.told_bytes(limits.TOML_BYTES)} |
+| memory for rows, arrays and networks | `{limits.MEMORY}`, as in `{limits.MEMORY}=12GiB`; else three quarters of what is free |
+
+Cells that a `where` excludes are counted one by one up to {LOOKED_AT:,} combinations of the axes that it names; of more, {DRAWN:,} cells are drawn
+at random, and the estimate says so. Where a group of cells needs more memory than may be used, a CPU takes fewer side by side: the run says so, and its
+manifest, for that changes last digits. A single training never does that: it says what it needs, and ends with 1."""
+
+
 def reference() -> str:
     """The whole page."""
     parts = [
@@ -56,6 +81,8 @@ def reference() -> str:
         *(_table_of(name) for name in Config.model_fields),
         "## Sweeps",
         AXES,
+        "## Limits",
+        LIMITS,
         "## Outcomes",
         "In order of precedence: the first that holds.",
         _sentences({outcome: outcome.sentence for outcome in Outcome}, "outcome"),

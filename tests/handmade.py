@@ -11,6 +11,7 @@ from nanmap.analysis import load_grid
 from nanmap.outcomes import MARKS
 from nanmap.results.columns import COLUMNS, make_table
 from nanmap.results.folder import RunFolder
+from nanmap.results.identity import IDENTITY, identity_hash
 from nanmap.results.schema import TEXT, Column, Missing
 from nanmap.results.shards import shard_metadata
 
@@ -73,6 +74,8 @@ def write_run(
         "where": where,
     }
     manifest = {"sweep": sweep, "shard_cells": shard_cells, "complete": not lost, **manifest}
+    if all(key in manifest for key in IDENTITY):  # whole, as nanmap writes it
+        manifest["hash"] = identity_hash(manifest)
     folder, grid = RunFolder(path), load_grid(manifest)
     folder.write_manifest(manifest)
     columns = {each.name: _column(each, (facts or {}).get(each.name, ...), grid.size) for each in COLUMNS}

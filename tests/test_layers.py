@@ -14,13 +14,15 @@ ROOT = Path(nanmap.__file__).parent
 # those for type checkers count like any other. docs/architecture.md has the same as a picture.
 LEFT_OF: dict[str, tuple[str, ...]] = {
     "errors": (),
+    "limits": ("errors",),
+    "npz": ("limits",),
     "stopping": (),
     "outcomes": (),
-    "config": ("errors",),
+    "config": ("limits",),
     "results": ("config", "outcomes"),
-    "data": ("config",),
+    "data": ("config", "npz"),
     "grid": ("config",),
-    "models": ("config",),
+    "models": ("config", "npz"),
     "training": ("models", "data"),
     "plan": ("training", "grid", "results"),
     "theory": ("plan",),

@@ -70,7 +70,7 @@ def test_a_value_that_is_never_closed_is_told(tmp_path: Path) -> None:
         rows_of(path, "csv")
 
 
-@pytest.mark.parametrize("value", ["1" * 5000, "[" * 5000])
+@pytest.mark.parametrize("value", ["1" * 5000, "[" * 5000, "0x" + "f" * 5000])
 def test_a_number_or_list_beyond_reading_is_told(value: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="too many digits"):
         parse_assignment(f"data.n={value}")

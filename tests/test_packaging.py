@@ -37,7 +37,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_file_of_the_package_and_every_example_is_in_the_wheel(wheel: Path) -> None:
     held = set(ZipFile(wheel).namelist())
-    modules = {f"nanmap/{file.relative_to(PACKAGE).as_posix()}" for file in PACKAGE.rglob("*.py")}
+    files = [*PACKAGE.rglob("*.py"), *(PACKAGE / "report" / "page").iterdir()]
+    modules = {f"nanmap/{file.relative_to(PACKAGE).as_posix()}" for file in files}
     assert "nanmap/results/folder.py" in modules
     assert modules - held == set()
     assert "nanmap/py.typed" in held

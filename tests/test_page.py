@@ -2,9 +2,12 @@
 
 import tomllib
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from handmade import BATCH, LINE, RATE, SEED, write_run
@@ -13,10 +16,11 @@ from nanmap.config import build_config
 from nanmap.outcomes import Outcome
 from nanmap.plot.curves import find_curves
 from nanmap.plot.shown_settings import ShownSettings
+from nanmap.report import Served
 from nanmap.results.columns import COLUMNS
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import TEXT, Missing
-from pages import Open
+from pages import Open, Opened
 
 SEVERITY = Outcome.by_severity()
 RNG = np.random.default_rng(7)
@@ -238,6 +242,28 @@ def test_two_pinned_trainings_side_by_side(opened: Open, tmp_path: Path):
     assert "part at 50 % of the budget: 9 and 68" in words
 
 
+def test_recorded_curves_are_drawn_from_every_point(opened: Open, tmp_path: Path):
+    folder = small(tmp_path)
+    steps, cells = np.array([0, 1, 9, 99]), np.array([0, 59])
+    loss = np.array([8.0, 4.0, 1e-3, np.nan, 8.0, 5.0, 2.0, np.inf])
+    history = {"cell": np.repeat(cells, 4), "step": np.tile(steps, 2), "loss": loss, "gradient_norm": np.sqrt(loss)}
+    (folder.path / "history").mkdir()
+    pq.write_table(pa.table(history), folder.path / "history" / "part-000000.parquet")
+    page = opened(folder, "#cell=59&pins=0,59")
+    told = page.value(
+        "() => [0, 59, 7].map((cell) => curveOf(cell)).map(({x, y, recorded}) => [x, y.map(String), recorded])"
+    )
+    for cell, (x, y, recorded) in enumerate(told[:2]):
+        assert recorded
+        assert x == steps.tolist()
+        numbers = [float(each.replace("Infinity", "inf")) for each in y]
+        assert np.allclose(numbers, loss[4 * cell :][:4], rtol=1e-3, equal_nan=True)
+    assert not told[2][2]
+    assert "part at update 9: 0.001 and 2" in page.text("#pinned")
+    assert "loss: ∞ at step 99, not drawn" in page.text("#training")
+    assert page.locator("#training .u-series", has_text="gradient norm").count() == 1
+
+
 def test_a_link_to_what_is_not_there_says_so(opened: Open, tmp_path: Path):
     page = opened(small(tmp_path), "#x=momentum&value=colour&cell=999&one=seed:9")
     said = page.text("#status")
@@ -279,3 +305,34 @@ def test_a_run_of_nan_alone(opened: Open, tmp_path: Path):
     assert "The loss went from NaN to NaN" in page.text("#training")
     assert "No number of it here" in page.text("#slices")
     assert "Nothing converged" in page.text("#best")
+
+
+def test_a_pixel_of_one_training_says_nothing_of_others(opened: Open, tmp_path: Path):
+    page = opened(small(tmp_path), "#one=seed:0&cell=3")
+    assert "null" not in page.text("main")
+    assert "in this pixel" not in page.text("#training")
+
+
+@pytest.mark.parametrize("window", ["-5,2,0,1", "0,99,0,99", "3,1,0,2", "0,NaN,0,1"])
+def test_a_window_that_is_none_is_the_whole_map(window: str, opened: Open, tmp_path: Path):
+    page = opened(small(tmp_path), f"#window={window}")
+    assert page.value("() => page.state.window") == [0, 5, 0, 3]
+
+
+def test_a_served_page_takes_newer_rows_and_keeps_what_was_looked_at(browser: Any, tmp_path: Path):
+    folder = write_run(tmp_path / "run", AXES, lost=tuple(range(9)))
+    with Served(lambda: RunFolder(folder.path)) as served:
+        Thread(target=served.serve_forever, args=(0.01,), daemon=True).start()
+        page = Opened(browser, served.address)
+        assert "No rows yet" in page.text("#best")
+        page.value("() => select(17)")
+        small(tmp_path)
+        page.value("() => follow()")
+        assert page.value("() => [page.grid.rows, page.state.cell, page.state.value]") == [60, 17, "outcome"]
+        assert "The loss went from 10" in page.text("#training")
+        assert page.text("#status") == "The run is complete."
+        served.shutdown()
+    page.value("() => follow()")
+    assert page.text("#status").startswith("The command that served this page has ended.")
+    page.context.close()
+    assert [message for message in page.messages if "ERR_CONNECTION_REFUSED" not in message] == []

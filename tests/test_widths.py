@@ -93,10 +93,10 @@ def test_memory_and_disk_are_told_of_the_cells_that_stay() -> None:
     assert cost.disk_bytes == 30 * 25_000
     assert cost.details() == [
         "memory: about 18 MiB on the devices, whatever the size of the grid",
-        "disk: about 0.7 MiB of Parquet",
+        "disk: about 732 KiB of Parquet",
         "program: 1–1, sgd, full batch, float32; 8 cells side by side",
     ]
-    assert cost_of(SQUARE, [RATES]).details()[1] == "disk: about 0.1 MiB of Parquet"
+    assert cost_of(SQUARE, [RATES]).details()[1] == "disk: about 128 KiB of Parquet"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+MOST_SHOWN = 500  # letters of a value
+
 
 class NanmapError(Exception):
     """Whatever nanmap raises on purpose: catch it to catch them all.
@@ -53,7 +55,7 @@ class InputError(NanmapError, ValueError):
         typed = " ".join(part for part in (self.option, self.key) if part is not None)
         place = ": ".join(str(part) for part in (self.file, typed or None) if part is not None)
         head = f"{place}: {self.problem}" if place else self.problem
-        lines = [head if self.value is ... else f"{head} (got {self.value!r})"]
+        lines = [head if self.value is ... else f"{head} (got {shown(self.value)})"]
         if self.allowed:
             allowed = self.allowed if isinstance(self.allowed, str) else ", ".join(map(_listed, self.allowed))
             lines.append(f"  allowed: {allowed}")
@@ -162,6 +164,15 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     plain = {each.lower(): each for each in known}
     close = difflib.get_close_matches(str(word).lower(), list(plain), n=1, cutoff=0.6)
     return plain[close[0]] if close else None
+
+
+def shown(value: Any) -> str:
+    """A value as Python writes it, cut where nobody reads on."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
 
 
 def _listed(value: Any) -> str:

@@ -131,8 +131,8 @@ class JudgedFolder(RunFolder):
                 for key in axis.keys:
                     table, _, name = key.partition(".")
                     if table == TABLE and name in found:
-                        own = getattr(self._given, name)  # of choices some may leave it as it is
-                        found[name] = np.array([float(each.get(key, own)) for each in axis.settings])[place]
+                        along = axis.numbers_at(key, place).astype(float)
+                        found[name] = np.where(np.isnan(along), found[name], along)
         return found
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -21,19 +21,26 @@ ALMOST = 1e-12  # relative: a few roundings of float64
 class RunSettings:
     """The settings of a run by their dotted keys, and its axes.
 
-    Attributes:
+    Args:
         name: the run's folder, for messages.
+        manifest: of the run.
+
+    Attributes:
         specs: the tables of the axes, in the order of `grid.axes`.
     """
 
-    def __init__(self, folder: RunFolder) -> None:
-        self.name = str(folder.path)
-        self.manifest = folder.read_manifest()
+    def __init__(self, name: str, manifest: Mapping[str, Any]) -> None:
+        self.name, self.manifest = name, manifest
         self.grid = load_grid(self.manifest)
         self.tree: Mapping[str, Any] = self.manifest["sweep"]["config"]
         specs = load_specs(self.manifest)
         by_column = dict(zip(column_names(specs), specs, strict=True))  # zipped axes may leave the manifest's order
         self.specs = [by_column[axis.column] for axis in self.grid.axes]
+
+    @classmethod
+    def of(cls, folder: RunFolder) -> Self:
+        """Those of a run folder."""
+        return cls(str(folder.path), folder.read_manifest())
 
     @cached_property
     def swept(self) -> set[str]:
@@ -48,7 +55,7 @@ class RunSettings:
     @property
     def names_code(self) -> bool:
         """Whether a setting names code: to train a cell again needs the permission again."""
-        along = (each.get(key) for axis in self.grid.axes for each in axis.settings for key in CODE_KEYS)
+        along = (each.get(key) for axis in self.grid.axes for each in axis.told for key in CODE_KEYS)
         return any(map(is_code, (*(self.base(key) for key in CODE_KEYS), *along)))
 
     @cached_property
@@ -91,7 +98,7 @@ class RunSettings:
     def _file_names(self) -> dict[str, str]:
         keys = (*PATHS, *CODE_KEYS)
         files = [_file_of(key, self.base(key)) for key in keys if key not in self.swept]
-        files += [_file_of(key, each.get(key)) for axis in self.grid.axes for each in axis.settings for key in keys]
+        files += [_file_of(key, each.get(key)) for axis in self.grid.axes for each in axis.told for key in keys]
         return file_names({file for file in files if file is not None})
 
 

@@ -110,7 +110,11 @@ def load_specs(manifest: Mapping[str, Any]) -> list[AxisSpec]:
         RunFolderError: it has none.
     """
     try:
-        return [AxisSpec.model_validate(table) for table in manifest["sweep"]["axes"]]
+        sweep = manifest["sweep"]
+        missing = [name for name in ("name", "config", "axes") if name not in sweep]
+        if missing:
+            raise RunFolderError(f"is no run folder: its manifest says nothing of the sweep's {missing[0]}")
+        return [AxisSpec.model_validate(table) for table in sweep["axes"]]
     except (KeyError, TypeError, ValidationError):
         raise RunFolderError("is no run folder: the axes in its manifest are not what nanmap writes") from None
 

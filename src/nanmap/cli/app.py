@@ -126,7 +126,7 @@ def main(arguments: list[str] | None = None) -> None:
     except RecursionError:
         sys.exit(_failed("what was given is nested too deeply\n  mend: write it with fewer brackets", WRONG_INPUT))
     except MemoryError as error:
-        mend = "  mend: fewer rows or a coarser axis; --dry-run tells what a sweep needs"
+        mend = "  mend: fewer rows, a smaller network or a coarser axis; --dry-run tells what a sweep needs"
         sys.exit(_failed(f"out of memory: {error}\n{mend}", FAILED))
     except Exception:
         traceback.print_exc()

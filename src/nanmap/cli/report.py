@@ -19,8 +19,7 @@ SECONDS = 0.1  # between two looks for a word to stop
 
 
 @app.command(
-    epilog="Examples:  nanmap report results/square_sgd     nanmap report results/a results/b --out both.html     "
-    "nanmap report results/fractal_tanh --watch"
+    epilog="Example:  nanmap report results/square_sgd    or, while it is trained,    nanmap report results/night --watch"
 )
 def report(
     runs: Annotated[
@@ -47,9 +46,10 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write a run as one HTML page to explore: a map to hover, zoom and click, curves, configs and commands.
+    """Write a run as one HTML page to hover, zoom and click.
 
-    The page needs no network and nothing beside it. With --watch it follows a run that is being trained.
+    It holds a map of any two axes, curves, configs and commands, and needs no network and nothing beside it. Several runs become one
+    map. With --watch it follows a run that is being trained.
     """
     if port is not None and not watch:
         raise InputError("goes with --watch", key="--port", value=port, mend="add --watch, or leave --port out")

@@ -13,7 +13,7 @@ from nanmap.config.choices import LAYER_RATES
 from nanmap.config.code import CODE_KEYS, FORMS, open_key
 from nanmap.config.elsewhere import suggestion
 from nanmap.config.keys import METRICS, METRICS_MEND, allowed_names, check_key, is_layer_rate, known_keys, siblings
-from nanmap.errors import InputError
+from nanmap.errors import InputError, shown
 
 EXPECTED = {
     "int_type": "a whole number",
@@ -34,6 +34,7 @@ LIMITS = {
     "greater_than_equal": ("ge", "greater than or equal to"),
     "less_than": ("lt", "less than"),
     "less_than_equal": ("le", "less than or equal to"),
+    "too_long": ("max_length", "a list of at most"),
 }
 EITHER = {"outcome.floor": 'a number, "auto" or "affine"', "record.sharpness": 'true, false or "start"'}
 
@@ -157,7 +158,10 @@ def _wrong_value(fault: dict[str, Any], key: str, file: Path | None) -> InputErr
     kind, value = fault["type"], fault["input"]
     if kind == "literal_error":
         allowed = allowed_names(key) or (fault["ctx"]["expected"],)
-        problem, mend = "is none of the allowed values", suggestion(str(value), allowed)
+        problem, mend = (
+            "is none of the allowed values",
+            suggestion(value if isinstance(value, str) else shown(value), allowed),
+        )
         allowed = (*allowed, FORMS) if key in CODE_KEYS else allowed
         return InputError(problem, file=file, key=key, value=value, allowed=allowed, mend=mend)
     expected = EITHER.get(key) or EXPECTED.get(kind)

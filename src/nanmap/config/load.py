@@ -13,6 +13,7 @@ from nanmap.config.explain import explained
 from nanmap.config.keys import check_key, is_index
 from nanmap.config.settings import Config
 from nanmap.errors import InputError, nearest
+from nanmap.limits import TOML_BYTES, check_regular
 
 # Setting one of a pair replaces the other: an axis over budgets sets epochs in one choice and steps in the next.
 ALTERNATIVES = {"training.epochs": "training.steps", "training.steps": "training.epochs"}
@@ -26,7 +27,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         InputError: the file is missing or is no TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        check_regular(path, TOML_BYTES)
+        return _read(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         stems = {other.stem: other.name for other in path.parent.glob("*.toml")}
         close = nearest(path.stem, stems)
@@ -39,10 +41,19 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError("is not written in UTF-8", file=path, mend="save it as UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"not valid TOML: {error}", file=path, mend="see toml.io for the notation") from None
+    except InputError:
+        raise
     except (ValueError, RecursionError):
         raise InputError("cannot be read: a number has too many digits, or too many brackets", file=path) from None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from None
+
+
+def _read(text: str) -> dict[str, Any]:
+    """Tables of TOML, which can be told again: of numbers in base 16 Python reads more digits than it writes."""
+    found = tomllib.loads(text)
+    repr(found)
+    return found
 
 
 def file_stamp(path: str | None) -> tuple[int, int] | None:
@@ -67,7 +78,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         mend = "for example optimizer.learning_rate=0.1"
         raise InputError("not of the form key=value", option="--set", value=text, mend=mend)
     try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+        return key.strip(), _read(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key.strip(), value.strip()
     except (ValueError, RecursionError):  # more digits, or brackets in each other, than Python reads

@@ -24,6 +24,8 @@ from nanmap.config.base import (
 from nanmap.config.code import CodeName, HeldName, is_code, is_own
 from nanmap.config.losses import loss_entry, losses_that_read
 from nanmap.config.optimizers import OPTIMIZERS, OptimizerEntry, optimizer_entry, optimizers_that_read
+from nanmap.config.ranges import range_count
+from nanmap.limits import MOST_LAYERS, MOST_ROWS
 
 
 def _ticked(names: Iterable[str]) -> str:
@@ -40,7 +42,7 @@ class DataSettings(Settings):
     start: Number = Field(0.0, description="first x")
     stop: Number | None = Field(None, description="end of x: excluded by `range`, included by `linspace`")
     step: Number = Field(1.0, description="distance between x of `range`")
-    n: Annotated[Whole, Field(ge=1, le=100_000_000)] | None = Field(None, description="number of rows of built-in data")
+    n: Annotated[Whole, Field(ge=1, le=MOST_ROWS)] | None = Field(None, description="number of rows of built-in data")
     slope: Number = Field(1.0, description="slope of `line`")
     features: Natural = Field(1, description="number of inputs of `gaussian`")
     path: str | None = Field(None, description="file of rows, relative to the config")
@@ -95,6 +97,8 @@ class DataSettings(Settings):
             require(self.step != 0, "step", "a step of 0 gives no range")
             rising = self.stop is None or (self.stop - self.start) * self.step > 0
             require(rising, "stop", "the range from data.start to data.stop is empty")
+            few = self.stop is None or range_count(self.start, self.stop, self.step) <= MOST_ROWS
+            require(few, "stop", f"the range from data.start to data.stop has more than {MOST_ROWS:,} rows")
         return self
 
 
@@ -115,7 +119,9 @@ class ModelSettings(Settings):
         True,
         description="whether convolutions of your network become products of patches on a CPU, as is faster in a loop",
     )
-    hidden: Annotated[tuple[Natural, ...], Field(strict=False)] = Field((), description="units of each hidden layer")
+    hidden: Annotated[tuple[Natural, ...], Field(strict=False, max_length=MOST_LAYERS)] = Field(
+        (), description="units of each hidden layer"
+    )
     activation: choices.ActivationKind = Field("relu", description="activation of hidden layers")
     output_activation: choices.ActivationKind = Field("linear", description="activation of the output")
     bias: bool = Field(True, description="whether layers have biases")
@@ -284,6 +290,14 @@ class RecordSettings(Settings):
     sharpness: bool | Annotated[str, Field(pattern="^start$")] = Field(
         False,
         description="λmax of networks at the start and at the end, by Lanczos on all rows; `start` leaves out the end",
+    )
+    history: Annotated[Whole, Field(ge=2, le=10_000)] | None = Field(
+        None,
+        description="updates per cell, evenly in the logarithm, whose loss and norms are kept beside the rows of a sweep; none if absent",
+    )
+    history_cells: Annotated[float, Field(gt=0, le=1)] | Annotated[str, Field(pattern="^(all|boundary)$")] = Field(
+        "all",
+        description="whose: `all` cells, those within two of a change of outcome and a sample (`boundary`), or a share of them",
     )
 
 

@@ -9,6 +9,7 @@ from nanmap.config import DataSettings
 from nanmap.data.missing import refuse_gaps, told_missing
 from nanmap.data.words import SHOWN, called, listed, place_of, unusable
 from nanmap.errors import InputError
+from nanmap.limits import NAME_BYTES, NUMBER_BYTES, check_memory
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,6 +115,7 @@ def encode(data: DataSettings, column: "pd.Series", *, onehot: bool, target: boo
         shown = listed(f"{text} = {code}" for code, text in enumerate(categories))
         said = f"{len(categories)} categories as codes: {shown}"
         return Encoded(codes[:, None], (name,), f"{name}: {said}{told_missing(missing)}", source)
+    _check_size(data, name, codes, len(categories), "data.categorical")
     hot = one_hot(codes, len(categories))
     names = tuple(f"{name}={text}" for text in categories)
     said = f"{len(categories)} categories one-hot: {listed(categories)}"
@@ -149,9 +151,17 @@ def encode_classes(data: DataSettings, column: "pd.Series", always_one_hot: bool
     if len(found) == 2 and not always_one_hot:
         said = f"{name}: 2 classes, {classes[0]} = 0 and {classes[1]} = 1"
         return Encoded(codes[:, None], (name,), said, source), classes
+    _check_size(data, name, codes, len(classes), "data.target_kind")
     said = f"{name}: {len(classes)} classes, one output each: {listed(classes)}"
     names = tuple(f"{name}={each}" for each in classes)
     return Encoded(one_hot(codes, len(classes)), names, said, source), classes
+
+
+def _check_size(data: DataSettings, name: str, codes: np.ndarray, count: int, key: str) -> None:
+    """Asks before a column becomes many: a small file may hold thousands of different texts."""
+    check_memory(
+        count * (len(codes) * NUMBER_BYTES + NAME_BYTES), f"the {count:,} columns of `{name}`", file=data.path, key=key
+    )
 
 
 def one_hot(codes: np.ndarray, count: int) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 
 from nanmap.data.foreign import Column, Part, as_part
 from nanmap.errors import InputError, did_you_mean
+from nanmap.npz import read_npz
 
 KIND = "arrays"  # data.kind of a config that trains on them
 # Settings of `[data]` that say where other rows come from: with arrays they have nothing to say.
@@ -126,12 +127,11 @@ def read_given(path: str | None, digest: str) -> GivenArrays:
     mend = "give them again: x=…, y=… of nanmap.run or nanmap.sweep"
     if path is None or not Path(path).is_file():
         raise InputError("the arrays that were trained on are not kept here", file=path, mend=mend)
+    arrays = read_npz(Path(path), mend=mend)
     try:
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            arrays = {name: kept[name] for name in kept.files}
         given = GivenArrays(_part("x", arrays), _part("y", arrays))
         same = given.digest == digest
-    except Exception:  # whatever a damaged zip file makes of itself
+    except Exception:  # whatever else may stand in it
         same = False
     if not same:
         raise InputError("is not the file that was written: its arrays are others", file=path, mend=mend)

@@ -55,6 +55,11 @@ class Rows:
         """Number of training rows."""
         return len(self.inputs)
 
+    @property
+    def nbytes(self) -> int:
+        """What they take in memory."""
+        return sum(array.nbytes for array in (self.inputs, self.targets, self.val_inputs, self.val_targets))
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of everything in them, the same in every process."""

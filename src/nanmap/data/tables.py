@@ -3,7 +3,6 @@
 import csv
 import re
 import warnings
-import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,9 +16,15 @@ from nanmap.data.foreign import Column, Part
 from nanmap.data.given import GivenArrays
 from nanmap.data.missing import refuse_gaps, refuse_mean_label, refuse_missing
 from nanmap.errors import InputError, did_you_mean
+from nanmap.limits import NAME_BYTES, NUMBER_BYTES, check_memory
+from nanmap.npz import read_npz
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+SAVE = "np.savez(path, x=inputs, y=targets)"
+CSV_BYTES = 20  # of memory for a byte of a CSV file: "1," becomes a number
 
 
 class RowForm(NamedTuple):
@@ -67,24 +72,14 @@ def read_arrays(data: DataSettings, always_one_hot: bool, any_rank: bool = False
         InputError: the file or an array is missing, or they do not fit together.
     """
     path = _existing(data)
-    try:
-        with path.open("rb") as held, np.load(held, allow_pickle=False) as file:
-            x, y = file["x"], file["y"]
-            for name, array in (("x", x), ("y", y)):
-                if array.dtype.kind in "cmMV":  # of which NumPy would make other numbers without a word
-                    mend = "store each part as a column of plain numbers"
-                    raise InputError(f"`{name}` holds {array.dtype}", file=path, mend=mend)
-            x = np.asarray(x, None if any_rank else float)
-    except KeyError:
-        raise InputError(
-            "needs the arrays `x` and `y`", file=path, mend="np.savez(path, x=inputs, y=targets)"
-        ) from None
-    except (InputError, MemoryError):
-        raise
-    except Exception as error:  # whatever a damaged zip file makes of itself
-        problem = f": {error}" if zipfile.is_zipfile(path) else ""
-        mend = "np.savez(path, x=inputs, y=targets)"
-        raise InputError(f"is no readable npz file{problem}", file=path, mend=mend) from None
+    found = read_npz(path, ("x", "y"), SAVE)
+    if len(found) < 2:
+        raise InputError("needs the arrays `x` and `y`", file=path, mend=SAVE)
+    x, y = found["x"], found["y"]
+    if x.dtype.kind not in "iufb":
+        raise InputError("`x` holds no numbers", file=path, mend="store numbers; a CSV file may hold categories")
+    if not any_rank:
+        x = x.astype(float)
     input_form, target_form = None, None
     if any_rank:
         x, input_form = _flat(x, data.scale_inputs == "none")
@@ -97,6 +92,8 @@ def read_arrays(data: DataSettings, always_one_hot: bool, any_rank: bool = False
             allowed="x [n, …], y [n] or [n, …]" if any_rank else "x [n, features], y [n] or [n, outputs]",
             mend=None if any_rank or x.ndim < 3 else "x.reshape(len(x), -1); networks of your own take any rank",
         )
+    if not x.size or not y.size:
+        raise InputError(f"`x` {x.shape} or `y` {y.shape} holds no number", file=path)
     y = y.reshape(len(y), -1)
     features = tuple(f"x[{index}]" for index in range(x.shape[1]))
     refuse_missing(data, bool(np.isnan(x).any()), "x")
@@ -282,9 +279,9 @@ def _frame(data: DataSettings) -> "pd.DataFrame":
     if data.kind == "csv":
         _refuse_separators(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut
-            table = _read_csv(path) if data.kind == "csv" else pd.read_parquet(path)
+        table = _read_csv(path) if data.kind == "csv" else _read_parquet(path)
+    except InputError:
+        raise
     except UnicodeDecodeError:
         raise InputError("is not written in UTF-8", file=path, mend="save it as UTF-8 (in Excel: CSV UTF-8)") from None
     except (ValueError, OSError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
@@ -346,5 +343,25 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _read_csv(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
-    # index_col=False: with a row longer than the header pandas would take the first column for row names.
-    return pd.read_csv(path, low_memory=False, skipinitialspace=True, index_col=False)
+    check_memory(path.stat().st_size * CSV_BYTES, "its rows", file=path, key="data.path")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut
+        # index_col=False: with a row longer than the header pandas would take the first column for row names.
+        return pd.read_csv(path, low_memory=False, skipinitialspace=True, index_col=False)
+
+
+def _read_parquet(path: Path) -> "pd.DataFrame":
+    """A table, which is asked first how much it says it is: few bytes may say much. Pages that carry a checksum are held against it."""
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            told = file.metadata
+            unpacked = sum(told.row_group(number).total_byte_size for number in range(told.num_row_groups))
+            numbers = told.num_rows * told.num_columns * NUMBER_BYTES + told.num_columns * NAME_BYTES
+            check_memory(numbers + 2 * unpacked, "its rows", file=path, key="data.path")
+            return file.read().to_pandas()
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # whatever a damaged file makes of itself
+        raise ValueError(str(error)) from None

@@ -50,7 +50,8 @@ class EdgeRows:
         """Lowest and highest rate of the sweep's axis."""
         if self.rate is None:
             return WITHOUT_AXIS
-        return float(self.rate.labels.min()), float(self.rate.labels.max())
+        low, high = self.rate.span
+        return float(low), float(high)
 
     def kept(self, start: int, stop: int) -> np.ndarray:
         """The row numbers of `start..stop` that have a cell which `where` keeps."""
@@ -122,11 +123,11 @@ def _check_axis(sweep: Sweep, axis: Axis) -> None:
         raise InputError(
             "is zipped with another axis", file=sweep.file, key=f"axes.{axis.column}", mend="leave it alone"
         )
-    if axis.labels.min() <= 0:
+    if axis.span[0] <= 0:
         raise InputError(
             "an edge is searched among positive rates",
             file=sweep.file,
             key=f"axes.{axis.column}",
-            value=float(axis.labels.min()),
+            value=float(axis.span[0]),
             mend=f"--set axes.{axis.column}.log='[1e-6, 1]'",
         )

@@ -10,8 +10,11 @@ import numpy as np
 from nanmap.engine.blocks import lanes_together
 from nanmap.engine.local import LocalEngine
 from nanmap.engine.one_kernel import is_one_kernel
-from nanmap.engine.widths import flops_per_update, groups_per_call, lane_bytes
+from nanmap.engine.widths import flops_per_update, group_bytes, groups_per_call
+from nanmap.grid.grid import DRAWN
+from nanmap.limits import memory_allowed, told_bytes
 from nanmap.plan import Plan
+from nanmap.results.shards import MOST_IN_FOLDER
 from nanmap.training.program import Program
 
 # Of a core, per program: read from the cache; compiled anew, by what is in it. Measured over ten sweeps, docs/performance.md.
@@ -28,6 +31,7 @@ NORM_SLOWDOWN = 5  # sums over the units of a row vectorise badly; measured 2 to
 VARIANT_SECONDS = (0.005, 0.03)  # of the host, for the predictions of a variant
 CELL_SECONDS = (1e-6, 4e-6)  # of the host, for a row
 TRAINING = (0.35, 2.0)  # of what is expected: cells die early, or the machine is slower than the one it was fitted to
+DAY = 86_400
 BYTES_PER_ROW = 30  # of a Parquet row, compressed; measured 17 to 33 over the shipped sweeps
 
 
@@ -36,6 +40,7 @@ class Estimate:
     """Counts and expectations of a sweep.
 
     Attributes:
+        exact: whether cells were counted one by one; else a sample was.
         shortest, longest: seconds until all rows are written, with every program in the cache: where many cells die
             early, and where none does.
         compiling: seconds more, where no program is in the cache.
@@ -43,6 +48,7 @@ class Estimate:
 
     cells: int
     excluded: int
+    exact: bool
     programs: int
     variants: int
     shortest: float
@@ -51,20 +57,33 @@ class Estimate:
     memory_bytes: int
     disk_bytes: int
     widths: dict[Program, int]
+    backend: str
 
     def sentence(self) -> str:
         """One line."""
-        without = f" ({self.excluded:,} excluded)" if self.excluded else ""
+        about = "" if self.exact else "about "
+        without = f" ({about}{self.excluded:,} excluded)" if self.excluded else ""
         programs = f"{self.programs} program{'s' * (self.programs != 1)}"
         time = f"about {_span(self.shortest, self.longest)}, and up to {_rounded(self.compiling)} to compile"
-        return f"{self.cells:,} trainings{without}, {programs}, {time}"
+        return f"{about}{self.cells:,} trainings{without}, {programs}, {time}"
 
     def details(self) -> list[str]:
         """Memory, disk, and the programs."""
         lines = [
-            f"memory: about {self.memory_bytes / 2**20:,.0f} MiB on the devices, whatever the size of the grid",
-            f"disk: about {max(self.disk_bytes / 2**20, 0.1):,.1f} MiB of Parquet",
+            f"memory: about {told_bytes(max(self.memory_bytes, 2**20))} on the devices, whatever the size of the grid",
+            f"disk: about {told_bytes(max(self.disk_bytes, 2**17))} of Parquet",
         ]
+        if self.backend == "cpu" and self.memory_bytes > (allowed := memory_allowed()):
+            here = f"{told_bytes(allowed)} may be used here"
+            lines.append(f"memory: {here}: fewer cells will train side by side, which changes last digits")
+        if not self.exact:
+            lines.append(
+                f"cells: estimated from {DRAWN:,} that were drawn at random; the condition has too many to count"
+            )
+        if self.cells + self.excluded > MOST_IN_FOLDER:
+            lines.append(
+                f"cells: a run folder ends at {MOST_IN_FOLDER:,}; --zoom AXIS=LOW:HIGH trains a part into a folder of its own"
+            )
         told = Counter((program.sentence(), width) for program, width in self.widths.items())
         for (sentence, width), count in told.items():
             many = f"{count} × " if count > 1 else ""
@@ -75,8 +94,8 @@ class Estimate:
 def estimate(plan: Plan, engine: LocalEngine) -> Estimate:
     """Expected cost of a sweep on an engine's devices."""
     grid = plan.grid
-    cells = sum(map(len, grid.chunks()))
-    variants = list(plan.variants())
+    cells, exact = grid.count()
+    variants = list(plan.variants(exact=False))
     devices = len(engine.devices)
     widths = {variant.program: engine.width(variant.program) for variant in variants}
     shortest, longest = _seconds(plan, engine, cells, widths)
@@ -85,10 +104,11 @@ def estimate(plan: Plan, engine: LocalEngine) -> Estimate:
     states = sum(
         groups_per_call(p, engine.backend, w) * w * (4 * p.model.parameters * 8 + 512) for p, w in widths.items()
     )
-    memory = devices * (states + max(w * lane_bytes(p) for p, w in widths.items()))
+    memory = devices * (states + max(group_bytes(p, w) for p, w in widths.items()))
     return Estimate(
         cells,
         grid.size - cells,
+        exact,
         len(widths),
         len(variants),
         shortest,
@@ -97,14 +117,15 @@ def estimate(plan: Plan, engine: LocalEngine) -> Estimate:
         memory,
         cells * BYTES_PER_ROW,
         widths,
+        engine.backend,
     )
 
 
 def _seconds(plan: Plan, engine: LocalEngine, cells: int, widths: Mapping[Program, int]) -> tuple[float, float]:
     """Until all rows are written: at best and at worst."""
-    variants, devices = list(plan.variants()), len(engine.devices)
+    variants, devices = list(plan.variants(exact=False)), len(engine.devices)
     each = cells / max(1, len(variants))
-    seeds = math.prod(len(values) for _, number, values in plan.number_values if number.whole)
+    seeds = math.prod(len(varied.axis) for varied in plan.varied if varied.number.whole)
     training, host = np.zeros(2), np.array(VARIANT_SECONDS) * len(variants) + np.array(CELL_SECONDS) * cells
     for variant in variants:
         program, width = variant.program, widths[variant.program]
@@ -142,11 +163,11 @@ def update_seconds(program: Program, width: int, backend: str) -> float:
 def _span(low: float, high: float) -> str:
     """A range of times in the unit of its longer end, which is rounded up.
 
-    >>> _span(0.4, 8.2), _span(50, 400), _span(3000, 9000)
-    ('1–9 s', '1–7 min', '0.8–2.5 h')
+    >>> _span(0.4, 8.2), _span(50, 400), _span(3000, 9000), _span(1e11, 2e11)
+    ('1–9 s', '1–7 min', '0.8–2.5 h', '3,171–6,342 years')
     """
     size, digits, name = _unit(high)
-    first, last = f"{max(low / size, 10**-digits):.{digits}f}", _rounded(high)
+    first, last = f"{max(low / size, 10**-digits):,.{digits}f}", _rounded(high)
     return last if last == f"{first} {name}" else f"{first}–{last}"
 
 
@@ -157,9 +178,10 @@ def _rounded(seconds: float) -> str:
     ('9 s', '1.6 h')
     """
     size, digits, name = _unit(seconds)
-    return f"{math.ceil(seconds / size * 10**digits) / 10**digits:.{digits}f} {name}"
+    return f"{math.ceil(seconds / size * 10**digits) / 10**digits:,.{digits}f} {name}"
 
 
 def _unit(seconds: float) -> tuple[int, int, str]:
     """Seconds of the unit to tell a time in, digits behind its point, and its name."""
-    return (1, 0, "s") if seconds < 90 else (60, 0, "min") if seconds < 5400 else (3600, 1, "h")
+    units = {90: (1, 0, "s"), 5400: (60, 0, "min"), 2 * DAY: (3600, 1, "h"), 1000 * DAY: (DAY, 1, "days")}
+    return next((unit for end, unit in units.items() if seconds < end), (365 * DAY, 0, "years"))

@@ -12,6 +12,8 @@ from nanmap.config.base import Number, Settings, Whole, as_whole, require
 from nanmap.config.code import GROUP_RATES, open_key
 from nanmap.config.keys import is_index, takes_whole_numbers
 from nanmap.errors import InputError, did_you_mean
+from nanmap.grid.values import Along, Numbers, distinct_whole, labels_of, range_length
+from nanmap.limits import MOST_CELLS, MOST_SPACED, MOST_VALUES, check_memory
 
 FORMS = ("values", "log", "linear", "range")
 Ends = Annotated[tuple[Number, ...], Field(strict=False)]
@@ -27,7 +29,7 @@ class AxisSpec(Settings):
     log: Ends | None = None
     linear: Ends | None = None
     range: Annotated[tuple[Whole, ...], Field(strict=False)] | None = None
-    num: Annotated[Whole, Field(ge=1, le=10_000_000)] | None = None
+    num: Annotated[Whole, Field(ge=1, le=MOST_SPACED)] | None = None
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
@@ -43,6 +45,13 @@ class AxisSpec(Settings):
         if self.range is not None:
             require(len(self.range) in (2, 3), "range", "a range is [start, stop] or [start, stop, step]")
             require(len(self.range) == 2 or self.range[2] != 0, "range", "a step of 0 gives no range")
+            require(all(abs(each) < 2**63 for each in self.range), "range", "holds a number of 2⁶³ or more")
+            few = range_length(*self.range) <= MOST_CELLS
+            require(few, "range", f"has {range_length(*self.range):,} values, of at most {MOST_CELLS:,}")
+        for form, listed in (("values", self.values), ("choices", self.choices)):
+            few = listed is None or len(listed) <= MOST_VALUES
+            mend = "`log` and `linear` make up to ten times as many, `range` any number"
+            require(few, form, f"are {len(listed or ()):,}, of at most {MOST_VALUES:,}", mend)
         for form, ends in (("log", self.log), ("linear", self.linear)):
             require(ends is None or len(ends) == 2, form, "expects its two ends, [low, high]")
         same_sign = self.log is None or min(self.log) > 0 or max(self.log) < 0
@@ -50,24 +59,34 @@ class AxisSpec(Settings):
         return self
 
     @cached_property
-    def points(self) -> list[Any]:
+    def points(self) -> Sequence[Any]:
         """The axis's values, or the labels of its choices. Between the ends of an axis of whole numbers each comes once."""
         if self.choices is not None:
             return list(self.choices)
         if self.range is not None:
-            return list(range(*self.range))
+            return range(*self.range)
         whole = self.key is not None and takes_whole_numbers(self.key)
         if self.values is not None:
             return [as_whole(value) if whole else value for value in self.values]
         points = self._spaced()
-        return list(dict.fromkeys(round(point) for point in points)) if whole else points
+        return distinct_whole(points) if whole else Numbers(points)
 
     @cached_property
-    def settings(self) -> list[Mapping[str, Any]]:
+    def settings(self) -> Sequence[Mapping[str, Any]]:
         """What each position sets: config keys and their values."""
-        if self.choices is not None:
-            return list(self.choices.values())
-        return [{self.key or "": value} for value in self.points]
+        return Along(self.key or "", self.points) if self.choices is None else list(self.choices.values())
+
+    @cached_property
+    def telling(self) -> Sequence[int]:
+        """Positions that speak for all: where values are evenly spaced their ends, and the one nearest to 0 but 0 itself."""
+        if not isinstance(self.points, range | Numbers):
+            return range(len(self.points))
+        last = len(self.points) - 1
+        found = dict.fromkeys((0, last) if last >= 0 else ())
+        if isinstance(self.points, Numbers):
+            size = np.abs(self.points.array)
+            found[int(np.argmin(np.where(size > 0, size, np.inf)))] = None
+        return list(found)
 
     def by_key(self) -> dict[str, list[Any]]:
         """The values that the axis gives to each config key, in order of first mention."""
@@ -77,15 +96,21 @@ class AxisSpec(Settings):
                 found.setdefault(key, []).append(value)
         return found
 
-    def _spaced(self) -> list[float]:
+    def told_by_key(self) -> dict[str, list[Any]]:
+        """The same of the `telling` positions: what may stand at a key is an interval, or no axis of evenly spaced values."""
+        if self.key is None:
+            return self.by_key()
+        return {self.key: [self.points[place] for place in self.telling]}
+
+    def _spaced(self) -> np.ndarray:
         low, high = self.log or self.linear or (0.0, 0.0)
         num = self.num or 1
         if self.linear:
-            return np.linspace(low, high, num).tolist()
+            return np.linspace(low, high, num)
         exponents = np.linspace(np.log10(abs(low)), np.log10(abs(high)), num)
         points = np.sign(low) * 10.0**exponents
         points[0], points[-1] = low, high if num != 1 else low
-        return points.tolist()
+        return points
 
 
 class Axis:
@@ -94,28 +119,69 @@ class Axis:
     Attributes:
         column: its name in the rows.
         scale: `log`, `linear` or `values`, for drawing.
+        points: its values, or the labels of its choices, one per position; as `settings` made when they are asked for.
         settings: one mapping of config keys to values per position.
-        labels: what the rows say, one per position: int64, float64, bool or text.
+        telling: positions that speak for all of them.
     """
 
     def __init__(self, spec: AxisSpec, column: str) -> None:
         self.column = column
         self.key = spec.key
         self.scale = "log" if spec.log else "linear" if spec.linear or spec.range else "values"
-        self.settings = spec.settings
-        self.labels = _labels(spec.points)
-        if not self.settings:
+        self.points, self.settings, self.telling = spec.points, spec.settings, spec.telling
+        self._numbers: dict[str, np.ndarray] = {}
+        if not self.points:
             raise InputError("has no values", key=f"axes.{column}", mend="an axis needs at least one value")
-        if len(set(self.labels.tolist())) != len(self.labels):
-            raise InputError("holds a value twice", key=f"axes.{column}", value=self.labels.tolist()[:20])
+        if not isinstance(self.points, range) and not _all_differ(self.labels):
+            raise InputError("holds a value twice", key=f"axes.{column}", value=self.labels[:20].tolist())
 
     def __len__(self) -> int:
-        return len(self.settings)
+        return len(self.points)
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """What the rows say, one per position: int64, float64, bool or text.
+
+        Raises:
+            InputError: they are more than there is memory for.
+        """
+        check_memory(16 * len(self), "its values", key=f"axes.{self.column}")
+        return labels_of(self.points)
+
+    def at(self, positions: np.ndarray) -> np.ndarray:
+        """What the rows say at some positions."""
+        if isinstance(self.points, range):
+            return self.points.start + self.points.step * np.asarray(positions, np.int64)
+        return self.labels[positions]
+
+    def numbers_at(self, key: str, positions: np.ndarray) -> np.ndarray:
+        """The numbers that the axis sets a key to at some positions; NaN where a choice says nothing of it."""
+        if self.key is not None:
+            return self.at(positions)
+        if key not in self._numbers:
+            self._numbers[key] = np.array([settings.get(key, np.nan) for settings in self.settings])
+        return self._numbers[key][positions]
+
+    @property
+    def told(self) -> list[Mapping[str, Any]]:
+        """The settings at the `telling` positions."""
+        return [self.settings[place] for place in self.telling]
+
+    @cached_property
+    def are_numbers(self) -> bool:
+        """Whether the rows say numbers, which have an order."""
+        return isinstance(self.points, range) or self.labels.dtype.kind in "if"
+
+    @cached_property
+    def span(self) -> tuple[Any, Any]:
+        """The least and the greatest of its numbers."""
+        ends = self.at(np.array([0, len(self) - 1])) if isinstance(self.points, range) else self.labels
+        return ends.min().item(), ends.max().item()
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """The config keys that this axis sets, in order of first mention."""
-        return tuple(dict.fromkeys(key for settings in self.settings for key in settings))
+        return tuple(dict.fromkeys(key for settings in self.told for key in settings))
 
 
 def column_names(specs: list[AxisSpec]) -> list[str]:
@@ -144,20 +210,9 @@ def short_name(key: str) -> str:
     return f"learning_rate_{last}" if is_index(last) else last
 
 
-def _labels(values: list[Any]) -> np.ndarray:
-    if all(isinstance(value, bool) for value in values):
-        return np.array(values, dtype=bool)
-    if all(isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 for value in values):
-        return np.array(values, dtype=np.int64)
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        return np.array(values, dtype=np.float64)
-    return np.array([_text(value) for value in values], dtype=object)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return "-".join(map(_text, value)) or "none"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _all_differ(labels: np.ndarray) -> bool:
+    """Whether no value is there twice."""
+    return (len(set(labels.tolist())) if labels.dtype.kind == "O" else len(np.unique(labels))) == len(labels)
 
 
 def zipped(axes: Sequence[Axis], groups: Iterable[Sequence[str]]) -> tuple[tuple[Axis, ...], ...]:

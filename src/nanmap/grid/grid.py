@@ -10,9 +10,11 @@ import numpy as np
 from nanmap.errors import InputError
 from nanmap.grid.axes import Axis, zipped
 from nanmap.grid.where import Condition, parse_where
+from nanmap.limits import MOST_CELLS, MOST_COUNTED
 
 CHUNK = 1 << 20  # cells looked at in one go
-MOST_CELLS = 10**11  # a day of a million trainings per second
+LOOKED_AT = 1 << 24  # combinations that a condition is asked about one by one, within a second or two
+DRAWN = 1 << 20  # cells that speak for a larger grid: a share is known to 0.1 %
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,32 @@ class Grid:
         """Number of cells, excluded ones among them."""
         return math.prod(self.shape)
 
+    def over(self, dimensions: Iterable[int]) -> "Grid":
+        """The grid over some of its dimensions, and all that the condition asks of: what stays there, stays whatever the others are."""
+        wanted = {*dimensions, *self.asked}
+        return Grid(tuple(axes for number, axes in enumerate(self.dimensions) if number in wanted), self.where)
+
+    @cached_property
+    def asked(self) -> tuple[int, ...]:
+        """The dimensions that the condition asks of."""
+        names = self.where.columns if self.where else frozenset()
+        return tuple(
+            number for number, axes in enumerate(self.dimensions) if any(axis.column in names for axis in axes)
+        )
+
+    def count(self) -> tuple[int, bool]:
+        """Cells that stay, and whether that is exact: of a condition with too many combinations a sample is asked."""
+        if self.where is None:
+            return self.size, True
+        part = self.over(())
+        if part.size <= LOOKED_AT:
+            return sum(map(len, part.chunks())) * (self.size // part.size), True
+        return round(len(part.drawn()) / DRAWN * self.size), False
+
+    def drawn(self) -> "Cells":
+        """Those of `DRAWN` cells, drawn at random and always the same, that stay."""
+        return self.staying(self.cells(np.random.default_rng(0).integers(0, self.size, DRAWN)))
+
     def cells(self, numbers: np.ndarray) -> "Cells":
         """The cells with these numbers, decoded."""
         decoded = np.unravel_index(numbers, self.shape) if self.shape else np.zeros((0, len(numbers)), int)
@@ -49,13 +77,24 @@ class Grid:
 
     def kept(self, start: int, stop: int) -> "Cells":
         """The cells of `start..stop` that `where` keeps."""
-        cells = self.cells(np.arange(start, stop))
+        return self.staying(self.cells(np.arange(start, stop)))
+
+    def staying(self, cells: "Cells") -> "Cells":
+        """Those of some cells that `where` keeps."""
         if self.where is None:
             return cells
         return cells.take(np.flatnonzero(np.broadcast_to(self.where(cells.columns()), len(cells))))
 
     def chunks(self) -> Iterator["Cells"]:
-        """All cells that stay, a chunk at a time."""
+        """All cells that stay, a chunk at a time.
+
+        Raises:
+            InputError: they are too many to be looked at one by one.
+        """
+        if self.size > MOST_COUNTED:
+            problem = f"the axes make {self.size:,} cells together, too many to be looked at one by one"
+            mend = "a condition on fewer axes, or on axes with fewer values"
+            raise InputError(problem, key="axes", allowed=f"at most {MOST_COUNTED:,}", mend=mend)
         return (self.kept(start, min(start + CHUNK, self.size)) for start in range(0, self.size, CHUNK))
 
     def settings(self, positions: Mapping[int, int]) -> dict[str, object]:
@@ -90,7 +129,7 @@ class Cells:
     def columns(self) -> dict[str, np.ndarray]:
         """What the rows say for each axis, `[cells]` per column."""
         return {
-            axis.column: axis.labels[position]
+            axis.column: axis.at(position)
             for dimension, position in zip(self.grid.dimensions, self.positions, strict=True)
             for axis in dimension
         }

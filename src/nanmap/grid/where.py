@@ -5,15 +5,16 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from nanmap.errors import InputError, did_you_mean
+from nanmap.limits import MOST_LETTERS, MOST_NESTED
 
 Values = Mapping[str, np.ndarray]  # of each axis, `[cells]` per column
-Condition = Callable[[Values], np.ndarray]
 COMPARISONS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -23,6 +24,23 @@ COMPARISONS: dict[type, Callable[[Any, Any], Any]] = {
     ast.GtE: operator.ge,
 }
 GRAMMAR = "comparisons (== != < <= > >=, in [..]) of axis columns, numbers and texts, joined by `and`, `or`, `not`"
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """True for the cells that stay.
+
+    Attributes:
+        holds: of the values of each axis, `[cells]` per column, what stays: bool `[cells]`, or one for all.
+        columns: those that it names.
+    """
+
+    holds: Callable[[Values], np.ndarray]
+    columns: frozenset[str]
+
+    def __call__(self, values: Values) -> np.ndarray:
+        """See `holds`."""
+        return self.holds(values)
 
 
 def parse_where(text: str, columns: Iterable[str], key: str = "where") -> Condition:
@@ -41,19 +59,40 @@ def parse_where(text: str, columns: Iterable[str], key: str = "where") -> Condit
     array([ True, False])
     """
     with _called(key):
-        try:
-            tree = ast.parse(text.strip(), mode="eval").body
-        except SyntaxError as error:
-            whole = not error.offset or error.offset > len(text.strip())
-            column = (error.offset or 0) + len(text) - len(text.lstrip())
-            raise _outside(text, "breaks off" if whole else f"not understood at column {column}") from None
+        tree = _parsed(text)
         condition = _condition(tree, text, list(columns))
 
     def holds(values: Values) -> np.ndarray:
         with _called(key):
             return np.asarray(condition(values), dtype=bool)
 
-    return holds
+    return Condition(holds, frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)) & {*columns})
+
+
+def _parsed(text: str) -> ast.expr:
+    """The tree of a condition, which is neither long nor deep."""
+    if len(text) > MOST_LETTERS:
+        raise _outside(f"{text[:40]}…", f"has {len(text):,} letters, of at most {MOST_LETTERS:,}")
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except SyntaxError as error:
+        whole = not error.offset or error.offset > len(text.strip())
+        column = (error.offset or 0) + len(text) - len(text.lstrip())
+        raise _outside(text, "breaks off" if whole else f"not understood at column {column}") from None
+    except (RecursionError, MemoryError):
+        raise _too_deep(text) from None
+    except ValueError:  # a zero byte, or bytes that are no UTF-8
+        raise _outside(ascii(text), "holds what is no text") from None
+    level: list[ast.AST] = [tree]
+    for _ in range(MOST_NESTED):
+        level = [inner for node in level for inner in ast.iter_child_nodes(node)]
+        if not level:
+            return tree
+    raise _too_deep(text)
+
+
+def _too_deep(text: str) -> InputError:
+    return _outside(f"{text[:40]}…", f"is nested more than {MOST_NESTED} deep")
 
 
 @contextmanager

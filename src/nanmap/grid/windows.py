@@ -36,7 +36,7 @@ def checked_windows(zoom: Windows | None, axes: Sequence[Axis], key: str = "zoom
 
 
 def _checked(axis: Axis, window: Any, key: str) -> tuple[float, float]:
-    if axis.labels.dtype.kind not in "if":
+    if not axis.are_numbers:
         name = axis.column
         mend = f"a map chooses with select, as {name}={axis.labels[0]}; a sweep in its file, or with --set axes.{name}.values"
         raise InputError("its values are no numbers, so it has no window", key=key, value=window, mend=mend)
@@ -47,7 +47,7 @@ def _checked(axis: Axis, window: Any, key: str) -> tuple[float, float]:
     if not low < high:
         mend = f"{axis.column}={high:g}:{low:g}" if high < low else "give a low and a high end"
         raise InputError("its low end must be below its high end", key=key, value=f"{low:g}:{high:g}", mend=mend)
-    least, most = axis.labels.min(), axis.labels.max()
+    least, most = axis.span
     if low < least - ROUNDING * abs(least) or high > most + ROUNDING * abs(most):
         allowed = f"{least:.10g} to {most:.10g}"
         raise InputError("reaches beyond the axis", key=key, value=f"{low:g}:{high:g}", allowed=allowed)

@@ -4,6 +4,7 @@ Imports no JAX: a plan is made, and a spec handed over, where none is needed. A 
 `Model` and one entry of `nanmap.models.MODELS`.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -278,7 +279,7 @@ class Model(ABC):
     @property
     def parameters(self) -> int:
         """How many numbers are trained."""
-        return sum(int(np.prod(shape)) for _, shape in leaves(self.shapes()[0]))
+        return sum(math.prod(shape) for _, shape in leaves(self.shapes()[0]))
 
     @property
     def products(self) -> int:

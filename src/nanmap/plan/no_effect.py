@@ -13,6 +13,7 @@ from nanmap.plan.variant import Variant
 Acts = Callable[[Variant], bool]
 TABLES = ("csv", "parquet")
 FORMULAS = ("square", "line")
+MOST = 4  # values told one by one
 
 
 def without_effect(plan: Plan, variants: list[Variant]) -> list[str]:
@@ -40,13 +41,23 @@ def _written(plan: Plan) -> Iterator[tuple[str, str]]:
     for key in known_keys():
         table, name = key.split(".")
         if key in axes:
-            values = [each[key] for each in map(dict, axes[key].settings) if key in each]
-            yield key, _listed({str(value): value for value in values}.values())  # a value may be a list
+            values = (each[key] for each in axes[key].settings if key in each)
+            yield key, _listed(_first_different(values))
         elif name in (plan.sweep.tree.get(table) or {}):
             yield key, _listed([plan.sweep.tree[table][name]])
 
 
-def _listed(values: Iterable[Any], most: int = 4) -> str:
+def _first_different(values: Iterable[Any], most: int = MOST + 1) -> Iterable[Any]:
+    """Of values, which may be lists, the first that differ: so many that it shows if there are more to list."""
+    found: dict[str, Any] = {}
+    for value in values:
+        found.setdefault(str(value), value)
+        if len(found) == most:
+            break
+    return found.values()
+
+
+def _listed(values: Iterable[Any], most: int = MOST) -> str:
     texts = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in values]
     return ", ".join(texts[:most]) + (", …" if len(texts) > most else "")
 

@@ -14,7 +14,7 @@ from nanmap.plan.variant import Variant
 
 def notices(plan: Plan) -> list[str]:
     """Sentences about settings that do something other than a reader may expect."""
-    variants = list(plan.variants())
+    variants = list(plan.variants(exact=False))
     return [
         *_full_batch(variants),
         *_ascent(plan, variants),
@@ -39,9 +39,9 @@ def _full_batch(variants: Iterable[Variant]) -> list[str]:
 
 def _ascent(plan: Plan, variants: Iterable[Variant]) -> list[str]:
     rates = [rate for each in variants for rate in each.learning_rates]
-    for _, number, values in plan.number_values:
-        if number.per_layer:
-            rates = [*rates, *values] if number.layer is not None else list(values)
+    for varied in plan.varied:
+        if varied.number.per_layer:
+            rates = [*rates, *varied.told()] if varied.number.layer is not None else varied.told()
     return ["a negative learning rate is gradient ascent: it climbs the loss"] if np.any(np.array(rates) < 0) else []
 
 

@@ -27,5 +27,5 @@ def _named(sweep: Sweep) -> list[tuple[str, object]]:
         table, name = key.split(".")
         given = sweep.tree.get(table) or {}
         found.append((key, given.get(name) if isinstance(given, Mapping) else getattr(given, name, None)))
-        found += [(key, each[key]) for axis in sweep.grid.axes for each in axis.settings if key in each]
+        found += [(key, each[key]) for axis in sweep.grid.axes for each in axis.told if key in each]
     return found

@@ -1,17 +1,19 @@
 """From a sweep to work: which program, which rows and which numbers each cell has. Never holds the grid."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from functools import cache, cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nanmap.config import build_config
 from nanmap.config.settings import TrainingSettings
 from nanmap.errors import InputError
-from nanmap.grid import Cells
+from nanmap.grid import Axis, Cells
+from nanmap.grid.grid import LOOKED_AT
+from nanmap.limits import MOST_VARIANTS, check_memory
 from nanmap.outcomes import enough
 from nanmap.plan.permission import refuse_code
 from nanmap.plan.sweep import Sweep
@@ -30,6 +32,7 @@ class Lanes:
         seed: `training.seed`, int64 `[cells]`.
         learning_rates: of each layer, float64 `[cells, layers]`.
         numbers: the other lane numbers, float64 `[cells]` each.
+        history: how many updates of each cell an engine is asked to look at on the way.
     """
 
     program: Program
@@ -39,6 +42,7 @@ class Lanes:
     seed: np.ndarray
     learning_rates: np.ndarray
     numbers: dict[str, np.ndarray]
+    history: int = 0
 
     def __len__(self) -> int:
         return len(self.position)
@@ -56,6 +60,26 @@ class Lanes:
             "numbers": {name: self.numbers[name][cells] for name in self.program.model.start_numbers},
             "dtype": self.program.dtype,
         }
+
+
+class Varied(NamedTuple):
+    """A number of a lane that an axis sets.
+
+    Attributes:
+        dimension: of the grid, where the axis stands.
+    """
+
+    dimension: int
+    number: LaneNumber
+    axis: Axis
+
+    def at(self, positions: np.ndarray) -> np.ndarray:
+        """The numbers at some positions of the axis: int64 if whole, float64 if not."""
+        return self.axis.numbers_at(self.number.key, positions).astype(np.int64 if self.number.whole else np.float64)
+
+    def told(self) -> list[float]:
+        """Those that speak for all: the ends of evenly spaced values, and the one nearest to 0."""
+        return [float(settings[self.number.key]) for settings in self.axis.told]
 
 
 class Plan:
@@ -86,6 +110,8 @@ class Plan:
         self.variant_dims = [index for index, numbers in enumerate(number_dims) if not numbers]
         self.variant_shape = tuple(self.grid.shape[index] for index in self.variant_dims)
         self._variants: dict[int, Variant] = {}
+        self._rows_bytes: dict[int, int] = {}  # by the identity of rows, which variants share
+        self.present = cache(self._present)
 
     def _is_numbers(self, dimension: tuple) -> bool:
         """Whether every position of these axes sets the same lane numbers to numbers that no program asks for, and nothing else."""
@@ -95,7 +121,7 @@ class Plan:
             and None not in settings.values()
             and not self._may_divide_by_zero(settings)
             for axis in dimension
-            for settings in axis.settings
+            for settings in axis.told
         )
 
     def _may_divide_by_zero(self, settings: dict[str, Any]) -> bool:
@@ -108,19 +134,17 @@ class Plan:
         key, training = "training.dtype", self.sweep.tree.get("training") or {}
         own = training.get("dtype", TrainingSettings.model_fields["dtype"].default)
         axes = [axis for axis in self.grid.axes if key in axis.keys]
-        return {settings.get(key, own) for axis in axes for settings in axis.settings} or {own}
+        return {settings.get(key, own) for axis in axes for settings in axis.told} or {own}
 
     @cached_property
-    def number_values(self) -> list[tuple[int, LaneNumber, np.ndarray]]:
-        """Dimension, number and values along it, of every number that an axis sets."""
-        found = []
-        for dimension in self.number_dims:
-            for axis in self.grid.dimensions[dimension]:
-                for number in filter(None, map(lane_number, axis.keys)):
-                    kind = np.int64 if number.whole else np.float64
-                    values = np.array([settings[number.key] for settings in axis.settings], kind)
-                    found.append((dimension, number, values))
-        return found
+    def varied(self) -> list[Varied]:
+        """Every number that an axis sets."""
+        return [
+            Varied(dimension, number, axis)
+            for dimension in self.number_dims
+            for axis in self.grid.dimensions[dimension]
+            for number in filter(None, map(lane_number, axis.keys))
+        ]
 
     @property
     def variant_count(self) -> int:
@@ -130,28 +154,50 @@ class Plan:
     def variant(self, index: int) -> Variant:
         """The variant with this row-major number over the variant dimensions."""
         if index not in self._variants:
-            self._variants[index] = self._make_variant(index)
+            made = self._variants[index] = self._make_variant(index)
+            self._rows_bytes[id(made.rows)] = made.rows.nbytes
+            check_memory(
+                sum(self._rows_bytes.values()), "the rows of all its settings", file=self.sweep.file, key="axes"
+            )
         return self._variants[index]
 
-    def variants(self) -> Iterator[Variant]:
-        """Every variant that has a cell which stays."""
-        present = self._present()
+    def variants(self, exact: bool = True) -> Iterator[Variant]:
+        """Every variant that has a cell which stays.
+
+        Args:
+            exact: look at every combination that the condition asks of, however many, and miss none; else at a sample where
+                they are too many to be told of at once.
+
+        Raises:
+            InputError: none is left, or they are too many.
+        """
+        present = self.present(exact)
         if not present:
             raise InputError("excludes every cell", file=self.sweep.file, key="where", value=self.sweep.where)
+        if len(present) > MOST_VARIANTS:
+            problem = f"make {len(present):,} programs or sets of rows together"
+            mend = "learning rates, seeds and other numbers that fix no shape may have any number of values"
+            raise InputError(problem, file=self.sweep.file, key="axes", allowed=f"at most {MOST_VARIANTS:,}", mend=mend)
         return (self.variant(index) for index in present)
 
-    def _present(self) -> list[int]:
+    def _present(self, exact: bool) -> Sequence[int]:
+        """The numbers of the variants that have a cell which stays."""
         if self.grid.where is None:
-            return list(range(self.variant_count))
+            return range(self.variant_count)
+        part = self.grid.over(self.variant_dims)
+        mine = [part.dimensions.index(self.grid.dimensions[index]) for index in self.variant_dims]
         found: set[int] = set()
-        for cells in self.grid.chunks():
-            found.update(np.unique(self._variant_numbers(cells.positions)).tolist())
+        for cells in part.chunks() if exact or part.size <= LOOKED_AT else [part.drawn()]:
+            found.update(np.unique(self._variant_numbers(cells.positions[mine])).tolist())
+            if len(found) > MOST_VARIANTS:
+                break
         return sorted(found)
 
     def _variant_numbers(self, places: np.ndarray) -> np.ndarray:
+        """Of positions along the variants' dimensions `[dimensions, cells]`."""
         if not self.variant_dims:
             return np.zeros(places.shape[1], np.int64)
-        return np.ravel_multi_index(tuple(places[self.variant_dims]), self.variant_shape)
+        return np.ravel_multi_index(tuple(places), self.variant_shape)
 
     def _make_variant(self, index: int) -> Variant:
         places = np.unravel_index(index, self.variant_shape) if self.variant_shape else ()
@@ -169,7 +215,7 @@ class Plan:
     def lanes(self, cells: Cells) -> list[Lanes]:
         """The given cells, one batch per program, in order of first appearance."""
         places = cells.positions
-        present, local = np.unique(self._variant_numbers(places), return_inverse=True)
+        present, local = np.unique(self._variant_numbers(places[self.variant_dims]), return_inverse=True)
         variants = [self.variant(int(index)) for index in present]
         programs = {variant.program: None for variant in variants}
         owner = {program: position for position, program in enumerate(programs)}
@@ -187,8 +233,8 @@ class Plan:
         numbers = {name: np.array([each.numbers[name] for each in mine])[variant] for name in mine[0].numbers}
         learning_rates = np.array([each.learning_rates for each in mine])[variant]
         seed = np.array([each.config.training.seed for each in mine], np.int64)[variant]
-        for dimension, number, values in self.number_values:
-            along = values[places[dimension][position]]
+        for varied in self.varied:
+            number, along = varied.number, varied.at(places[varied.dimension][position])
             if number.per_layer:
                 learning_rates[:, layers_of(program.model, number.layer)] = along[:, None]
             elif number.whole:  # the seed

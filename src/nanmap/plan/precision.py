@@ -104,8 +104,8 @@ def _reach(rows: Rows) -> tuple[float, float]:
 
 
 def _values(plan: Plan, variant: Variant, name: str) -> list[float]:
-    """The numbers that cells of a variant have for a lane number; NaN where it is off."""
-    along = [values for _, number, values in plan.number_values if number.name == name]
+    """The numbers that cells of a variant have for a lane number, those that speak for all; NaN where it is off."""
+    along = [varied.told() for varied in plan.varied if varied.number.name == name]
     if along:
-        return [float(value) for values in along for value in values]
+        return [value for values in along for value in values]
     return list(variant.learning_rates) if name == "learning_rate" else [variant.numbers[name]]

@@ -19,6 +19,7 @@ from nanmap.data import (
     place_references,
 )
 from nanmap.errors import InputError
+from nanmap.limits import check_memory
 from nanmap.plan.budget import budget
 from nanmap.training.lane_numbers import LANE_NUMBERS, NUMBERS, own_number
 from nanmap.training.program import Program, program_of
@@ -62,6 +63,7 @@ def make_variant(config: Config) -> Variant:
     """Everything about one config that is known before training."""
     rows = load_rows(config)
     program = program_of(config, rows)
+    _check_memory(program)
     if program.labelled:
         _check_labels(config, rows, program.model.classes)
     elif program.classifies:
@@ -84,6 +86,14 @@ def make_variant(config: Config) -> Variant:
         numbers=_numbers(config),
         learning_rates=_learning_rates(config, program),
     )
+
+
+def _check_memory(program: Program) -> None:
+    """Asks before arrays are made, of one cell alone: how many there is room for beside it the engine sees to."""
+    model = program.model
+    numbers = program.rows * model.activations + 4 * model.parameters
+    what = "the layers of this network, of all rows at once,"
+    check_memory(numbers * program.item_bytes, what, key="model.hidden" if model.hidden_units else "data")
 
 
 def _check_labels(config: Config, rows: Rows, classes: int) -> None:

@@ -73,7 +73,7 @@ def _closer(table: Mapping[str, Any], axis: Axis, window: tuple[float, float]) -
         return {**table, "values": [value for value, stays in zip(table["values"], kept, strict=True) if stays]}
     whole = takes_whole_numbers(axis.key or "")
     low, high = _whole(axis, window) if whole else window
-    rising = axis.labels[-1] >= axis.labels[0]
+    rising = axis.points[-1] >= axis.points[0]
     ends = [low, high] if rising else [high, low]
     form = "log" if table.get("log") is not None else "linear"
     if table.get("range") is None:

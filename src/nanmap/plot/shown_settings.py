@@ -73,7 +73,7 @@ class ShownSettings:
             return int(get("n"))
         if get("stop") is None or get("inputs") != "range":
             return None
-        return range_count(get("start"), get("stop"), get("step"))
+        return int(range_count(get("start"), get("stop"), get("step")))
 
     def budgets(self) -> tuple[Axis | None, list[str]]:
         """The axis that sets the budget, and the budget in words at each of its positions."""

@@ -17,6 +17,7 @@ from nanmap.results.schema import TEXT, Column
 
 MEGABYTE = 1_000_000
 SMALL, LARGE = (100_000, 8 * MEGABYTE), (1_000_000, 25 * MEGABYTE)  # rows, and bytes of their page
+OWN = 400_000  # bytes of scripts, styles, axes and sentences
 FULL_DIGITS = 300_000  # rows; of more, six digits of each number would not fit
 # Of most use first: what does not fit is left out from the end, columns that are not named here before all others.
 WORTH = (
@@ -73,15 +74,15 @@ class Rows:
 
 
 def budget_of(rows: int) -> int:
-    """Bytes that a page of so many rows may have.
+    """Bytes that the rows of a page may have; with the page's own it then has 8 MB, or 25 MB at a million.
 
     >>> budget_of(10), budget_of(100_000), budget_of(1_000_000), budget_of(2_000_000)
-    (8000000, 8000000, 25000000, 50000000)
+    (7600000, 7600000, 24600000, 49600000)
     """
     (small, low), (large, high) = SMALL, LARGE
     if rows > large:
-        return high * rows // large
-    return low + max(0, rows - small) * (high - low) // (large - small)
+        return high * rows // large - OWN
+    return low + max(0, rows - small) * (high - low) // (large - small) - OWN
 
 
 def read_rows(folder: RunFolder, budget: int) -> Rows:

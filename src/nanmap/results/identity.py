@@ -5,7 +5,9 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nanmap.config.code import code_file, is_held, with_file
 from nanmap.results.columns import VERSION
@@ -28,22 +30,56 @@ def is_same(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return all(old.get(key) == new.get(key) for key in ("hash", *UNHASHED))
 
 
-# What other entries of a manifest are made of, where there are such.
-KINDS = {
-    **dict.fromkeys(("versions", "widths", "programs", "models", "timings", "narrowed"), dict),
-    **dict.fromkeys(("maps", "shards", "data"), list),
-    **dict.fromkeys(("hash", "backend", "device"), str),
-    **dict.fromkeys(("schema", "shard_cells"), int),
-}
+class _Said(BaseModel):
+    """What entries of a manifest are made of; of those that are not named here nobody asks anything."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
+class _SweepSaid(_Said):
+    name: str = ""
+    title: str = ""
+    config: dict[str, dict[str, Any]] = {}
+    axes: list[dict[str, Any]] = []
+    zip: list[list[str]] = []
+    where: str | None = None
+
+
+class _TimingsSaid(_Said):
+    wall_seconds: float = Field(ge=0, allow_inf_nan=False)
+
+
+class _ManifestSaid(_Said):
+    sweep: _SweepSaid
+    schema_: int = Field(VERSION, alias="schema", le=VERSION)
+    hash: str | None = None
+    versions: dict[str, str] = {}
+    data: list[str] = []
+    widths: dict[str, int] = {}
+    programs: dict[str, str] = {}
+    models: dict[str, list[str]] = {}
+    narrowed: dict[str, list[int]] = {}
+    timings: _TimingsSaid | None = None
+    maps: list[dict[str, Any]] = []
+    shards: list[str] = []
+    backend: str | None = None
+    device: str | None = None
+    shard_cells: Annotated[int, Field(ge=1)] | None = None
+    compilations: int = 0
 
 
 def what_is_wrong(manifest: Mapping[str, Any]) -> str | None:
     """Why a manifest cannot be what was written; None where nothing speaks against it."""
-    for key, kind in KINDS.items():
-        if key in manifest and (not isinstance(manifest[key], kind) or isinstance(manifest[key], bool)):
-            return f"`{key}` is no {kind.__name__}"
-    hashed = "hash" in manifest and manifest.get("schema") == VERSION  # of older schemas the hash had other parts
-    if hashed and manifest["hash"] != identity_hash(manifest):
+    try:
+        _ManifestSaid.model_validate(manifest)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        return f"`{'.'.join(map(str, fault['loc']))}`: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+    # Of older schemas the hash had other parts.
+    newest, hashed = manifest.get("schema") == VERSION, identity_hash({**manifest, "schema": VERSION})
+    if "hash" not in manifest and all(key in manifest for key in IDENTITY):
+        return "its hash is gone"
+    if "hash" in manifest and (manifest["hash"] == hashed) != newest:
         return "what it says was run is not what its hash says"
     return None
 

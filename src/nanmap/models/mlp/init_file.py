@@ -8,6 +8,8 @@ import numpy as np
 
 from nanmap.config.load import file_stamp
 from nanmap.errors import InputError
+from nanmap.limits import check_regular
+from nanmap.npz import KINDS, read_npz
 
 
 def read_layers(
@@ -53,15 +55,11 @@ def _check(path: str, arrays: dict[str, np.ndarray], wanted: dict[str, tuple[int
 @lru_cache(maxsize=64)
 def _read_arrays(path: str, stamp: tuple[int, int] | None) -> dict[str, np.ndarray]:
     try:
-        with Path(path).open("rb") as held, np.load(held, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
-            for name, array in found.items():
-                if array.dtype.kind in "cmMV":  # of which NumPy would make other numbers without a word
-                    raise InputError(f"`{name}` holds {array.dtype}", file=path, key="model.init_file")
-            return {name: np.asarray(array, np.float64) for name, array in found.items()}
-    except FileNotFoundError:
+        check_regular(Path(path), key="model.init_file")
+        found = read_npz(Path(path), key="model.init_file")
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError("no such file", key="model.init_file", value=path) from None
-    except (InputError, MemoryError):
-        raise
-    except Exception as error:  # whatever a damaged zip file makes of itself
-        raise InputError(f"is no readable npz file: {error}", file=path, key="model.init_file") from None
+    for name, array in found.items():
+        if array.dtype.kind not in KINDS:
+            raise InputError(f"`{name}` holds no numbers", file=path, key="model.init_file")
+    return {name: np.asarray(array, np.float64) for name, array in found.items()}

@@ -8,8 +8,14 @@ function labelOf(value, digits = 4) {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   if (Number.isInteger(value) && Math.abs(value) < 1e6) return String(value).replace("-", "−");
-  const size = Math.abs(value), plain = size >= 1e-4 && size < 1e6;
-  const text = plain ? String(Number(value.toPrecision(digits))) : value.toExponential(digits - 1).replace(/\.?0+e/, "e").replace("e+", "e");
+  const size = Math.abs(value),
+    plain = size >= 1e-4 && size < 1e6;
+  const text = plain
+    ? String(Number(value.toPrecision(digits)))
+    : value
+        .toExponential(digits - 1)
+        .replace(/\.?0+e/, "e")
+        .replace("e+", "e");
   return text.replaceAll("-", "−");
 }
 
@@ -67,7 +73,7 @@ function absenceInWords() {
 
 /** One training in sentences. @returns {string[]} */
 function trainingInWords(row) {
-  return [fateOf(row), inferredOf(row), lossesOf(row), eventsOf(row), rateOf(row)].filter(Boolean);
+  return [fateOf(row), inferredOf(row), lossesOf(row), eventsOf(row), rateOf(row), sharpnessOf(row)].filter(Boolean);
 }
 
 function fateOf(row) {
@@ -78,13 +84,20 @@ function fateOf(row) {
 }
 
 function inferredOf(row) {
-  return numberAt("inferred", row) === 1 ? "Not trained but filled in, as all around it ended alike; the command below trains it." : "";
+  return numberAt("inferred", row) === 1
+    ? "Not trained but filled in, as all around it ended alike; the command below trains it."
+    : "";
 }
 
 function lossesOf(row) {
-  const [first, last, constant, floor] = ["loss_initial", "loss_final", "loss_constant", "loss_floor"].map((name) => textAt(name, row));
+  const [first, last, constant, floor] = ["loss_initial", "loss_final", "loss_constant", "loss_floor"].map((name) =>
+    textAt(name, row),
+  );
   if (first === null || last === null) return "";
-  const against = constant === null ? "" : `; the best constant answer has ${constant}` + (floor === null ? "" : `, the reference ${floor}`);
+  const against =
+    constant === null
+      ? ""
+      : `; the best constant answer has ${constant}` + (floor === null ? "" : `, the reference ${floor}`);
   return `The loss went from ${first} to ${last}${against}.`;
 }
 
@@ -106,6 +119,13 @@ function rateOf(row) {
     return `Its rate, ${labelOf(rate)}, is ${labelOf(rate / critical, 3)} × ${labelOf(critical)}, the rate of “${label}”.`;
   }
   return "";
+}
+
+/** The curvature at the start and at the end, where it was recorded. */
+function sharpnessOf(row) {
+  const [first, last] = ["sharpness", "sharpness_final"].map((name) => numberAt(name, row));
+  if (first === null) return "";
+  return `Sharpness λmax: ${labelOf(first)} at the start${last === null ? "" : `, ${labelOf(last)} at the end`}.`;
 }
 
 /** The finite number of a column; null where there is none. */
