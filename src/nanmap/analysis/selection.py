@@ -9,9 +9,9 @@ import numpy as np
 
 from nanmap.errors import InputError, did_you_mean
 from nanmap.grid import Cells, Condition, Grid, parse_where
-from nanmap.limits import PLACE_BYTES, check_memory
 from nanmap.grid.axes import Axis
 from nanmap.grid.windows import Windows, checked_windows, inside
+from nanmap.limits import PLACE_BYTES, check_memory
 
 Select = Mapping[str, Any] | str | Sequence[Mapping[str, Any] | str]
 

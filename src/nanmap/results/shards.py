@@ -19,6 +19,7 @@ from nanmap.results.files import TEMPORARY, Replacing, flush_folder, remove_unfi
 from nanmap.results.identity import what_is_wrong
 from nanmap.results.receipts import Receipts
 from nanmap.results.sealed import is_unchanged, sealed
+from nanmap.results.strange import strange_columns, strange_rows
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -298,6 +299,7 @@ class Shards:
 
     def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The rows shard by shard, in order. A column that a shard of an earlier version lacks is missing in all its rows."""
+        last = -1
         for path in self._whole():
             try:
                 with pq.ParquetFile(path, page_checksum_verification=True) as file:
@@ -305,9 +307,15 @@ class Shards:
                     found = file.read(columns and [name for name in columns if name in there])
             except (pa.ArrowInvalid, OSError):
                 raise self._unreadable() from None
+            if wrong := strange_rows(found, last):
+                raise self._strange(path, wrong)
+            last = found["cell"][-1].as_py() if "cell" in found.column_names and len(found) else last
             for name in columns or ():
                 if name not in there:
-                    found = found.append_column(name, blank(name, len(found)))
+                    try:
+                        found = found.append_column(name, blank(name, len(found)))
+                    except KeyError:
+                        raise self._strange(path, f"has no column `{name}`") from None
             yield found.select(columns) if columns else found
 
     def _there(self) -> list[Path]:
@@ -322,16 +330,25 @@ class Shards:
         return files
 
     def _whole(self) -> list[Path]:
-        """The shards, all as they were written.
+        """The shards, all as they were written, with columns that nanmap writes.
 
         Raises:
-            RunFolderError: there are none yet, or one is damaged.
+            RunFolderError: there are none yet, or one is damaged or another program's.
         """
         files = self._there()
         for path in files:
             if not self._is_whole(path):
                 raise RunFolderError("is not as it was written: it is damaged", file=path, mend=self._repairs())
+            try:
+                wrong = strange_columns(pq.read_schema(path), of_cells=self.rows == "rows")
+            except (pa.ArrowException, OSError):
+                raise self._unreadable() from None
+            if wrong:
+                raise self._strange(path, wrong)
         return files
+
+    def _strange(self, path: Path, wrong: str) -> RunFolderError:
+        return RunFolderError(f"is no shard of nanmap's: it {wrong}", file=path, mend=self._repairs())
 
     def _unreadable(self) -> RunFolderError:
         problem = "holds a file that is not readable Parquet"
