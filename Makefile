@@ -5,6 +5,7 @@
 #   make test                     the tests           make check        lint, types, layers, docs
 #   make coverage                 the tests, and what of each file they run       make test-long    the few that take long
 #   make test-page                the pages in a browser: pictures, sizes, accessibility (needs Chromium, and npm once)
+#   make faults                   kills, full disks, damage, hundreds of each; writes docs/reliability.md
 #   make threads                  the pages on the four threads, measured anew
 #   make bench                    the benchmark (about 20 minutes; writes benchmarks/results/<machine>.json)
 #   make bench BENCH='--only fractal_tanh --out fractal.json'
@@ -27,7 +28,7 @@ BIN     := .venv/bin
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: sweep map report test test-page coverage test-long check format docs figures threads bench bench-compare fuzz gpu performance clean
+.PHONY: sweep map report test test-page coverage test-long faults check format docs figures threads bench bench-compare fuzz gpu performance clean
 .DEFAULT_GOAL := sweep
 
 .venv/created:
@@ -67,6 +68,11 @@ coverage: .venv/developing
 
 test-long: .venv/developing
 	@$(BIN)/pytest -m long
+
+# One at a time: some of them count what the others would change.
+faults: .venv/developing
+	@$(BIN)/pytest tests --faults docs/reliability/counts.json
+	@$(BIN)/python docs/reliability/make_page.py
 
 AXE := axe-core@4.14.1
 .venv/axe: .venv/developing

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nanmap.results.identity import describe_changes, file_names, identity_hash, is_same
-from nanmap.results.manifest import _version, make_manifest
+from nanmap.results.manifest import installed, make_manifest
 
 CONFIG = {
     "data": {"kind": "csv", "path": "/here/a b.csv", "target": "price"},
@@ -148,7 +148,7 @@ def test_files_have_the_names_of_their_places_however_they_are_written(
 def test_a_manifest_names_the_versions_that_may_change_a_bit() -> None:
     made = make_manifest({"sweep": {}})
     assert made["versions"] == {name: version(name) for name in ("nanmap", "jax", "jaxlib", "optax", "numpy")}
-    assert _version("no-such-package") == "not installed"
+    assert installed("no-such-package") == "not installed"
     assert made["complete"] is False
     assert made["hash"] == identity_hash(made)
 

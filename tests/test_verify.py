@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import nanmap
+from handmade import LINE, RATE, write_run
 from nanmap.cli.map import draw_listed
 from nanmap.engine import LocalEngine
-from nanmap.errors import InputError
+from nanmap.errors import InputError, RunFolderError
 from nanmap.plan import Plan, make_sweep
 from nanmap.result import Result
 from nanmap.results.checks import faults_of
@@ -105,11 +107,43 @@ def test_each_damage_is_told_by_its_file(harm: str, run: Path, command) -> None:
     name, damage, said = HARMS[harm]
     damage(run / name)
     (fault,) = nanmap.verify(run, sample=0).faults
+    assert name not in fault.problem
     assert (fault.file, said in fault.problem) == (run / name, True), fault
     done = command("verify", run.name, "--sample", 0, cwd=run.parent)
     assert (done.returncode, done.stdout.splitlines()[0]) == (1, f"run/{name}: {fault.problem}")
     told = json.loads(command("verify", run.name, "--sample", 0, "--json", cwd=run.parent).stdout)
-    assert (told["ok"], told["faults"]) == (False, [{"file": f"run/{name}", "problem": fault.problem}])
+    (told_fault,) = told["faults"]
+    assert (told["ok"], told_fault["file"], told_fault["problem"]) == (False, f"run/{name}", fault.problem)
+    assert done.stdout.splitlines()[-1] == f"  mend: {told_fault['mend']}"
+
+
+def mended(sweep: Callable[[], Any]) -> bool:
+    """Whether a sweep run again went through; if not, it says how to mend it."""
+    try:
+        sweep()
+    except RunFolderError as error:
+        return "mend: " not in str(error)
+    return True
+
+
+def test_a_byte_that_flips_anywhere_is_told_and_mended(engine, tmp_path: Path, tries) -> None:
+    """In each shard, receipt and the manifest; whatever tells of it, it is this file or its receipt."""
+    sweep = partial(nanmap.sweep, sweep_of(CELLS), out=tmp_path, engine=engine, shard_cells=2)
+    sweep()
+    whole, told = content(tmp_path), [*content(tmp_path), "manifest.json"]
+    count = tries(35, 350) // len(told)
+    for name in told:
+        file = tmp_path / name
+        for share in np.linspace(0, 1, count):
+            place = int(share * (file.stat().st_size - 1))
+            flip(file, place)
+            (fault,) = faults_of(RunFolder(tmp_path))
+            assert fault.file.name.removesuffix(".json") == file.name.removesuffix(".json"), fault
+            if not mended(sweep):  # the manifest is of other settings now, or none of nanmap's
+                assert name == "manifest.json"
+                flip(file, place)
+            assert content(tmp_path) == whole
+            assert list(faults_of(RunFolder(tmp_path))) == []
 
 
 def test_shards_under_each_other_s_names_are_told(run: Path) -> None:
@@ -252,14 +286,10 @@ def test_what_is_no_run_folder_is_refused(tmp_path: Path, command) -> None:
             nanmap.verify(tmp_path, **options)
 
 
-def test_code_is_asked_for_before_it_is_imported(tmp_path: Path, engine, command) -> None:
+def test_code_is_asked_for_before_it_is_imported(tmp_path: Path, command) -> None:
     (tmp_path / "net.py").write_text("raise SystemExit('was imported')\n")
-    run = RunFolder(tmp_path / "run")
-    nanmap.sweep(sweep_of(2), out=run.path, engine=engine)
-    told = run.read_manifest()
-    del told["hash"]  # as who edits a manifest would
-    told["sweep"]["config"] = {**told["sweep"]["config"], "model": {"kind": f"python:{tmp_path}/net.py:build"}}
-    run.write_manifest(told)
+    kind = f"python:{tmp_path}/net.py:build"
+    run = write_run(tmp_path / "run", [RATE], config={**LINE, "model": {"kind": kind}})
     done = command("verify", "run", cwd=tmp_path)
     assert (done.returncode, "--allow-python" in done.stderr) == (2, True), done
     assert nanmap.verify(run.path, sample=0).ok

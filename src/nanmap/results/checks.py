@@ -1,7 +1,8 @@
 """What in a run folder is not as it was written, file by file. Trains nothing and mends nothing: `runs/verify.py` calls it."""
 
+import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -22,19 +23,25 @@ class Fault:
     Attributes:
         file: which.
         problem: what is wrong with it, as a short clause.
+        mend: what to do about it, where that can be said.
     """
 
     file: Path
     problem: str
+    mend: str = ""
 
     def __str__(self) -> str:
         return f"{self.file}: {self.problem}"
 
 
+HISTORY = "history"  # a part that stands beside the rows, with a hash of its own
+
+
 def parts_of(folder: RunFolder) -> list[Shards]:
     """The parts of a run folder that are there, or that were."""
     parts = (folder.cells, folder.edges)
-    return [each for each in parts if each.manifest_file.exists() or each.path.exists() or each.receipts.names()]
+    found = [each for each in parts if each.manifest_file.exists() or each.path.exists() or each.receipts.names()]
+    return [*found, *([folder.history] if folder.history.path.exists() else [])]
 
 
 def faults_of(folder: RunFolder) -> Iterator[Fault]:
@@ -45,11 +52,13 @@ def faults_of(folder: RunFolder) -> Iterator[Fault]:
     """
     with told_of(folder.path):
         for part in parts_of(folder):
-            yield from _faults_of_part(part)
+            mend = f"{part.again}, as it was run before, makes anew what is damaged"
+            yield from (replace(each, mend=each.mend or mend) for each in _faults_of_part(part))
         pictures = Receipts(folder.maps)
         for name in pictures.names():
             if (folder.maps / name).exists() and not pictures.fits(name):
-                yield Fault(folder.maps / name, f"{NOT_AS_WRITTEN}: drawn over, or damaged")
+                mend = f"`nanmap map {shlex.quote(str(folder.path))}` draws maps anew"
+                yield Fault(folder.maps / name, f"{NOT_AS_WRITTEN}: drawn over, or damaged", mend)
 
 
 def notes_of(folder: RunFolder) -> list[str]:
@@ -76,7 +85,8 @@ def _faults_of_part(part: Shards) -> Iterator[Fault]:
     there = set(part.names())
     for path in sorted(part.path.glob("*")):
         if path.name not in there:
-            yield Fault(path, "stands among the rows, where other readers take it for some; nanmap did not write it")
+            problem = "stands among the rows, where other readers take it for some; nanmap did not write it"
+            yield Fault(path, problem, "move it elsewhere")
     yield from _lost(part, there, manifest or {})
     for name in sorted(there):
         wrong = _wrong_with(part, name, manifest)
@@ -86,7 +96,8 @@ def _faults_of_part(part: Shards) -> Iterator[Fault]:
 
 def _lost(part: Shards, there: set[str], manifest: dict) -> Iterator[Fault]:
     """Shards that the manifest lists or, once the run was complete, that a receipt speaks for."""
-    listed = set(map(str, manifest.get("shards") or ()))
+    ready = part.path.name != HISTORY or manifest.get("complete", True)
+    listed = set(map(str, manifest.get("shards") or ())) if ready else set()
     received = set(part.receipts.names()) if manifest.get("complete", True) else set()
     for name in sorted((listed | received) - there):
         yield Fault(part.path / name, "is lost")
@@ -104,11 +115,18 @@ def _wrong_with(part: Shards, name: str, manifest: dict | None) -> Fault | None:
         return Fault(path, f"{NOT_AS_WRITTEN}: it is not readable Parquet, or fails a checksum")
     if path != part.file(number):
         return Fault(path, f"is shard {number} under the name of another")
-    if manifest is not None and hash != manifest.get("hash", hash):
+    if manifest is not None and hash != _hash_of(part, manifest, hash):
         return Fault(path, f"is of another run than {part.manifest_file.name} tells of")
     if told is not None and (told.get("hash"), told.get("rows")) != (hash, pq.read_metadata(path).num_rows):
         return Fault(part.receipts.file(name), "is damaged: it tells of other rows than the shard holds")
     return None
+
+
+def _hash_of(part: Shards, manifest: dict, hash: str) -> str | None:
+    """What the shards of a part say, by the manifest; it may not tell."""
+    told = manifest.get("history") or {} if part.path.name == HISTORY else manifest
+    found: str | None = told.get("hash", hash)
+    return found
 
 
 def _manifest(part: Shards) -> dict | None:
@@ -123,5 +141,8 @@ def _what_is_wrong(part: Shards) -> str:
     try:
         part.read_manifest()
     except RunFolderError as error:
-        return "is lost" if not part.manifest_file.exists() else error.problem
+        if not part.manifest_file.exists():
+            return "is lost"
+        name = part.manifest_file.name
+        return error.problem.removeprefix("is no run folder: ").removeprefix(f"{name} ").removeprefix(f"its {name} ")
     return "is being written"

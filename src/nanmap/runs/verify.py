@@ -61,7 +61,7 @@ class Verification:
             "run": str(self.folder),
             "ok": self.ok,
             "looked_at": self.looked_at,
-            "faults": [{"file": str(each.file), "problem": each.problem} for each in self.faults],
+            "faults": [{"file": str(each.file), "problem": each.problem, "mend": each.mend} for each in self.faults],
             "notes": list(self.notes),
             "trained_again": list(self.trained),
             "seed": self.seed,
@@ -77,7 +77,8 @@ class Verification:
             held = self.ok or not any("cell " in each.problem for each in self.faults)
             lines.append(f"trained again: {cells}" + (f"; every row came out {came}" if held else ""))
         found = _counted(len(self.faults), "faults") if self.faults else "all as written"
-        return "\n".join([*lines, f"{self.folder}: {counts or 'no rows yet'}: {found}"])
+        mends = dict.fromkeys(f"  mend: {each.mend}" for each in self.faults if each.mend)
+        return "\n".join([*lines, f"{self.folder}: {counts or 'no rows yet'}: {found}", *mends])
 
 
 def verify_run(
@@ -141,7 +142,7 @@ def _changed_arrays(folder: RunFolder) -> list[Fault]:
         try:
             read_given(str(file), file.stem)
         except InputError as error:
-            found.append(Fault(file, error.problem))
+            found.append(Fault(file, error.problem, error.mend or ""))
     return found
 
 
