@@ -36,6 +36,7 @@ class Growing:
     Attributes:
         place: the run folder in which the new state is assembled.
         stale: whether what stands there is of another extension.
+        machine: what its rows were made on.
         spent: what the run has cost so far, for the manifest.
 
     Raises:
@@ -48,6 +49,7 @@ class Growing:
         check_rows_stay(folder, old, manifest)
         self.place = folder.next
         self.stale = _is_of_another(self.place, manifest)
+        self.machine = old.get("machine") or {}
         self.spent = {key: old[key] for key in SPENT if key in old}
         folder.cells.refuse_links()
         self._lock = Lock(folder.path, LOCKED)
