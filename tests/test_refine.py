@@ -72,7 +72,8 @@ def test_trained_rows_are_those_of_the_full_sweep_and_the_others_are_marked(both
             assert same.equals(kind)
     filled = rows_of(both[0])[inferred]
     known = {"cell", "init_scale", "seed", "learning_rate", "outcome", "cause", "inferred"}
-    assert not filled.drop(columns=list(known)).notna().any().any()
+    assert set(filled.stopped_by) == set(filled.handicap) == {""}
+    assert not filled.drop(columns=[*known, "stopped_by", "handicap"]).notna().any().any()
     assert (filled.outcome == rows_of(both[1])[inferred].outcome).all()
 
 

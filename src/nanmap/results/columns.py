@@ -410,6 +410,8 @@ def make_refined_table(
 ) -> pa.Table:
     """Rows of a shard of which some were trained and the others filled in: `make_table`'s columns, then `INFERRED`.
 
+    What nobody knows of the others is missing as in `blank`.
+
     Args:
         cells: numbers of all cells `[rows]`, ascending.
         axes: the axes' values `[rows]`.
@@ -421,6 +423,9 @@ def make_refined_table(
     place = pa.array(np.cumsum(there) - 1, pa.int64(), mask=~there)
     table = trained.combine_chunks().take(place)
     known = {CELL: cells, **{axis_column(name, values): values for name, values in axes.items()}}
+    for column in (each for each in COLUMNS if each.type == TEXT):
+        known[column] = np.full(len(cells), "", object)
+        known[column][there] = column.values(trained[column.name])
     known |= {column_named(name): texts for name, texts in ends.items()}
     for column, values in known.items():
         table = table.set_column(table.column_names.index(column.name), column.field(), column.array(values))
