@@ -20,7 +20,9 @@ def fuzz(
     seed: Annotated[int, typer.Option(help="Another one makes other cases.")] = 1,
     start: Annotated[int, typer.Option(min=0, help="The number of the first.")] = 0,
     case: Annotated[int | None, typer.Option(help="This one alone.")] = None,
-    only: Annotated[str | None, typer.Option(help="One kind: config, set, sweep, csv, parquet, npz, manifest.")] = None,
+    only: Annotated[
+        str | None, typer.Option(help="One kind: config, set, sweep, csv, parquet, npz, folder, options.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="A JSON file of what was tried.")] = None,
 ) -> None:
     """Runs cases and tells the faults; ends with 1 if there are any.

@@ -35,7 +35,7 @@ Maker = Callable[[random.Random, Path], Case]
 
 def makers() -> dict[str, tuple[Maker, int]]:
     """By kind: what makes a case in a folder, and how many of a hundred are so."""
-    from fuzz import arrays, folders, settings, sweeps, tables
+    from fuzz import arrays, folders, options, settings, sweeps, tables
 
     return {
         "config": (settings.config_case, 20),
@@ -44,7 +44,8 @@ def makers() -> dict[str, tuple[Maker, int]]:
         "csv": (tables.csv_case, 10),
         "parquet": (tables.parquet_case, 8),
         "npz": (arrays.npz_case, 8),
-        "manifest": (folders.manifest_case, 10),
+        "folder": (folders.folder_case, 10),
+        "options": (options.options_case, 10),
     }
 
 

@@ -1,4 +1,4 @@
-"""Run folders whose manifest was damaged or edited, as somebody else may hand them over."""
+"""Run folders whose manifest or rows were damaged or edited, as somebody else may hand them over."""
 
 import json
 import random
@@ -7,6 +7,9 @@ import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from fuzz.cases import Case
 from fuzz.settings import LINE
@@ -19,8 +22,24 @@ AXES: list[dict[str, Any]] = [
 ]
 
 
+# What may stand in a column of rows.
+ROWS: tuple[list[Any], ...] = (
+    [0, 1, 2],
+    [-1],
+    [2**62],
+    [10**6],
+    ["a", ""],
+    ["converged"],
+    [None],
+    [1.5, float("nan")],
+    [True],
+    [[1]],
+    [b"x"],
+)
+
+
 @cache
-def _run() -> Path:
+def small_run() -> Path:
     """A small run, trained once in a process."""
     from nanmap.api import sweep
     from nanmap.plan import make_sweep
@@ -30,15 +49,18 @@ def _run() -> Path:
     return folder
 
 
-def manifest_case(rng: random.Random, folder: Path) -> Case:
+def folder_case(rng: random.Random, folder: Path) -> Case:
     """A run folder, and a command that reads it or goes on with it."""
     run = folder / "run"
-    shutil.copytree(_run(), run)
+    shutil.copytree(small_run(), run)
     (folder / "config.toml").write_text(document(LINE))
     (folder / "sweep.toml").write_text(document({"config": "config.toml", "axes": AXES}))
     file = run / "manifest.json"
     before = json.loads(file.read_text())
-    file.write_bytes(_changed(rng, before))
+    if rng.random() < 0.75:
+        file.write_bytes(_changed(rng, before))
+    else:
+        _change_rows(rng, run)
 
     def truth() -> str | None:
         """What tells which rows these are is as it was, or the command would not have gone on."""
@@ -48,7 +70,7 @@ def manifest_case(rng: random.Random, folder: Path) -> Case:
 
     kind = rng.random()
     if kind < 0.45:
-        shutil.copytree(_run(), folder / "other")
+        shutil.copytree(small_run(), folder / "other")
         words = ["compare", str(run), str(folder / "other")]
     elif kind < 0.75:
         words = ["sweep", str(folder / "sweep.toml"), "--out", str(run), "--no-maps", "--device", "cpu"]
@@ -56,7 +78,31 @@ def manifest_case(rng: random.Random, folder: Path) -> Case:
         words = ["run", "--cell", "0", "--of", str(run), "--device", "cpu", "--json"]
     else:
         words = ["map", str(run), "--x", "learning_rate", "--y", "init", "--out", str(run / "maps" / "x.png")]
-    return Case("manifest", words, run, truth)
+    return Case("folder", words, run, truth)
+
+
+def _change_rows(rng: random.Random, run: Path) -> None:
+    """Rows that nanmap did not write: other columns, other types, other cells; no receipt says what they were."""
+    shutil.rmtree(run / "receipts")
+    (shard,) = (run / "cells").glob("*.parquet")
+    table = pq.read_table(shard)
+    for _ in range(rng.choice((1, 1, 2))):
+        place = rng.randrange(table.num_columns)
+        name = rng.choice(("cell", "outcome", "loss_final", table.column_names[place], table.column_names[place]))
+        if name not in table.column_names:
+            continue
+        place, kind = table.column_names.index(name), rng.randrange(5)
+        values: list[Any] = rng.choice(ROWS)
+        made = pa.array([rng.choice(values) for _ in range(len(table))])
+        if kind == 0:
+            table = table.remove_column(place)
+        elif kind == 1:
+            table = table.append_column(rng.choice((name, "x", "")), made)
+        elif kind == 2:
+            table = table.slice(0, rng.randrange(len(table) + 1))
+        else:
+            table = table.set_column(place, name, made)
+    pq.write_table(table, shard)
 
 
 def _told(manifest: dict[str, Any], key: str) -> Any:

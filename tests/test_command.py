@@ -128,7 +128,11 @@ def test_what_cannot_be_is_told_and_nothing_runs(
         (FileExistsError(17, "File exists", "f.txt"), 2, "nanmap: f.txt: is a file; a folder is expected\n"),
         (OSError(28, "No space left on device", "f.txt"), 1, "nanmap: f.txt: No space left on device\n"),
         (OSError("odd"), 1, "nanmap: odd\n"),
-        (MemoryError("9 GiB"), 1, "nanmap: out of memory: 9 GiB\n  mend: fewer rows or a coarser axis; --dry-run"),
+        (
+            MemoryError("9 GiB"),
+            1,
+            "nanmap: out of memory: 9 GiB\n  mend: fewer rows, a smaller network or a coarser axis; --dry-run",
+        ),
     ],
 )
 def test_a_command_ends_with_the_code_of_what_went_wrong(

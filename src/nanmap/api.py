@@ -137,6 +137,7 @@ def sweep(
     zoom: Windows | None = None,
     engine: Engine | None = None,
     fresh: bool = False,
+    extend: bool = False,
     shard_cells: int | None = None,
     tune: bool = False,
     observer: Observer | None = None,
@@ -160,6 +161,8 @@ def sweep(
             values between closer ends. The name, and with it the folder, says the window.
         engine: trains; the devices of this process if None.
         fresh: start over, removing the run's rows.
+        extend: the folder may hold a smaller run: further values of an axis, a finer one, another axis, more seeds. Its rows
+            stay, the others are trained, and the rows are those of the same sweep run afresh. docs/growing.md
         shard_cells: cells per file; chosen by the size of the grid if None.
         tune: measure how many cells side by side are fastest, instead of deriving it; a folder's widths stay.
         observer: told of progress.
@@ -171,7 +174,8 @@ def sweep(
         The run folder, to read and to draw.
 
     Raises:
-        InputError: a setting or an axis is wrong, settings cannot be combined, or the folder holds other results.
+        InputError: a setting or an axis is wrong, settings cannot be combined, or the folder holds other results; with
+            `extend` results that the sweep does not hold.
 
     >>> import nanmap
     >>> line = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 200}}
@@ -180,6 +184,8 @@ def sweep(
     {'nan': 4, 'converged': 2}
     """
     _check_count("shard_cells", shard_cells)
+    if extend and fresh:
+        raise InputError("keeps the rows that fresh removes", key="extend", value=True, mend="give one of the two")
     over = _over("sweep", x, y, settings)
     plan = _plan(sweep, axes, over, name, where, allow_python)
     plan = Plan(zoomed(plan.sweep, zoom), plan.allow_python) if zoom else plan
@@ -190,6 +196,7 @@ def sweep(
             folder.path,
             engine=engine,
             fresh=fresh,
+            extend=extend,
             shard_cells=shard_cells,
             tune=tune,
             observer=told,

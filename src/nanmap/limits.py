@@ -14,6 +14,8 @@ from nanmap.errors import InputError
 
 MOST_AXES = 32  # NumPy numbers cells over at most 64 dimensions; 32 axes of two values are 4·10⁹ cells
 MOST_CELLS = 10**15  # thirty years of a million trainings per second
+MOST_COUNTED = 10**10  # cells that are looked at one by one, as for a condition; some minutes
+MOST_SUMMED = 10**8  # cells of which a finished sweep says what works
 MOST_VALUES = 1_000_000  # written one by one; `log` and `linear` make ten times as many, `range` any number
 MOST_SPACED = 10_000_000  # of `log` and `linear`
 MOST_VARIANTS = 20_000  # settings with a program or rows of their own; each is looked at beforehand, some milliseconds
@@ -22,6 +24,7 @@ MOST_LAYERS = 200  # each is compiled on its own; 200 take about a minute
 MOST_LETTERS = 10_000  # of a condition
 MOST_NESTED = 50  # `not` and brackets of a condition within each other
 NUMBER_BYTES = 64  # of a number of the rows: read, encoded, split, scaled and hashed, in float64 each
+PLACE_BYTES = 64  # of a value of an axis on a picture: its place, its label, where it is drawn
 NAME_BYTES = 256  # of an input, which has a name
 TOML_BYTES = 32 * 2**20  # of a config or a sweep, which is read whole
 MEMORY = "NANMAP_MEMORY"
@@ -35,7 +38,7 @@ def check_memory(size: int, what: str, **place: Any) -> None:
     Args:
         size: bytes that will be taken, about.
         what: takes them, in the plural.
-        place: of the error: `file`, `key`, `value`.
+        place: of the error: `file`, `key`, `value`, and a `mend` of its own.
 
     Raises:
         InputError: they are more than may be used.
@@ -43,9 +46,8 @@ def check_memory(size: int, what: str, **place: Any) -> None:
     allowed = memory_allowed()
     if size > allowed:
         problem = f"{what} take about {told_bytes(size)} of memory, and {told_bytes(allowed)} may be used"
-        raise InputError(
-            problem, mend=f"take less of it; {MEMORY}={told_bytes(size).replace(' ', '')} allows it", **place
-        )
+        mend = place.pop("mend", "take fewer")
+        raise InputError(problem, mend=f"{mend}, or allow it by {MEMORY}={told_bytes(size).replace(' ', '')}", **place)
 
 
 def memory_allowed() -> int:

@@ -4,6 +4,7 @@ from nanmap.analysis.cell import config_of_cell, differences, row_of_cell
 from nanmap.analysis.compared import compare_runs
 from nanmap.analysis.comparison import Comparison
 from nanmap.analysis.dataset import to_xarray
+from nanmap.analysis.growth import Growth
 from nanmap.analysis.intervals import wilson_interval
 from nanmap.analysis.joined import JoinedFolder
 from nanmap.analysis.judged import JudgedFolder
@@ -17,6 +18,7 @@ from nanmap.analysis.pixels import (
     take_medians,
     take_quantiles,
 )
+from nanmap.analysis.run_settings import RunSettings
 from nanmap.analysis.selection import Select
 from nanmap.analysis.shown_axes import Shown
 from nanmap.analysis.view import View, load_grid, make_view
@@ -24,10 +26,12 @@ from nanmap.analysis.working import Working, best_cell, what_works
 
 __all__ = [
     "Comparison",
+    "Growth",
     "JoinedFolder",
     "JudgedFolder",
     "Kind",
     "Numbers",
+    "RunSettings",
     "Select",
     "Shown",
     "View",

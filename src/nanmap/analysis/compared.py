@@ -30,7 +30,7 @@ def compare_runs(a: RunFolder, b: RunFolder) -> Comparison:
     Raises:
         InputError: one is no run folder, holds no rows yet, or their axes cannot stand in one grid.
     """
-    folders, runs = (a, b), (RunSettings(a), RunSettings(b))
+    folders, runs = (a, b), (RunSettings.of(a), RunSettings.of(b))
     merged = merge(runs)
     cells = [read_cells(folder) for folder in folders]
     numbers = [merged.numbers(n, each) for n, each in enumerate(cells)]

@@ -6,6 +6,7 @@ import numpy as np
 
 from nanmap.analysis.view import load_grid
 from nanmap.grid import Grid
+from nanmap.limits import check_memory
 from nanmap.results.columns import COLUMNS
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import TEXT
@@ -26,6 +27,11 @@ def to_xarray(folder: RunFolder) -> "xr.Dataset":
 
     manifest = folder.read_manifest()
     grid = load_grid(manifest)
+    check_memory(
+        8 * grid.size * len(COLUMNS),
+        f"{grid.size:,} cells side by side",
+        mend="Result.to_pandas(columns) takes some columns",
+    )
     arrays = {each.name: _blank(grid, text=each.type == TEXT) for each in COLUMNS}
     for table in folder.tables(["cell", *arrays]):
         cells = table["cell"].to_numpy()

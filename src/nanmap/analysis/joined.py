@@ -39,7 +39,7 @@ class JoinedFolder(RunFolder):
 
     def __init__(self, runs: Sequence[RunFolder]) -> None:
         super().__init__(" + ".join(str(run.path) for run in runs))
-        self.runs, self.settings = list(runs), [RunSettings(run) for run in runs]
+        self.runs, self.settings = list(runs), [RunSettings.of(run) for run in runs]
         apart = differing(self.settings)
         check_beside(self.settings, apart)
         self.merged = merge(self.settings, list(apart))

@@ -7,6 +7,7 @@ from nanmap.analysis.run_settings import RunSettings
 from nanmap.config.load import ALTERNATIVES
 from nanmap.errors import InputError
 from nanmap.grid.axes import AxisSpec
+from nanmap.limits import MOST_VALUES
 
 AxisId = tuple[str | None, str | None]  # its key, or the name of its choices: what is the same axis in another run
 
@@ -64,6 +65,9 @@ class JointAxis:
     def _values(self, run: RunSettings, spec: AxisSpec | None) -> list[Hashable]:
         key = self.key or ""
         values = [run.fixed.get(key)] if spec is None else spec.points
+        if len(values) > MOST_VALUES:
+            problem = f"has {len(values):,} values in {run.name}, too many to be matched one by one"
+            raise InputError(problem, key=key, allowed=f"at most {MOST_VALUES:,}", mend="compare runs of fewer values")
         found = [run.identity(key, value) for value in values]
         for identity, value in zip(found, values, strict=True):
             if identity not in self.entries and value in self.entries.values():

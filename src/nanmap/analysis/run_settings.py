@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -21,19 +21,26 @@ ALMOST = 1e-12  # relative: a few roundings of float64
 class RunSettings:
     """The settings of a run by their dotted keys, and its axes.
 
-    Attributes:
+    Args:
         name: the run's folder, for messages.
+        manifest: of the run.
+
+    Attributes:
         specs: the tables of the axes, in the order of `grid.axes`.
     """
 
-    def __init__(self, folder: RunFolder) -> None:
-        self.name = str(folder.path)
-        self.manifest = folder.read_manifest()
+    def __init__(self, name: str, manifest: Mapping[str, Any]) -> None:
+        self.name, self.manifest = name, manifest
         self.grid = load_grid(self.manifest)
         self.tree: Mapping[str, Any] = self.manifest["sweep"]["config"]
         specs = load_specs(self.manifest)
         by_column = dict(zip(column_names(specs), specs, strict=True))  # zipped axes may leave the manifest's order
         self.specs = [by_column[axis.column] for axis in self.grid.axes]
+
+    @classmethod
+    def of(cls, folder: RunFolder) -> Self:
+        """Those of a run folder."""
+        return cls(str(folder.path), folder.read_manifest())
 
     @cached_property
     def swept(self) -> set[str]:

@@ -11,6 +11,7 @@ from nanmap.errors import InputError, did_you_mean
 from nanmap.grid import Cells, Condition, Grid, parse_where
 from nanmap.grid.axes import Axis
 from nanmap.grid.windows import Windows, checked_windows, inside
+from nanmap.limits import PLACE_BYTES, check_memory
 
 Select = Mapping[str, Any] | str | Sequence[Mapping[str, Any] | str]
 
@@ -65,6 +66,7 @@ class Selection:
         return ", ".join([*values, *self.texts, *windows])
 
     def _along(self, group: Sequence[Axis]) -> np.ndarray:
+        check_memory(PLACE_BYTES * len(group[0]), "its values", key=f"axes.{group[0].column}")
         kept = np.arange(len(group[0]))
         for axis in group:
             if axis.column in self.values:

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nanmap.cli.app import AllowPython, Device, RunOut, Set, SweepPath, app, planned
+from nanmap.cli.app import AllowPython, Device, RunOut, Set, SweepPath, app, as_option, planned
 from nanmap.cli.lines import say
 from nanmap.cli.windows import Zoom, parse_windows
 from nanmap.errors import InputError
+from nanmap.limits import MOST_SUMMED
 
 if TYPE_CHECKING:
     from nanmap.plan import Sweep
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 MOST = 6  # values with which nothing converges, told by name
 
 
-@app.command(epilog="Example:  nanmap sweep sweeps/square_sgd.toml --set axes.learning_rate.num=128 --out results/fine")
+@app.command(
+    epilog="Examples:  nanmap sweep sweeps/square_sgd.toml --set axes.learning_rate.num=128 --out results/fine"
+    "    nanmap sweep sweeps/square_sgd.toml --set 'axes.seed.range=[0, 24]' --extend"
+)
 def sweep(
     sweep: SweepPath,
     out: RunOut = None,
@@ -25,6 +29,10 @@ def sweep(
     zoom: Zoom = None,
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of continuing.")] = False,
+    extend: Annotated[
+        bool,
+        typer.Option("--extend", help="The folder holds a smaller run: keep its rows and train what is not there."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only tell what would be done, and what it would cost.")
     ] = False,
@@ -40,6 +48,7 @@ def sweep(
     """Train every cell of a sweep into Parquet, and draw its maps. An interrupted sweep continues.
 
     With --zoom AXIS=LOW:HIGH: only this window, with as many values as the whole axis had, into a folder of its own.
+    With --extend: further values of an axis, a finer axis, another axis, more seeds; the rows that are there stay.
     """
     if tune and width:
         raise InputError("measures the widths that --width sets", key="--tune", mend="give one of the two")
@@ -63,7 +72,10 @@ def sweep(
         return
     drawing = Thread(target=_load_drawing, daemon=True)
     with Progress(plan.sweep.name, "cells", halfway=drawing.start if maps and plan.sweep.maps else None) as progress:
-        result = api.sweep(plan, out=out, engine=engine, fresh=fresh, tune=tune, observer=progress)
+        try:
+            result = api.sweep(plan, out=out, engine=engine, fresh=fresh, extend=extend, tune=tune, observer=progress)
+        except InputError as error:
+            raise as_option(error, ["extend"]) from None
     if drawing.ident is not None:
         drawing.join()
     say(progress.summary())
@@ -83,8 +95,10 @@ def _tell_what_works(result: "Result", allow_python: bool = False) -> None:
     """The settings that converge, those that never do, and the command of the best training."""
     import shlex
 
-    from nanmap.analysis import best_cell, what_works
+    from nanmap.analysis import best_cell, load_grid, what_works
 
+    if load_grid(result.manifest).size > MOST_SUMMED:
+        return
     working, never = what_works(result.folder)
     of = f"--of {shlex.quote(str(result.path))}" + " --allow-python" * allow_python  # each command is asked anew
     if not working:

@@ -291,6 +291,14 @@ class RecordSettings(Settings):
         False,
         description="λmax of networks at the start and at the end, by Lanczos on all rows; `start` leaves out the end",
     )
+    history: Annotated[Whole, Field(ge=2, le=10_000)] | None = Field(
+        None,
+        description="updates per cell, evenly in the logarithm, whose loss and norms are kept beside the rows of a sweep; none if absent",
+    )
+    history_cells: Annotated[float, Field(gt=0, le=1)] | Annotated[str, Field(pattern="^(all|boundary)$")] = Field(
+        "all",
+        description="whose: `all` cells, those within two of a change of outcome and a sample (`boundary`), or a share of them",
+    )
 
 
 class Config(Settings):

@@ -22,7 +22,8 @@ class Trained(NamedTuple):
         batch: place of their batch among those that were handed over, from 0.
         cells: indices into the batch.
         facts: about each of them, see `facts_of`; where the program hands them out, `parameters` and `model_state` at the
-            end are pytrees of such arrays.
+            end are pytrees of such arrays. Where the batch asks for a `history`, `history_step` and `training.cell.HISTORY`
+            as well, `[cells, updates]`: a step of -1, or a cell that had ended by then, says nothing.
     """
 
     batch: int

@@ -4,7 +4,7 @@ A group trains until its last cell is finished. So wide groups pause now and the
 others close ranks. Which cells stand side by side touches no bit.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,10 +12,11 @@ import jax
 import numpy as np
 
 from nanmap.engine.groups import Advance, Call, assemble, form_groups
+from nanmap.engine.history import parts_of
 from nanmap.engine.vmapped import Packed
 from nanmap.engine.widths import flops_per_update
 from nanmap.plan import Lanes
-from nanmap.training.cell import Events, running
+from nanmap.training.cell import HISTORY, Events, running
 from nanmap.training.program import Program
 from nanmap.training.start import start
 
@@ -38,8 +39,13 @@ class Job(NamedTuple):
 
 
 def train_job(
-    job: Job, compiled: "Compiled", call: Callable[[Call, Packed], Packed], regroup: Regroup, early: bool
-) -> Packed:
+    job: Job,
+    compiled: "Compiled",
+    call: Callable[[Call, Packed], Packed],
+    regroup: Regroup,
+    early: bool,
+    look: Callable[[Call, Packed], np.ndarray] | None = None,
+) -> tuple[Packed, np.ndarray]:
     """What a job's cells end with, `Packed`, NumPy arrays `[cells, …]`: the records, and parameters where they are wanted.
 
     Args:
@@ -47,6 +53,10 @@ def train_job(
         call: runs one call.
         regroup: puts states of a call, `[groups, lanes, …]`, in other places, given by where each one stood.
         early: let cells that met a NaN leave; changes no row.
+        look: looks at the updates that come next, `[groups, lanes, 4]`; for a history.
+
+    Returns:
+        Beside it what was looked at, `[cells, updates, 4]`: NaN once a cell had ended.
     """
     lanes, program, width, capacity = job.lanes, job.lanes.program, compiled.width, compiled.capacity
     together = compiled.together
@@ -56,16 +66,20 @@ def train_job(
         lambda leaf: np.zeros((len(job.cells), *leaf.shape[2:]), leaf.dtype), _wanted(program, compiled.blank)
     )
     remaining, finished, slots = job.cells, np.zeros(len(job.cells), bool), np.zeros(len(job.cells), np.int32)
-    for first, last in _stretches(program, width, job) if early else [(0.0, 1.0)]:
+    parts = _parts(program, width, job, early, look is not None)
+    looked = np.full((len(job.cells), len(parts) if look else 0, len(HISTORY)), np.nan)
+    for number, part in enumerate(parts):
         groups = form_groups(lanes, width, remaining, finished[place[remaining]], together)
-        made = assemble(lanes, groups, width, capacity, _part(first, last), first == 0, together)
-        if first == 0:
+        made = assemble(lanes, groups, width, capacity, part, number == 0, together)
+        if number == 0:
             parameters, model_state = start(**lanes.starts(made.cells))
             states = compiled.blank._replace(parameters=parameters, model_state=model_state)
         else:
             states = regroup(states, slots[place[made.cells]])
-        states = call(made, states)
         where = place[made.cells[made.real]]
+        if look:
+            looked[where, number] = np.where(finished[where, None], np.nan, np.asarray(look(made, states))[made.real])
+        states = call(made, states)
         slots[where] = np.flatnonzero(made.real)
         for old, new in zip(jax.tree.leaves(kept), jax.tree.leaves(_wanted(program, states)), strict=True):
             old[where] = np.asarray(new)[made.real]
@@ -74,7 +88,7 @@ def train_job(
         remaining = remaining[events.first_nan[place[remaining]] < 0]
         if not len(remaining):
             break
-    return kept
+    return kept, looked
 
 
 def _wanted(program: Program, states: Packed) -> Packed:
@@ -84,12 +98,13 @@ def _wanted(program: Program, states: Packed) -> Packed:
     return states._replace(parameters=[], model_state=[], optimizer=None)
 
 
-def _stretches(program: Program, width: int, job: Job) -> Iterator[tuple[float, float]]:
-    """From where to where a job runs between two pauses, as shares of the budget."""
-    steps = min(variant.steps for variant in job.lanes.variants)
-    worth = width >= PAUSE_WIDTH and steps * flops_per_update(program) >= PAUSE_FLOPS
-    borders = (0.0, *(PAUSES if worth else ()), 1.0)
-    return pairwise(borders)
+def _parts(program: Program, width: int, job: Job, early: bool, looks: bool) -> list[Callable[[int], Advance]]:
+    """What a job runs between two pauses, by the budget."""
+    steps = [variant.steps for variant in job.lanes.variants]
+    if looks:
+        return parts_of(job.lanes.history, max(steps))
+    worth = early and width >= PAUSE_WIDTH and min(steps) * flops_per_update(program) >= PAUSE_FLOPS
+    return [_part(*ends) for ends in pairwise((0.0, *(PAUSES if worth else ()), 1.0))]
 
 
 def _part(start: float, stop: float) -> Callable[[int], Advance]:

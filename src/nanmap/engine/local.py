@@ -19,6 +19,7 @@ from nanmap.engine.devices import use_all_cores
 from nanmap.engine.executables import copied_to
 from nanmap.engine.facts import Records, facts_of
 from nanmap.engine.groups import Advance, Call, assemble, chunks, form_groups
+from nanmap.engine.history import build_look, history_facts
 from nanmap.engine.on_chip import is_on_chip, loss_and_gradient
 from nanmap.engine.one_kernel import as_one_kernel, in_kernels, is_one_kernel
 from nanmap.engine.tune import tune
@@ -113,6 +114,7 @@ class LocalEngine:
         self.device = f"{len(self.devices)} × {self.devices[0].device_kind}"
         self._programs: dict[tuple[Program, int], Compiled] = {}
         self._compiled = 0
+        self._looks: dict[tuple[Program, int, int, int], Compiled] = {}  # for histories
         self._groups: dict[Program, int] = {}  # per call, where memory allowed only so many
         self._lock = Lock()
         self._compiling = [Lock() for _ in self.devices]
@@ -253,12 +255,18 @@ class LocalEngine:
         groups = form_groups(job.lanes, compiled.width, job.cells, together=compiled.together)
         pieces = chunks(groups, compiled.capacity)
         parts = [job._replace(cells=np.concatenate(some)) for some in pieces]  # more than one where room is short
-        ends = [train_job(part, compiled, call, regroup, self.stop_early) for part in parts]
+        look = partial(_looked, self._look(compiled, device)) if job.lanes.history else None
+        ends, looked = zip(
+            *(train_job(part, compiled, call, regroup, self.stop_early, look) for part in parts), strict=True
+        )
         job = job._replace(cells=np.concatenate([part.cells for part in parts]))
         states = jax.tree.map(lambda *each: np.concatenate(each), *ends)
         facts = facts_of(job.lanes, job.cells, Records(states.events, states.losses, states.marks))
         if job.lanes.program.final_layers:
             facts |= {"parameters": states.parameters, "model_state": states.model_state}
+        if look:
+            steps = np.array([variant.steps for variant in job.lanes.variants])[job.lanes.variant[job.cells]]
+            facts |= history_facts(steps, np.concatenate(looked), job.lanes.history)
         return Trained(job.batch, job.cells, facts)
 
     def _take_less(self, device: int, program: Program, failed: tuple[int, int]) -> None:
@@ -291,21 +299,44 @@ class LocalEngine:
 
     def _compile(self, program: Program, device: int) -> Compiled:
         (width, capacity), sharding = self._shape(program), SingleDeviceSharding(self.devices[device])
-        self._compiled += 1
-        with jax.enable_x64(program.dtype == "float64"), jax.default_matmul_precision("highest"):
-            together = lanes_together(program, self.backend, width)
+        together = lanes_together(program, self.backend, width)
+        with jax.enable_x64(program.dtype == "float64"):
             groups, states = group_shapes(program, width, capacity, sharding, together)
-            count = jax.ShapeDtypeStruct((), np.int32, sharding=sharding)
-            lowered = self._function(program).lower(count, groups, states)
-            call = lowered.compile(compiler_options=xla_options(program, self.backend) or None)
+            call = self._executable(program, self._function(program), groups, states, sharding)
             blank = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), states)
             return Compiled(program, call, jax.device_put(blank, sharding), width, capacity, sharding, together)
+
+    def _executable(
+        self, program: Program, function: Any, groups: Any, states: Any, sharding: SingleDeviceSharding
+    ) -> Any:
+        """A function of groups and their states, compiled for one device."""
+        self._compiled += 1
+        with jax.enable_x64(program.dtype == "float64"), jax.default_matmul_precision("highest"):
+            count = jax.ShapeDtypeStruct((), np.int32, sharding=sharding)
+            lowered = function.lower(count, groups, states)
+            return lowered.compile(compiler_options=xla_options(program, self.backend) or None)
+
+    def _look(self, compiled: Compiled, device: int) -> Compiled:
+        """What looks at the updates of the program on that device, in the shape of its call."""
+        key = compiled.program, device, compiled.width, compiled.capacity
+        with self._compiling[device]:
+            if key not in self._looks:
+                program, sharding = compiled.program, compiled.sharding
+                with jax.enable_x64(program.dtype == "float64"):
+                    shapes = group_shapes(program, compiled.width, compiled.capacity, sharding, compiled.together)
+                    call = self._executable(program, build_look(program), *shapes, sharding)
+                self._looks[key] = replace(compiled, call=call)
+            return self._looks[key]
 
 
 def _run(compiled: Compiled, call: Call, states: Packed) -> Packed:
     # 64-bit types are a setting of the thread; without it float64 arrays are cut to float32 on their way.
     with jax.enable_x64(compiled.program.dtype == "float64"):
         return compiled.call(*jax.device_put((call.number, call.groups, states), compiled.sharding))
+
+
+def _looked(look: Compiled, call: Call, states: Packed) -> np.ndarray:
+    return np.asarray(_run(look, call, states))
 
 
 def _regrouped(compiled: Compiled, states: Packed, slots: np.ndarray) -> Packed:

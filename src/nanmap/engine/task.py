@@ -23,6 +23,19 @@ def mark_steps(steps: Any) -> tuple[Any, ...]:
     return tuple(steps * tenth // 10 for tenth in TENTHS)
 
 
+def history_steps(steps: int, count: int) -> np.ndarray:
+    """The updates that a history tells of, int64, ascending: the first, the last, and between them evenly in the logarithm.
+
+    Args:
+        steps: of the budget.
+        count: how many are asked for. The first ones lie closer than updates do, and fall together.
+
+    >>> history_steps(500, 10).tolist()
+    [0, 1, 3, 7, 15, 31, 62, 125, 250, 499]
+    """
+    return np.unique(np.round(np.geomspace(1, steps, count)).astype(np.int64)) - 1
+
+
 def task_of(lanes: Lanes, cell: int) -> Task:
     """What a cell of a batch shares with the group that it stands in, NumPy arrays."""
     variant, seed = lanes.variants[lanes.variant[cell]], int(lanes.seed[cell])

@@ -218,7 +218,7 @@ def train_group(
 
 def _one_by_one(program: Program, group: Group, gradient: Gradient | None) -> Updates:
     """Updates that are looked at one by one."""
-    update_all = _over_lanes(
+    update_all = over_lanes(
         partial(update, program, gradient=gradient), group, products=bool(program.model.hidden_units)
     )
     # Packing spares a network kernels; in a model of a few numbers it doubles the time of an update.
@@ -242,7 +242,7 @@ def _in_stretches(
     program: Program, group: Group, gradient: Gradient | None, going: Callable[[State], Array]
 ) -> Updates:
     """Updates in stretches, see `engine/stretches.py`; the carry is the length of the next one, and the state."""
-    advance_all = _over_lanes(partial(advance, program, gradient=gradient), group, products=False)
+    advance_all = over_lanes(partial(advance, program, gradient=gradient), group, products=False)
     look_all = jax.vmap(recorded, in_axes=(0, 0, 0, 0, None))
     lanes = group.lanes.learning_rates.shape[:1]
     blank = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, lanes), no_trace(program))
@@ -268,7 +268,7 @@ def _in_stretches(
     )
 
 
-def _over_lanes(each: Callable[..., Any], group: Group, products: bool) -> Callable[..., Any]:
+def over_lanes(each: Callable[..., Any], group: Group, products: bool) -> Callable[..., Any]:
     """An update of one cell as one of all lanes, which share its rows, or of blocks that do."""
     if group.orders:
         return by_blocks(each, products, len(group.orders.which))

@@ -10,7 +10,7 @@ import numpy as np
 from nanmap.errors import InputError
 from nanmap.grid.axes import Axis, zipped
 from nanmap.grid.where import Condition, parse_where
-from nanmap.limits import MOST_CELLS
+from nanmap.limits import MOST_CELLS, MOST_COUNTED
 
 CHUNK = 1 << 20  # cells looked at in one go
 LOOKED_AT = 1 << 24  # combinations that a condition is asked about one by one, within a second or two
@@ -86,7 +86,15 @@ class Grid:
         return cells.take(np.flatnonzero(np.broadcast_to(self.where(cells.columns()), len(cells))))
 
     def chunks(self) -> Iterator["Cells"]:
-        """All cells that stay, a chunk at a time."""
+        """All cells that stay, a chunk at a time.
+
+        Raises:
+            InputError: they are too many to be looked at one by one.
+        """
+        if self.size > MOST_COUNTED:
+            problem = f"the axes make {self.size:,} cells together, too many to be looked at one by one"
+            mend = "a condition on fewer axes, or on axes with fewer values"
+            raise InputError(problem, key="axes", allowed=f"at most {MOST_COUNTED:,}", mend=mend)
         return (self.kept(start, min(start + CHUNK, self.size)) for start in range(0, self.size, CHUNK))
 
     def settings(self, positions: Mapping[int, int]) -> dict[str, object]:

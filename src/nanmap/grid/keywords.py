@@ -88,6 +88,8 @@ class Keywords(TypedDict, total=False):
     rebound: float
     full_loss: bool
     sharpness: bool | str
+    history: int | None
+    history_cells: float | str
 
 
 @cache

@@ -32,6 +32,7 @@ class Lanes:
         seed: `training.seed`, int64 `[cells]`.
         learning_rates: of each layer, float64 `[cells, layers]`.
         numbers: the other lane numbers, float64 `[cells]` each.
+        history: how many updates of each cell an engine is asked to look at on the way.
     """
 
     program: Program
@@ -41,6 +42,7 @@ class Lanes:
     seed: np.ndarray
     learning_rates: np.ndarray
     numbers: dict[str, np.ndarray]
+    history: int = 0
 
     def __len__(self) -> int:
         return len(self.position)

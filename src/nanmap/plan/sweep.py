@@ -15,6 +15,7 @@ from nanmap.config.choices import LAYER_RATES, LEARNING_RATE
 from nanmap.config.explain import explained_table, place
 from nanmap.config.keys import check_key
 from nanmap.config.load import ALTERNATIVES
+from nanmap.config.settings import RecordSettings
 from nanmap.errors import InputError
 from nanmap.grid.axes import Axis, AxisSpec, column_names, short_name
 from nanmap.grid.grid import Grid, make_grid
@@ -22,6 +23,7 @@ from nanmap.limits import MOST_AXES
 from nanmap.plan.sweep_file import MapSpec
 from nanmap.results.columns import COLUMNS
 
+HISTORY_SETTINGS = ("history", "history_cells")  # of [record]
 RESERVED = ("cell", *(column.name for column in COLUMNS))
 
 
@@ -57,11 +59,23 @@ class Sweep:
         return {
             "name": self.name,
             "title": self.title,
-            "config": dict(self.tree),
+            "config": without_history(self.tree),
             "axes": self.axes,
             "zip": [list(names) for names in self.zip],
             "where": self.where,
         }
+
+    @property
+    def record(self) -> RecordSettings:
+        """What is recorded beside the outcomes."""
+        return RecordSettings.model_validate(self.tree.get("record") or {})
+
+
+def without_history(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """A config's tables as rows know them: a history is kept beside rows and changes none."""
+    record = {key: value for key, value in (tree.get("record") or {}).items() if key not in HISTORY_SETTINGS}
+    found = {key: value for key, value in tree.items() if key != "record"}
+    return found | ({"record": record} if record or (tree.get("record") == {}) else {})
 
 
 def make_sweep(
@@ -121,6 +135,8 @@ def _axes(tables: list[dict[str, Any]]) -> list[Axis]:
         for key, values in spec.told_by_key().items():
             with _on(f"axes.{column}"):
                 check_values(key, values)
+                if key.removeprefix("record.") in HISTORY_SETTINGS:
+                    raise InputError("is one for the whole run", key=key, mend="set it under [record]")
     return [Axis(spec, column) for spec, column in zip(specs, columns, strict=True)]
 
 

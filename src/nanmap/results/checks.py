@@ -34,10 +34,14 @@ class Fault:
         return f"{self.file}: {self.problem}"
 
 
+HISTORY = "history"  # a part that stands beside the rows, with a hash of its own
+
+
 def parts_of(folder: RunFolder) -> list[Shards]:
     """The parts of a run folder that are there, or that were."""
     parts = (folder.cells, folder.edges)
-    return [each for each in parts if each.manifest_file.exists() or each.path.exists() or each.receipts.names()]
+    found = [each for each in parts if each.manifest_file.exists() or each.path.exists() or each.receipts.names()]
+    return [*found, *([folder.history] if folder.history.path.exists() else [])]
 
 
 def faults_of(folder: RunFolder) -> Iterator[Fault]:
@@ -92,7 +96,8 @@ def _faults_of_part(part: Shards) -> Iterator[Fault]:
 
 def _lost(part: Shards, there: set[str], manifest: dict) -> Iterator[Fault]:
     """Shards that the manifest lists or, once the run was complete, that a receipt speaks for."""
-    listed = set(map(str, manifest.get("shards") or ()))
+    ready = part.path.name != HISTORY or manifest.get("complete", True)
+    listed = set(map(str, manifest.get("shards") or ())) if ready else set()
     received = set(part.receipts.names()) if manifest.get("complete", True) else set()
     for name in sorted((listed | received) - there):
         yield Fault(part.path / name, "is lost")
@@ -110,11 +115,18 @@ def _wrong_with(part: Shards, name: str, manifest: dict | None) -> Fault | None:
         return Fault(path, f"{NOT_AS_WRITTEN}: it is not readable Parquet, or fails a checksum")
     if path != part.file(number):
         return Fault(path, f"is shard {number} under the name of another")
-    if manifest is not None and hash != manifest.get("hash", hash):
+    if manifest is not None and hash != _hash_of(part, manifest, hash):
         return Fault(path, f"is of another run than {part.manifest_file.name} tells of")
     if told is not None and (told.get("hash"), told.get("rows")) != (hash, pq.read_metadata(path).num_rows):
         return Fault(part.receipts.file(name), "is damaged: it tells of other rows than the shard holds")
     return None
+
+
+def _hash_of(part: Shards, manifest: dict, hash: str) -> str | None:
+    """What the shards of a part say, by the manifest; it may not tell."""
+    told = manifest.get("history") or {} if part.path.name == HISTORY else manifest
+    found: str | None = told.get("hash", hash)
+    return found
 
 
 def _manifest(part: Shards) -> dict | None:

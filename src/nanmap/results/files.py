@@ -93,15 +93,16 @@ class Lock:
     Args:
         root: the run folder.
         part: its name; each part has a lock of its own, and readers need none.
+        wait: until whoever holds it lets go.
     """
 
-    def __init__(self, root: Path, part: str) -> None:
+    def __init__(self, root: Path, part: str, wait: bool = False) -> None:
         folder = within(root, root / TEMPORARY)
         file = within(root, folder / f"{part}.lock")
         with told_of(file):
             make_folder(folder)
             self._file = file.open("ab")
-        if take(self._file) is False:
+        if take(self._file, wait) is False:
             self._file.close()
             mend = "wait until it has ended, or write elsewhere with --out"
             raise RunFolderError(f"another run is writing its {part}", file=root, mend=mend)
@@ -111,12 +112,12 @@ class Lock:
         self._file.close()
 
 
-def take(file: BinaryIO) -> bool | None:
+def take(file: BinaryIO, wait: bool = False) -> bool | None:
     """Locks an open file for as long as it is open. False if somebody else holds it, None where there are no such locks."""
     if fcntl is None:
         return None
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     except OSError:  # some file systems over a network

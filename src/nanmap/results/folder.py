@@ -15,6 +15,7 @@ from nanmap.errors import RunFolderError, check_path, told_of
 from nanmap.results.files import LETTERS, Replacing, is_plain, sha256_of, within
 from nanmap.results.receipts import Receipts
 from nanmap.results.shards import Shards
+from nanmap.results.switch import MAPS, next_of, settle
 
 INPUT = re.compile(r"[0-9a-f]{64}\.npz")
 
@@ -30,6 +31,7 @@ class RunFolder:
 
     Attributes:
         cells: a row per training of a sweep, with `manifest.json`.
+        history: a row per update that was looked at on the way, of the run's cells or some of them.
         edges: a row per critical rate, with `edges.json`.
         maps: the folder of pictures.
         inputs: the folder of arrays that a program in Python gave to train on.
@@ -41,8 +43,10 @@ class RunFolder:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         check_path(self.path)
-        self.maps, self.inputs = self.path / "maps", self.path / "inputs"
+        self.maps, self.inputs = self.path / MAPS, self.path / "inputs"
+        settle(self.path)
         self.cells = Shards(self.path / "cells", self.path / "manifest.json", "rows", "sweep", self.maps)
+        self.history = Shards(self.path / "history", self.path / "manifest.json", "histories", "sweep")
         self.edges = Shards(self.path / "edges", self.path / "edges.json", "edges", "edge")
 
     @classmethod
@@ -52,6 +56,11 @@ class RunFolder:
         folder.temporary = True
         weakref.finalize(folder, shutil.rmtree, folder.path, ignore_errors=True)
         return folder
+
+    @property
+    def next(self) -> "RunFolder":
+        """Where the state that is to take this one's place is assembled."""
+        return RunFolder(next_of(self.path))
 
     def input_file(self, digest: str) -> Path:
         """Where arrays stand that were trained on, by what stands for them."""

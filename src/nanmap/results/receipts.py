@@ -50,6 +50,19 @@ class Receipts:
         found = (path.name.removesuffix(".json") for path in self.folder.glob("*.json"))
         return sorted(filter(is_plain, found))
 
+    def unchanged(self) -> list[Path]:
+        """The files that are as they were written."""
+        return [within(self.root, self.part / name) for name in self.names() if self.fits(name)]
+
+    def remove_with(self, files: list[Path]) -> None:
+        """Removes files of the part and their receipts, and the folder if none is left in it."""
+        for file in files:
+            self.remove(file.name)
+            with told_of(file):
+                file.unlink()
+        if files and not any(self.part.iterdir()):
+            self.part.rmdir()
+
     def remove(self, name: str) -> None:
         """Forgets a file."""
         file = within(self.root, self.file(name))

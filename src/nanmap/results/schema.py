@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from nanmap.outcomes import Verdict
-from nanmap.results.arrays import array_of, texts_as_array
+from nanmap.results.arrays import array_of, names_of, numbers_of, texts_as_array
 
 TEXT = pa.dictionary(pa.int16(), pa.string())
 
@@ -173,6 +173,23 @@ class Column:
         if self.missing is Missing.NAN:
             missing = missing | np.isnan(plain)
         return array_of(plain, self.type, missing)
+
+    def values(self, stored: pa.ChunkedArray) -> np.ndarray:
+        """The facts that were stored, missing ones marked again: what `array` makes the same column of.
+
+        >>> column = Column("step", pa.int64(), Unit.STEPS, "", Missing.NEGATIVE)
+        >>> column.values(pa.chunked_array([[3, None]])).tolist()
+        [3, -1]
+        """
+        if self.type == TEXT:
+            places, names = names_of(stored)
+            return np.array(names, object)[places]
+        numbers, missing = numbers_of(stored)
+        if self.missing is Missing.MASK:
+            return np.ma.array(numbers, mask=missing)
+        if self.missing is Missing.NONE:
+            return numbers.astype(bool) if pa.types.is_boolean(self.type) else numbers
+        return np.where(missing, -1 if self.missing is Missing.NEGATIVE else np.nan, numbers).astype(numbers.dtype)
 
 
 def axis_column(name: str, values: np.ndarray) -> Column:

@@ -191,15 +191,12 @@ class Shards:
         """
         if not self._wrote_manifest():
             raise self._foreign(self.manifest_file.name)
-        drawn, shards = self._drawn(), self.removable(set())
+        pictures = Receipts(self.pictures) if self.pictures else None
+        drawn, shards = pictures.unchanged() if pictures else [], self.removable(set())
         self._begin_anew()
         self.remove(shards)
-        for picture in drawn:
-            (drawn_in := Receipts(picture.parent)).remove(picture.name)
-            with told_of(picture):
-                picture.unlink()
-                if not any(drawn_in.part.iterdir()):
-                    drawn_in.part.rmdir()
+        if pictures:
+            pictures.remove_with(drawn)
         with told_of(self.manifest_file):
             self.manifest_file.unlink(missing_ok=True)
 
@@ -242,13 +239,6 @@ class Shards:
         """The manifest no longer says that the shards are there: whoever is interrupted while they go has lost none."""
         with suppress(RunFolderError):
             self.write_manifest(self.read_manifest() | {"complete": False, "shards": []})
-
-    def _drawn(self) -> list[Path]:
-        """Pictures that nanmap drew from the rows and nobody has changed since."""
-        if self.pictures is None:
-            return []
-        receipts = Receipts(self.pictures)
-        return [within(self.root, self.pictures / name) for name in receipts.names() if receipts.fits(name)]
 
     def _foreign(self, name: str) -> RunFolderError:
         return RunFolderError(
@@ -298,17 +288,23 @@ class Shards:
 
     def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The rows shard by shard, in order. A column that a shard of an earlier version lacks is missing in all its rows."""
-        for path in self._whole():
-            try:
-                with pq.ParquetFile(path, page_checksum_verification=True) as file:
-                    there = set(file.schema_arrow.names)
-                    found = file.read(columns and [name for name in columns if name in there])
-            except (pa.ArrowInvalid, OSError):
-                raise self._unreadable() from None
-            for name in columns or ():
-                if name not in there:
-                    found = found.append_column(name, blank(name, len(found)))
-            yield found.select(columns) if columns else found
+        return (self._read(path, columns) for path in self._whole())
+
+    def table(self, number: int) -> pa.Table:
+        """The rows of one shard, which is there."""
+        return self._read(self.file(number), None)
+
+    def _read(self, path: Path, columns: list[str] | None) -> pa.Table:
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                there = set(file.schema_arrow.names)
+                found = file.read(columns and [name for name in columns if name in there])
+        except (pa.ArrowInvalid, OSError):
+            raise self._unreadable() from None
+        for name in columns or ():
+            if name not in there:
+                found = found.append_column(name, blank(name, len(found)))
+        return found.select(columns) if columns else found
 
     def _there(self) -> list[Path]:
         """The shards, at least one.

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+import pyarrow as pa
 
 from nanmap.engine import Engine
 from nanmap.grid import Cells
@@ -11,12 +12,13 @@ from nanmap.plan import Lanes
 
 
 class Shard:
-    """A shard while it fills: its cells, the batches that train them, and room for their columns."""
+    """A shard while it fills: its cells, the batches that train them, and room for their columns and histories."""
 
     def __init__(self, number: int, cells: Cells, batches: list[Lanes]) -> None:
         self.number, self.cells, self.batches = number, cells, batches
         self.missing = len(cells)
         self.columns: dict[str, np.ndarray] = {}
+        self.histories: list[pa.Table] = []
 
     def put(self, position: np.ndarray, columns: dict[str, np.ndarray]) -> None:
         """Stores the columns of some cells at their places."""

@@ -26,5 +26,11 @@ class Observer:
     def advanced(self, rows: int, outcomes: "np.ndarray | None" = None) -> None:
         """So many rows are done; of a sweep with their outcomes, texts `[rows]`."""
 
+    def recording(self, total: int) -> None:
+        """All rows are there; so many cells are trained once more, for their histories."""
+
+    def recorded(self, cells: int) -> None:
+        """The histories of so many are there."""
+
     def noticed(self, sentence: str) -> None:
         """Something a user should know."""

@@ -38,6 +38,7 @@ class Progress(Observer):
         self.began = self.shown = self.working = time.monotonic()
         self.bar = _make_bar() if (_can_draw() if bar is None else bar) else None
         self.task: Any = None
+        self.history_task: Any = None
 
     def __enter__(self) -> Self:
         if self.bar:
@@ -76,6 +77,19 @@ class Progress(Observer):
         if outcomes is not None:
             self.outcomes.update(outcomes.astype(str).tolist())
         self._show()
+
+    def recording(self, total: int) -> None:
+        """A bar of its own for the histories, if there are any to be made."""
+        if total and self.bar:
+            count = f"{total:,} cells"
+            self.history_task = self.bar.add_task("history", total=total, done=count, state="")
+        elif total:
+            print(f"{self.name}: training {total:,} cells once more for their histories", flush=True)
+
+    def recorded(self, cells: int) -> None:
+        """Counts cells whose history is there."""
+        if self.bar:
+            self.bar.update(self.history_task, advance=cells)
 
     def noticed(self, sentence: str) -> None:
         """A line of its own, above the bar if there is one."""
@@ -228,7 +242,7 @@ def _make_bar() -> Any:
     class BarAndState(Bar):
         def get_renderables(self) -> Iterator[Any]:
             yield self.make_tasks_table(self.tasks)
-            yield from (Text(task.fields["state"]) for task in self.tasks)
+            yield from (Text(task.fields["state"]) for task in self.tasks if task.fields["state"])
 
     count = TextColumn("{task.fields[done]}", markup=False)
     return BarAndState(

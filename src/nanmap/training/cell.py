@@ -23,6 +23,7 @@ MEASURE_TAIL = 20  # the last losses whose mean decides the sign of `measure`
 EPOCH_SUMS = ("epoch", "epoch_rest", "correct")  # of `Losses`: a followed training starts them anew with each epoch
 UPDATES = 0xFFFFFFFF  # folded into a seed's key before a step is: its small numbers may be what `init` splits off
 ROUNDING = 8  # units in the last place that outputs of one value may differ by
+HISTORY = ("loss", "gradient_norm", "update_norm", "parameter_norm")  # of an update, what a history keeps
 MARKS = 5  # assessments of a training: at the start, after half of the budget, 80 %, 90 %, and at the end
 
 
@@ -223,11 +224,7 @@ def advance(
     gradient: Gradient | None = None,
 ) -> tuple[State, Trace]:
     """One update on one batch, as if nothing could happen in it; `recorded` looks whether something did."""
-    batch = with_key(program, task, batch, step)
-    learning_rates = lane.learning_rates * scheduled(program, lane.numbers, step, task.steps)
-    optimizer = make_optimizer(program, lane.numbers, learning_rates)
-    loss, output, grads, model_state = (gradient or pass_back)(program, lane, state, batch)
-    steps, optimizer_state = optimizer.update(grads, state.optimizer, state.parameters)
+    loss, output, grads, model_state, steps, optimizer_state = _step(program, lane, task, state, batch, step, gradient)
     parameters = optax.apply_updates(state.parameters, steps)
     events, losses = state.events, state.losses
     epoch, epoch_rest = _added(losses.epoch, losses.epoch_rest, loss * batch.count.astype(loss.dtype))
@@ -248,6 +245,26 @@ def advance(
         bad_gradient=_no_number(program, grads) if program.may_divide_by_zero else None,
     )
     return State(parameters, model_state, optimizer_state, events, losses, state.marks), trace
+
+
+def looked_at(program: Program, lane: Lane, task: Task, state: State, batch: Batch, step: Array) -> Array:
+    """What an update is, without making it: what a history keeps of it, in the order of `HISTORY`, at least float32 `[4]`."""
+    loss, _, grads, _, steps, _ = _step(program, lane, task, state, batch, step, None)
+    parameters = optax.apply_updates(state.parameters, steps)
+    moved = jax.tree.map(jnp.subtract, parameters, state.parameters)
+    return jnp.concatenate([loss[None], lengths([grads, moved, parameters], program.wide)])
+
+
+def _step(
+    program: Program, lane: Lane, task: Task, state: State, batch: Batch, step: Array, gradient: Gradient | None
+) -> tuple[Array, Array, Layers, Layers, Layers, optax.OptState]:
+    """An update's loss, outputs, gradient, what is not trained afterwards, what it adds to the parameters, and the optimizer then."""
+    batch = with_key(program, task, batch, step)
+    learning_rates = lane.learning_rates * scheduled(program, lane.numbers, step, task.steps)
+    optimizer = make_optimizer(program, lane.numbers, learning_rates)
+    loss, output, grads, model_state = (gradient or pass_back)(program, lane, state, batch)
+    steps, optimizer_state = optimizer.update(grads, state.optimizer, state.parameters)
+    return loss, output, grads, model_state, steps, optimizer_state
 
 
 def recorded(state: State, made: State, trace: Trace, loss: Array, step: Array) -> State:
@@ -389,6 +406,16 @@ def _norm(layer: dict[str, Array], wide: str) -> Array:
     numbers = jnp.concatenate([leaf.astype(wide).reshape(-1) for leaf in jax.tree.leaves(layer)])
     size = jnp.max(jnp.abs(numbers))
     return jnp.where(size > 0, size * jnp.linalg.norm(numbers / jnp.where(size > 0, size, 1)), size)
+
+
+def lengths(vectors: list[Layers], wide: str) -> Array:
+    """Norms over all numbers of some pytrees of the same shapes, `[pytrees]`; infinite where a number is, unless another is NaN."""
+    flat = [[leaf.astype(wide).reshape(-1) for leaf in jax.tree.leaves(each)] for each in vectors]
+    numbers = jnp.stack([jnp.concatenate(each) for each in flat])
+    size = jnp.max(jnp.abs(numbers), axis=1)
+    scale = jnp.where((size > 0) & jnp.isfinite(size), size, 1)
+    squares = jnp.sum((numbers / scale[:, None]) ** 2, axis=1)
+    return jnp.where(jnp.isfinite(size), scale * jnp.sqrt(squares), size)
 
 
 def full_loss(

@@ -1,0 +1,123 @@
+"""A run that grows: its rows stay, what the larger grid has beside them is trained, and the folder changes at once.
+
+The new state is assembled in a folder within the run's, where an interrupted extension is taken up again, and takes the run's
+place by `results/switch.py`.
+"""
+
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from nanmap.analysis import Growth, RunSettings
+from nanmap.errors import InputError, RunFolderError
+from nanmap.grid import Cells
+from nanmap.results.files import Lock
+from nanmap.results.folder import RunFolder
+from nanmap.results.identity import describe_changes, is_same
+from nanmap.results.shards import Shards
+from nanmap.results.switch import LOCKED, switch
+from nanmap.runs.kept import KeptRows
+from nanmap.runs.observer import Observer
+from nanmap.runs.resume import SPENT
+
+ALIKE = ("schema", "versions", "backend")  # of both manifests: what may change a bit of any row
+AFRESH = "train it afresh in a folder of its own with --out, or here with --fresh"
+
+
+class Growing:
+    """A run while it grows. Used in a `with`, which holds the lock of its cells.
+
+    Args:
+        folder: of the run.
+        manifest: of the larger sweep, before the run.
+        observer: told of rows that are damaged.
+
+    Attributes:
+        place: the run folder in which the new state is assembled.
+        stale: whether what stands there is of another extension.
+        spent: what the run has cost so far, for the manifest.
+
+    Raises:
+        InputError: the larger sweep does not hold the run, or its rows could not stand beside those that are there.
+    """
+
+    def __init__(self, folder: RunFolder, manifest: dict[str, Any], observer: Observer) -> None:
+        old = folder.read_manifest()
+        self.folder, self._growth = folder, growth_of(folder, old, manifest)
+        check_rows_stay(folder, old, manifest)
+        self.place = folder.next
+        self.stale = _is_of_another(self.place, manifest)
+        self.spent = {key: old[key] for key in SPENT if key in old}
+        folder.cells.refuse_links()
+        self._lock = Lock(folder.path, LOCKED)
+        try:
+            self._rows = _whole_rows(folder.cells, old, observer)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
+
+    def there(self, cells: Cells) -> np.ndarray:
+        """Which cells of the larger grid have their row already, bool `[cells]`."""
+        return self._rows.there(self._growth.old_numbers(cells))
+
+    def columns(self, cells: Cells) -> dict[str, np.ndarray]:
+        """The rows of cells that have theirs."""
+        return self._rows.columns(self._growth.old_numbers(cells))
+
+    def commit(self) -> None:
+        """Puts the new state, all of which is there, in the place of the run."""
+        switch(self.folder.path)
+
+
+def grows(folder: RunFolder, manifest: dict[str, Any]) -> bool:
+    """Whether there is a run in the folder, and another one than this."""
+    return folder.cells.manifest_file.exists() and not is_same(folder.read_manifest(), manifest)
+
+
+def growth_of(folder: RunFolder, old: dict[str, Any], manifest: dict[str, Any]) -> Growth:
+    """Where the cells of a run stand in a larger sweep.
+
+    Raises:
+        InputError: not all of them do.
+    """
+    try:
+        return Growth(RunSettings(str(folder.path), old), RunSettings("the sweep", manifest))
+    except InputError as error:
+        raise error.within(folder.path) from None
+
+
+def check_rows_stay(folder: RunFolder, old: dict[str, Any], manifest: dict[str, Any]) -> None:
+    """Rows that are there must be those that the larger sweep would train.
+
+    Raises:
+        RunFolderError: a version, the backend or a width is another one, so that their last digits may be.
+    """
+    before, after = ({key: each.get(key) for key in ALIKE} for each in (old, manifest))
+    widths = {key: manifest["widths"].get(key) for key in old.get("widths") or {}}
+    changed = describe_changes(before | {"widths": old.get("widths") or {}}, after | {"widths": widths})
+    if changed:
+        problem = f"holds rows that the larger sweep would not train to the same bits: {changed}"
+        raise RunFolderError(problem, file=folder.path, key="extend", mend=AFRESH)
+
+
+def _whole_rows(shards: Shards, manifest: dict[str, Any], observer: Observer) -> KeptRows:
+    rows = KeptRows(shards, manifest["hash"], manifest["shard_cells"])
+    for name in shards.damaged(manifest["hash"], rows.finished):
+        observer.noticed(f"{shards.path.name}/{name} is damaged, and its cells are trained again")
+    return rows
+
+
+def _is_of_another(place: RunFolder, manifest: dict[str, Any]) -> bool:
+    try:
+        return not is_same(place.read_manifest(), manifest)
+    except RunFolderError:
+        return False  # there is none, or it is damaged, which `resume` tells
