@@ -94,6 +94,30 @@ def test_classes_are_told_beside_the_commonest_one(npz, engine) -> None:
     assert report.evidence[0] == f"accuracy {report.row['accuracy']:.1%}; answering the same to all rows reaches 90.0%"
 
 
+@pytest.mark.parametrize(
+    ("targets", "right"),
+    [
+        (np.arange(20) % 4, 0.25),
+        (np.eye(4)[np.arange(20) % 4], 0.25),
+        (np.tile([0.1, 0.6, 0.2, 0.1], (20, 1)), 1.0),  # shares, of which the largest counts
+    ],
+)
+def test_the_commonest_of_labels_and_of_shares_is_counted_as_accuracy_is(targets, right, engine) -> None:
+    build = lambda: (lambda key, x: {"w": np.zeros((1, 4))}, lambda p, x: x @ p["w"])  # noqa: E731
+    given = {"x": np.arange(20.0)[:, None], "y": targets, "loss": "softmax_cross_entropy", "steps": 1}
+    report = nanmap.run(model=build, engine=engine, **given)
+    assert report.evidence[0].endswith(f"; answering the same to all rows reaches {right:.1%}")
+
+
+def test_labels_at_several_places_have_a_commonest_one_each(engine) -> None:
+    def build() -> tuple:
+        return lambda key, x: {"w": np.zeros((2, 6))}, lambda p, x: (x @ p["w"]).reshape(-1, 2, 3)
+
+    y = np.stack([np.repeat([0, 2], [12, 8]), np.repeat([1, 2], [5, 15])], axis=1)
+    report = nanmap.run(model=build, x=np.ones((20, 2)), y=y, loss="softmax_cross_entropy", steps=1, engine=engine)
+    assert report.evidence[0].endswith(f"; answering the same to all rows reaches {(12 + 15) / 40:.1%}")
+
+
 def test_a_line_at_its_best_says_what_it_explains(npz, engine) -> None:
     rng = np.random.default_rng(3)
     x = rng.standard_normal((60, 1))

@@ -141,6 +141,14 @@ def test_predictions_name_the_class_and_its_probability(npz, train) -> None:
     assert report.row["val_accuracy"] == pytest.approx(right[KEPT:].mean())
 
 
+def test_outputs_under_a_loss_of_numbers_are_no_logits() -> None:
+    x = np.arange(5.0)
+    fitted = np.polynomial.Polynomial.fit(x, x > 3, 1).convert()
+    given = {"x": x, "y": (x > 3).astype(int), "target_kind": "class", "batch_size": 5}
+    report = nanmap.run(**given, loss="mse", epochs=2000, learning_rate=0.1, predict=[[2.0]])
+    assert report.predictions == pytest.approx([fitted(2.0)], abs=1e-4), "0.2, which is nearer to 0 than to 1"
+
+
 def test_json_and_lines_tell_accuracies_of_classes_only(npz, train) -> None:
     report = train(tree_of(npz))
     told = json.loads(json.dumps(plain(_as_json(report)), allow_nan=False))

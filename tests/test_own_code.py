@@ -190,3 +190,12 @@ def test_faults_are_told(given: dict[str, Any]) -> None:
     refused(given | {"optimizer": {"group_rates": {"body.*": 1.0, "*.b": 1.0}}}, "an earlier pattern took")
     mlp = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 1}, "optimizer": {"group_rates": {"a": 1.0}}}
     refused(mlp, "optimizer.group_rates", "layer_learning_rates")
+
+
+def test_groups_with_rates_of_their_own_have_no_single_rate_to_catapult_at(given: dict[str, Any]) -> None:
+    asked = given | {"training": {"batch_size": N, "steps": 1}, "record": {"sharpness": "start"}}
+    plain = nanmap.run(asked, allow_python=True).row
+    assert plain["predicted_catapult"] == pytest.approx(2 / plain["sharpness"])
+    parted = nanmap.run(asked, allow_python=True, **{"optimizer.group_rates": {"body.*": 1e-6}}).row
+    assert parted["sharpness"] == pytest.approx(plain["sharpness"]), "of the same start"
+    assert parted["predicted_catapult"] is None

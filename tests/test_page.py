@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,11 @@ from nanmap.config import build_config
 from nanmap.outcomes import Outcome
 from nanmap.plot.curves import find_curves
 from nanmap.plot.shown_settings import ShownSettings
+from nanmap.report import Served
 from nanmap.results.columns import COLUMNS
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import TEXT, Missing
-from pages import Open
+from pages import Open, Opened
 
 SEVERITY = Outcome.by_severity()
 RNG = np.random.default_rng(7)
@@ -303,3 +305,34 @@ def test_a_run_of_nan_alone(opened: Open, tmp_path: Path):
     assert "The loss went from NaN to NaN" in page.text("#training")
     assert "No number of it here" in page.text("#slices")
     assert "Nothing converged" in page.text("#best")
+
+
+def test_a_pixel_of_one_training_says_nothing_of_others(opened: Open, tmp_path: Path):
+    page = opened(small(tmp_path), "#one=seed:0&cell=3")
+    assert "null" not in page.text("main")
+    assert "in this pixel" not in page.text("#training")
+
+
+@pytest.mark.parametrize("window", ["-5,2,0,1", "0,99,0,99", "3,1,0,2", "0,NaN,0,1"])
+def test_a_window_that_is_none_is_the_whole_map(window: str, opened: Open, tmp_path: Path):
+    page = opened(small(tmp_path), f"#window={window}")
+    assert page.value("() => page.state.window") == [0, 5, 0, 3]
+
+
+def test_a_served_page_takes_newer_rows_and_keeps_what_was_looked_at(browser: Any, tmp_path: Path):
+    folder = write_run(tmp_path / "run", AXES, lost=tuple(range(9)))
+    with Served(lambda: RunFolder(folder.path)) as served:
+        Thread(target=served.serve_forever, args=(0.01,), daemon=True).start()
+        page = Opened(browser, served.address)
+        assert "No rows yet" in page.text("#best")
+        page.value("() => select(17)")
+        small(tmp_path)
+        page.value("() => follow()")
+        assert page.value("() => [page.grid.rows, page.state.cell, page.state.value]") == [60, 17, "outcome"]
+        assert "The loss went from 10" in page.text("#training")
+        assert page.text("#status") == "The run is complete."
+        served.shutdown()
+    page.value("() => follow()")
+    assert page.text("#status").startswith("The command that served this page has ended.")
+    page.context.close()
+    assert [message for message in page.messages if "ERR_CONNECTION_REFUSED" not in message] == []

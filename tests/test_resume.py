@@ -531,12 +531,12 @@ def test_a_manifest_that_was_edited_is_not_believed_what_was_spent(part: str, ru
     begin()
     file, spent = LAYOUT[part]
     manifest = json.loads((tmp_path / file).read_text())
-    (tmp_path / file).write_text(json.dumps(manifest | spent, indent=2))
+    (tmp_path / file).write_text(json.dumps(manifest | spent))
     kept = Kept()
     begin(observer=kept)
     assert (kept.noted, kept.searched) == ([f"{file} was damaged or edited, and is written anew"], 0)
     told = json.loads((tmp_path / file).read_text())
-    assert told.get("timings", told)["wall_seconds"] < 100
+    assert told.get("timings", told)["wall_seconds"] < 100.0
 
 
 @pytest.mark.parametrize("part", LAYOUT)

@@ -85,7 +85,7 @@ def test_a_run_that_is_gone_is_told(served: Served, tmp_path: Path):
     (tmp_path / "run" / "manifest.json").unlink()
     answer = ask(served, f"/{served.token}/data")
     assert answer.status == 503
-    assert b"is no run folder" in answer.body
+    assert b"manifest.json" in answer.body
 
 
 def test_a_port_that_is_taken_is_refused(served: Served, tmp_path: Path):

@@ -43,6 +43,15 @@ def test_the_longest_run_of_rates_at_which_all_starts_converge(tmp_path: Path) -
     assert never == ["init = zeros"]
 
 
+def test_neighbours_are_those_by_size_in_whatever_order_a_file_has_them(tmp_path: Path) -> None:
+    rates, batches = np.array([0.001, 1.0, 0.1, 0.01]), np.array([1, 64, 4, 16, 2])
+    good = (rates < 0.5) & np.isin(batches, [4, 16])[:, None]
+    axes = [{"key": "training.batch_size", "values": batches.tolist()}, RATE | {"values": rates.tolist()}]
+    (working,), never = what_works(write_run(tmp_path, axes, ended(good)))
+    assert (working.sentence(), working.count) == ("converged at rates 0.001 to 0.1 (batch_size = 4 or 16)", 3)
+    assert never == ["batch_size = 1 or 2", "batch_size = 64"], "not 1 to 64: 4 and 16 do"
+
+
 def test_settings_of_which_the_same_is_true_are_told_together(tmp_path: Path) -> None:
     good = np.zeros((4, 5), bool)
     good[:3, 1:3] = True

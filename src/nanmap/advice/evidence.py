@@ -59,12 +59,19 @@ def _reference(case: Case, skill: float) -> str:
 
 
 def _majority(case: Case) -> float:
-    """Share of the rows that the best constant answer classifies right."""
-    targets = case.rows.targets
-    if targets.shape[1] == 1:
-        yes = float(targets.mean())
-        return max(yes, 1 - yes)
-    return float(targets.mean(axis=0).max())
+    """Share of the answers that the best constant one gets right, counted as accuracies are."""
+    labels = _labels(case)
+    return float(np.mean([np.unique(place, return_counts=True)[1].max() for place in labels.T])) / len(labels)
+
+
+def _labels(case: Case) -> np.ndarray:
+    """The class of each answer, `[n, places]`."""
+    targets, program = case.rows.targets, case.lanes.program
+    if program.labelled:
+        return targets
+    classes = (1, *program.model.answer_shape)[-1]  # a row whose answer has no axis is one logit
+    shares = targets.reshape(len(targets), -1, classes)
+    return shares[..., 0] > 0.5 if classes == 1 else shares.argmax(axis=-1)
 
 
 def _rate(case: Case) -> Iterator[str]:

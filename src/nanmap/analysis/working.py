@@ -63,6 +63,9 @@ def what_works(folder: RunFolder) -> tuple[list[Working], list[str]]:
     groups = np.arange(grid.size).reshape(grid.shape).transpose(order)
     groups = groups.reshape(-1, 1 if rate is None else grid.shape[rate], starts)
     rates = _rates(grid, rate)
+    if rates is not None:
+        ascending = np.argsort(rates)
+        groups, rates = groups[:, ascending], rates[ascending]
     found = [_working(groups[n], ended, loss, _settings(grid, others, n), rates) for n in _foremost(groups, ended)]
     for axis in (axis for n in others for axis in grid.dimensions[n]):
         found = _merged(found, axis)
@@ -106,12 +109,17 @@ def _share(cells: np.ndarray, ended: np.ndarray) -> np.ndarray:
 
 def _merged(found: list[Working], axis: Axis) -> list[Working]:
     """Those that differ in one axis alone told as one, of numbers only neighbours; the cell is that of the middle value."""
-    labels, name = axis.labels.tolist(), axis.column
+    labels, name = axis.labels[_order(axis)].tolist(), axis.column
     alike: dict[tuple, list[Working]] = {}
     for each in sorted(found, key=lambda each: labels.index(each.settings[name])):
         rest = tuple((key, value) for key, value in each.settings.items() if key != name)
         alike.setdefault((each.converged, each.starts, each.rates, rest), []).append(each)
     return [_together(part, name) for group in alike.values() for part in _neighbours(group, name, labels)]
+
+
+def _order(axis: Axis) -> np.ndarray:
+    """Positions along an axis, of numbers so that they ascend: a file may have them in any order, and neighbours are told as one."""
+    return np.argsort(axis.labels) if axis.are_numbers else np.arange(len(axis))
 
 
 def _neighbours(group: list[Working], name: str, labels: list[Any]) -> list[list[Working]]:
@@ -201,7 +209,9 @@ def _never(grid: Grid, others: list[int], ended: np.ndarray) -> list[str]:
         axis = grid.dimensions[n][0]
         any_good = (np.moveaxis(whole, n, 0).reshape(grid.shape[n], -1) == 1).any(axis=1)
         if any_good.any():
-            told += [f"{axis.column} = {value}" for value in _runs(axis.labels.tolist(), np.flatnonzero(~any_good))]
+            order = _order(axis)
+            values = _runs(axis.labels[order].tolist(), np.flatnonzero(~any_good[order]))
+            told += [f"{axis.column} = {value}" for value in values]
     return told
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from nanmap.advice import Case, evidence, remedy
 from nanmap.config import Config
+from nanmap.config.code import is_code
 from nanmap.data.given import GivenArrays
 from nanmap.data.words import listed
 from nanmap.engine import Engine, Epoch, LocalEngine
@@ -67,7 +68,7 @@ class TrainingReport:
         params: arrays by name (`layers.0.kernel` `[inputs, units]`, …; under batch norm the running statistics among
             them), at least float32; None for 1000 parameters or more.
         predictions: one output per input that was asked for, in the units of the data; of classes the likeliest, as
-            `{"class": name, "probability": p}`.
+            `{"class": name, "probability": p}`, where outputs are logits.
         report: what was done to the columns of a file.
         case: what `evidence` and `remedy` look at.
         before: the state before its last epoch.
@@ -261,7 +262,7 @@ def _in_order(values: Mapping[str, float | str], names: Sequence[str]) -> list[f
 
 
 def _predict(lanes: Lanes, variant: Variant, state: State, inputs: Sequence[float]) -> Any:
-    """What the trained model says to one row, scaled as the data was: a number per output, or a class."""
+    """What the trained model says to one row, scaled as the data was: a number per output, or a class where it is a logit."""
     dtype = lanes.program.dtype
     with jax.enable_x64(dtype == "float64"):
         model, scaled = lanes.program.model, variant.rows.input_scaling.apply(np.asarray(inputs, float))
@@ -271,7 +272,7 @@ def _predict(lanes: Lanes, variant: Variant, state: State, inputs: Sequence[floa
             state.parameters, state.model_state, x, None, numbers=numbers, layout=lanes.program.layout
         )
         output = np.asarray(passed.output)[0].reshape(-1) if model.exact else np.asarray(passed.output)[:, 0]
-    if variant.rows.classes:
+    if variant.rows.classes and (lanes.program.classifies or is_code(lanes.program.loss)):
         return _named_class(variant, output.astype(float))
     values = variant.rows.target_scaling.undo(output.astype(float)).tolist()
     return values[0] if len(values) == 1 else values

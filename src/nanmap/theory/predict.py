@@ -108,7 +108,7 @@ def why_not_descent(config: Config) -> str:
     rule = config.optimizer
     checks = {
         RULE: not optimizer_entry(rule.kind).bounded,
-        LAYERS: rule.layer_learning_rates is not None,
+        LAYERS: rule.layer_learning_rates is not None or bool(rule.group_rates),
         SCHEDULE: rule.schedule != "constant" or rule.warmup_steps > 0,
         CLIPPING: any(bound is not None for bound in (rule.clip_value, rule.clip_norm, rule.clip_output_gradient)),
         DECAY: bool(rule.weight_decay),

@@ -22,7 +22,9 @@ function hexOf(colour) {
 
 /** 256 packed colours of a text of hexadecimal digits. */
 function paletteOf(digits, reversed) {
-  const colours = Uint32Array.from({ length: digits.length / 6 }, (_, i) => packedColour(`#${digits.slice(6 * i, 6 * i + 6)}`));
+  const colours = Uint32Array.from({ length: digits.length / 6 }, (_, i) =>
+    packedColour(`#${digits.slice(6 * i, 6 * i + 6)}`),
+  );
   return reversed ? colours.reverse() : colours;
 }
 
@@ -47,7 +49,11 @@ function verdictLook(set, name) {
 /** Colour and letter of what is no number. */
 function kindLook(kind) {
   const { inf, nan, missing } = look();
-  return { [INFINITE]: { colour: packedColour(inf), letter: "I" }, [NAN]: { colour: packedColour(nan), letter: "N" }, [MISSING]: { colour: packedColour(missing), letter: "–" } }[kind];
+  return {
+    [INFINITE]: { colour: packedColour(inf), letter: "I" },
+    [NAN]: { colour: packedColour(nan), letter: "N" },
+    [MISSING]: { colour: packedColour(missing), letter: "–" },
+  }[kind];
 }
 
 /**
@@ -62,19 +68,22 @@ function scaleOf(column, values, setting) {
   if (!positive.length) return { low: 0, high: 1, log: false, place: (value) => value };
   let [low, high] = column.unit === "loss" ? spread(positive) : [positive[0], positive.at(-1)];
   if (!(low < high)) [low, high] = [low / 2, high * 2];
-  const least = Math.log(low), span = Math.log(high) - least;
+  const least = Math.log(low),
+    span = Math.log(high) - least;
   return { low, high, log: true, place: (value) => (value > 0 ? (Math.log(value) - least) / span : -1) };
 }
 
 function stepScale(values) {
   const [first, last] = [values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), 2)];
-  const low = Number.isFinite(first) ? first : 0, bend = (value) => Math.log1p(value);
+  const low = Number.isFinite(first) ? first : 0,
+    bend = (value) => Math.log1p(value);
   return { low, high: last, log: true, place: (value) => (bend(value) - bend(low)) / (bend(last) - bend(low) || 1) };
 }
 
 /** Ranks on each side of 0, palest near it where the fate was clear at once, deepest at the edge between both. */
 function rankScale(values) {
-  const below = values.filter((value) => value < 0).sort(), above = values.filter((value) => value >= 0).sort();
+  const below = values.filter((value) => value < 0).sort(),
+    above = values.filter((value) => value >= 0).sort();
   const buffered = (share) => 0.5 * (0.2 + 0.8 * share);
   return {
     low: below[0] ?? 0,
@@ -89,7 +98,8 @@ function rankScale(values) {
 
 /** Between which numbers most are: a single 1e300 must not bleach all others, and nothing is cut off for little. */
 function spread(sorted) {
-  const last = sorted.length - 1, [low, high] = [sorted[Math.floor(0.02 * last)], sorted[Math.ceil(0.98 * last)]];
+  const last = sorted.length - 1,
+    [low, high] = [sorted[Math.floor(0.02 * last)], sorted[Math.ceil(0.98 * last)]];
   const [least, most] = [sorted[0], sorted[last]];
   return [Math.max(least > low / 10 ? least : low, 1e-100), Math.min(most / 10 < high ? most : high, 1e100)];
 }

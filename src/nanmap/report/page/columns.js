@@ -1,7 +1,11 @@
 "use strict";
 // Columns of a run: unpacked on first use from base64, gzip and byte planes into typed arrays. report/packing.py is the other half.
 
-const EMPTY = 0, NUMBER = 1, INFINITE = 2, NAN = 3, MISSING = 4; // what stands in a numeric column, as analysis/pixels.py has it
+const EMPTY = 0,
+  NUMBER = 1,
+  INFINITE = 2,
+  NAN = 3,
+  MISSING = 4; // what stands in a numeric column, as analysis/pixels.py has it
 const MISSING_WORD = 0x7ff80001;
 const LEVEL = { zero: 0, minus: 65532, plus: 65533, nan: 65534, missing: 65535 };
 const BEND = 1e-3;
@@ -20,7 +24,8 @@ function ofWord(word) {
 /** Bytes of a base64 text. @param {string} text @returns {Uint8Array} */
 function bytesOf(text) {
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
-  const letters = atob(text), bytes = new Uint8Array(letters.length);
+  const letters = atob(text),
+    bytes = new Uint8Array(letters.length);
   for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
   return bytes;
 }
@@ -29,11 +34,13 @@ function bytesOf(text) {
 async function unpacked(packed) {
   const stream = new Blob([bytesOf(packed.data)]).stream().pipeThrough(new DecompressionStream("gzip"));
   const planes = new Uint8Array(await new Response(stream).arrayBuffer());
-  const { width } = packed, count = planes.length / width;
+  const { width } = packed,
+    count = planes.length / width;
   if (width === 1) return planes;
   const numbers = width === 2 ? new Uint16Array(count) : new Uint32Array(count);
   for (let plane = 0; plane < width; plane++) {
-    const start = plane * count, shift = 8 * plane;
+    const start = plane * count,
+      shift = 8 * plane;
     for (let i = 0; i < count; i++) numbers[i] |= planes[start + i] << shift;
   }
   return numbers;

@@ -1,5 +1,5 @@
 "use strict";
-// What can be chosen: axes, panels, single values, what is coloured; and the legend, which filters.
+// What can be chosen: axes, panels, single values, and what is coloured.
 
 /** An element with properties and children; texts become text, never markup. */
 function element(tag, properties = {}, ...children) {
@@ -13,15 +13,22 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
+/** Puts parts into an element, in place of those that were there; nothing is no part. */
+function fill(target, ...parts) {
+  target.replaceChildren(...parts.flat().filter((part) => part !== null && part !== undefined));
+}
+
 function option(value, text, chosen) {
   return element("option", { value, selected: chosen }, text);
 }
 
 /** Puts the choices into the form, as the state has them. */
 function showControls() {
-  const form = document.getElementById("controls"), focused = document.activeElement?.id;
+  const form = document.getElementById("controls"),
+    focused = document.activeElement?.id;
   const axes = page.grid.axes;
-  form.replaceChildren(
+  fill(
+    form,
     chooser("value", "colour by", valueOptions()),
     ...(axes.length ? [chooser("x", "along the bottom", axisOptions(page.state.x, false))] : []),
     ...(axes.length > 1 ? [chooser("y", "up the side", axisOptions(page.state.y, true))] : []),
@@ -41,26 +48,40 @@ function axisOptions(chosen, none) {
 }
 
 function valueOptions() {
-  const { state, columns } = page, all = [...columns.values()];
+  const { state, columns } = page,
+    all = [...columns.values()];
   const outcomes = columns.get("outcome");
   const there = outcomes ? outcomes.listed.filter((name) => outcomes.names.includes(name)) : [];
   const group = (label, options) => (options.length ? [element("optgroup", { label }, ...options)] : []);
   return [
-    ...group("what became of it", all.filter((each) => each.named).map((each) => option(each.name, each.label, each.name === state.value))),
-    ...group("share of the runs", there.map((name) => option(name, `share: ${name}`, name === state.value))),
-    ...group("numbers", all.filter((each) => !each.named).map((each) => option(each.name, each.label, each.name === state.value))),
+    ...group(
+      "what became of it",
+      all.filter((each) => each.named).map((each) => option(each.name, each.label, each.name === state.value)),
+    ),
+    ...group(
+      "share of the runs",
+      there.map((name) => option(name, `share: ${name}`, name === state.value)),
+    ),
+    ...group(
+      "numbers",
+      all.filter((each) => !each.named).map((each) => option(each.name, each.label, each.name === state.value)),
+    ),
   ];
 }
 
 /** Dimensions that neither side of the map shows. */
 function restDimensions() {
   const shown = [page.state.x, page.state.y].map((column) => page.grid.axis(column)?.dimension);
-  return page.grid.shape.map((_, dimension) => dimension).filter((dimension) => !shown.includes(dimension) && page.grid.shape[dimension] > 1);
+  return page.grid.shape
+    .map((_, dimension) => dimension)
+    .filter((dimension) => !shown.includes(dimension) && page.grid.shape[dimension] > 1);
 }
 
 /** One of the others: all its values together in a pixel, panels side by side, or a single value on a slider. */
 function restChooser(dimension) {
-  const axis = page.grid.along(dimension)[0], { state } = page, name = axis.column;
+  const axis = page.grid.along(dimension)[0],
+    { state } = page,
+    name = axis.column;
   const way = state.facets.includes(name) ? "panels" : state.fixed.has(dimension) ? "one" : "together";
   const select = element(
     "select",
@@ -79,8 +100,14 @@ function slider(dimension, axis) {
   const place = axis.place[page.state.fixed.get(dimension)];
   const told = element("output", {}, said(place));
   const input = element("input", {
-    id: `slide-${axis.column}`, type: "range", min: "0", max: String(axis.labels.length - 1), step: "1", value: String(place),
-    "aria-label": `value of ${axis.column}`, "aria-valuetext": said(place),
+    id: `slide-${axis.column}`,
+    type: "range",
+    min: "0",
+    max: String(axis.labels.length - 1),
+    step: "1",
+    value: String(place),
+    "aria-label": `value of ${axis.column}`,
+    "aria-valuetext": said(place),
     oninput: () => {
       told.textContent = said(Number(input.value));
       input.setAttribute("aria-valuetext", told.textContent);
@@ -93,11 +120,14 @@ function slider(dimension, axis) {
 
 /** A choice of an axis or of what is coloured; what no longer fits is let go. */
 function choose(name, value) {
-  const { state } = page, before = state[name];
+  const { state } = page,
+    before = state[name];
   state[name] = value;
   if (name !== "value") {
     const [x, y] = [page.grid.axis(state.x), page.grid.axis(state.y)];
-    if (x && y && x.dimension === y.dimension) state[name === "x" ? "y" : "x"] = (page.grid.axis(before)?.dimension === x.dimension ? "" : before) || otherAxis(x.dimension);
+    if (x && y && x.dimension === y.dimension)
+      state[name === "x" ? "y" : "x"] =
+        (page.grid.axis(before)?.dimension === x.dimension ? "" : before) || otherAxis(x.dimension);
     const shown = [page.grid.axis(state.x)?.dimension, page.grid.axis(state.y)?.dimension];
     state.facets = state.facets.filter((column) => !shown.includes(page.grid.axis(column).dimension));
     for (const dimension of shown) state.fixed.delete(dimension);
@@ -113,12 +143,18 @@ function otherAxis(dimension) {
 }
 
 function chooseRest(dimension, way) {
-  const { state } = page, axis = page.grid.along(dimension)[0];
+  const { state } = page,
+    axis = page.grid.along(dimension)[0];
   const facets = state.facets.filter((column) => column !== axis.column);
   if (way === "panels") {
-    const count = [...facets, axis.column].reduce((product, column) => product * page.grid.axis(column).labels.length, 1);
+    const count = [...facets, axis.column].reduce(
+      (product, column) => product * page.grid.axis(column).labels.length,
+      1,
+    );
     if (count > MOST_PANELS) {
-      say(`${counted(count, "panel")} are too many to read: at most ${MOST_PANELS}. Choose one value of ${axis.column} instead.`);
+      say(
+        `${counted(count, "panel")} are too many to read: at most ${MOST_PANELS}. Choose one value of ${axis.column} instead.`,
+      );
       return showControls();
     }
     facets.push(axis.column);
@@ -129,94 +165,6 @@ function chooseRest(dimension, way) {
   state.cursor = null;
   say("");
   update("arrange", true);
-}
-
-/** What the colours mean, with how many trainings have each; a click leaves some out. */
-function showLegend() {
-  const { painting, curves, state } = page;
-  const parts = [element("h2", {}, "Legend")];
-  if (painting.bar) parts.push(colourBar(painting.bar));
-  if (painting.legend.length) parts.push(element("ul", {}, ...painting.legend.map(legendEntry)));
-  if (curves.length) parts.push(element("h3", {}, "Lines"), element("ul", {}, ...curves.map(curveEntry)));
-  if (painting.heading) parts.push(element("p", { className: "muted" }, painting.heading));
-  if (state.off.size) parts.push(element("button", { type: "button", onclick: () => showAll() }, "Show all again"));
-  document.getElementById("legend").replaceChildren(...parts);
-}
-
-function showAll() {
-  page.state.off.clear();
-  update("arrange");
-  document.getElementById("legend").querySelector("input")?.focus();
-}
-
-function legendEntry(entry) {
-  const { state } = page;
-  const box = element("input", {
-    type: "checkbox", checked: !state.off.has(entry.key),
-    onchange: () => {
-      if (box.checked) state.off.delete(entry.key);
-      else state.off.add(entry.key);
-      update("arrange");
-      document.getElementById(`legend`).querySelector(`input[data-key="${CSS.escape(entry.key)}"]`)?.focus();
-    },
-  });
-  box.dataset.key = entry.key;
-  const text = `${entry.label}  ${entry.count.toLocaleString("en")} · ${percent(entry.count, page.grid.rows)}`;
-  return element("li", {}, element("label", { title: entry.sentence || "" }, box, swatch(entry.colour, entry.letter), ` ${text}`));
-}
-
-function swatch(colour, letter) {
-  const made = element("span", { className: "swatch", ariaHidden: "true" }, letter || "");
-  if (colour === null) return made;
-  made.style.backgroundColor = hexOf(colour);
-  made.style.color = inkOn(colour);
-  return made;
-}
-
-function curveEntry(curve) {
-  const { state } = page;
-  const box = element("input", {
-    type: "checkbox", checked: !state.hidden.has(curve.key),
-    onchange: () => {
-      if (box.checked) state.hidden.delete(curve.key);
-      else state.hidden.add(curve.key);
-      update("draw");
-    },
-  });
-  return element("li", {}, element("label", {}, box, curveSample(curve), ` ${curve.label}`));
-}
-
-/** A short piece of the line, as the map draws it. */
-function curveSample(curve) {
-  const canvas = element("canvas", { className: "sample", width: 80, height: 28, ariaHidden: "true" }), context = canvas.getContext("2d");
-  context.scale(2, 2);
-  context.fillStyle = "#777";
-  context.fillRect(0, 0, 40, 14);
-  if (curve.measured) {
-    context.fillStyle = "#000";
-    context.strokeStyle = "#fff";
-    context.beginPath();
-    context.arc(20, 7, 3, 0, 2 * Math.PI);
-    context.fill();
-    context.stroke();
-    return canvas;
-  }
-  for (const [colour, thick, dashes] of [["#000", 3.2, []], ["#fff", 1.6, curve.dashes.map((length) => 1.6 * length)]]) {
-    context.strokeStyle = colour;
-    context.lineWidth = thick;
-    context.setLineDash(dashes);
-    line(context, 2, 7, 38, 7);
-  }
-  return canvas;
-}
-
-function colourBar(bar) {
-  const canvas = element("canvas", { className: "bar", width: 256, height: 14, ariaHidden: "true" }), context = canvas.getContext("2d");
-  const image = context.createImageData(256, 14), out = new Uint32Array(image.data.buffer);
-  for (let i = 0; i < out.length; i++) out[i] = bar.palette[i % 256];
-  context.putImageData(image, 0, 0);
-  const past = bar.past ? [element("span", { className: "past" }, swatch(bar.past.colour, ""), ` ${bar.past.label}`)] : [];
-  return element("div", {}, element("p", {}, bar.label), canvas, element("p", { className: "ends" }, element("span", {}, bar.low), element("span", {}, bar.high)), ...past);
 }
 
 /** A sentence for the reader, above the map. */

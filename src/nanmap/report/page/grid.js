@@ -14,7 +14,6 @@ class Grid {
       axis.place = new Int32Array(axis.labels.length); // of a position where it is drawn
       axis.order.forEach((position, place) => (axis.place[position] = place));
     }
-    this.index = null;
   }
 
   axis(column) {
@@ -34,9 +33,11 @@ class Grid {
   row(cell) {
     if (!(cell >= 0 && cell < this.size)) return -1;
     if (!this.cells) return cell < this.rows ? cell : -1;
-    let low = 0, high = this.rows - 1;
+    let low = 0,
+      high = this.rows - 1;
     while (low <= high) {
-      const middle = (low + high) >> 1, found = this.cells[middle];
+      const middle = (low + high) >> 1,
+        found = this.cells[middle];
       if (found === cell) return middle;
       if (found < cell) low = middle + 1;
       else high = middle - 1;
@@ -76,12 +77,22 @@ function arrange(grid, view, kept) {
   const ways = shown
     .map((axis, i) => ({ axis, step: lengths.slice(i + 1).reduce((product, length) => product * length, 1) }))
     .filter(({ axis }) => axis)
-    .map(({ axis, step }) => ({ lookup: axis.place, step, stride: grid.strides[axis.dimension], length: grid.shape[axis.dimension] }));
-  const fixed = [...view.fixed].map(([dimension, position]) => ({ position, stride: grid.strides[dimension], length: grid.shape[dimension] }));
+    .map(({ axis, step }) => ({
+      lookup: axis.place,
+      step,
+      stride: grid.strides[axis.dimension],
+      length: grid.shape[axis.dimension],
+    }));
+  const fixed = [...view.fixed].map(([dimension, position]) => ({
+    position,
+    stride: grid.strides[dimension],
+    length: grid.shape[dimension],
+  }));
   rows: for (let row = 0; row < grid.rows; row++) {
     if (kept && !kept[row]) continue;
     const cell = grid.cells ? grid.cells[row] : row;
-    for (const { position, stride, length } of fixed) if (Math.floor(cell / stride) % length !== position) continue rows;
+    for (const { position, stride, length } of fixed)
+      if (Math.floor(cell / stride) % length !== position) continue rows;
     let pixel = 0;
     for (const { lookup, step, stride, length } of ways) pixel += lookup[Math.floor(cell / stride) % length] * step;
     place[row] = pixel;
@@ -92,9 +103,18 @@ function arrange(grid, view, kept) {
     if (start[p + 1] > most) most = start[p + 1];
     start[p + 1] += start[p];
   }
-  const rows = new Int32Array(start[pixels]), next = start.slice(0, pixels);
+  const rows = new Int32Array(start[pixels]),
+    next = start.slice(0, pixels);
   for (let row = 0; row < grid.rows; row++) if (place[row] >= 0) rows[next[place[row]]++] = row;
-  return { view, width: lengths.at(-1), height: lengths.at(-2), panels: pixels / (lengths.at(-1) * lengths.at(-2)), start, rows, most };
+  return {
+    view,
+    width: lengths.at(-1),
+    height: lengths.at(-2),
+    panels: pixels / (lengths.at(-1) * lengths.at(-2)),
+    start,
+    rows,
+    most,
+  };
 }
 
 /** Positions along each dimension of the cells of a pixel; null where several share it. */

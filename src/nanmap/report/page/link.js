@@ -8,10 +8,12 @@ function linkOf(state) {
   told.set("y", state.y || "");
   if (state.facets.length) told.set("panels", state.facets.join(","));
   told.set("value", state.value);
-  for (const [dimension, position] of state.fixed) told.append("one", `${page.grid.along(dimension)[0].column}:${position}`);
+  for (const [dimension, position] of state.fixed)
+    told.append("one", `${page.grid.along(dimension)[0].column}:${position}`);
   for (const key of state.off) told.append("without", key);
   for (const key of state.hidden) told.append("hide", key);
-  if (state.window && !isWhole(state.window)) told.set("window", state.window.map((end) => Number(end.toFixed(3))).join(","));
+  if (state.window && !isWhole(state.window))
+    told.set("window", state.window.map((end) => Number(end.toFixed(3))).join(","));
   if (state.cell !== null) told.set("cell", String(state.cell));
   if (state.pins.length) told.set("pins", state.pins.join(","));
   return `#${told}`;
@@ -30,17 +32,20 @@ function keepLink() {
 
 /** The state that an address asks for, and what in it this run does not have. @returns {string[]} */
 function readLink(hash, state) {
-  const told = new URLSearchParams(hash.replace(/^#/, "")), wrong = [];
+  const told = new URLSearchParams(hash.replace(/^#/, "")),
+    wrong = [];
   const axisOf = (name) => page.grid.axis(name) || void wrong.push(`the axis “${name}”`);
   if (told.get("x")) state.x = axisOf(told.get("x"))?.column ?? state.x;
-  if (told.has("y")) state.y = told.get("y") ? axisOf(told.get("y"))?.column ?? state.y : "";
+  if (told.has("y")) state.y = told.get("y") ? (axisOf(told.get("y"))?.column ?? state.y) : "";
   if (told.has("x")) state.facets = (told.get("panels") || "").split(",").filter(Boolean).filter(axisOf);
   if (told.get("value")) {
     if (isValue(told.get("value"))) state.value = told.get("value");
     else wrong.push(`the column “${told.get("value")}”`);
   }
   for (const each of told.getAll("one")) {
-    const [name, text] = splitLast(each), axis = axisOf(name), position = whole(text, axis?.labels.length);
+    const [name, text] = splitLast(each),
+      axis = axisOf(name),
+      position = whole(text, axis?.labels.length);
     if (axis && position !== null) state.fixed.set(axis.dimension, position);
     else if (axis) wrong.push(`value ${text} of “${name}”`);
   }
@@ -49,7 +54,12 @@ function readLink(hash, state) {
   state.window = windowOf(told.get("window"));
   const cellOf = (text) => whole(text, page.grid.size) ?? void wrong.push(`cell ${text}`);
   if (told.get("cell")) state.cell = cellOf(told.get("cell")) ?? null;
-  state.pins = (told.get("pins") || "").split(",").filter(Boolean).map(cellOf).filter((cell) => cell !== undefined).slice(0, 2);
+  state.pins = (told.get("pins") || "")
+    .split(",")
+    .filter(Boolean)
+    .map(cellOf)
+    .filter((cell) => cell !== undefined)
+    .slice(0, 2);
   letGoOfClashes(state);
   return wrong;
 }
@@ -60,7 +70,8 @@ function letGoOfClashes(state) {
   if (state.y && dimension(state.y) === dimension(state.x)) state.y = "";
   const taken = [dimension(state.x), dimension(state.y)];
   state.facets = state.facets.filter((column) => !taken.includes(dimension(column)) && taken.push(dimension(column)));
-  if (state.facets.reduce((product, column) => product * page.grid.axis(column).labels.length, 1) > MOST_PANELS) state.facets = [];
+  if (state.facets.reduce((product, column) => product * page.grid.axis(column).labels.length, 1) > MOST_PANELS)
+    state.facets = [];
   for (const each of taken) state.fixed.delete(each);
 }
 

@@ -1,7 +1,19 @@
 "use strict";
 // The page: its state, and what follows from a change of it. Everything else is a function of `page`.
 
-const page = { document: null, grid: null, columns: null, history: null, sources: null, state: null, arrangement: null, painting: null, curves: [], kept: null, slice: null };
+const page = {
+  document: null,
+  grid: null,
+  columns: null,
+  history: null,
+  sources: null,
+  state: null,
+  arrangement: null,
+  painting: null,
+  curves: [],
+  kept: null,
+  slice: null,
+};
 const ORDER = ["arrange", "paint", "draw", "cursor"]; // a change of one asks for all that follow
 const POLL = 4000; // milliseconds between two looks at a run that is being trained
 
@@ -16,15 +28,18 @@ async function start() {
 
 /** Takes the data of a run, keeping what was looked at if some was there before. */
 async function open(told, before = null) {
-  page.document = told;
-  page.columns = columnsOf(told);
-  const cells = told.cells ? Uint32Array.from(await unpacked(told.cells)) : null;
-  page.grid = new Grid(told, cells);
+  const columns = columnsOf(told),
+    cells = told.cells ? Uint32Array.from(await unpacked(told.cells)) : null;
+  const first = before
+    ? [...columns.keys()]
+    : ["outcome", "cause", "sharpness", ...told.curves.map(({ column }) => column)];
+  for (const name of first) await columns.get(name)?.load(); // what the first picture needs; of newer rows all, for nothing may flicker
+  Object.assign(page, { document: told, columns, grid: new Grid(told, cells) });
   page.rate = told.config.base.find(([table, name]) => table === "optimizer" && name === "learning_rate")?.[2];
-  await loadFirst();
   page.state = before || firstState();
   const wrong = before ? [] : readLink(location.hash, page.state);
-  page.slice = page.slice || firstSlice();
+  if (!isValue(page.state.value)) page.state.value = firstState().value;
+  if (!page.slice?.value) page.slice = firstSlice();
   if (wrong.length) say(`The address names what this run does not have: ${listed(wrong)}.`);
   showHead();
   update("arrange", true);
@@ -33,22 +48,17 @@ async function open(told, before = null) {
   await loadRest();
 }
 
-/** What the first picture needs. */
-async function loadFirst() {
-  for (const name of ["outcome", "cause", ...page.document.curves.map(({ column }) => column), "sharpness"]) await page.columns.get(name)?.load();
-}
-
-/** Everything else, once the first picture stands; whoever waits for `page.ready` sees all. */
+/** Everything else, once the first picture stands. */
 async function loadRest() {
   const { document: told } = page;
   for (const column of page.columns.values()) {
+    const late = !column.stored;
     await column.load();
-    if (column.name === page.state.value) update("paint");
+    if (late && column.name === page.state.value) update("paint");
   }
   page.sources = told.sources && { run: new Column(told.sources.run), cell: new Column(told.sources.cell) };
   if (page.sources) await Promise.all(Object.values(page.sources).map((column) => column.load()));
   page.history = told.history && (await historyOf(told.history));
-  page.ready = true;
   document.body.dataset.ready = "yes";
   update("cursor");
   showTraining();
@@ -58,10 +68,11 @@ async function loadRest() {
 
 /** Recorded curves: columns, and of each cell where its points begin and end. */
 async function historyOf(told) {
-  const columns = new Map(Object.entries(told.columns).map(([name, packed]) => [name, new Column(packed)])), spans = new Map();
+  const columns = new Map(Object.entries(told.columns).map(([name, packed]) => [name, new Column(packed)])),
+    spans = new Map();
   for (const column of columns.values()) await column.load();
   const cells = columns.get("cell");
-  for (let start = 0; start < told.rows; ) {
+  for (let start = 0; start < told.rows;) {
     const cell = cells.value(start);
     let stop = start;
     while (stop < told.rows && cells.value(stop) === cell) stop++;
@@ -72,34 +83,66 @@ async function historyOf(told) {
 }
 
 function firstState() {
-  const { view } = page.document, numbers = page.columns.has("outcome") ? "outcome" : "";
-  return { x: view.x || "", y: view.y || "", facets: view.facets, value: numbers, fixed: new Map(), off: new Set(), hidden: new Set(), window: null, cursor: null, cell: null, pins: [], lettered: true, neighbours: "" };
+  const { view } = page.document,
+    numbers = page.columns.has("outcome") ? "outcome" : "";
+  return {
+    x: view.x || "",
+    y: view.y || "",
+    facets: view.facets,
+    value: numbers,
+    fixed: new Map(),
+    off: new Set(),
+    hidden: new Set(),
+    window: null,
+    cursor: null,
+    cell: null,
+    pins: [],
+    lettered: true,
+    neighbours: "",
+  };
 }
 
 function showHead() {
-  const { document: told } = page, judged = Object.entries(told.judged).map(([name, value]) => `outcome.${name} = ${labelOf(value)}`);
+  const { document: told } = page,
+    judged = Object.entries(told.judged).map(([name, value]) => `outcome.${name} = ${labelOf(value)}`);
   document.getElementById("title").textContent = told.title || told.name;
   document.getElementById("trained").textContent = `${told.name}: ${told.trained}`;
-  const total = page.grid.size, part = told.complete || !told.rows ? "" : ` of ${told.where ? "at most " : ""}${total.toLocaleString("en")}, not all trained yet`;
-  document.getElementById("budget").textContent = [told.budget, `${counted(told.rows, "training")}${part}`, ...(judged.length ? [`judged by ${judged.join(", ")}`] : [])].join(" · ");
-  document.getElementById("said").replaceChildren(...told.said.map((text) => element("p", {}, text)));
+  const total = page.grid.size,
+    part =
+      told.complete || !told.rows
+        ? ""
+        : ` of ${told.where ? "at most " : ""}${total.toLocaleString("en")}, not all trained yet`;
+  document.getElementById("budget").textContent = [
+    told.budget,
+    `${counted(told.rows, "training")}${part}`,
+    ...(judged.length ? [`judged by ${judged.join(", ")}`] : []),
+  ].join(" · ");
+  fill(document.getElementById("said"), ...told.said.map((text) => element("p", {}, text)));
 }
 
 /** Makes what changed, and what hangs on it. @param {string} from the first of `ORDER` that changed */
 function update(from, controls = false) {
-  const at = ORDER.indexOf(from), { state, grid } = page;
+  const at = ORDER.indexOf(from),
+    { state, grid } = page;
   if (at <= 0) {
     page.kept = keptRows();
-    const view = { x: grid.axis(state.x), y: grid.axis(state.y), facets: state.facets.map((column) => grid.axis(column)), fixed: state.fixed };
+    const view = {
+      x: grid.axis(state.x),
+      y: grid.axis(state.y),
+      facets: state.facets.map((column) => grid.axis(column)),
+      fixed: state.fixed,
+    };
     page.arrangement = arrange(grid, view, page.kept);
     page.curves = curvesOf(page.arrangement);
     const { width, height } = page.arrangement;
-    if (!state.window || state.window[1] > width || state.window[3] > height) state.window = [0, width, 0, height];
+    const [x0, x1, y0, y1] = state.window || [-1, -1, -1, -1];
+    if (x0 < 0 || y0 < 0 || x1 > width || y1 > height) state.window = [0, width, 0, height];
     if (state.cursor && !fits(state.cursor)) state.cursor = null;
   }
   if (at <= 1) {
     const column = page.columns.get(state.value);
-    page.painting = !grid.rows || (column && !column.stored) ? blankPainting(page.arrangement) : paint(page.arrangement, state.value);
+    page.painting =
+      !grid.rows || (column && !column.stored) ? blankPainting(page.arrangement) : paint(page.arrangement, state.value);
     showLegend();
   }
   if (at <= 2) drawMap();
@@ -117,7 +160,8 @@ function fits({ panel, y, x }) {
 
 /** The map in words, for who does not see it. */
 function describe() {
-  const { x, y } = page.arrangement.view, value = page.columns.get(page.state.value)?.label ?? `share: ${page.state.value}`;
+  const { x, y } = page.arrangement.view,
+    value = page.columns.get(page.state.value)?.label ?? `share: ${page.state.value}`;
   const what = `${value}${x ? ` by ${x.label}` : ""}${y ? ` and ${y.label}` : ""}`;
   document.getElementById("heading").textContent = what;
   document.getElementById("cursor").setAttribute("aria-label", `Map of ${what}`);
@@ -125,14 +169,18 @@ function describe() {
 
 /** Which rows the legend leaves; null where it leaves all. */
 function keptRows() {
-  const filters = [...page.state.off].map((key) => {
-    const [name, text] = splitLast(key), column = page.columns.get(name);
-    return { column, test: column.named ? column.listed?.indexOf(text) : Number(text) };
-  }).filter(({ column }) => column.stored);
+  const filters = [...page.state.off]
+    .map((key) => {
+      const [name, text] = splitLast(key),
+        column = page.columns.get(name);
+      return { column, test: column.named ? column.listed?.indexOf(text) : Number(text) };
+    })
+    .filter(({ column }) => column.stored);
   if (!filters.length) return null;
   const kept = new Uint8Array(page.grid.rows).fill(1);
   for (const { column, test } of filters)
-    for (let row = 0; row < kept.length; row++) if ((column.named ? column.code(row) : column.kind(row)) === test) kept[row] = 0;
+    for (let row = 0; row < kept.length; row++)
+      if ((column.named ? column.code(row) : column.kind(row)) === test) kept[row] = 0;
   return kept;
 }
 
@@ -155,7 +203,11 @@ async function follow() {
       page.seen = state;
       await open(await answer.json(), page.state);
     }
-    say(page.document.complete ? "The run is complete." : `The run goes on: ${counted(page.grid.rows, "training")} so far.`);
+    say(
+      page.document.complete
+        ? "The run is complete."
+        : `The run goes on: ${counted(page.grid.rows, "training")} so far.`,
+    );
     setTimeout(follow, POLL);
   } catch {
     say("The command that served this page has ended. What is shown is what was there last.");

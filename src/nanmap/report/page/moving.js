@@ -73,7 +73,11 @@ function hover(event) {
 /** Moves the cursor to a pixel, or away. */
 function moveTo(pixel) {
   const { cursor } = page.state;
-  if (pixel === cursor || (pixel && cursor && pixel.panel === cursor.panel && pixel.x === cursor.x && pixel.y === cursor.y)) return;
+  if (
+    pixel === cursor ||
+    (pixel && cursor && pixel.panel === cursor.panel && pixel.x === cursor.x && pixel.y === cursor.y)
+  )
+    return;
   page.state.cursor = pixel;
   drawCursor();
   showFacts();
@@ -86,7 +90,9 @@ function grab(event) {
 }
 
 function drag(place) {
-  const { from, window } = page.dragged, [x, y] = [place[0] - from[0], place[1] - from[1]], box = page.sheet.boxes[0];
+  const { from, window } = page.dragged,
+    [x, y] = [place[0] - from[0], place[1] - from[1]],
+    box = page.sheet.boxes[0];
   if (Math.hypot(x, y) < 5 && !page.dragged.moved) return;
   if (isWhole(window)) return;
   page.dragged.moved = true;
@@ -122,7 +128,8 @@ function turn(event) {
 
 /** Zooms around a pixel, the cursor's, or the middle. */
 function zoom(factor, around) {
-  const [x0, x1, y0, y1] = page.state.window, at = around || page.state.cursor;
+  const [x0, x1, y0, y1] = page.state.window,
+    at = around || page.state.cursor;
   const [x, y] = at ? [at.x + 0.5, at.y + 0.5] : [(x0 + x1) / 2, (y0 + y1) / 2];
   const next = [x + factor * (x0 - x), x + factor * (x1 - x), y + factor * (y0 - y), y + factor * (y1 - y)];
   page.state.window = within(next);
@@ -135,7 +142,8 @@ function within([x0, x1, y0, y1]) {
 }
 
 function side(from, to, length) {
-  const span = Math.min(length, Math.max(Math.min(LEAST_WINDOW, length), to - from)), start = Math.min(length - span, Math.max(0, (from + to - span) / 2));
+  const span = Math.min(length, Math.max(Math.min(LEAST_WINDOW, length), to - from)),
+    start = Math.min(length - span, Math.max(0, (from + to - span) / 2));
   return [start, start + span];
 }
 
@@ -146,7 +154,14 @@ function showWhole() {
   update("draw");
 }
 
-const KEYS = { ArrowLeft: [-1, 0, 0], ArrowRight: [1, 0, 0], ArrowUp: [0, 1, 0], ArrowDown: [0, -1, 0], PageUp: [0, 0, -1], PageDown: [0, 0, 1] };
+const KEYS = {
+  ArrowLeft: [-1, 0, 0],
+  ArrowRight: [1, 0, 0],
+  ArrowUp: [0, 1, 0],
+  ArrowDown: [0, -1, 0],
+  PageUp: [0, 0, -1],
+  PageDown: [0, 0, 1],
+};
 
 function press(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -163,10 +178,13 @@ function press(event) {
 
 /** Moves the cursor by steps, keeps it in sight, and says where it is. */
 function moveBy([x, y, panel], times) {
-  const { width, height, panels } = page.arrangement, [x0, x1, y0, y1] = page.state.window;
+  const { width, height, panels } = page.arrangement,
+    [x0, x1, y0, y1] = page.state.window;
   const at = page.state.cursor || { panel: 0, x: Math.floor((x0 + x1) / 2), y: Math.floor((y0 + y1) / 2) };
   const limit = (value, length) => Math.min(length - 1, Math.max(0, value));
-  const next = page.state.cursor ? { panel: limit(at.panel + panel, panels), x: limit(at.x + x * times, width), y: limit(at.y + y * times, height) } : at;
+  const next = page.state.cursor
+    ? { panel: limit(at.panel + panel, panels), x: limit(at.x + x * times, width), y: limit(at.y + y * times, height) }
+    : at;
   keepInSight(next);
   moveTo(next);
   clearTimeout(page.speaking);

@@ -11,7 +11,16 @@ function paint(arrangement, value) {
 
 function blankPainting(arrangement) {
   const pixels = arrangement.start.length - 1;
-  return { colours: new Uint32Array(pixels), letters: new Uint8Array(pixels), letterList: [""], second: null, share: null, legend: [], bar: null, heading: "" };
+  return {
+    colours: new Uint32Array(pixels),
+    letters: new Uint8Array(pixels),
+    letterList: [""],
+    second: null,
+    share: null,
+    legend: [],
+    bar: null,
+    heading: "",
+  };
 }
 
 /** The place of a letter in a painting's list. */
@@ -22,11 +31,14 @@ function letterAt(painting, letter) {
 
 /** The most common name of each pixel, of equal ones the worse; the runner-up as a core of the area of its share. */
 function paintNames(arrangement, column) {
-  const painting = blankPainting(arrangement), { start, rows } = arrangement;
+  const painting = blankPainting(arrangement),
+    { start, rows } = arrangement;
   const looks = column.listed.map((name) => verdictLook(column.set, name));
   const letters = looks.map(({ letter }) => letterAt(painting, letter));
-  const counts = new Uint32Array(column.listed.length), totals = countsOf(column);
-  if (arrangement.most > 1) [painting.second, painting.share] = [new Uint32Array(start.length - 1), new Float32Array(start.length - 1)];
+  const counts = new Uint32Array(column.listed.length),
+    totals = countsOf(column);
+  if (arrangement.most > 1)
+    [painting.second, painting.share] = [new Uint32Array(start.length - 1), new Float32Array(start.length - 1)];
   for (let p = 0; p + 1 < start.length; p++) {
     const depth = start[p + 1] - start[p];
     if (!depth) continue;
@@ -41,15 +53,25 @@ function paintNames(arrangement, column) {
     painting.share[p] = counts[second] / depth;
   }
   painting.legend = column.listed
-    .map((name, code) => ({ key: `${column.name}:${name}`, column, code, label: name || "none", sentence: looks[code].sentence, ...looks[code], count: totals[code] }))
+    .map((name, code) => ({
+      key: `${column.name}:${name}`,
+      column,
+      code,
+      label: name || "none",
+      sentence: looks[code].sentence,
+      ...looks[code],
+      count: totals[code],
+    }))
     .filter(({ count }) => count);
-  painting.heading = arrangement.most > 1 ? `colour: the most common ${column.name}; core: the runner-up, its area its share` : "";
+  painting.heading =
+    arrangement.most > 1 ? `colour: the most common ${column.name}; core: the runner-up, its area its share` : "";
   return painting;
 }
 
 function worstOfMost(counts, but) {
   let winner = but === 0 ? 1 : 0;
-  for (let code = winner + 1; code < counts.length; code++) if (code !== but && counts[code] >= counts[winner]) winner = code;
+  for (let code = winner + 1; code < counts.length; code++)
+    if (code !== but && counts[code] >= counts[winner]) winner = code;
   return winner;
 }
 
@@ -62,8 +84,11 @@ function countsOf(column) {
 
 /** The share of the runs of each pixel that ended so. */
 function paintShare(arrangement, outcome) {
-  const painting = blankPainting(arrangement), { start, rows } = arrangement, column = page.columns.get("outcome");
-  const code = column.listed.indexOf(outcome), palette = paletteOf(page.document.looks.sequential, false);
+  const painting = blankPainting(arrangement),
+    { start, rows } = arrangement,
+    column = page.columns.get("outcome");
+  const code = column.listed.indexOf(outcome),
+    palette = paletteOf(page.document.looks.sequential, false);
   for (let p = 0; p + 1 < start.length; p++) {
     if (start[p] === start[p + 1]) continue;
     let count = 0;
@@ -76,8 +101,11 @@ function paintShare(arrangement, outcome) {
 
 /** The median run of each pixel; what is no number has a colour and a letter of its own. */
 function paintNumbers(arrangement, column) {
-  const painting = blankPainting(arrangement), { start, rows } = arrangement, pixels = start.length - 1;
-  const values = new Float64Array(pixels), kinds = new Uint8Array(pixels);
+  const painting = blankPainting(arrangement),
+    { start, rows } = arrangement,
+    pixels = start.length - 1;
+  const values = new Float64Array(pixels),
+    kinds = new Uint8Array(pixels);
   for (let p = 0; p < pixels; p++) {
     const found = quantile(column, rows, start[p], start[p + 1], 0.5);
     [values[p], kinds[p]] = [found.value, found.kind];
@@ -92,7 +120,9 @@ function paintNumbers(arrangement, column) {
 }
 
 function colourNumbers(painting, column, scale, values, kinds) {
-  const { looks } = page.document, theme = look(), high = column.better === "high";
+  const { looks } = page.document,
+    theme = look(),
+    high = column.better === "high";
   const palette = scale.ranked ? paletteOf(looks.diverging, false) : paletteOf(looks.sequential, !high);
   const past = packedColour(high ? theme.past_low : theme.past_high);
   let beyond = 0;
@@ -114,7 +144,9 @@ function colourNumbers(painting, column, scale, values, kinds) {
     label: `${column.label} (${column.name})${scale.log ? ", evenly in the logarithm" : scale.ranked ? "" : ""}`,
     low: labelOf(scale.low, 3),
     high: labelOf(scale.high, 3),
-    past: beyond ? { colour: past, label: `${high ? "below" : "above"} ${labelOf(high ? scale.low : scale.high, 3)}` } : null,
+    past: beyond
+      ? { colour: past, label: `${high ? "below" : "above"} ${labelOf(high ? scale.low : scale.high, 3)}` }
+      : null,
   };
 }
 
@@ -122,15 +154,28 @@ function colourNumbers(painting, column, scale, values, kinds) {
 function kindsLegend(column) {
   const counts = [0, 0, 0, 0, 0];
   for (let row = 0; row < page.grid.rows; row++) counts[column.kind(row)]++;
-  const words = { [NUMBER]: "a number", [INFINITE]: "infinite", [NAN]: "NaN", [MISSING]: column.why_missing || "missing" };
+  const words = {
+    [NUMBER]: "a number",
+    [INFINITE]: "infinite",
+    [NAN]: "NaN",
+    [MISSING]: column.why_missing || "missing",
+  };
   return [NUMBER, INFINITE, NAN, MISSING]
     .filter((kind) => counts[kind] && (kind !== NUMBER || counts[NUMBER] < page.grid.rows))
-    .map((kind) => ({ key: `${column.name}:${kind}`, column, code: kind, label: words[kind], count: counts[kind], ...(kind === NUMBER ? { colour: null, letter: "" } : kindLook(kind)) }));
+    .map((kind) => ({
+      key: `${column.name}:${kind}`,
+      column,
+      code: kind,
+      label: words[kind],
+      count: counts[kind],
+      ...(kind === NUMBER ? { colour: null, letter: "" } : kindLook(kind)),
+    }));
 }
 
 /** Whether at least half of a pixel's runs neither diverged nor died. */
 function isAlive({ start, rows }, p) {
-  const outcomes = page.columns.get("outcome"), { Outcome } = page.document.looks.verdicts;
+  const outcomes = page.columns.get("outcome"),
+    { Outcome } = page.document.looks.verdicts;
   let alive = 0;
   for (let i = start[p]; i < start[p + 1]; i++) {
     const name = outcomes.text(rows[i]);
@@ -147,7 +192,8 @@ function quantile(column, rows, from, to, share) {
   const count = to - from;
   if (!count) return { value: NaN, kind: EMPTY };
   if (count === 1) return { value: column.value(rows[from]), kind: column.kind(rows[from]) };
-  const sign = column.better === "high" ? -1 : 1, real = [];
+  const sign = column.better === "high" ? -1 : 1,
+    real = [];
   let [nans, missing] = [0, 0];
   for (let i = from; i < to; i++) {
     const kind = column.kind(rows[i]);
@@ -156,11 +202,13 @@ function quantile(column, rows, from, to, share) {
     else real.push(sign * column.value(rows[i]));
   }
   real.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
-  const place = share * (count - 1), before = column.missing_is_best ? missing : 0;
+  const place = share * (count - 1),
+    before = column.missing_is_best ? missing : 0;
   const [low, high] = [Math.floor(place) - before, Math.ceil(place) - before];
   if (high < 0 || high >= real.length + nans) return { value: NaN, kind: MISSING };
   if (high >= real.length) return { value: NaN, kind: NAN };
-  const first = real[low < 0 ? high : low], weight = place - Math.floor(place);
+  const first = real[low < 0 ? high : low],
+    weight = place - Math.floor(place);
   const value = sign * (weight ? first * (1 - weight) + real[high] * weight : first);
   return { value, kind: Number.isFinite(value) ? NUMBER : INFINITE };
 }

@@ -2,20 +2,22 @@
 // The map on its canvas: panels with ticks, pixels sampled at the screen's own, curves and letters; the cursor on a canvas above.
 
 const MARGIN = { bottom: 40, right: 10 };
-const TICK_FONT = "11px system-ui, sans-serif", TITLE_FONT = "600 12px system-ui, sans-serif";
-const LEFT = [46, 124]; // least and most room for the labels up the side
 const CORE_LEAST = 6; // screen pixels per side from which a core can be seen
 const LETTER_EVERY = 34; // CSS pixels between two letters of a field of one colour
 const MOST_PANELS = 36;
 
 /** Panels on a sheet of this width: where each stands, in CSS pixels. */
 function layOut(arrangement, width) {
-  const { panels } = arrangement, most = Math.max(1, Math.floor(width / (panels > 4 ? 240 : 300)));
+  const { panels } = arrangement,
+    most = Math.max(1, Math.floor(width / (panels > 4 ? 240 : 300)));
   const second = arrangement.view.facets[1]?.labels.length ?? 0; // of two axes over panels the second goes across
-  const columns = second && second <= most ? second : Math.min(panels, most, panels > 4 ? 4 : 3), lines = Math.ceil(panels / columns);
-  const left = leftOf(arrangement.view.y, width / columns), across = Math.max(80, width / columns - left - MARGIN.right);
+  const columns = second && second <= most ? second : Math.min(panels, most, panels > 4 ? 4 : 3),
+    lines = Math.ceil(panels / columns);
+  const left = leftOf(arrangement.view.y, width / columns),
+    across = Math.max(80, width / columns - left - MARGIN.right);
   const top = titleLines(arrangement, across) * 15 + 6;
-  const share = arrangement.height === 1 ? 0.12 : Math.min(0.85, Math.max(0.3, (1.2 * arrangement.height) / arrangement.width));
+  const share =
+    arrangement.height === 1 ? 0.12 : Math.min(0.85, Math.max(0.3, (1.2 * arrangement.height) / arrangement.width));
   const up = Math.max(arrangement.height === 1 ? 48 : 150, Math.min(across * share, 520));
   const boxes = Array.from({ length: panels }, (_, i) => ({
     left: (i % columns) * (width / columns) + left,
@@ -26,28 +28,12 @@ function layOut(arrangement, width) {
   return { boxes, left, width, height: lines * (up + top + MARGIN.bottom) };
 }
 
-/** Room for the labels of the axis up the side. */
-function leftOf(axis, across) {
-  if (!axis) return 16;
-  const context = document.getElementById("map").getContext("2d", { alpha: false });
-  context.font = TICK_FONT;
-  return Math.max(LEFT[0], Math.min(LEFT[1], across / 3, widest(context, axis) + 20));
-}
-
-/** Lines that the panels' titles need. */
-function titleLines(arrangement, across) {
-  const { facets } = arrangement.view;
-  if (!facets.length) return 0;
-  const context = document.getElementById("map").getContext("2d", { alpha: false });
-  context.font = TITLE_FONT;
-  const widths = facets.map((axis) => Math.max(...axis.labels.map((label) => context.measureText(`${axis.column} = ${labelOf(label)} · `).width)));
-  return widths.reduce((sum, each) => sum + each, 0) > across ? facets.length : 1;
-}
-
 /** Draws the map into its canvas, as large as the page has room for it. */
 function drawMap() {
-  const canvas = document.getElementById("map"), above = document.getElementById("cursor");
-  const width = Math.max(240, document.getElementById("frame").clientWidth), dots = Math.max(1, Math.min(3, devicePixelRatio || 1));
+  const canvas = document.getElementById("map"),
+    above = document.getElementById("cursor");
+  const width = Math.max(240, document.getElementById("frame").clientWidth),
+    dots = Math.max(1, Math.min(3, devicePixelRatio || 1));
   page.sheet = layOut(page.arrangement, width);
   for (const each of [canvas, above]) {
     each.width = Math.round(page.sheet.width * dots);
@@ -73,7 +59,8 @@ function drawMap() {
 
 /** Which pixel stands at each screen pixel of a side, and how far from its middle, in pixels. */
 function samples(from, to, count) {
-  const places = new Int32Array(count), off = new Float32Array(count);
+  const places = new Int32Array(count),
+    off = new Float32Array(count);
   for (let i = 0; i < count; i++) {
     const place = from + ((i + 0.5) / count) * (to - from);
     places[i] = Math.floor(place);
@@ -83,13 +70,18 @@ function samples(from, to, count) {
 }
 
 function drawPixels(context, box, panel) {
-  const { painting, arrangement, dots } = page, [x0, x1, y0, y1] = page.state.window;
-  const columns = Math.round(box.width * dots), lines = Math.round(box.height * dots);
-  const image = context.createImageData(columns, lines), out = new Uint32Array(image.data.buffer);
-  const across = samples(x0, x1, columns), up = samples(y1, y0, lines);
+  const { painting, arrangement, dots } = page,
+    [x0, x1, y0, y1] = page.state.window;
+  const columns = Math.round(box.width * dots),
+    lines = Math.round(box.height * dots);
+  const image = context.createImageData(columns, lines),
+    out = new Uint32Array(image.data.buffer);
+  const across = samples(x0, x1, columns),
+    up = samples(y1, y0, lines);
   const cored = hasCores(box);
   const first = panel * arrangement.width * arrangement.height;
-  const none = packedColour(page.document.complete ? look().excluded : look().background), hatch = packedColour(look().muted);
+  const none = packedColour(page.document.complete ? look().excluded : look().background),
+    hatch = packedColour(look().muted);
   for (let line = 0; line < lines; line++) {
     const start = first + up.places[line] * arrangement.width;
     for (let column = 0; column < columns; column++) {
@@ -112,7 +104,9 @@ function drawPixels(context, box, panel) {
 /** Whether the runners-up can be seen within their pixels. */
 function hasCores(box) {
   const [x0, x1, y0, y1] = page.state.window;
-  return page.painting.second !== null && page.dots * Math.min(box.width / (x1 - x0), box.height / (y1 - y0)) >= CORE_LEAST;
+  return (
+    page.painting.second !== null && page.dots * Math.min(box.width / (x1 - x0), box.height / (y1 - y0)) >= CORE_LEAST
+  );
 }
 
 /** From pixels of the map to places on the sheet. */
@@ -129,7 +123,8 @@ function drawCurves(context, box, panel) {
   context.clip();
   for (const curve of page.curves) {
     if (page.state.hidden.has(curve.key)) continue;
-    const axis = curve.along === "x" ? view.x : view.y, lines = curve.along === "x" ? height : width;
+    const axis = curve.along === "x" ? view.x : view.y,
+      lines = curve.along === "x" ? height : width;
     const places = Array.from({ length: lines }, (_, line) => placeAlong(axis, curve.rates[panel * lines + line]));
     if (curve.measured) drawPoints(context, box, curve, places);
     else drawStairs(context, box, curve, places);
@@ -143,7 +138,9 @@ function drawStairs(context, box, curve, places) {
   let drawing = false;
   places.forEach((place, line) => {
     if (!Number.isFinite(place)) return void (drawing = false);
-    const [from, to] = [line, line + 1].map((end) => (curve.along === "x" ? toSheet(box, place, end) : toSheet(box, end, place)));
+    const [from, to] = [line, line + 1].map((end) =>
+      curve.along === "x" ? toSheet(box, place, end) : toSheet(box, end, place),
+    );
     if (drawing) path.lineTo(...from);
     else path.moveTo(...from);
     path.lineTo(...to);
@@ -176,7 +173,8 @@ function drawPoints(context, box, curve, places) {
 
 /** A letter wherever a field of one colour is large enough: colours need not be told apart by hue. */
 function drawLetters(context, box, panel) {
-  const { painting, arrangement } = page, [x0, x1, y0, y1] = page.state.window;
+  const { painting, arrangement } = page,
+    [x0, x1, y0, y1] = page.state.window;
   if (painting.letterList.length < 2) return;
   const cored = hasCores(box);
   const first = panel * arrangement.width * arrangement.height;
@@ -189,8 +187,14 @@ function drawLetters(context, box, panel) {
   context.textBaseline = "middle";
   for (let y = LETTER_EVERY / 2; y < box.height; y += LETTER_EVERY) {
     for (let x = LETTER_EVERY / 2; x < box.width; x += LETTER_EVERY) {
-      const p = at(x, y), around = [at(x - 7, y - 7), at(x + 7, y - 7), at(x - 7, y + 7), at(x + 7, y + 7)];
-      if (p < 0 || !painting.letters[p] || around.some((other) => other < 0 || painting.letters[other] !== painting.letters[p])) continue;
+      const p = at(x, y),
+        around = [at(x - 7, y - 7), at(x + 7, y - 7), at(x - 7, y + 7), at(x + 7, y + 7)];
+      if (
+        p < 0 ||
+        !painting.letters[p] ||
+        around.some((other) => other < 0 || painting.letters[other] !== painting.letters[p])
+      )
+        continue;
       if (cored && painting.share[p] > 0) continue; // two colours: neither field is large
       context.fillStyle = inkOn(painting.colours[p]);
       context.globalAlpha = 0.75;
@@ -200,120 +204,10 @@ function drawLetters(context, box, panel) {
   }
 }
 
-/** Places and texts of ticks between two pixels of an axis, so many at most. */
-function ticksOf(axis, from, to, most) {
-  if (!axis) return [];
-  const [first, last] = [Math.max(0, Math.ceil(from - 0.5)), Math.min(axis.labels.length - 1, Math.floor(to - 0.5))];
-  const shown = last - first + 1, label = (place) => labelOf(axis.labels[axis.order[place]], 3);
-  if (axis.scale === "log" && shown > most) {
-    const decades = decadesOf(axis, from, to);
-    if (decades.length > 1) return thinned(decades, most);
-  }
-  const step = Math.max(1, Math.ceil(shown / Math.max(1, most)));
-  return Array.from({ length: Math.ceil(shown / step) }, (_, i) => first + i * step).map((place) => ({ place: place + 0.5, text: label(place) }));
-}
-
-function decadesOf(axis, from, to) {
-  const ends = [axis.labels[axis.order[0]], axis.labels[axis.order.at(-1)]], sign = Math.sign(ends[0]);
-  const [low, high] = ends.map((end) => Math.log10(Math.abs(end))).sort((a, b) => a - b);
-  const found = [];
-  for (let power = Math.ceil(low - 1e-9); power <= high + 1e-9; power++) {
-    const value = sign * Number(`1e${power}`), place = placeAlong(axis, value);
-    if (place >= from && place <= to) found.push({ place, text: `${sign < 0 ? "−" : ""}${powerOf(power)}` });
-  }
-  return found;
-}
-
-function thinned(ticks, most) {
-  const step = Math.ceil(ticks.length / Math.max(1, most));
-  return ticks.filter((_, i) => i % step === 0);
-}
-
-function drawTicks(context, box, theme) {
-  const { x, y } = page.arrangement.view, [x0, x1, y0, y1] = page.state.window;
-  context.fillStyle = theme.ink;
-  context.strokeStyle = theme.muted;
-  context.font = TICK_FONT;
-  context.lineWidth = 1;
-  context.textAlign = "center";
-  context.textBaseline = "top";
-  for (const { place, text } of ticksOf(x, x0, x1, box.width / widest(context, x))) {
-    const [left] = toSheet(box, place, y0);
-    line(context, left, box.top + box.height, left, box.top + box.height + 4);
-    context.fillText(cut(context, text, 90), left, box.top + box.height + 6);
-  }
-  context.textAlign = "right";
-  context.textBaseline = "middle";
-  for (const { place, text } of ticksOf(y, y0, y1, box.height / 16)) {
-    const [, top] = toSheet(box, x0, place);
-    line(context, box.left - 4, top, box.left, top);
-    context.fillText(cut(context, text, page.sheet.left - 24), box.left - 6, top);
-  }
-  context.textAlign = "center";
-  context.textBaseline = "bottom";
-  if (x) context.fillText(named(context, x, box.width + 40), box.left + box.width / 2, box.top + box.height + MARGIN.bottom - 4);
-  if (!y) return;
-  context.save();
-  context.translate(box.left - page.sheet.left + 2, box.top + box.height / 2);
-  context.rotate(-Math.PI / 2);
-  context.textBaseline = "top";
-  context.fillText(named(context, y, box.height + 20), 0, 0);
-  context.restore();
-}
-
-/** The room that a label of an axis takes at most. */
-function widest(context, axis) {
-  if (!axis) return 60;
-  const step = Math.ceil(axis.labels.length / 40);
-  const widths = axis.labels.filter((_, i) => i % step === 0).map((label) => context.measureText(labelOf(label, 3)).width);
-  return Math.min(96, Math.max(...widths)) + 10;
-}
-
-/** What an axis is called, by its column where there is no room for more. */
-function named(context, axis, room) {
-  return context.measureText(axis.label).width <= room ? axis.label : cut(context, axis.column, room);
-}
-
-/** A text cut where it has no room. */
-function cut(context, text, room) {
-  if (context.measureText(text).width <= room) return text;
-  let kept = text;
-  while (kept.length > 1 && context.measureText(`${kept}…`).width > room) kept = kept.slice(0, -1);
-  return `${kept}…`;
-}
-
-function line(context, x0, y0, x1, y1) {
-  context.beginPath();
-  context.moveTo(x0, y0);
-  context.lineTo(x1, y1);
-  context.stroke();
-}
-
-function drawTitle(context, box, panel, theme) {
-  const parts = panelName(panel);
-  if (!parts.length) return;
-  context.fillStyle = theme.ink;
-  context.font = TITLE_FONT;
-  context.textAlign = "left";
-  context.textBaseline = "bottom";
-  const lines = context.measureText(parts.join(" · ")).width > box.width ? parts : [parts.join(" · ")];
-  lines.forEach((text, i) => context.fillText(cut(context, text, box.width), box.left, box.top - 4 - 15 * (lines.length - 1 - i)));
-}
-
-/** What the settings of a panel are, an axis each. @returns {string[]} */
-function panelName(panel) {
-  const { view } = page.arrangement, parts = [];
-  let rest = panel;
-  for (const axis of [...view.facets].reverse()) {
-    parts.unshift(`${axis.column} = ${labelOf(axis.labels[axis.order[rest % axis.labels.length]])}`);
-    rest = Math.floor(rest / axis.labels.length);
-  }
-  return parts;
-}
-
 /** The cursor, the chosen training and the pinned ones. */
 function drawCursor() {
-  const canvas = document.getElementById("cursor"), context = canvas.getContext("2d");
+  const canvas = document.getElementById("cursor"),
+    context = canvas.getContext("2d");
   context.setTransform(page.dots, 0, 0, page.dots, 0, 0);
   context.clearRect(0, 0, page.sheet.width, page.sheet.height);
   page.state.pins.forEach((cell, i) => outline(context, pixelOf(page.grid, page.arrangement.view, cell), "AB"[i]));
@@ -323,11 +217,17 @@ function drawCursor() {
 
 function outline(context, pixel, name) {
   if (!pixel) return;
-  const box = page.sheet.boxes[pixel.panel], [left, low] = toSheet(box, pixel.x, pixel.y), [right, high] = toSheet(box, pixel.x + 1, pixel.y + 1);
+  const box = page.sheet.boxes[pixel.panel],
+    [left, low] = toSheet(box, pixel.x, pixel.y),
+    [right, high] = toSheet(box, pixel.x + 1, pixel.y + 1);
   if (right < box.left || left > box.left + box.width || low < box.top || high > box.top + box.height) return;
-  const width = Math.max(7, right - left), height = Math.max(7, low - high);
+  const width = Math.max(7, right - left),
+    height = Math.max(7, low - high);
   const [x, y] = [(left + right - width) / 2, (low + high - height) / 2];
-  for (const [colour, thick] of [["#000", 4], ["#fff", 2]]) {
+  for (const [colour, thick] of [
+    ["#000", 4],
+    ["#fff", 2],
+  ]) {
     context.strokeStyle = colour;
     context.lineWidth = thick;
     context.setLineDash(name === null ? [] : [5, 3]);
@@ -336,20 +236,27 @@ function outline(context, pixel, name) {
   context.setLineDash([]);
   if (!name) return;
   context.font = "700 12px system-ui, sans-serif";
-  context.textAlign = "left";
   context.lineWidth = 3;
   context.strokeStyle = "#000";
-  context.strokeText(name, x + width + 3, y + 4);
+  const left_ = name === "A"; // so that two neighbours do not cover each other's
+  context.textAlign = left_ ? "right" : "left";
+  const at = [left_ ? x - 3 : x + width + 3, y + 4];
+  context.strokeText(name, ...at);
   context.fillStyle = "#fff";
-  context.fillText(name, x + width + 3, y + 4);
+  context.fillText(name, ...at);
 }
 
 /** The pixel under a place on the sheet; null beside the panels. */
 function pixelUnder(x, y) {
   const [x0, x1, y0, y1] = page.state.window;
-  const panel = page.sheet.boxes.findIndex((box) => x >= box.left && x < box.left + box.width && y >= box.top && y < box.top + box.height);
+  const panel = page.sheet.boxes.findIndex(
+    (box) => x >= box.left && x < box.left + box.width && y >= box.top && y < box.top + box.height,
+  );
   if (panel < 0) return null;
   const box = page.sheet.boxes[panel];
-  const column = Math.floor(x0 + ((x - box.left) / box.width) * (x1 - x0)), line_ = Math.floor(y1 - ((y - box.top) / box.height) * (y1 - y0));
-  return column >= 0 && line_ >= 0 && column < page.arrangement.width && line_ < page.arrangement.height ? { panel, y: line_, x: column } : null;
+  const column = Math.floor(x0 + ((x - box.left) / box.width) * (x1 - x0)),
+    line_ = Math.floor(y1 - ((y - box.top) / box.height) * (y1 - y0));
+  return column >= 0 && line_ >= 0 && column < page.arrangement.width && line_ < page.arrangement.height
+    ? { panel, y: line_, x: column }
+    : null;
 }

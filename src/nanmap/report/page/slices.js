@@ -5,68 +5,133 @@ const MOST_LINES = 7;
 
 /** Shows the choices and the lines. */
 function showSlices() {
-  const section = document.getElementById("slices"), axes = page.grid.axes.filter((axis) => axis.labels.length > 1);
+  const section = document.getElementById("slices"),
+    axes = page.grid.axes.filter((axis) => axis.labels.length > 1);
   section.hidden = !axes.length || !page.grid.rows;
   if (section.hidden) return;
   const slice = page.slice;
   const numbers = [...page.columns.values()].filter((column) => !column.named);
   const select = (name, options) => {
-    const made = element("select", { id: `slice-${name}`, onchange: () => {
-      slice[name] = made.value;
-      showSlices();
-      document.getElementById(`slice-${name}`).focus();
-    } }, ...options);
+    const made = element(
+      "select",
+      {
+        id: `slice-${name}`,
+        onchange: () => {
+          slice[name] = made.value;
+          showSlices();
+          document.getElementById(`slice-${name}`).focus();
+        },
+      },
+      ...options,
+    );
     return made;
   };
-  const lines = [option("", "no lines, all together", !slice.lines), ...axes.filter((axis) => axis.dimension !== page.grid.axis(slice.x).dimension).map((axis) => option(axis.column, axis.label, axis.column === slice.lines))];
-  const plot = element("div", { className: "plot" }), told = element("p", { className: "muted" });
-  section.replaceChildren(
+  const lines = [
+    option("", "no lines, all together", !slice.lines),
+    ...axes
+      .filter((axis) => axis.dimension !== page.grid.axis(slice.x).dimension)
+      .map((axis) => option(axis.column, axis.label, axis.column === slice.lines)),
+  ];
+  const plot = element("div", { className: "plot" }),
+    told = element("p", { className: "muted" });
+  fill(
+    section,
     element("h2", {}, "Slices"),
-    element("p", { className: "buttons" },
-      element("label", {}, "value ", select("value", numbers.map((each) => option(each.name, each.label, each.name === slice.value)))),
-      element("label", {}, " along ", select("x", axes.map((axis) => option(axis.column, axis.label, axis.column === slice.x)))),
-      element("label", {}, " a line per ", select("lines", lines))),
-    plot, told);
+    element(
+      "p",
+      { className: "buttons" },
+      element(
+        "label",
+        {},
+        "value ",
+        select(
+          "value",
+          numbers.map((each) => option(each.name, each.label, each.name === slice.value)),
+        ),
+      ),
+      element(
+        "label",
+        {},
+        " along ",
+        select(
+          "x",
+          axes.map((axis) => option(axis.column, axis.label, axis.column === slice.x)),
+        ),
+      ),
+      element("label", {}, " a line per ", select("lines", lines)),
+    ),
+    plot,
+    told,
+  );
   drawSlices(plot, told);
 }
 
 /** The slice that the page opens with: the last loss along the map's bottom, a line per value of its side. */
 function firstSlice() {
-  const { x, y } = page.state, axes = page.grid.axes.filter((axis) => axis.labels.length > 1);
+  const { x, y } = page.state,
+    axes = page.grid.axes.filter((axis) => axis.labels.length > 1);
   const numbers = [...page.columns.values()].filter((column) => !column.named).map(({ name }) => name);
-  return { x: axes.some((axis) => axis.column === x) ? x : axes[0]?.column, lines: axes.some((axis) => axis.column === y) ? y : "", value: numbers.includes("loss_final") ? "loss_final" : numbers[0] };
+  return {
+    x: axes.some((axis) => axis.column === x) ? x : axes[0]?.column,
+    lines: axes.some((axis) => axis.column === y) ? y : "",
+    value: numbers.includes("loss_final") ? "loss_final" : numbers[0],
+  };
 }
 
 function drawSlices(target, told) {
-  const { slice, grid } = page, column = page.columns.get(slice.value), x = grid.axis(slice.x);
+  const { slice, grid } = page,
+    column = page.columns.get(slice.value),
+    x = grid.axis(slice.x);
   if (!column?.stored) return;
   const lines = slice.lines && grid.axis(slice.lines).dimension !== x.dimension ? grid.axis(slice.lines) : null;
   const arrangement = arrange(grid, { x, y: lines, facets: [], fixed: fixedBut([x, lines]) }, page.kept);
   const shown = some(lines ? lines.labels.length : 1, MOST_LINES);
-  const quantiles = shown.map((line_) => [0.5, 0.1, 0.9].map((share) => Array.from({ length: arrangement.width }, (_, i) => {
-    const p = line_ * arrangement.width + i;
-    return quantile(column, arrangement.rows, arrangement.start[p], arrangement.start[p + 1], share);
-  })));
-  const real = quantiles.flat(2).filter(({ kind }) => kind === NUMBER).map(({ value }) => value);
-  if (!real.length) return void target.replaceChildren(element("p", { className: "muted" }, "No number of it here: every run is infinite, NaN or has none."));
-  const log = column.scale !== "share" && column.scale !== "rank" && real.every((value) => value >= 0) && real.some((value) => value > 0);
+  const quantiles = shown.map((line_) =>
+    [0.5, 0.1, 0.9].map((share) =>
+      Array.from({ length: arrangement.width }, (_, i) => {
+        const p = line_ * arrangement.width + i;
+        return quantile(column, arrangement.rows, arrangement.start[p], arrangement.start[p + 1], share);
+      }),
+    ),
+  );
+  const real = quantiles
+    .flat(2)
+    .filter(({ kind }) => kind === NUMBER)
+    .map(({ value }) => value);
+  if (!real.length)
+    return void target.replaceChildren(
+      element("p", { className: "muted" }, "No number of it here: every run is infinite, NaN or has none."),
+    );
+  const log =
+    column.scale !== "share" &&
+    column.scale !== "rank" &&
+    real.every((value) => value >= 0) &&
+    real.some((value) => value > 0);
   const span = spanOf(column, arrangement, shown, quantiles, log);
   drawQuantiles(target, { column, x, lines, shown, quantiles, log, span });
-  const thin = lines && shown.length < lines.labels.length ? `${shown.length} of ${lines.labels.length} values of ${lines.column}. ` : "";
+  const thin =
+    lines && shown.length < lines.labels.length
+      ? `${shown.length} of ${lines.labels.length} values of ${lines.column}. `
+      : "";
   told.textContent = `${thin}${arrangement.most > 1 ? "Line: the median run; band: the 10 % to the 90 % of runs. " : ""}${quantiles.flat(2).some(({ kind }) => kind > NUMBER) ? "A line ends where the run is infinite, NaN or has no value." : ""}`;
 }
 
-/** The ends of the value's axis, of losses those of runs that neither diverged nor died: others would be out of all proportion. */
+/** The ends of the value's axis: at the bad one of losses those of runs that neither diverged nor died, others would be out of all proportion. */
 function spanOf(column, arrangement, shown, quantiles, log) {
-  const points = quantiles.flatMap((curves, n) => curves[0].map(({ value, kind }, i) => ({ value, kind, p: shown[n] * arrangement.width + i })));
+  const points = quantiles.flatMap((curves, n) =>
+    curves[0].map(({ value, kind }, i) => ({ value, kind, p: shown[n] * arrangement.width + i })),
+  );
   const real = points.filter(({ value, kind }) => kind === NUMBER && drawn(value, log) !== null);
-  const alive = column.unit === "loss" || column.scale === "share" ? real.filter(({ p }) => isAlive(arrangement, p)) : real;
-  const values = (alive.length ? alive : real).map(({ value }) => value);
-  if (!values.length) return null;
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  if (log) return [low / 1.5, high * 2];
-  const margin = 0.06 * (high - low) || 0.5;
-  return [low - margin, high + margin];
+  const living =
+    column.unit === "loss" || column.scale === "share" ? real.filter(({ p }) => isAlive(arrangement, p)) : real;
+  if (!real.length) return null;
+  const all = real.map(({ value }) => value),
+    alive = living.length ? living.map(({ value }) => value) : all;
+  const high = column.better === "high",
+    [from, to] = [Math.min(...(high ? alive : all)), Math.max(...(high ? all : alive))];
+  if (log) return [from / 1.5, to * 2];
+  const margin = 0.06 * (to - from) || 0.5;
+  return [from - margin, to + margin];
 }
 
 /** Sliders of the map hold for the slices, too, but for the axes that these show. */
@@ -77,7 +142,10 @@ function fixedBut(axes) {
 
 function drawQuantiles(target, { column, x, lines, shown, quantiles, log, span }) {
   const drawable = ({ value, kind }) => (kind === NUMBER ? drawn(value, log) : null);
-  const data = [x.order.map((_, i) => i)], series = [], bands = [], theme = look();
+  const data = [x.order.map((_, i) => i)],
+    series = [],
+    bands = [],
+    theme = look();
   quantiles.forEach(([middle, low, high], i) => {
     const colour = theme.series[i % theme.series.length];
     const label = lines ? `${lines.column} ${labelOf(lines.labels[lines.order[shown[i]]])}` : column.label;
@@ -89,10 +157,22 @@ function drawQuantiles(target, { column, x, lines, shown, quantiles, log, span }
     bands.push({ series: column.better === "high" ? [last - 1, last] : [last, last - 1], fill: `${colour}22` });
   });
   const labels = x.order.map((position) => labelOf(x.labels[position], 3));
-  const splits = (_plot, _axis, low, high) => ticksOf(x, low + 0.5, high + 1.5, target.clientWidth / 70).map(({ place }) => place - 0.5);
+  const splits = (_plot, _axis, low, high) =>
+    ticksOf(x, low + 0.5, high + 1.5, target.clientWidth / 70).map(({ place }) => place - 0.5);
   const at = (place) => labels[Math.round(place)] ?? "";
   target.replaceChildren();
-  draw(target, data, { series, bands, x: { label: x.label, values: (_, places) => places.map((place) => tickText(x, place)), splits, value: (_, place) => (place === null ? "" : at(place)), range: [-0.5, x.labels.length - 0.5] }, y: { label: column.label, log, range: span } });
+  draw(target, data, {
+    series,
+    bands,
+    x: {
+      label: x.label,
+      values: (_, places) => places.map((place) => tickText(x, place)),
+      splits,
+      value: (_, place) => (place === null ? "" : at(place)),
+      range: [-0.5, x.labels.length - 0.5],
+    },
+    y: { label: column.label, log, range: span },
+  });
   hideEdges(target, series);
 }
 

@@ -11,15 +11,30 @@ function agreement() {
 
 /** The curves of a map: {label, dashes, measured, rates: per panel and line}. */
 function curvesOf(arrangement) {
-  const { x, y } = arrangement.view, along = x?.rate ? "x" : y?.rate ? "y" : null;
+  const { x, y } = arrangement.view,
+    along = x?.rate ? "x" : y?.rate ? "y" : null;
   if (!along) return [];
-  const found = page.document.curves.map((curve) => ({ ...curve, key: curve.column, along, rates: predicted(arrangement, along, curve) }));
-  if (page.document.edges) found.push({ key: "measured", label: "measured edge (bisection)", measured: true, dashes: [], along, rates: measured(arrangement, along) });
+  const found = page.document.curves.map((curve) => ({
+    ...curve,
+    key: curve.column,
+    along,
+    rates: predicted(arrangement, along, curve),
+  }));
+  if (page.document.edges)
+    found.push({
+      key: "measured",
+      label: "measured edge (bisection)",
+      measured: true,
+      dashes: [],
+      along,
+      rates: measured(arrangement, along),
+    });
   return found.filter(({ rates }) => rates.some(Number.isFinite));
 }
 
 function predicted(arrangement, along, curve) {
-  const column = page.columns.get(curve.column), sharpness = page.columns.get("sharpness");
+  const column = page.columns.get(curve.column),
+    sharpness = page.columns.get("sharpness");
   const dead = (row) => sharpness?.stored && sharpness.value(row) <= 0; // no curvature there, and no say
   return overLines(arrangement, along, (rows) => {
     const values = [];
@@ -41,7 +56,8 @@ function agreed(values, median) {
 
 /** Calls a function with the rows of each line along the rate, `[panels × lines]`. */
 function overLines({ width, height, panels, start, rows }, along, rateOf_) {
-  const lines = along === "x" ? height : width, rates = new Float64Array(panels * lines);
+  const lines = along === "x" ? height : width,
+    rates = new Float64Array(panels * lines);
   for (let panel = 0; panel < panels; panel++) {
     for (let line = 0; line < lines; line++) {
       const found = [];
@@ -58,7 +74,8 @@ function overLines({ width, height, panels, start, rows }, along, rateOf_) {
 
 /** The measured edge of each line: of draws the median, none where settings that share it have edges further apart. */
 function measured({ view, width, height, panels }, along) {
-  const lines = along === "x" ? height : width, rates = new Float64Array(panels * lines).fill(NaN);
+  const lines = along === "x" ? height : width,
+    rates = new Float64Array(panels * lines).fill(NaN);
   const groups = Array.from(rates, () => new Map());
   const draws = page.grid.shape.map((_, d) => page.grid.along(d).every((axis) => axis.draws));
   page.document.edges.positions.forEach((positions, number) => {
@@ -72,7 +89,8 @@ function measured({ view, width, height, panels }, along) {
     groups[line].set(settings, found);
   });
   groups.forEach((settings, line) => {
-    const medians = [...settings.values()].map((values) => agreed(values, true)), all = [...settings.values()].flat();
+    const medians = [...settings.values()].map((values) => agreed(values, true)),
+      all = [...settings.values()].flat();
     const apart = Math.max(...medians) > (1 + NEAR) * Math.min(...medians);
     rates[line] = apart ? NaN : agreed(all, true);
   });
@@ -85,7 +103,8 @@ function isRate(dimension) {
 
 /** Where a value stands along an axis, in pixels from its first border; NaN outside. */
 function placeAlong(axis, value) {
-  const labels = axis.order.map((position) => axis.labels[position]), last = labels.length - 1;
+  const labels = axis.order.map((position) => axis.labels[position]),
+    last = labels.length - 1;
   if (!Number.isFinite(value) || !labels.every((label) => typeof label === "number")) return NaN;
   if (axis.scale !== "values" && last > 0) {
     const scaled = axis.scale === "log" ? (each) => Math.sign(each) * Math.log(Math.abs(each)) : (each) => each;

@@ -8,8 +8,14 @@ function labelOf(value, digits = 4) {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   if (Number.isInteger(value) && Math.abs(value) < 1e6) return String(value).replace("-", "−");
-  const size = Math.abs(value), plain = size >= 1e-4 && size < 1e6;
-  const text = plain ? String(Number(value.toPrecision(digits))) : value.toExponential(digits - 1).replace(/\.?0+e/, "e").replace("e+", "e");
+  const size = Math.abs(value),
+    plain = size >= 1e-4 && size < 1e6;
+  const text = plain
+    ? String(Number(value.toPrecision(digits)))
+    : value
+        .toExponential(digits - 1)
+        .replace(/\.?0+e/, "e")
+        .replace("e+", "e");
   return text.replaceAll("-", "−");
 }
 
@@ -78,13 +84,20 @@ function fateOf(row) {
 }
 
 function inferredOf(row) {
-  return numberAt("inferred", row) === 1 ? "Not trained but filled in, as all around it ended alike; the command below trains it." : "";
+  return numberAt("inferred", row) === 1
+    ? "Not trained but filled in, as all around it ended alike; the command below trains it."
+    : "";
 }
 
 function lossesOf(row) {
-  const [first, last, constant, floor] = ["loss_initial", "loss_final", "loss_constant", "loss_floor"].map((name) => textAt(name, row));
+  const [first, last, constant, floor] = ["loss_initial", "loss_final", "loss_constant", "loss_floor"].map((name) =>
+    textAt(name, row),
+  );
   if (first === null || last === null) return "";
-  const against = constant === null ? "" : `; the best constant answer has ${constant}` + (floor === null ? "" : `, the reference ${floor}`);
+  const against =
+    constant === null
+      ? ""
+      : `; the best constant answer has ${constant}` + (floor === null ? "" : `, the reference ${floor}`);
   return `The loss went from ${first} to ${last}${against}.`;
 }
 
