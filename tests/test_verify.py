@@ -260,8 +260,9 @@ def test_data_that_changed_since_cannot_be_trained_on_again(engine, tmp_path: Pa
     (fault,) = nanmap.verify(tmp_path / "run", engine=engine).faults
     assert str(fault) == "rows.csv: has changed since the run: no cell can be trained again"
     table.unlink()
-    (fault,) = nanmap.verify(tmp_path / "run", engine=engine).faults
-    assert "no cell can be trained again" in fault.problem
+    found = nanmap.verify(tmp_path / "run", engine=engine)
+    assert [str(each) for each in found.faults] == [f"{table}: no cell can be trained again: data.path: no such file"]
+    assert (found.trained, "drawn with" in str(found)) == ((), False)
     assert nanmap.verify(tmp_path / "run", sample=0).ok
 
 

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from nanmap.results.manifest import fingerprint
 from nanmap.results.receipts import Receipts
 from nanmap.runs.again import Held, Row, as_before, other_bits, plan_of, train_again
 
+NOT_TRAINED = "no cell can be trained again"
 SAMPLE = 16  # rows: if more than a sixth were others, nineteen samples in twenty would hold one
 
 
@@ -105,19 +106,19 @@ def verify_run(
     if not parts_of(folder):
         folder.read_manifest()  # says that this is none
     faults, notes = [*faults_of(folder), *_changed_arrays(folder)], notes_of(folder)
-    rows: dict[int, Row] = {}
-    by = "bits"
+    sampled = Sampled()
     if sample and folder.cells.names():
-        if any(
-            each.file.is_relative_to(folder.cells.path) or each.file == folder.cells.manifest_file for each in faults
-        ):
+        if any(_is_about_cells(folder, each) for each in faults):
             notes.append("no cell was trained again: what was damaged must be mended first")
         else:
-            engine = engine or LocalEngine()
-            rows = _drawn(folder, sample, seed)
-            found, by, told = _differing(folder, rows, engine, plan_of(folder, allow_python))
-            faults, notes = faults + found, notes + told
-    return Verification(folder.path, _counts(folder), tuple(faults), tuple(notes), tuple(rows), seed, by)
+            plan = plan_of(folder, allow_python)
+            sampled = _trained_again(folder, _drawn(folder, sample, seed), engine or LocalEngine(), plan)
+    found = (*faults, *sampled.faults), (*notes, *sampled.notes)
+    return Verification(folder.path, _counts(folder), *found, sampled.cells, seed, sampled.by)
+
+
+def _is_about_cells(folder: RunFolder, fault: Fault) -> bool:
+    return fault.file.is_relative_to(folder.cells.path) or fault.file == folder.cells.manifest_file
 
 
 def _counted(count: int, name: str) -> str:
@@ -156,25 +157,34 @@ def _drawn(folder: RunFolder, count: int, seed: int) -> dict[int, Row]:
     return {row["cell"]: {name: value for name, value in row.items() if name in known} for row in rows}
 
 
-def _differing(
-    folder: RunFolder, rows: Mapping[int, Row], engine: Engine, plan: Plan
-) -> tuple[list[Fault], str, list[str]]:
-    """Rows that did not come out again; by what they were compared, and why."""
+class Sampled(NamedTuple):
+    """What training a sample again gave; see `Verification`."""
+
+    cells: tuple[int, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    notes: tuple[str, ...] = ()
+    by: str = "bits"
+
+
+def _trained_again(folder: RunFolder, rows: Mapping[int, Row], engine: Engine, plan: Plan) -> Sampled:
+    """The sample held against what comes out of its settings, if these can be trained still."""
     manifest = folder.read_manifest()
     try:
         as_before(folder, plan, engine)
         now = set(fingerprint(variant.config for variant in plan.variants()))
         if changed := [entry.rpartition(" ")[0] for entry in manifest.get("data") or () if entry not in now]:
-            return (
-                [Fault(Path(each), "has changed since the run: no cell can be trained again") for each in changed],
-                "bits",
-                [],
-            )
+            problem = f"has changed since the run: {NOT_TRAINED}"
+            return Sampled(faults=tuple(Fault(Path(each), problem) for each in changed))
         again = train_again(plan, engine, np.array(list(rows)))
     except InputError as error:
-        return [Fault(folder.path, f"no cell can be trained again: {error}")], "bits", []
+        place = f"{error.key}: " if error.key else ""
+        return Sampled(faults=(Fault(Path(error.file or folder.path), f"{NOT_TRAINED}: {place}{error.problem}"),))
     why = other_bits(manifest, engine)
     held = {cell: Held.of(row, again[cell], why) for cell, row in rows.items()}
     problems = [f"cell {cell} did not come out again: {each.told()}" for cell, each in held.items() if not each.ok]
-    notes = [] if why is None else [f"outcomes alone are compared, as last digits may differ: {why}"]
-    return [Fault(folder.cells.path, each) for each in problems], "bits" if why is None else "outcome", notes
+    return Sampled(
+        tuple(rows),
+        tuple(Fault(folder.cells.path, each) for each in problems),
+        () if why is None else (f"outcomes alone are compared, as last digits may differ: {why}",),
+        "bits" if why is None else "outcome",
+    )
