@@ -69,6 +69,8 @@ class Counts:
             self.lost[told["fault"]] += 1
 
     def pytest_sessionfinish(self) -> None:
+        if not self.tried:  # nothing ran
+            return
         counts = {
             each["fault"]: {"tried": self.tried[each["fault"]], "lost": self.lost[each["fault"]]} for each in faults()
         }
