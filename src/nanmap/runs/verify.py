@@ -118,7 +118,7 @@ def verify_run(
 
 
 def _is_about_cells(folder: RunFolder, fault: Fault) -> bool:
-    return fault.file.is_relative_to(folder.cells.path) or fault.file == folder.cells.manifest_file
+    return folder.cells.path in fault.file.parents or fault.file == folder.cells.manifest_file
 
 
 def _counted(count: int, name: str) -> str:
