@@ -206,6 +206,14 @@ def test_rows_that_do_not_come_out_again_are_told(run: Path, engine, command) ->
     assert (done.returncode, "2 faults" in done.stdout) == (1, True), done
 
 
+@pytest.mark.parametrize(("column", "values"), [("cell", [2, 999]), ("learning_rate", [0.1, 0.2]), ("seed", [0, 5])])
+def test_rows_at_another_cell_s_place_are_told(column: str, values: list, run: Path, engine) -> None:
+    rewritten(run, column, pa.array(values))
+    faults = nanmap.verify(run, engine=engine).faults
+    assert [each.file for each in faults][-1] == run / "cells"
+    assert "is not of the grid, or its row says other values of the axes" in faults[-1].problem
+
+
 def test_another_backend_is_compared_by_the_outcome(run: Path, engine, command) -> None:
     folder = RunFolder(run)
     manifest = folder.read_manifest()

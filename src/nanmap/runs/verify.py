@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nanmap.analysis import differences
 from nanmap.data.given import read_given
 from nanmap.engine import Engine, LocalEngine
 from nanmap.errors import InputError
 from nanmap.plan import Plan
 from nanmap.results.checks import Fault, faults_of, notes_of, parts_of
-from nanmap.results.columns import COLUMNS
 from nanmap.results.folder import RunFolder
 from nanmap.results.manifest import fingerprint
 from nanmap.results.receipts import Receipts
@@ -112,7 +112,7 @@ def verify_run(
             notes.append("no cell was trained again: what was damaged must be mended first")
         else:
             plan = plan_of(folder, allow_python)
-            sampled = _trained_again(folder, _drawn(folder, sample, seed), engine or LocalEngine(), plan)
+            sampled = _trained_again(folder, plan, engine or LocalEngine(), sample, seed)
     found = (*faults, *sampled.faults), (*notes, *sampled.notes)
     return Verification(folder.path, _counts(folder), *found, sampled.cells, seed, sampled.by)
 
@@ -148,13 +148,22 @@ def _changed_arrays(folder: RunFolder) -> list[Fault]:
 
 
 def _drawn(folder: RunFolder, count: int, seed: int) -> dict[int, Row]:
-    """Some rows as they are stored, by their cell, ascending, without their axes."""
+    """Some rows as they are stored, by their cell, ascending."""
     dataset = folder.dataset()
     total = dataset.count_rows()
     chosen = np.sort(np.random.default_rng(seed).choice(total, min(count, total), replace=False))
-    known = {column.name for column in COLUMNS}
-    rows = sorted(dataset.take(chosen).to_pylist(), key=lambda row: row["cell"])
-    return {row["cell"]: {name: value for name, value in row.items() if name in known} for row in rows}
+    return {row["cell"]: row for row in sorted(dataset.take(chosen).to_pylist(), key=lambda row: row["cell"])}
+
+
+def _misplaced(plan: Plan, rows: Mapping[int, Row]) -> int | None:
+    """The first cell that stands where the grid has another, or none; None where all stand in their place."""
+    for cell, row in rows.items():
+        start = cell if 0 <= cell < plan.grid.size else 0
+        kept = plan.grid.kept(start, start + 1)
+        axes = {name: values.tolist()[0] for name, values in kept.columns().items() if len(values)}
+        if start != cell or not len(kept) or differences(axes, row):
+            return cell
+    return None
 
 
 class Sampled(NamedTuple):
@@ -166,10 +175,14 @@ class Sampled(NamedTuple):
     by: str = "bits"
 
 
-def _trained_again(folder: RunFolder, rows: Mapping[int, Row], engine: Engine, plan: Plan) -> Sampled:
+def _trained_again(folder: RunFolder, plan: Plan, engine: Engine, sample: int, seed: int) -> Sampled:
     """The sample held against what comes out of its settings, if these can be trained still."""
     manifest = folder.read_manifest()
     try:
+        rows = _drawn(folder, sample, seed)
+        if (cell := _misplaced(plan, rows)) is not None:
+            problem = f"cell {cell} is not of the grid, or its row says other values of the axes"
+            return Sampled(faults=(Fault(folder.cells.path, problem),))
         as_before(folder, plan, engine)
         now = set(fingerprint(variant.config for variant in plan.variants()))
         if changed := [entry.rpartition(" ")[0] for entry in manifest.get("data") or () if entry not in now]:
