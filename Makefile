@@ -8,6 +8,7 @@
 #   make test-ray                 a real Ray cluster, Slurm's submitit and an object store, all on this machine
 #   make faults                   kills, full disks, damage, hundreds of each; writes docs/reliability.md
 #   make threads                  the pages on the four threads, measured anew
+#   make gallery                  the page on the gallery of broken trainings, diagnosed anew   CASES='gaps codes' only these
 #   make bench                    the benchmark (about 20 minutes; writes benchmarks/results/<machine>.json)
 #   make bench BENCH='--only fractal_tanh --out fractal.json'
 #   make bench-compare OLD=HEAD~3 what changed between two results: files or revisions   NEW=new.json
@@ -22,6 +23,7 @@ BENCH  ?=
 OLD    ?=
 NEW    ?=
 GPU    ?=
+CASES  ?=
 FUZZ   ?= --out docs/fuzz.json
 CUDA   := $(shell nvidia-smi -L >/dev/null 2>&1 && echo ',cuda')
 
@@ -29,7 +31,7 @@ BIN     := .venv/bin
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: sweep map report test test-page coverage test-long test-ray faults check format docs figures threads bench bench-compare fuzz gpu performance clean
+.PHONY: sweep map report test test-page coverage test-long test-ray faults check format docs figures threads gallery bench bench-compare fuzz gpu performance clean
 .DEFAULT_GOAL := sweep
 
 .venv/created:
@@ -139,6 +141,12 @@ threads: .venv/installed
 		$(BIN)/nanmap sweep sweeps/threads/$$name.toml --out $(OUT)/threads/$$name --device cpu --no-maps; \
 	done
 	@$(BIN)/python docs/threads/make_pages.py $(OUT)/threads
+
+# The page on the gallery: every config of configs/gallery diagnosed, and its fix tried on starts that nobody used.
+gallery: .venv/developing
+	@$(BIN)/python configs/gallery/make_gallery.py
+	@$(BIN)/python docs/make_gallery_page.py --measure $(CASES)
+	@$(BIN)/python docs/make_answer.py
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .coverage

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for editors and type checkers; while a program runs, __getattr__ finds the same names
     from nanmap.analysis import Comparison as Comparison
+    from nanmap.api import diagnose as diagnose
     from nanmap.api import edge as edge
     from nanmap.api import load as load
     from nanmap.api import run as run
@@ -59,6 +60,7 @@ _HOMES = {
     "Verification": "nanmap.runs.verify",
     "compare": "nanmap.result",
     "concat": "nanmap.result",
+    "diagnose": "nanmap.api",
     "edge": "nanmap.api",
     "from_keras": "nanmap.models.own.keras_settings",
     "from_torch": "nanmap.models.own.torch_settings",

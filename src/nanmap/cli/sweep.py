@@ -138,6 +138,7 @@ def _tell_what_works(result: "Result", allow_python: bool = False) -> None:
         best = best_cell(result.folder)
         say("nothing converged" if best is None else "nothing converged; the best there is, why, and what to try:")
         print(f"{'why' if best is None else 'best'}:  nanmap run --cell {best or 0} {of}")
+        print(f"prove:  nanmap diagnose --cell {best or 0} {of}")
         return
     for each in working:
         say(f"works: {each.sentence()}")

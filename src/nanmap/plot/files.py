@@ -35,13 +35,13 @@ def checked(out: str | Path | None) -> Path | None:
     return None if out is None else place(out)
 
 
-def write(figure: Figure, path: Path | None, run: Path) -> None:
+def write(figure: Figure, path: Path | None, run: Path | None = None) -> None:
     """Writes the picture, if it has a file, whole or not at all; its folder is made.
 
     Args:
         figure: the picture.
         path: its file.
-        run: the run folder, which may hold it.
+        run: the run folder, which may hold it, if the picture is of a run.
     """
     if path is not None:
         undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}  # the same picture is the same file

@@ -20,6 +20,7 @@ from nanmap.results.files import TEMPORARY, Replacing, flush_folder, remove_unfi
 from nanmap.results.identity import what_is_wrong
 from nanmap.results.receipts import Receipts
 from nanmap.results.sealed import is_unchanged, sealed
+from nanmap.results.strange import strange_columns, strange_rows
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -298,22 +299,32 @@ class Shards:
 
     def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The rows shard by shard, in order. A column that a shard of an earlier version lacks is missing in all its rows."""
-        return (self._read(path, columns) for path in self._whole())
+        last = -1
+        for path in self._whole():
+            found = self._read(path, columns, last)
+            last = found["cell"][-1].as_py() if "cell" in found.column_names and len(found) else last
+            yield found
 
     def table(self, number: int) -> pa.Table:
         """The rows of one shard, which is there."""
         return self._read(self.file(number), None)
 
-    def _read(self, path: Path, columns: list[str] | None) -> pa.Table:
+    def _read(self, path: Path, columns: list[str] | None, after: int = -1) -> pa.Table:
+        """Rows of cells beyond `after`."""
         try:
             with pq.ParquetFile(readable(path), page_checksum_verification=True) as file:
                 there = set(file.schema_arrow.names)
                 found = file.read(columns and [name for name in columns if name in there])
         except (pa.ArrowInvalid, OSError):
             raise self._unreadable() from None
+        if wrong := strange_rows(found, after):
+            raise self._strange(path, wrong)
         for name in columns or ():
             if name not in there:
-                found = found.append_column(name, blank(name, len(found)))
+                try:
+                    found = found.append_column(name, blank(name, len(found)))
+                except KeyError:
+                    raise self._strange(path, f"has no column `{name}`") from None
         return found.select(columns) if columns else found
 
     def _there(self) -> list[Path]:
@@ -328,16 +339,25 @@ class Shards:
         return files
 
     def _whole(self) -> list[Path]:
-        """The shards, all as they were written.
+        """The shards, all as they were written, with columns that nanmap writes.
 
         Raises:
-            RunFolderError: there are none yet, or one is damaged.
+            RunFolderError: there are none yet, or one is damaged or another program's.
         """
         files = self._there()
         for path in files:
             if not self._is_whole(path):
                 raise RunFolderError("is not as it was written: it is damaged", file=path, mend=self._repairs())
+            try:
+                wrong = strange_columns(pq.read_schema(path), of_cells=self.rows == "rows")
+            except (pa.ArrowException, OSError):
+                raise self._unreadable() from None
+            if wrong:
+                raise self._strange(path, wrong)
         return files
+
+    def _strange(self, path: Path, wrong: str) -> RunFolderError:
+        return RunFolderError(f"is no shard of nanmap's: it {wrong}", file=path, mend=self._repairs())
 
     def _unreadable(self) -> RunFolderError:
         problem = "holds a file that is not readable Parquet"
