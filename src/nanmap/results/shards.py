@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nanmap.errors import RunFolderError, told_of
+from nanmap.objects import known_to_arrow, readable
 from nanmap.results.columns import blank
 from nanmap.results.files import TEMPORARY, Replacing, flush_folder, remove_unfinished, sha256_of, within
 from nanmap.results.identity import what_is_wrong
@@ -128,6 +129,15 @@ class Shards:
                 found.add(number)
         return found
 
+    def is_finished(self, number: int, wanted: str) -> bool:
+        """Whether one shard is there, its hash is `wanted`, and it is as it was written."""
+        path = self.file(number)
+        return _said_of(path) == (wanted, number) and self.receipts.fits(path.name) is True
+
+    def read(self, number: int, columns: list[str]) -> pa.Table:
+        """Columns of one shard."""
+        return pq.read_table(readable(self.file(number)), columns=columns, page_checksum_verification=True)
+
     def _fits(self, path: Path) -> bool:
         """Whether a shard is what its receipt says; without one, whether its pages are what their checksums say."""
         fits = self.receipts.fits(path.name)
@@ -137,7 +147,7 @@ class Shards:
         """Writes the receipts of shards that were found whole without one, because it was lost or never written."""
         for path in map(self.file, numbers):
             if self.receipts.read(path.name) is None:
-                rows, (hash, _) = pq.read_metadata(path).num_rows, _said_of(path)
+                rows, (hash, _) = pq.read_metadata(readable(path)).num_rows, _said_of(path)
                 facts = {"bytes": path.stat().st_size, "rows": rows, "hash": hash, **(told or {})}
                 self.receipts.write(path.name, sha256_of(path), facts)
 
@@ -258,7 +268,7 @@ class Shards:
 
     def count_rows(self) -> int:
         """Rows of all shards that can be read."""
-        return sum(pq.read_metadata(path).num_rows for path in self._files() if _said_of(path)[0] is not None)
+        return sum(pq.read_metadata(readable(path)).num_rows for path in self._files() if _said_of(path)[0] is not None)
 
     def columns(self) -> list[str]:
         """Names of the columns, as the first shard has them.
@@ -267,7 +277,7 @@ class Shards:
             RunFolderError: there are no shards yet, or it is damaged.
         """
         try:
-            return pq.read_schema(self._there()[0]).names
+            return pq.read_schema(readable(self._there()[0])).names
         except (pa.ArrowInvalid, OSError):
             raise self._unreadable() from None
 
@@ -283,7 +293,7 @@ class Shards:
         checks = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
         checked = ds.ParquetFileFormat(default_fragment_scan_options=checks)
         try:
-            return ds.dataset(list(map(str, files)), format=checked)
+            return ds.dataset(**known_to_arrow(files), format=checked)
         except (pa.ArrowInvalid, OSError):
             raise self._unreadable() from None
 
@@ -302,7 +312,7 @@ class Shards:
     def _read(self, path: Path, columns: list[str] | None, after: int = -1) -> pa.Table:
         """Rows of cells beyond `after`."""
         try:
-            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            with pq.ParquetFile(readable(path), page_checksum_verification=True) as file:
                 there = set(file.schema_arrow.names)
                 found = file.read(columns and [name for name in columns if name in there])
         except (pa.ArrowInvalid, OSError):
@@ -371,7 +381,7 @@ class Shards:
 def _said_of(path: Path) -> tuple[str | None, int]:
     """The hash and the number that a shard's file says of itself; None and -1 where it says nothing."""
     try:
-        metadata = pq.read_schema(path).metadata or {}
+        metadata = pq.read_schema(readable(path)).metadata or {}
         return metadata[HASH].decode(), int(metadata[SHARD])
     except (pa.ArrowException, OSError, KeyError, ValueError):
         return None, -1
@@ -380,7 +390,7 @@ def _said_of(path: Path) -> tuple[str | None, int]:
 def is_readable(path: Path) -> bool:
     """Whether every page of a shard can be read, and is what its checksum says where it has one."""
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with pq.ParquetFile(readable(path), page_checksum_verification=True) as file:
             for group in range(file.num_row_groups):
                 file.read_row_group(group)
     except (pa.ArrowException, OSError):
