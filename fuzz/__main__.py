@@ -38,7 +38,10 @@ class Tally:
 
     def text(self) -> str:
         """All of it as JSON."""
-        kinds = {kind: {name: count[name] for name in ("accepted", "refused")} | {"faults": self.faults[kind]} for kind, count in sorted(self.counts.items())}
+        kinds = {
+            kind: {name: count[name] for name in ("accepted", "refused")} | {"faults": self.faults[kind]}
+            for kind, count in sorted(self.counts.items())
+        }
         told = {
             "seed": self.seed,
             "cases": sum(count.total() for count in self.counts.values()),
