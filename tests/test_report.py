@@ -247,6 +247,22 @@ def test_mistakes_are_told(arguments: list[str], words: str, tmp_path: Path, com
     assert not list(tmp_path.rglob("*.html"))
 
 
+def test_several_runs_make_one_page_and_what_differs_is_told(tmp_path: Path, command: Callable[..., Done]):
+    for name, seeds, version in (("a", [0, 2], "1"), ("b", [2, 5], "2")):
+        write_run(tmp_path / name, [BATCH, SEED | {"range": seeds}], versions={"jax": version}, backend="cpu")
+    done = command("report", "a", "b", "--out", "both.html", cwd=tmp_path)
+    assert (done.returncode, done.stdout.splitlines()[-1], done.stderr) == (0, "both.html", "")
+    assert re.search(r"^note: .*jax", done.stdout, re.MULTILINE)
+    assert '"rows":15' in (tmp_path / "both.html").read_text()
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, command: Callable[..., Done]):
+    write_run(tmp_path / "run", [BATCH, RATE])
+    done = command("report", "run", "--out", "/proc/page.html", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("nanmap: /proc/page.html: No such file")
+
+
 def test_settings_of_a_config_and_of_axes_have_the_same_places():
     from nanmap.report.settings import base_settings, place_of
 
