@@ -414,6 +414,7 @@ class TestCurves:
         [
             ({"optimizer": {"momentum": 0.9}}, "predicted_gd", "heavy ball"),
             ({"optimizer": {"momentum": 0.9, "nesterov": True}}, "predicted_gd", "Nesterov"),
+            ({"optimizer": {"momentum": -0.9, "nesterov": True}}, "predicted_gd", "(1 − 1/β)/"),
             ({"training": {"epochs": 1, "order": "sequential"}}, "predicted_typical", "in order"),
             ({"training": {"epochs": 1, "order": "replacement"}}, "predicted_typical", "independent draws"),
             ({"training": {"epochs": 1, "order": "replacement"}}, "predicted_mean_square", "with replacement"),
