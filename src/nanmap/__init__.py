@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for editors and type checkers; while a program runs, __getattr__ finds the same names
     from nanmap.analysis import Comparison as Comparison
+    from nanmap.api import diagnose as diagnose
     from nanmap.api import edge as edge
     from nanmap.api import load as load
     from nanmap.api import run as run
@@ -35,6 +36,8 @@ if TYPE_CHECKING:  # for editors and type checkers; while a program runs, __geta
     from nanmap.result import compare as compare
     from nanmap.result import concat as concat
     from nanmap.runs.observer import Observer as Observer
+    from nanmap.runs.on_ray import RayWorkers as RayWorkers
+    from nanmap.runs.on_slurm import SlurmWorkers as SlurmWorkers
     from nanmap.runs.single import TrainingReport as TrainingReport
     from nanmap.runs.verify import Verification as Verification
 
@@ -48,13 +51,16 @@ _HOMES = {
     "NanmapError": "nanmap.errors",
     "Observer": "nanmap.runs.observer",
     "Outcome": "nanmap.outcomes",
+    "RayWorkers": "nanmap.runs.on_ray",
     "Result": "nanmap.result",
     "RunFolderError": "nanmap.errors",
+    "SlurmWorkers": "nanmap.runs.on_slurm",
     "Sweep": "nanmap.plan",
     "TrainingReport": "nanmap.runs.single",
     "Verification": "nanmap.runs.verify",
     "compare": "nanmap.result",
     "concat": "nanmap.result",
+    "diagnose": "nanmap.api",
     "edge": "nanmap.api",
     "from_keras": "nanmap.models.own.keras_settings",
     "from_torch": "nanmap.models.own.torch_settings",

@@ -289,10 +289,7 @@ def _frame(data: DataSettings) -> "pd.DataFrame":
             _refuse_long_rows(path)
         problem = re.sub(r"^Could not open .* input source '.*?': ", "", str(error).strip())
         raise InputError(f"cannot be read as {data.kind}: {problem}", file=path) from None
-    names = _header(path) if data.kind == "csv" else list(map(str, table.columns))
-    twice = next((name for name, count in Counter(names).items() if name and count > 1), None)
-    if twice is not None:
-        raise InputError(f"two columns are called {twice}", file=path, mend="rename one of them, or remove it")
+    refuse_twice(path, _header(path) if data.kind == "csv" else list(map(str, table.columns)))
     if table.empty:
         raise InputError("holds no rows", file=path)
     return table
@@ -319,6 +316,13 @@ def _refuse_long_rows(path: Path) -> None:
                 file=path,
                 mend='put a value that holds a comma in quotes ("1,5"), or name every column in the header',
             )
+
+
+def refuse_twice(path: Path, names: list[str]) -> None:
+    """Raises InputError if two columns have one name."""
+    twice = next((name for name, count in Counter(names).items() if name and count > 1), None)
+    if twice is not None:
+        raise InputError(f"two columns are called {twice}", file=path, mend="rename one of them, or remove it")
 
 
 def _header(path: Path) -> list[str]:

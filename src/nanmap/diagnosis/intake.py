@@ -1,0 +1,102 @@
+"""What can be diagnosed at all: rows that say something, and not so many that a look at some of them would not do."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from nanmap.config import Config, build_config
+from nanmap.data import Rows
+from nanmap.data.given import GivenArrays, with_arrays
+from nanmap.data.sampled import sample_of
+from nanmap.diagnosis.bench import Bench
+from nanmap.diagnosis.search import STARTS
+from nanmap.engine import LocalEngine
+from nanmap.engine.base import Engine
+from nanmap.engine.estimate import update_seconds
+from nanmap.errors import InputError
+
+MOST_ROWS, MOST_VALUES = 20_000, 500_000  # above both, some rows are looked at in place of all
+
+
+def as_trained_elsewhere(config: Config) -> Config:
+    """The settings as other programs train them, which stop at no missing value: NumPy and Keras compute with NaN."""
+    if config.data.missing != "error":
+        return config
+    return config.model_copy(update={"data": config.data.model_copy(update={"missing": "keep"})})
+
+
+def looked_at(config: Config, given: GivenArrays | None) -> tuple[Config, GivenArrays | None, list[str]]:
+    """The settings with some of their rows where there are very many, those rows, and what is to be said of it."""
+    sample = sample_of(config.data, given, MOST_ROWS, MOST_VALUES)
+    if sample is None:
+        return config, given, []
+    tree = with_arrays(config.model_dump(mode="python", exclude_unset=True), sample.given)
+    note = f"{sample.rows:,} of {sample.total:,} rows were looked at, drawn once: steps, epochs and losses are those of these rows"
+    return build_config(tree), sample.given, [note]
+
+
+def check_target(config: Config) -> None:
+    """Raises InputError for a target that is among the inputs: every network would copy it."""
+    target, columns = config.data.target, config.data.columns
+    if columns is not None and target in columns:
+        mend = "leave it out of data.columns"
+        raise InputError("is among the inputs, too", file=config.data.path, key="data.target", value=target, mend=mend)
+
+
+def check_rows(config: Config, rows: Rows) -> None:
+    """Refuses rows of which no training could be judged.
+
+    Raises:
+        InputError: there is one row, or no input tells rows apart.
+    """
+    file, known = config.data.path, rows.inputs[np.isfinite(rows.inputs).all(axis=1)]
+    if rows.n == 1:
+        raise InputError(
+            "is a single row: any answer to it can be had", file=file, key="data", mend="give at least two rows"
+        )
+    if len(known) > 1 and (known == known[:1]).all():
+        problem = f"all {rows.inputs.shape[1]} input columns are constant: they tell no rows apart"
+        raise InputError(problem, file=file, key="data.columns", mend="give inputs that differ from row to row")
+
+
+def row_notes(rows: Rows) -> Iterator[str]:
+    """What a reader should know of the rows beside their training."""
+    columns = rows.inputs.shape[1]
+    for place in np.flatnonzero((rows.inputs == rows.targets[:, :1]).all(axis=0)):
+        yield f"input {rows.features[place]} is the target itself: a network that copies it has learned nothing"
+    if columns >= rows.n:
+        yield f"{columns:,} columns and {rows.n:,} rows: a line passes through all of them, whatever they say; success here says nothing of other rows"
+
+
+def check_time(bench: Bench, engine: Engine, budget: float) -> None:
+    """Refuses trainings that the budget does not hold once from all starts.
+
+    Raises:
+        InputError: with the estimate.
+    """
+    if not isinstance(engine, LocalEngine):
+        return
+    variant, width = bench.variant, engine.width(bench.variant.program)
+    own = variant.program.model.most_together is not None  # nobody knows what is in it
+    update = _measured(bench, engine) if own else update_seconds(variant.program, width, engine.backend)
+    seconds = update * variant.steps * -(-STARTS // width) / len(engine.devices)
+    if seconds > budget:
+        told = f"{seconds / 60:,.0f} min" if seconds > 90 else f"{seconds:,.0f} s"
+        raise InputError(
+            f"{STARTS} starts of {variant.steps:,} updates would take about {told}, and the whole diagnosis some ten times as long",
+            key="--budget",
+            value=f"{budget:g} s",
+            mend=f"--budget {10 * seconds:.0f}, or fewer epochs: what goes wrong mostly goes wrong early",
+        )
+
+
+def _measured(bench: Bench, engine: LocalEngine) -> float:
+    """Seconds that one update took, the second time: the first one compiles."""
+    lanes = bench.one({})
+    lanes = replace(lanes, variants=tuple(replace(each, steps=1) for each in lanes.variants))
+    for _ in range(2):
+        began = time.perf_counter()
+        list(engine.follow(lanes))
+    return time.perf_counter() - began
