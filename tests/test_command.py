@@ -33,6 +33,7 @@ from nanmap.errors import InputError, NanmapError
 from nanmap.outcomes import Cause, Outcome
 from nanmap.result import Result
 from nanmap.results.folder import RunFolder
+from nanmap.runs.again import Held
 from nanmap.runs.progress import _left
 from nanmap.runs.single import EpochLoss
 
@@ -294,23 +295,25 @@ def test_a_training_again_says_whether_its_row_came_out_and_what_to_try(
 ) -> None:
     monkeypatch.setattr(api, "run", lambda plan, **options: report())
     differing: dict[str, tuple[Any, Any]] = {}
-    monkeypatch.setattr(_Source, "compared", lambda source, row: differing)
+    monkeypatch.setattr(_Source, "held_against", lambda source, row, engine: Held(differing, None))
     asked = ("run", "line.toml", "--predict", "7")
-    *_, row, advice, predicted = command(*asked, cwd=folder).stdout.splitlines()
+    *_, row, advice, proof, predicted = command(*asked, cwd=folder).stdout.splitlines()
     assert row == "the stored row came out again, bit for bit"
     assert advice == "try: nanmap run line.toml --set data.n=3"
+    assert proof == "prove: nanmap diagnose line.toml"
     assert predicted == "prediction at 7: nan"
     assert json.loads(command(*asked, "--json", cwd=folder).stdout)["same_row"] is True
     differing |= {f"c{number}": (1.0, 2.0) for number in range(4)}
     told = "the stored row is another one: " + "; ".join(f"c{number} was 1, is 2" for number in range(4))
-    assert command(*asked, cwd=folder).stdout.splitlines()[-3] == told
+    assert command(*asked, cwd=folder).stdout.splitlines()[-4] == told
     differing["c4"] = (1.0, 2.0)
-    assert command(*asked, cwd=folder).stdout.splitlines()[-3] == f"{told} …"
+    assert command(*asked, cwd=folder).stdout.splitlines()[-4] == f"{told} and 1 more"
     assert json.loads(command(*asked, "--json", cwd=folder).stdout)["same_row"] is False
     changed = ("--set", "data.n = 9", "--set", "training.epochs=4")
     told = command(*asked, *changed, cwd=folder).stdout
     assert "row" not in told  # with other settings it is another training
     assert "try: nanmap run line.toml --set training.epochs=4 --set data.n=3\n" in told
+    assert "prove: nanmap diagnose line.toml --set 'data.n = 9' --set training.epochs=4\n" in told
     assert "same_row" not in json.loads(command(*asked, *changed, "--json", cwd=folder).stdout)
 
 
@@ -641,7 +644,8 @@ def test_where_nothing_converged_the_best_is_told(
     monkeypatch.setattr("nanmap.analysis.what_works", lambda folder: ([], ["n = 1"]))
     monkeypatch.setattr("nanmap.analysis.best_cell", lambda folder: best)
     _tell_what_works(SimpleNamespace(folder=None, path=Path("my run")))  # type: ignore[arg-type]
-    assert capsys.readouterr().out.splitlines() == lines
+    proof = f"prove:  nanmap diagnose --cell {best or 0} --of 'my run'"
+    assert capsys.readouterr().out.splitlines() == [*lines, proof]
 
 
 @pytest.mark.parametrize(

@@ -207,15 +207,21 @@ def _print_end(report: "TrainingReport", steps_per_epoch: int) -> None:
 
 
 def _print_advice(report: "TrainingReport", source: list[str], given: list[str]) -> None:
-    """The command to try next: this one, with the settings that the cause asks for."""
+    """The command to try next: this one, with the settings that the cause asks for; and the one that proves what helps."""
     import shlex
 
-    if not report.remedy:
-        return
-    kept = [text for text in given if text.partition("=")[0].strip() not in report.remedy]
-    settings = [*kept, *(f"{key}={_as_toml(value)}" for key, value in report.remedy.items())]
-    words = ["nanmap", "run", *source, *(word for text in settings for word in ("--set", text))]
-    print(f"try: {shlex.join(words)}")
+    from nanmap.outcomes import Outcome
+
+    if report.remedy:
+        kept = [text for text in given if text.partition("=")[0].strip() not in report.remedy]
+        settings = [*kept, *(f"{key}={_as_toml(value)}" for key, value in report.remedy.items())]
+        print(f"try: {shlex.join(['nanmap', 'run', *source, *_set(settings)])}")
+    if report.outcome is not Outcome.CONVERGED:
+        print(f"prove: {shlex.join(['nanmap', 'diagnose', *source, *_set(given)])}")
+
+
+def _set(settings: list[str]) -> list[str]:
+    return [word for text in settings for word in ("--set", text)]
 
 
 def _as_toml(value: Any) -> str:

@@ -1,0 +1,220 @@
+"""An answer in words: what happens, why, the smallest fix, what else works, what does not. Every sentence has its figures."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from nanmap.config import Config
+from nanmap.config.code import open_key
+from nanmap.diagnosis.answer import Answer, Edge, Fix, Quantiles, RateRange, Share, Trial
+from nanmap.diagnosis.root_causes import RootCause
+from nanmap.listings import toml_value
+from nanmap.outcomes import Outcome
+
+MOST = 4  # of what else works, and of what does not
+
+
+class Section(NamedTuple):
+    """A heading, and the sentences under it."""
+
+    title: str
+    sentences: tuple[str, ...]
+
+
+def told(answer: Answer) -> list[Section]:
+    """What is to be said, in the order in which one asks."""
+    sections = [
+        ("what happens", _happens(answer)),
+        ("why", _why(answer)),
+        ("ruled out", (each.sentence for each in answer.ruled_out)),
+        (_title_of_fix(answer), _fix(answer)),
+        ("what else works", map(_trial, answer.others[:MOST])),
+        ("often advised, and not enough here", map(_trial, answer.in_vain[:MOST])),
+        ("to be known", _notes(answer)),
+    ]
+    made = [Section(title, tuple(sentences)) for title, sentences in sections]
+    return [section for section in made if section.sentences]
+
+
+def share(found: Share) -> str:
+    """A share of starts, with Wilson's 95 % interval.
+
+    >>> share(Share(127, 128))
+    '127 of 128 starts (99.2 %; 95 % interval 95.7–99.9 %)'
+    """
+    if not found.drawn:
+        return "its one start (nothing is drawn)" if found.count else "no start (nothing is drawn: there is one)"
+    low, high = (_percent(end) for end in found.interval)
+    return f"{found.count} of {found.starts} starts ({_percent(found.rate)} %; 95 % interval {low}–{high} %)"
+
+
+def change(key: str, value: Any, config: Config) -> str:
+    """A setting, and what it was.
+
+    >>> from nanmap.config import build_config
+    >>> config = build_config({"data": {"kind": "line", "n": 5}, "training": {"epochs": 3}})
+    >>> change("optimizer.learning_rate", 0.002, config), change("optimizer.clip_norm", 1.0, config)
+    ('optimizer.learning_rate = 0.002 (it was 0.01)', 'optimizer.clip_norm = 1.0 (it was not set)')
+    """
+    was = value_of(config, key)
+    before = "not set" if was is None else toml_value(was)
+    return f"no {key} (it was {before})" if value is None else f"{key} = {toml_value(value)} (it was {before})"
+
+
+def value_of(config: Config, key: str) -> Any:
+    """What a config says of a key; None where it says nothing."""
+    table, name = open_key(key) or key.rsplit(".", 1)
+    found: Any = config
+    for part in table.split("."):
+        found = found[int(part)] if part.isdigit() else getattr(found, part, None)
+    if isinstance(found, tuple):
+        return found[int(name)] if int(name) < len(found) else None
+    return found.get(name) if hasattr(found, "get") else getattr(found, name, None)
+
+
+def _happens(answer: Answer) -> Iterator[str]:
+    now = answer.happening
+    found = ", ".join(f"{outcome} from {count}" for outcome, count in ends(answer).items())
+    many = f"of {now.successes.starts} starts it ends {found}" if now.successes.drawn else f"it ends {now.outcome}"
+    yield f"{many}: {now.outcome.sentence}"
+    if now.first_bad is not None:
+        came = (
+            "" if now.first_bad.starts == now.successes.starts else f" (of those {now.first_bad.starts} that have one)"
+        )
+        yield f"the first infinity or NaN comes at step {_spread(now.first_bad, '.0f')} of {now.steps:,}{came}"
+    yield f"{_losses(answer)}; the best constant answer has {_figure(now.loss_constant)}, {_enough(answer)}"
+    if now.skill is not None:
+        yield f"skill {_spread(now.skill)}: 0 is the best constant answer, 1 is perfect{_accuracy(answer)}"
+    if now.successes.count:
+        yield f"success ({answer.criterion}): {share(now.successes)}"
+
+
+def ends(answer: Answer) -> dict[Outcome, int]:
+    """How many of the starts end in which way, the commonest first."""
+    counts: dict[Outcome, int] = {}
+    for each in answer.happening.endings:
+        counts[each.outcome] = counts.get(each.outcome, 0) + each.count
+    return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
+
+
+def _losses(answer: Answer) -> str:
+    now = answer.happening
+    first = (
+        "no finite loss at the start" if now.loss_initial is None else f"loss {_spread(now.loss_initial)} at the start"
+    )
+    last = "none that is finite at the end" if now.loss_final is None else f"{_spread(now.loss_final)} at the end"
+    return f"{first}, {last}"
+
+
+def _enough(answer: Answer) -> str:
+    if answer.criterion.skill is not None:
+        return f"and a skill of {answer.criterion.skill:g} is asked for"
+    return f"the reference {_figure(answer.happening.loss_floor)}"
+
+
+def _accuracy(answer: Answer) -> str:
+    found = answer.happening.accuracy
+    return "" if found is None else f"; accuracy {_percent(found.median)} %"
+
+
+def _why(answer: Answer) -> Iterator[str]:
+    yield answer.cause.sentence
+    yield from (f"also: {each.sentence}" for each in answer.also)
+    yield from (each.sentence for each in answer.evidence)
+    if (tensor := answer.first_tensor) is not None:
+        yield (
+            f"the first tensor that is not finite is {tensor.name}, in step {tensor.step}; "
+            f"the largest value before was {_figure(tensor.largest_before)}"
+        )
+
+
+def _title_of_fix(answer: Answer) -> str:
+    if answer.fix is None:
+        return "nothing to mend" if answer.cause is RootCause.NOTHING_WRONG else "no fix in reach"
+    return "the smallest fix" if answer.fix.reaches else "the best there is"
+
+
+def _fix(answer: Answer) -> Iterator[str]:
+    fix = answer.fix
+    if fix is None:
+        yield f"success ({answer.criterion}): {share(answer.happening.successes)}"
+        yield from _margin(answer.edge)
+    else:
+        yield from (change(key, value, answer.config) for key, value in fix.trial.changes.items())
+        fresh = ", none of which had a part in choosing it" if fix.trial.successes.drawn else ""
+        yield f"with it: {answer.criterion} from {share(fix.trial.successes)}{fresh}"
+        if fix.skill is not None:
+            yield f"skill {_spread(fix.skill)} with it"
+        yield from _margin(fix.edge)
+        yield from _rates(fix)
+        yield from _no_less(fix)
+    if answer.limit is not None:
+        yield answer.limit.sentence
+
+
+def _margin(edge: Edge | None) -> Iterator[str]:
+    if edge is None or edge.factor is None:
+        return
+    found = []
+    if edge.measured is not None:
+        found.append(f"{_figure(edge.measured)} measured")
+    if edge.predicted is not None:
+        found.append(f"{_figure(edge.predicted)} predicted ({edge.rule})")
+    if edge.factor <= 0:
+        return
+    way = f"{edge.factor:.3g} times above" if edge.factor > 1 else f"{1 / edge.factor:.3g} times below"
+    yield f"margin: the rate {_figure(edge.rate)} is {way} the critical one, {', '.join(found)}"
+
+
+def _rates(fix: Fix) -> Iterator[str]:
+    if fix.rates is not None:
+        yield f"learning rates that work with it: {_range(fix.rates)}"
+
+
+def _range(rates: RateRange) -> str:
+    low = f"{'at least from ' if rates.open_low else 'from '}{_figure(rates.low)}"
+    return f"{low} to {_figure(rates.high)}{' and perhaps more' if rates.open_high else ''}"
+
+
+def _no_less(fix: Fix) -> Iterator[str]:
+    """Why it is no smaller."""
+    if fix.parts:
+        best = fix.parts[0]
+        yield f"no part of it is enough: {' and '.join(best.remedies)} alone {_reaches(best.successes)}"
+
+
+def _notes(answer: Answer) -> Iterator[str]:
+    yield from answer.notes
+    if answer.spent.cut_short:
+        yield f"the budget ended the search after {answer.spent.seconds:.0f} s, before all was tried: a larger one (--budget) may find a smaller fix"
+
+
+def _trial(trial: Trial) -> str:
+    settings = ", ".join(
+        f"no {key}" if value is None else f"{key} = {toml_value(value)}" for key, value in trial.changes.items()
+    )
+    return f"{' and '.join(trial.remedies)} ({settings}) {_reaches(trial.successes)}{_ending(trial)}"
+
+
+def _reaches(found: Share) -> str:
+    return f"works from {found.count} of {found.starts} starts"
+
+
+def _ending(trial: Trial) -> str:
+    if trial.successes.count == trial.successes.starts:
+        return ""
+    skill = "" if trial.skill is None else f", skill {trial.skill:.3g}"
+    return f"; most end {trial.outcome}{skill}"
+
+
+def _spread(found: Quantiles, style: str = ".4g") -> str:
+    """The median, and 10 % to 90 % of the starts where they differ."""
+    low, middle, high = (format(each, style) for each in (found.low, found.median, found.high))
+    return middle if low == middle == high else f"{middle} (10 % to 90 %: {low} to {high})"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _percent(part: float) -> str:
+    return f"{100 * part:.1f}".removesuffix(".0")

@@ -1,0 +1,235 @@
+"""Programs in optax, PyTorch and Keras train as nanmap does: the same losses where nothing is drawn, to what rounding leaves."""
+
+import os
+import sys
+import tomllib
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nanmap.config import build_config
+from nanmap.data.rows import load_rows
+from nanmap.listings import FRAMEWORKS, config_text, listing, marked, patch, set_words, unsaid
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's variables
+
+TABLE = """town,size,rooms,kind,level,price
+Bern,120,3,flat,1.5,3.2
+Oslo,80,,flat,0.5,2.1
+Rome,,2,house,2.5,1.0
+Bern,60,1,house,1.0,1.9
+Oslo,200,5,flat,0.1,5.5
+Rome,95,2,loft,0.2,2.0
+Bern,150,4,house,2.2,4.1
+Oslo,70,2,loft,1.7,1.2
+Rome,55,1,flat,0.9,0.8
+Bern,99,3,loft,1.3,2.7
+"""
+Tree = dict[str, dict[str, Any]]
+CSV = {"kind": "csv", "path": "table.csv", "target": "price"}
+PLAIN: Tree = {
+    "data": {"kind": "line", "start": 1, "n": 20, "slope": 0.5},
+    "model": {"init": "ones", "init_scale": -1.3},
+    "optimizer": {"learning_rate": 0.002, "momentum": 0.5},
+    "training": {"epochs": 30},
+}
+CASES: dict[str, Tree] = {
+    "a line, full batch": PLAIN,
+    "one-hot, filled, scaled, clipped": {
+        "data": CSV | {"missing": "mean", "columns": ["size", "town", "rooms"], "scale_inputs": "standard", "scale_targets": "minmax"},
+        "model": {"hidden": [4, 3], "activation": "tanh", "init": "file"},
+        "optimizer": {"kind": "adam", "learning_rate": 0.02, "clip_norm": 0.5},
+        "training": {"epochs": 12, "batch_size": 4, "order": "sequential"},
+    },
+    "codes, dropped, held back": {
+        "data": CSV | {"missing": "drop", "categorical": "codes", "columns": ["rooms", "kind", "size"], "scale_inputs": "maxabs", "validation_split": 0.25},
+        "model": {"hidden": [5], "activation": "leaky_relu", "output_activation": "softplus", "init": "file", "bias": False},
+        "loss": {"kind": "huber", "delta": 0.5},
+        "optimizer": {"kind": "rmsprop", "learning_rate": 0.01},
+        "training": {"epochs": 9, "batch_size": 4, "order": "sequential"},
+    },
+    "classes, normed, by a schedule": {
+        "data": CSV | {"target": "kind", "target_kind": "class", "columns": ["level", "price"]},
+        "model": {"hidden": [6], "activation": "gelu", "init": "file", "norm": "layer"},
+        "loss": {"kind": "softmax_cross_entropy"},
+        "optimizer": {"learning_rate": 0.3, "schedule": "cosine", "warmup_steps": 4},
+        "training": {"steps": 20, "batch_size": 3, "order": "sequential"},
+    },
+    "two classes, bounded at the output": {
+        "data": {"kind": "npz", "path": "arrays.npz", "target_kind": "class"},
+        "model": {"hidden": [3], "activation": "silu", "init": "file", "norm": "rms"},
+        "loss": {"kind": "sigmoid_cross_entropy"},
+        "optimizer": {"kind": "adagrad", "learning_rate": 0.2, "clip_output_gradient": 0.05},
+        "training": {"epochs": 10, "batch_size": 8, "order": "sequential"},
+    },
+    "absolute errors, bounded gradients": {
+        "data": {"kind": "square", "inputs": "linspace", "start": -1, "stop": 2, "n": 15},
+        "model": {"hidden": [4], "activation": "relu", "init": "file"},
+        "loss": {"kind": "mae"},
+        "optimizer": {"kind": "adamw", "learning_rate": 0.05, "clip_value": 0.02, "weight_decay": 0.1},
+        "training": {"epochs": 25},
+    },
+}  # fmt: skip
+RULES = ("sgd", "adam", "adamw", "amsgrad", "adamax", "nadam", "radam", "adabelief", "rmsprop", "adagrad", "lion")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.csv").write_text(TABLE)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((21, 3))
+    np.savez(tmp_path / "arrays.npz", x=x, y=(x.sum(1) > 0).astype(int))
+    return tmp_path
+
+
+def config_of(tree: Tree, folder: Path) -> Any:
+    """The config; a start from a file gets one that fits."""
+    tree = {table: dict(settings) for table, settings in tree.items()}
+    if "path" in tree["data"]:
+        tree["data"]["path"] = str(folder / tree["data"]["path"])
+    if tree["model"]["init"] != "file":
+        return build_config(tree)
+    rows = load_rows(build_config(tree | {"model": tree["model"] | {"init": "zeros"}}))
+    sizes = [rows.inputs.shape[1], *tree["model"].get("hidden", []), rows.targets.shape[1]]
+    rng, arrays = np.random.default_rng(7), {}
+    for index, shape in enumerate(pairwise(sizes)):
+        arrays[f"layers.{index}.kernel"] = rng.standard_normal(shape).astype(np.float32)
+        if tree["model"].get("bias", True):
+            arrays[f"layers.{index}.bias"] = rng.standard_normal(shape[1]).astype(np.float32)
+    np.savez(folder / "start.npz", **arrays)
+    tree["model"]["init_file"] = str(folder / "start.npz")
+    return build_config(tree)
+
+
+def run(framework: str, config: Any) -> dict[str, Any]:
+    """The names that a program leaves behind."""
+    left: dict[str, Any] = {}
+    exec(listing(framework, config, load_rows(config)), left)
+    return left
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_optax_trains_the_same(name: str, folder: Path, plainly: Any) -> None:
+    config = config_of(CASES[name], folder)
+    left = run("optax", config)
+    expected = plainly(config.model_dump(exclude_unset=True)).row["loss_final"]
+    assert float(left["loss_of"](left["params"], left["x"], left["y"])) == pytest.approx(expected, rel=2e-4)
+
+
+@pytest.mark.parametrize("kind", RULES)
+def test_optax_has_every_rule(kind: str, folder: Path, plainly: Any) -> None:
+    tree = {**PLAIN, "optimizer": {"kind": kind, "learning_rate": 0.01}, "training": {"epochs": 8}}
+    left = run("optax", config_of(tree, folder))
+    expected = plainly(tree).row["loss_final"]
+    assert float(left["loss_of"](left["params"], left["x"], left["y"])) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_torch_trains_the_same(name: str, folder: Path, plainly: Any) -> None:
+    pytest.importorskip("torch")
+    config = config_of(CASES[name], folder)
+    left = run("torch", config)
+    loss = left["loss_of"](left["model"](left["x"]), left["y"]).item()
+    # Of RMSprop and Adagrad PyTorch adds epsilon outside the root.
+    tolerance = 1e-3 if config.optimizer.kind in ("rmsprop", "adagrad") else 5e-5
+    assert loss == pytest.approx(plainly(config.model_dump(exclude_unset=True)).row["loss_final"], rel=tolerance)
+
+
+@pytest.fixture(scope="module")
+def keras(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Keras on JAX, which reads no settings of whoever runs the tests."""
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = "jax"
+        os.environ["KERAS_HOME"] = str(tmp_path_factory.mktemp("keras"))
+    return pytest.importorskip("keras", reason="Keras is not installed: pip install 'nanmap[keras]'")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_keras_trains_the_same(name: str, folder: Path, plainly: Any, keras: Any) -> None:
+    config = config_of(CASES[name], folder)
+    left = run("keras", config)
+    loss = left["model"].evaluate(left["x"], left["y"], verbose=0)
+    # Keras adds the epsilon of Adam elsewhere, and clipping makes more of that.
+    assert loss == pytest.approx(plainly(config.model_dump(exclude_unset=True)).row["loss_final"], rel=2e-5, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("framework", "table", "settings", "told"),
+    [
+        ("keras", "optimizer", {"kind": "radam"}, 'optimizer.kind = "radam"'),
+        ("keras", "optimizer", {"clip_norm": 1.0, "clip_value": 1.0}, "optimizer.clip_value beside clip_norm"),
+        ("keras", "training", {"epochs": 3, "order": "replacement"}, 'training.order = "replacement"'),
+        ("torch", "optimizer", {"kind": "lion"}, 'optimizer.kind = "lion"'),
+        ("optax", "model", {"gain": 2.0}, "model.gain"),
+        ("optax", "model", {"kind": "python:net.py:build"}, "a network of your own"),
+        ("torch", "loss", {"kind": "python:net.py:loss"}, "loss.kind, which is code of your own"),
+    ],
+)
+def test_what_a_framework_has_no_words_for_is_said(framework: str, table: str, settings: Any, told: str) -> None:
+    assert unsaid(framework, build_config({**PLAIN, table: settings})) == told
+    assert unsaid(framework, build_config(PLAIN)) is None
+
+
+def test_every_random_start_is_drawn_as_ours(folder: Path) -> None:
+    """By its standard deviation, over many draws; those of the frameworks differ in nothing else."""
+    from nanmap.models.draw import draw
+
+    pytest.importorskip("torch")
+    for init in (
+        "normal",
+        "uniform",
+        "glorot_uniform",
+        "glorot_normal",
+        "he_normal",
+        "lecun_uniform",
+        "torch_linear",
+        "orthogonal",
+    ):
+        tree = PLAIN | {
+            "data": {"kind": "gaussian", "features": 40, "n": 4}, "training": {"epochs": 1},
+            "model": {"hidden": [60], "init": init, "init_scale": 2.0}, "optimizer": {"learning_rate": 0.0},
+        }  # fmt: skip
+        ours = 2 * draw(init, (40, 60), np.array([0]), 0)[0]
+        config = config_of(tree, folder)
+        by_optax = run("optax", config)["params"][0]["kernel"]
+        by_torch = run("torch", config)["dense"][0].weight.detach().numpy()
+        for theirs in (by_optax, by_torch):
+            assert np.std(theirs) == pytest.approx(np.std(ours), rel=0.06), init
+
+
+def test_a_shifted_start_is_shifted(folder: Path) -> None:
+    tree = {**PLAIN, "model": {"init": "ones", "init_offset": -3.0}, "optimizer": {"learning_rate": 0.0}}
+    config = config_of(tree, folder)
+    assert float(run("optax", config)["params"][0]["kernel"][0, 0]) == -2
+
+
+def test_marks_tell_what_is_new_what_was_there_and_what_is_gone() -> None:
+    before = "import a\nx = read()\nmodel = [\n    Dense(1, 'relu'),\n]\ntrain(x)"
+    after = "import a\nx = read()\nx = scaled(x)\nmodel = [\n    Dense(1),\n]\n"
+    assert marked(before, after) == (
+        "import a\nx = read()\nx = scaled(x)  # new\nmodel = [\n    Dense(1),  # was: Dense(1, 'relu'),\n]\n# without: train(x)"
+    )
+    assert marked(before, before) == before
+
+
+def test_a_patch_is_toml_and_lies_over_the_config(folder: Path) -> None:
+    changes = {"model.hidden": [8, 8], "optimizer.kind": "adam", "model.norm": "layer", "training.steps": 50}
+    read = tomllib.loads(patch(changes))
+    assert read == {
+        "model": {"hidden": [8, 8], "norm": "layer"},
+        "optimizer": {"kind": "adam"},
+        "training": {"steps": 50},
+    }
+    tree = {"data": {"kind": "csv", "path": 'the "first" table.csv', "target": "größe"}, "training": {"epochs": 3}}
+    assert tomllib.loads(config_text(tree)) == tree
+    assert set_words({"optimizer.clip_norm": None, "model.bias": False}) == ["--set", "model.bias=false"]
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_program_names_its_file_from_where_the_command_runs(framework: str, folder: Path) -> None:
+    config = config_of(CASES["one-hot, filled, scaled, clipped"], folder)
+    assert '"table.csv"' in listing(framework, config, load_rows(config))
