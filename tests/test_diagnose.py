@@ -1,17 +1,21 @@
 """A diagnosis from one end to the other, on lines whose edge is known; its parts beside single trainings and NumPy."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import nanmap
 from nanmap.config import build_config
 from nanmap.config.load import with_settings
+from nanmap.data.given import give
+from nanmap.data.sampled import sample_of
 from nanmap.diagnosis.answer import Criterion
 from nanmap.diagnosis.bench import Ask, Bench
 from nanmap.diagnosis.limits import skills_of_references
-from nanmap.diagnosis.remedies import Patient, far_from_standard, labels_as_numbers, remedies
+from nanmap.diagnosis.remedies import Patient, far_from_standard, labels_as_numbers, moments, remedies
 from nanmap.engine import LocalEngine
 from nanmap.errors import InputError
 from nanmap.outcomes import Outcome
@@ -241,3 +245,54 @@ def test_success_may_be_a_skill() -> None:
     assert Criterion(0.5).skill == 0.5
     answer = diagnosed({RATE: 1e-5, "training.epochs": 20}, success=0.5)
     assert str(answer.criterion) == "skill of 0.5 or more"
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_what_no_setting_can_repair_is_told_without_a_search(value: float) -> None:
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    if np.isnan(value):
+        x[:] = value
+    x[3, 1] = value
+    answer = nanmap.diagnose(x=x, y=np.arange(40.0), epochs=3, batch_size=64, engine=ENGINE)
+    assert answer.cause == ("nan_in_data" if np.isnan(value) else "infinity_in_data")
+    assert answer.fix is None
+    assert "repair these values" in answer.limit.sentence
+
+
+def test_a_value_beyond_the_number_format_is_an_infinity_that_scaling_mends() -> None:
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    x[3, 0] = 1e308
+    answer = nanmap.diagnose(x=x, y=x[:, 1], epochs=100, learning_rate=0.1, batch_size=64, engine=ENGINE, budget=1e9)
+    assert answer.cause == "infinity_in_data"
+    assert answer.fix.trial.changes == {"data.scale_inputs": "standard"}
+    assert moments(x)[1][0] == pytest.approx(1e308 * (np.sqrt(39) / 40))
+
+
+def test_a_target_among_the_inputs_is_refused_and_a_copy_of_it_noted(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(12, 2))
+    pd.DataFrame(rows, columns=["a", "b"]).to_csv(tmp_path / "t.csv", index=False)
+    data = {"kind": "csv", "path": str(tmp_path / "t.csv"), "target": "b", "columns": ["a", "b"]}
+    with pytest.raises(InputError, match="among the inputs"):
+        nanmap.diagnose({"data": data, "training": {"epochs": 3}})
+    answer = nanmap.diagnose(x=rows, y=rows[:, 1], epochs=200, learning_rate=0.2, batch_size=64, engine=ENGINE)
+    assert any("x[1] is the target itself" in note for note in answer.notes)
+
+
+def test_of_very_many_rows_some_are_looked_at(tmp_path: Path) -> None:
+    rows = np.arange(60_000.0).reshape(-1, 3)
+    frame = pd.DataFrame(rows, columns=["a", "b", "y"])
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    drawn = np.sort(np.random.default_rng(0).choice(20_000, 500, replace=False))
+    for kind in ("csv", "parquet"):
+        settings = {
+            "data": {"kind": kind, "path": str(tmp_path / f"t.{kind}"), "target": "y"},
+            "training": {"epochs": 3},
+        }
+        sample = sample_of(build_config(settings).data, None, 500, 1500)
+        assert (sample.rows, sample.total) == (500, 20_000)
+        assert np.array_equal(sample.given.inputs[0].values, rows[drawn, 0])
+    sample = sample_of(build_config(settings).data, give(rows[:, :2], rows[:, 2]), 500, 1500)
+    assert np.array_equal(sample.given.inputs, rows[drawn, :2])
+    assert sample_of(build_config(settings).data, None, 20_000, 1500) is None
+    assert sample_of(build_config(settings).data, None, 500, 10**6) is None

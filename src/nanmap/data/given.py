@@ -89,6 +89,11 @@ def give(x: Any, y: Any) -> GivenArrays | None:
     if rows["x"] != rows["y"]:
         problem = f"`x` has {rows['x']:,} rows and `y` {rows['y']:,}"
         raise InputError(problem, key="y", mend="rows come first in both: x [n, columns], y [n] or [n, outputs]")
+    return hold(given)
+
+
+def hold(given: GivenArrays) -> GivenArrays:
+    """The arrays, to be found by their digest for as long as the caller holds what this returns."""
     # The newest stays: what an earlier caller holds may have been written to since.
     _HELD[given.digest] = given
     return given

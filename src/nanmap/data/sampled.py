@@ -11,7 +11,7 @@ import numpy as np
 
 from nanmap.config import DataSettings
 from nanmap.data.foreign import Part
-from nanmap.data.given import GivenArrays, give
+from nanmap.data.given import GivenArrays, give, hold
 from nanmap.data.tables import refuse_twice
 
 if TYPE_CHECKING:
@@ -47,7 +47,10 @@ def sample_of(data: DataSettings, given: GivenArrays | None, most_rows: int, mos
     kept = _kept(total, columns, most_rows, most_values)
     if kept is None:
         return None
-    frame = _some_lines(path, kept) if data.kind == "csv" else _some_of_parquet(path, kept)
+    try:
+        frame = _some_lines(path, kept) if data.kind == "csv" else _some_of_parquet(path, kept)
+    except (ValueError, OSError):  # what is wrong with it is told where whole files are read
+        return None
     if data.target not in frame.columns:
         return None  # it is told where whole files are read
     drawn = give(frame, data.target)
@@ -67,7 +70,9 @@ def _of_arrays(given: GivenArrays, most_rows: int, most_values: int) -> Sample |
     total = len(inputs[0].values) if isinstance(inputs, tuple) else len(inputs)
     columns = len(inputs) if isinstance(inputs, tuple) else int(np.prod(inputs.shape[1:], dtype=np.int64))
     kept = _kept(total, max(columns, 1), most_rows, most_values)
-    return None if kept is None else Sample(GivenArrays(_taken(inputs, kept), _taken(targets, kept)), len(kept), total)
+    if kept is None:
+        return None
+    return Sample(hold(GivenArrays(_taken(inputs, kept), _taken(targets, kept))), len(kept), total)
 
 
 def _taken(part: Part, kept: np.ndarray) -> Part:

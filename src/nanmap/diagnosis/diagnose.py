@@ -25,9 +25,9 @@ from nanmap.diagnosis.bench import Ask, Bench
 from nanmap.diagnosis.curves import curves
 from nanmap.diagnosis.evidence import best_of, evidence, ruled_out
 from nanmap.diagnosis.intake import as_trained_elsewhere, check_rows, check_target, check_time, row_notes
-from nanmap.diagnosis.limits import in_reach, says_nothing, what_limits
+from nanmap.diagnosis.limits import in_reach, no_number, says_nothing, what_limits
 from nanmap.diagnosis.margins import edge, fine_rates, rate_range, within
-from nanmap.diagnosis.remedies import RATE, Patient, remedies
+from nanmap.diagnosis.remedies import RATE, Patient, Remedy, beyond_repair, remedies
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.diagnosis.search import STARTS, Choice, Clock, Search, grid_of_rates
 from nanmap.diagnosis.verdict import Signs, causes_of
@@ -35,7 +35,7 @@ from nanmap.engine import Engine, LocalEngine
 from nanmap.outcomes import Cause, Outcome
 from nanmap.runs.observer import Observer
 
-BUDGET = 60.0  # seconds
+BUDGET = 120.0  # seconds; most diagnoses take under 20 where the machine has nothing else to do
 FRESH = 256  # starts that are printed: 250 of them reach 95 % by the lower bound
 APART = 100_000  # between the seeds that choose and those that are printed
 STEPS = 6  # as it is, remedies, fresh starts, critical rate, what else, losses on their way
@@ -150,7 +150,12 @@ class _Diagnosis:
             return self._answered(happening, (RootCause.LABELS_SAY_NOTHING,), self._nothing(None), None, None, None)
         if happening.successes.interval[0] >= self.criterion.share:
             return self._healthy(happening)
-        search = self._searched()
+        worth = remedies(self.patient)
+        if beyond_repair(self.patient.rows) and not any(each.repairs for each in worth):
+            signs = Signs(self.patient, self.patient.ends, self.patient.case(), None)
+            causes = causes_of((), signs)
+            return self._answered(happening, causes, evidence(causes, signs, None, None), None, None, None, signs)
+        search = self._searched(worth)
         working = search.ranked(search.smallest())
         if not working and (relaxed := in_reach(search)) is not None:
             search.criterion = self.criterion = relaxed
@@ -160,8 +165,8 @@ class _Diagnosis:
         self._done()
         signs = Signs(self.patient, self.patient.ends, self.patient.case(), self.edge, _rate_of(chosen))
         nothing = self._nothing(fix.skill if fix else None)
-        causes = causes_of(chosen.parts, signs) if chosen else () if nothing else (RootCause.UNKNOWN,)
-        causes = ((RootCause.LABELS_SAY_NOTHING,) if nothing else ()) + causes
+        causes = ((RootCause.LABELS_SAY_NOTHING,) if nothing else ()) + causes_of(chosen.parts if chosen else (), signs)
+        causes = causes or (RootCause.UNKNOWN,)
         search.explore_alone()
         self._done()
         found = nothing + evidence(causes, signs, search, chosen)
@@ -174,8 +179,8 @@ class _Diagnosis:
         found = says_nothing(self.patient)
         return () if found is None else (found,)
 
-    def _searched(self) -> Search:
-        search = Search(self.bench, self.criterion, remedies(self.patient), self.rates, self.own, self.now, self.clock)
+    def _searched(self, found: Sequence[Remedy]) -> Search:
+        search = Search(self.bench, self.criterion, found, self.rates, self.own, self.now, self.clock)
         search.explore()
         self._done()
         return search
@@ -275,13 +280,19 @@ class _Diagnosis:
             fix,
             self._others(search, chosen) if search else (),
             self._in_vain(search) if search else (),
-            None if unlimited or not search else what_limits(self.patient, search, best),
+            self._limit(search, best) if not unlimited else None,
             before,
             after,
             _map(search, chosen) if search else None,
             self._spent(),
             tuple(self.notes),
         )
+
+    def _limit(self, search: Search | None, best: float | None) -> Evidence | None:
+        """What keeps the best there is from converging."""
+        if search is not None:
+            return what_limits(self.patient, best)
+        return no_number() if beyond_repair(self.patient.rows) else None
 
     def _others(self, search: Search, chosen: Choice | None) -> tuple[Trial, ...]:
         """Sets that work and hold no smaller one that does, the smallest first; without the chosen one."""

@@ -9,7 +9,7 @@ from nanmap.config.formats import FORMATS
 from nanmap.data.words import listed
 from nanmap.diagnosis.answer import Criterion, Edge, Evidence, Share
 from nanmap.diagnosis.records import Record
-from nanmap.diagnosis.remedies import RATE, Patient, far_from_standard
+from nanmap.diagnosis.remedies import RATE, Patient, far_from_standard, moments
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.diagnosis.search import Choice, Search
 from nanmap.diagnosis.verdict import FAR_OFF, Signs
@@ -19,10 +19,12 @@ from nanmap.plan.reach import beyond_reach
 NEEDED = 3  # columns that are named one by one
 
 
-def evidence(causes: Sequence[RootCause], signs: Signs, search: Search, chosen: Choice | None) -> tuple[Evidence, ...]:
+def evidence(
+    causes: Sequence[RootCause], signs: Signs, search: Search | None, chosen: Choice | None
+) -> tuple[Evidence, ...]:
     """What speaks for the causes: figures of rows and ends first, then what was trained to prove it."""
     found = [sentence for cause in causes for sentence in _of_cause(cause, signs)]
-    if chosen is not None:
+    if chosen is not None and search is not None:
         found += _proofs(chosen, search)
     return tuple({each.sentence: each for each in found}.values())
 
@@ -148,10 +150,10 @@ def _not_finite(patient: Patient) -> Iterator[Evidence]:
 
 def _inputs(patient: Patient) -> Iterator[Evidence]:
     rows = patient.rows
+    means, spreads = moments(rows.inputs)
     for place in _largest(rows.inputs)[:NEEDED]:
-        column = rows.inputs[:, place]
-        low, high = float(np.nanmin(column)), float(np.nanmax(column))
-        mean, spread = float(np.nanmean(column)), float(np.nanstd(column))
+        column = rows.inputs[np.isfinite(rows.inputs[:, place]), place]
+        low, high, mean, spread = (float(each) for each in (column.min(), column.max(), means[place], spreads[place]))
         name = rows.features[place] if place < len(rows.features) else f"x[{place}]"
         yield Evidence(
             f"input {name} goes from {low:.4g} to {high:.4g}, mean {mean:.4g}, standard deviation {spread:.3g}",
@@ -161,9 +163,9 @@ def _inputs(patient: Patient) -> Iterator[Evidence]:
 
 def _largest(columns: np.ndarray) -> list[int]:
     """Columns that are worth scaling, the largest first."""
-    with np.errstate(all="ignore"):
-        size = np.sqrt(np.nanmean(np.where(np.isfinite(columns), columns, np.nan) ** 2, axis=0))
-    return [int(place) for place in np.argsort(-np.nan_to_num(size)) if far_from_standard(columns)[place]]
+    mean, spread = moments(columns)
+    size = np.nan_to_num(np.maximum(np.abs(mean), spread))
+    return [int(place) for place in np.argsort(-size) if far_from_standard(columns)[place]]
 
 
 def _spectrum(patient: Patient) -> Iterator[Evidence]:
@@ -191,10 +193,11 @@ def _spectrum(patient: Patient) -> Iterator[Evidence]:
 
 def _targets(patient: Patient) -> Iterator[Evidence]:
     targets = patient.rows.targets
-    low, high, spread = float(np.nanmin(targets)), float(np.nanmax(targets)), float(np.nanstd(targets))
+    known, (_, spread) = targets[np.isfinite(targets)], moments(targets)
+    figures = {"low": float(known.min()), "high": float(known.max()), "deviation": float(spread.max())}
     yield Evidence(
-        f"the targets go from {low:.4g} to {high:.4g}, standard deviation {spread:.4g}",
-        {"low": low, "high": high, "deviation": spread},
+        f"the targets go from {figures['low']:.4g} to {figures['high']:.4g}, standard deviation {figures['deviation']:.4g}",
+        figures,
     )
 
 

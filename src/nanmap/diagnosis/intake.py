@@ -17,7 +17,7 @@ from nanmap.engine.base import Engine
 from nanmap.engine.estimate import update_seconds
 from nanmap.errors import InputError
 
-MOST_ROWS, MOST_VALUES = 20_000, 2_000_000  # above both, some rows are looked at in place of all
+MOST_ROWS, MOST_VALUES = 20_000, 500_000  # above both, some rows are looked at in place of all
 
 
 def as_trained_elsewhere(config: Config) -> Config:

@@ -63,7 +63,7 @@ def _low(skills: np.ndarray) -> float:
     return float(np.quantile(skills, 0.1))
 
 
-def what_limits(patient: Patient, search: Search, best: float | None) -> Evidence:
+def what_limits(patient: Patient, best: float | None) -> Evidence:
     """Why nothing converges, in a sentence."""
     if (nothing := says_nothing(patient)) is not None:
         return nothing
@@ -82,4 +82,11 @@ def what_limits(patient: Patient, search: Search, best: float | None) -> Evidenc
         )
     return Evidence(
         f"{told}; the best line through these {rows.n} rows has {asked:.3g}", {"best": best, "reference": asked}
+    )
+
+
+def no_number() -> Evidence:
+    """Why no setting mends values that are no numbers and that nothing can take the place of."""
+    return Evidence(
+        "no setting can put a number where there is none: repair these values, or leave out their rows or columns"
     )

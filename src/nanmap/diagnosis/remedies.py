@@ -43,6 +43,7 @@ class Remedy:
         specific: whether it mends a fault of its own, where a smaller rate would only hide that.
         rated: whether it comes with a learning rate of its own, in the same line of a program: another optimizer.
         costly: whether it is another program, which has to be compiled.
+        repairs: whether it takes out of the rows what is no number.
         beside: settings that change nothing, with which it shares its program with others.
     """
 
@@ -51,6 +52,7 @@ class Remedy:
     specific: bool = False
     rated: bool = False
     costly: bool = False
+    repairs: bool = False
     beside: Changes = field(default_factory=dict)
 
 
@@ -106,9 +108,11 @@ def _gaps(patient: Patient) -> Iterator[Remedy]:
     """Inputs are filled; a target that is missing is none, and its row is left out."""
     inputs, targets = np.isnan(patient.rows.inputs).any(), np.isnan(patient.rows.targets).any()
     if inputs and not targets:
-        yield Remedy("fill missing values", {"data.missing": "mean"}, specific=True)
+        yield Remedy("fill missing values", {"data.missing": "mean"}, specific=True, repairs=True)
     if targets:
-        yield Remedy("drop rows with missing values", {"data.missing": "drop"}, specific=True, costly=True)
+        yield Remedy(
+            "drop rows with missing values", {"data.missing": "drop"}, specific=True, costly=True, repairs=True
+        )
 
 
 def _scales(patient: Patient) -> Iterator[Remedy]:
@@ -268,13 +272,27 @@ def _linear(patient: Patient) -> dict[str, str]:
     return {"model.output_activation": "linear"} if patient.config.model.output_activation != "linear" else {}
 
 
+def moments(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of what is finite in each column, `[columns]`; NaN where nothing is."""
+    found = []
+    for column in columns.T:
+        known = column[np.isfinite(column)]
+        power = np.frexp(np.abs(known).max(initial=0.0))[1]  # else squares of 1e308 are infinite
+        near_one = np.ldexp(known, -power)
+        found.append(np.ldexp([near_one.mean(), near_one.std()], power) if len(known) else (np.nan, np.nan))
+    mean, spread = np.array(found).reshape(-1, 2).T
+    return mean, spread
+
+
 def far_from_standard(columns: np.ndarray) -> np.ndarray:
     """Which columns are worth scaling: they vary, and lie off 0 or vary by much less or more than 1. `[columns]`."""
-    with np.errstate(all="ignore"):
-        finite = np.where(np.isfinite(columns), columns, np.nan)
-        spread, middle = np.nanstd(finite, axis=0), np.abs(np.nanmean(finite, axis=0))
-    varies = spread > 0
-    return np.asarray(varies & ((middle > CENTRED) | (spread < NARROWEST) | (spread > WIDEST)) | ~np.isfinite(spread))
+    mean, spread = moments(columns)
+    return np.asarray((spread > 0) & ((np.abs(mean) > CENTRED) | (spread < NARROWEST) | (spread > WIDEST)))
+
+
+def beyond_repair(rows: Rows) -> bool:
+    """Whether the rows hold what is no number: no setting but one that takes it out can help."""
+    return not all(np.isfinite(each).all() for each in (rows.inputs, rows.targets))
 
 
 def labels_as_numbers(targets: np.ndarray) -> bool:

@@ -9,7 +9,7 @@ from nanmap.advice import Case
 from nanmap.config.formats import FORMATS
 from nanmap.diagnosis.answer import Edge
 from nanmap.diagnosis.bench import Ends
-from nanmap.diagnosis.remedies import RATE, Patient
+from nanmap.diagnosis.remedies import RATE, Patient, far_from_standard
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.outcomes import Cause, Outcome
 from nanmap.outcomes.classify import DEEP, EXPLODED, VANISHED
@@ -163,7 +163,7 @@ def _other(signs: Signs) -> RootCause:
         return RootCause.RATE_ABOVE_EDGE
     if stuck := _stuck(signs):
         return stuck
-    return RootCause.UNSCALED_INPUTS if signs.case.raw_inputs else RootCause.TOO_SLOW
+    return RootCause.UNSCALED_INPUTS if far_from_standard(signs.patient.rows.inputs).any() else RootCause.TOO_SLOW
 
 
 CAUSES: dict[str, Callable[[Signs], RootCause]] = {
