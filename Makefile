@@ -5,6 +5,7 @@
 #   make test                     the tests           make check        lint, types, layers, docs
 #   make coverage                 the tests, and what of each file they run       make test-long    the few that take long
 #   make test-page                the pages in a browser: pictures, sizes, accessibility (needs Chromium, and npm once)
+#   make test-ray                 a real Ray cluster, Slurm's submitit and an object store, all on this machine
 #   make faults                   kills, full disks, damage, hundreds of each; writes docs/reliability.md
 #   make threads                  the pages on the four threads, measured anew
 #   make gallery                  the page on the gallery of broken trainings, diagnosed anew   CASES='gaps codes' only these
@@ -30,7 +31,7 @@ BIN     := .venv/bin
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: sweep map report test test-page coverage test-long faults check format docs figures threads gallery bench bench-compare fuzz gpu performance clean
+.PHONY: sweep map report test test-page coverage test-long test-ray faults check format docs figures threads gallery bench bench-compare fuzz gpu performance clean
 .DEFAULT_GOAL := sweep
 
 .venv/created:
@@ -70,6 +71,13 @@ coverage: .venv/developing
 
 test-long: .venv/developing
 	@$(BIN)/pytest -m long
+
+.venv/distributing: .venv/developing
+	@$(INSTALL) -e '.[ray,slurm]' 'moto[s3,server]'
+	@touch $@
+
+test-ray: .venv/distributing
+	@$(BIN)/pytest tests/test_handing_out.py tests/test_ray.py tests/test_slurm.py tests/test_objects.py
 
 # One at a time: some of them count what the others would change.
 faults: .venv/developing

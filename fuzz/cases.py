@@ -44,8 +44,8 @@ def makers() -> dict[str, tuple[Maker, int]]:
         "csv": (tables.csv_case, 10),
         "parquet": (tables.parquet_case, 8),
         "npz": (arrays.npz_case, 8),
-        "folder": (folders.folder_case, 10),
-        "options": (options.options_case, 10),
+        "folder": (folders.folder_case, 6),
+        "options": (options.options_case, 6),
     }
 
 

@@ -88,7 +88,6 @@ NAMES = (
     "x",
     "x.gif",
     "../x.png",
-    "/proc/x.png",
     "sub/x.png",
     "a" * 300 + ".png",
     "\udcff.png",

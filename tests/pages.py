@@ -13,7 +13,9 @@ from nanmap.report import write_page
 from nanmap.results.folder import RunFolder
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-READY = "body[data-ready=yes]"
+READY = "body[data-ready=yes], html[data-failed]"
+TOLD = """for (const kind of ["error", "unhandledrejection"])
+  addEventListener(kind, (event) => (document.documentElement.dataset.failed = String(event.reason || event.message)));"""
 
 
 @contextmanager
@@ -38,8 +40,10 @@ class Opened:
         self.messages: list[str] = []
         self.page.on("console", lambda message: self.messages.append(message.text))
         self.page.on("pageerror", lambda error: self.messages.append(str(error)))
+        self.page.add_init_script(TOLD)  # a page that fails is not waited for
         self.page.goto(address)
         self.page.wait_for_selector(READY, state="attached")
+        assert self.page.locator("html").get_attribute("data-failed") is None, self.messages
 
     def __getattr__(self, name: str) -> Any:
         """Everything else is Playwright's."""

@@ -25,6 +25,7 @@ class PlainEngine:
 
     backend = "cpu"
     device = "another process"
+    machine: Mapping[str, str] = {"platform": "cpu"}
 
     def __init__(self) -> None:
         self.narrowed: dict[Program, tuple[int, int]] = {}

@@ -336,3 +336,19 @@ def test_a_served_page_takes_newer_rows_and_keeps_what_was_looked_at(browser: An
     assert page.text("#status").startswith("The command that served this page has ended.")
     page.context.close()
     assert [message for message in page.messages if "ERR_CONNECTION_REFUSED" not in message] == []
+
+
+def test_what_was_filled_in_is_dotted_and_said(opened: Open, tmp_path: Path):
+    """Rows of a run that trained its boundary alone; here a column like theirs is put beside those of the page."""
+    page = opened(small(tmp_path, outcome="stalled"), "#one=seed:0")
+    assert "filled in" not in page.text("#legend")
+    filled = "(row) => (page.grid.cell(row) % 5 < 2 ? 1 : 0)"
+    page.value(
+        f"() => {{ page.columns.set('inferred', {{stored: [], named: true, listed: [], names: [], stands: () => NUMBER, value: {filled}, text: () => ''}}); update('paint'); }}"
+    )
+    assert page.value("() => Array.from(page.painting.inferred)") == [1, 1, 0, 0, 0] * 3
+    assert "dots: filled in from around, not trained" in page.text("#legend")
+    page.click_pixel(1, 2)
+    assert "Not trained but filled in" in page.text("#training")
+    page.click_pixel(3, 2)
+    assert "Not trained but filled in" not in page.text("#training")

@@ -101,7 +101,7 @@ def test_a_shard_that_cannot_be_written_is_told_however_late(
 ) -> None:
     write = Shards.write
 
-    def full(shards: Shards, number: int, table: pa.Table) -> None:
+    def full(shards: Shards, number: int, table: pa.Table, told: object = None) -> None:
         if number == last:
             raise OSError("no space left on device")
         write(shards, number, table)

@@ -3,11 +3,13 @@
 import http.client
 import json
 import signal
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from urllib.parse import urlsplit
 
 import pytest
@@ -86,6 +88,16 @@ def test_a_run_that_is_gone_is_told(served: Served, tmp_path: Path):
     answer = ask(served, f"/{served.token}/data")
     assert answer.status == 503
     assert b"manifest.json" in answer.body
+
+
+def test_a_browser_that_leaves_is_no_error(served: Served, capfd: pytest.CaptureFixture[str]):
+    answered = Event()
+    served.shutdown_request = lambda request, plain=served.shutdown_request: (plain(request), answered.set())
+    with socket.create_connection(served.server_address) as left:
+        left.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closes by a reset
+        left.sendall(f"GET /{served.token}/ HTTP/1.0\r\nHost: 127.0.0.1:{served.server_address[1]}\r\n\r\n".encode())
+    assert answered.wait(20)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_port_that_is_taken_is_refused(served: Served, tmp_path: Path):

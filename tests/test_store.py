@@ -457,9 +457,9 @@ def test_a_shard_is_about_a_sixteenth_of_the_grid_within_limits(size: int, cells
 def test_shards_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     shards = RunFolder(tmp_path).cells
     for number in (11, 2, 0):
-        shards.write(number, pa.table({"x": [number]}))
+        shards.write(number, pa.table({"cell": [number]}))
     assert shards.names() == [f"part-{number:06d}.parquet" for number in (0, 2, 11)]
-    assert [table["x"].to_pylist() for table in shards.tables()] == [[0], [2], [11]]
+    assert [table["cell"].to_pylist() for table in shards.tables()] == [[0], [2], [11]]
 
 
 @pytest.mark.parametrize(

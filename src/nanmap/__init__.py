@@ -36,6 +36,8 @@ if TYPE_CHECKING:  # for editors and type checkers; while a program runs, __geta
     from nanmap.result import compare as compare
     from nanmap.result import concat as concat
     from nanmap.runs.observer import Observer as Observer
+    from nanmap.runs.on_ray import RayWorkers as RayWorkers
+    from nanmap.runs.on_slurm import SlurmWorkers as SlurmWorkers
     from nanmap.runs.single import TrainingReport as TrainingReport
     from nanmap.runs.verify import Verification as Verification
 
@@ -49,8 +51,10 @@ _HOMES = {
     "NanmapError": "nanmap.errors",
     "Observer": "nanmap.runs.observer",
     "Outcome": "nanmap.outcomes",
+    "RayWorkers": "nanmap.runs.on_ray",
     "Result": "nanmap.result",
     "RunFolderError": "nanmap.errors",
+    "SlurmWorkers": "nanmap.runs.on_slurm",
     "Sweep": "nanmap.plan",
     "TrainingReport": "nanmap.runs.single",
     "Verification": "nanmap.runs.verify",

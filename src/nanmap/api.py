@@ -31,6 +31,7 @@ from nanmap.models.own.memory import ModelInMemory
 from nanmap.plan import Plan, Sweep, load_sweep, make_sweep, zoomed
 from nanmap.result import Result
 from nanmap.results.folder import RunFolder
+from nanmap.runs.handing_out import Workers
 from nanmap.runs.observer import Observer
 from nanmap.runs.progress import watched, watched_epochs
 from nanmap.runs.single import EpochLoss, Input, TrainingReport, plan_one, train_one
@@ -144,6 +145,7 @@ def sweep(
     where: str | None = None,
     zoom: Windows | None = None,
     engine: Engine | None = None,
+    workers: Workers | None = None,
     fresh: bool = False,
     extend: bool = False,
     shard_cells: int | None = None,
@@ -168,6 +170,7 @@ def sweep(
         zoom: by axis of numbers the low and the high end of a window, to train at the resolution of the whole axis: as many
             values between closer ends. The name, and with it the folder, says the window.
         engine: trains; the devices of this process if None.
+        workers: train elsewhere, as `nanmap.RayWorkers` and `nanmap.SlurmWorkers` do: docs/scale.md.
         fresh: start over, removing the run's rows.
         extend: the folder may hold a smaller run: further values of an axis, a finer one, another axis, more seeds. Its rows
             stay, the others are trained, and the rows are those of the same sweep run afresh. docs/growing.md
@@ -203,6 +206,7 @@ def sweep(
             plan,
             folder.path,
             engine=engine,
+            workers=workers,
             fresh=fresh,
             extend=extend,
             shard_cells=shard_cells,

@@ -34,7 +34,7 @@ def to_xarray(folder: RunFolder) -> "xr.Dataset":
     )
     arrays = {each.name: _blank(grid, text=each.type == TEXT) for each in COLUMNS}
     for table in folder.tables(["cell", *arrays]):
-        cells = table["cell"].to_numpy()
+        cells = grid.cells(table["cell"].to_numpy()).numbers
         for name, array in arrays.items():
             array.reshape(-1)[cells] = table[name].to_pandas().to_numpy()
     names = [axes[0].column for axes in grid.dimensions]

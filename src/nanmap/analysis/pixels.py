@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from nanmap.analysis.view import View
+from nanmap.errors import RunFolderError
 from nanmap.outcomes import Outcome
 from nanmap.results.arrays import names_of, numbers_of
 from nanmap.results.columns import column_named
@@ -169,6 +170,9 @@ def _placed(folder: RunFolder, view: View, *names: str) -> Iterator[tuple[Any, .
 def _codes(column: pa.ChunkedArray, names: Sequence[str]) -> np.ndarray:
     """Of each row `[rows]` the place of its text among the names."""
     codes, there = names_of(column)
+    for name in there:
+        if name not in names:
+            raise RunFolderError("holds rows of another version", value=name, allowed=names)
     return np.array([names.index(name) for name in there], np.intp)[codes]
 
 

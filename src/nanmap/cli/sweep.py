@@ -1,5 +1,6 @@
 """`nanmap sweep`: a plan, a progress bar, a summary, the maps."""
 
+from contextlib import ExitStack
 from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,13 +8,16 @@ import typer
 
 from nanmap.cli.app import AllowPython, Device, RunOut, Set, SweepPath, app, as_option, planned
 from nanmap.cli.lines import say
+from nanmap.cli.waiting import waiting
 from nanmap.cli.windows import Zoom, parse_windows
+from nanmap.cli.workers import Address, Cores, EngineName, workers_of
 from nanmap.errors import InputError
 from nanmap.limits import MOST_SUMMED
 
 if TYPE_CHECKING:
     from nanmap.plan import Sweep
     from nanmap.result import Result
+    from nanmap.runs.handing_out import Workers
 
 MOST = 6  # values with which nothing converges, told by name
 
@@ -28,6 +32,9 @@ def sweep(
     set_: Set = None,
     zoom: Zoom = None,
     device: Device = "auto",
+    engine: EngineName = "local",
+    address: Address = None,
+    cores: Cores = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of continuing.")] = False,
     extend: Annotated[
         bool,
@@ -43,37 +50,58 @@ def sweep(
     width: Annotated[
         int | None, typer.Option(min=1, max=65536, help="Cells side by side in every program.", show_default=False)
     ] = None,
+    shard_cells: Annotated[
+        int | None, typer.Option(min=1, help="Cells per file; by the size of the grid.", show_default=False)
+    ] = None,
     allow_python: AllowPython = False,
 ) -> None:
     """Train every cell of a sweep into Parquet, and draw its maps. An interrupted sweep continues.
 
     With --zoom AXIS=LOW:HIGH: only this window, with as many values as the whole axis had, into a folder of its own.
     With --extend: further values of an axis, a finer axis, another axis, more seeds; the rows that are there stay.
+
+    With --engine ray or slurm: by workers on other machines, into a folder that all of them see. The rows are the same.
     """
     if tune and width:
         raise InputError("measures the widths that --width sets", key="--tune", mend="give one of the two")
-    plan = planned(sweep, set_, device, parse_windows(zoom), allow_python)
+    if tune and engine != "local":
+        raise InputError("measures this machine, not the workers'", key="--tune", mend="leave it out, or give --width")
+    elsewhere, windows = workers_of(engine, address, cores, device), parse_windows(zoom)
     from nanmap import api
     from nanmap.cli.map import check_listed
     from nanmap.cli.progress import Progress
     from nanmap.engine import LocalEngine
     from nanmap.engine.estimate import estimate
 
-    if maps:
-        check_listed(plan.sweep)
-    engine = LocalEngine(
-        widths=dict.fromkeys((variant.program for variant in plan.variants()), width) if width else None
-    )
-    expected = estimate(plan, engine)
-    say(f"{plan.sweep.name}: {expected.sentence()}")
-    if dry_run:
-        for line in expected.details():
-            say(line, indent="  ")
-        return
     drawing = Thread(target=_load_drawing, daemon=True)
-    with Progress(plan.sweep.name, "cells", halfway=drawing.start if maps and plan.sweep.maps else None) as progress:
+    with ExitStack() as stack:
+        with waiting("waiting for the workers"):  # before JAX starts: Ray forks
+            workers = stack.enter_context(elsewhere)
+        plan = planned(sweep, set_, "cpu" if workers else device, windows, allow_python)
+        if maps:
+            check_listed(plan.sweep)
+        widths = dict.fromkeys((variant.program for variant in plan.variants()), width) if width else None
+        local = LocalEngine(widths=widths, backend=workers.machine["platform"] if workers else None)
+        expected = estimate(plan, local, _devices(workers) if workers else None)
+        say(f"{plan.sweep.name}: {expected.sentence()}")
+        if dry_run:
+            for line in expected.details():
+                say(line, indent="  ")
+            return
+        halfway = drawing.start if maps and plan.sweep.maps else None
+        progress = stack.enter_context(Progress(plan.sweep.name, "cells", halfway=halfway))
         try:
-            result = api.sweep(plan, out=out, engine=engine, fresh=fresh, extend=extend, tune=tune, observer=progress)
+            result = api.sweep(
+                plan,
+                out=out,
+                engine=local,
+                workers=workers,
+                fresh=fresh,
+                extend=extend,
+                shard_cells=shard_cells,
+                tune=tune,
+                observer=progress,
+            )
         except InputError as error:
             raise as_option(error, ["extend"]) from None
     if drawing.ident is not None:
@@ -82,6 +110,11 @@ def sweep(
     print(f"rows: {result.folder.cells.path}")
     _tell_what_works(result, allow_python)
     _show_maps(plan.sweep, result, maps)
+
+
+def _devices(workers: "Workers") -> int:
+    """What all workers train on together: each has its cores, or a GPU."""
+    return workers.places(()) * (workers.cores if workers.machine["platform"] == "cpu" else 1)
 
 
 def _load_drawing() -> object:

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -13,6 +12,7 @@ import numpy as np
 from nanmap.data.foreign import Column, Part, as_part
 from nanmap.errors import InputError, did_you_mean
 from nanmap.npz import read_npz
+from nanmap.objects import place
 
 KIND = "arrays"  # data.kind of a config that trains on them
 # Settings of `[data]` that say where other rows come from: with arrays they have nothing to say.
@@ -125,9 +125,10 @@ def read_given(path: str | None, digest: str) -> GivenArrays:
         InputError: they are not there, or no longer what they were.
     """
     mend = "give them again: x=…, y=… of nanmap.run or nanmap.sweep"
-    if path is None or not Path(path).is_file():
+    file = place(path) if path else None
+    if file is None or not file.is_file():
         raise InputError("the arrays that were trained on are not kept here", file=path, mend=mend)
-    arrays = read_npz(Path(path), mend=mend)
+    arrays = read_npz(file, mend=mend)
     try:
         given = GivenArrays(_part("x", arrays), _part("y", arrays))
         same = given.digest == digest

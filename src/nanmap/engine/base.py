@@ -52,12 +52,14 @@ class Engine(Protocol):
     Attributes:
         backend: `cpu` or `gpu`; rows are the same to the bit on one of them only.
         device: what it trains on, for people.
+        machine: what else bits hang on, see `machine_of`: rows of one engine are another's to the bit where it is equal.
         narrowed: programs that had to be given a smaller width than theirs, which changes the last bits: old and new.
         compilations: how many executables were compiled so far.
     """
 
     backend: str
     device: str
+    machine: Mapping[str, str]
 
     @property
     def narrowed(self) -> Mapping[Program, tuple[int, int]]: ...  # noqa: D102

@@ -91,14 +91,14 @@ class Estimate:
         return lines
 
 
-def estimate(plan: Plan, engine: LocalEngine) -> Estimate:
-    """Expected cost of a sweep on an engine's devices."""
+def estimate(plan: Plan, engine: LocalEngine, devices: int | None = None) -> Estimate:
+    """Expected cost of a sweep on an engine's devices, or on so many like them."""
     grid = plan.grid
     cells, exact = grid.count()
     variants = list(plan.variants(exact=False))
-    devices = len(engine.devices)
+    devices = devices or len(engine.devices)
     widths = {variant.program: engine.width(variant.program) for variant in variants}
-    shortest, longest = _seconds(plan, engine, cells, widths)
+    shortest, longest = _seconds(plan, engine, cells, widths, devices)
     compiling = sum(map(compile_seconds, widths)) / devices + max(map(compile_seconds, widths)) / 2
     # Every program that was compiled keeps the states of a call; one of them at a time has its activations beside.
     states = sum(
@@ -121,9 +121,11 @@ def estimate(plan: Plan, engine: LocalEngine) -> Estimate:
     )
 
 
-def _seconds(plan: Plan, engine: LocalEngine, cells: int, widths: Mapping[Program, int]) -> tuple[float, float]:
+def _seconds(
+    plan: Plan, engine: LocalEngine, cells: int, widths: Mapping[Program, int], devices: int
+) -> tuple[float, float]:
     """Until all rows are written: at best and at worst."""
-    variants, devices = list(plan.variants(exact=False)), len(engine.devices)
+    variants = list(plan.variants(exact=False))
     each = cells / max(1, len(variants))
     seeds = math.prod(len(varied.axis) for varied in plan.varied if varied.number.whole)
     training, host = np.zeros(2), np.array(VARIANT_SECONDS) * len(variants) + np.array(CELL_SECONDS) * cells

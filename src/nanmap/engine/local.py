@@ -20,6 +20,7 @@ from nanmap.engine.executables import copied_to
 from nanmap.engine.facts import Records, facts_of
 from nanmap.engine.groups import Advance, Call, assemble, chunks, form_groups
 from nanmap.engine.history import build_look, history_facts
+from nanmap.engine.machine import machine_of
 from nanmap.engine.on_chip import is_on_chip, loss_and_gradient
 from nanmap.engine.one_kernel import as_one_kernel, in_kernels, is_one_kernel
 from nanmap.engine.tune import tune
@@ -83,6 +84,7 @@ class LocalEngine:
         stop_early: spend no time on cells that met a NaN; changes no row.
         notify: told in a sentence when a device has no room and the engine goes on with less, unless a run says whom to tell.
         backend: whose widths, pauses and compiler options are used, `cpu` or `gpu`; that of the devices if None.
+        narrow: whether to go on with a smaller width where memory allows no other; else that is an error.
 
     Attributes:
         pinned: widths that the run was begun with.
@@ -102,6 +104,7 @@ class LocalEngine:
         stop_early: bool = True,
         notify: Callable[[str], None] = lambda sentence: None,
         backend: str | None = None,
+        narrow: bool = True,
     ) -> None:
         use_all_cores()
         self.devices = list(devices or jax.devices())
@@ -112,6 +115,8 @@ class LocalEngine:
         self.narrowed: dict[Program, tuple[int, int]] = {}
         self.backend = backend or ("cpu" if self.devices[0].platform == "cpu" else "gpu")
         self.device = f"{len(self.devices)} × {self.devices[0].device_kind}"
+        self.machine: Mapping[str, str] = machine_of(self.devices[0])
+        self._may_narrow = narrow
         self._programs: dict[tuple[Program, int], Compiled] = {}
         self._compiled = 0
         self._looks: dict[tuple[Program, int, int, int], Compiled] = {}  # for histories
@@ -280,6 +285,8 @@ class LocalEngine:
                 return
             width, groups = failed
             self._groups[program] = max(1, groups // 2)
+            if groups == 1 and not self._may_narrow:
+                raise MemoryError(f"no room for {width:,} cells side by side, and fewer would change last digits")
             if groups == 1:
                 first, _ = self.narrowed.get(program, failed)
                 self.narrowed[program] = first, width // 2

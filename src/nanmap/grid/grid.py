@@ -71,7 +71,13 @@ class Grid:
         return self.staying(self.cells(np.random.default_rng(0).integers(0, self.size, DRAWN)))
 
     def cells(self, numbers: np.ndarray) -> "Cells":
-        """The cells with these numbers, decoded."""
+        """The cells with these numbers, decoded.
+
+        Raises:
+            InputError: a number is none of the grid's.
+        """
+        if len(numbers) and not 0 <= (last := int(numbers.max())) < self.size:
+            raise InputError("no such cell", key="cell", value=last, allowed=f"0 to {self.size - 1:,}")
         decoded = np.unravel_index(numbers, self.shape) if self.shape else np.zeros((0, len(numbers)), int)
         return Cells(self, numbers, np.array(decoded))
 

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 from nanmap.config.code import CODE_KEYS, is_code, is_given
 from nanmap.errors import InputError
+from nanmap.models.own.source import unimported_digest
 from nanmap.plan.sweep import Sweep
 
 
 def refuse_code(sweep: Sweep) -> None:
     """Raises InputError if a setting of the sweep, or a value of an axis, names code. Imports nothing."""
-    for key, value in _named(sweep):
+    for key, value in named_code(sweep):
         if is_code(value) and not is_given(value):
             raise InputError(
                 "names Python code, which is run as your own",
@@ -20,7 +21,12 @@ def refuse_code(sweep: Sweep) -> None:
             )
 
 
-def _named(sweep: Sweep) -> list[tuple[str, object]]:
+def code_digests(sweep: Sweep) -> dict[str, str]:
+    """SHA-256 of the source of all code that a sweep names: who was allowed this one may refuse another. Imports nothing."""
+    return {str(value): unimported_digest(str(value), key) for key, value in named_code(sweep) if is_code(value)}
+
+
+def named_code(sweep: Sweep) -> list[tuple[str, object]]:
     """The settings that may name code, with their values, in the config and along the axes."""
     found: list[tuple[str, object]] = []
     for key in CODE_KEYS:

@@ -7,6 +7,7 @@ from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 
 from nanmap.errors import InputError
+from nanmap.objects import place
 from nanmap.results.files import Replacing
 
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -29,9 +30,9 @@ def checked(out: str | Path | None) -> Path | None:
     Raises:
         InputError: no picture has such a name.
     """
-    if out is not None and Path(out).suffix.lower() not in SUFFIXES:
+    if out is not None and place(out).suffix.lower() not in SUFFIXES:
         raise InputError("cannot write this kind of picture", key="out", value=str(out), allowed=SUFFIXES)
-    return None if out is None else Path(out)
+    return None if out is None else place(out)
 
 
 def write(figure: Figure, path: Path | None, run: Path | None = None) -> None:
@@ -46,6 +47,6 @@ def write(figure: Figure, path: Path | None, run: Path | None = None) -> None:
         undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}  # the same picture is the same file
         kind, held = path.suffix.lower(), io.BytesIO()
         figure.savefig(held, format=kind[1:], dpi=DPI, metadata=undated.get(kind))
-        with Replacing(run if run is not None and path.is_relative_to(run) else None, path) as file:
+        with Replacing(run if run in path.parents else None, path) as file:
             file.write(held.getbuffer())
     FigureCanvasBase(figure)  # a figure that is kept lets go of its pixels

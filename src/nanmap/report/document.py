@@ -222,7 +222,7 @@ def _provenance(folder: RunFolder, manifest: Mapping[str, Any]) -> list[list[str
         seconds = (told.get("timings") or {}).get("wall_seconds")
         versions = ", ".join(f"{name} {text}" for name, text in (told.get("versions") or {}).items())
         found += [
-            [f"run{label}", str(run.path)],
+            *([] if several else [["run", str(run.path)]]),
             [f"versions{label}", versions],
             [f"device{label}", " · ".join(str(told[key]) for key in ("backend", "device") if told.get(key))],
             [f"hash of the settings{label}", str(told.get("hash", ""))],

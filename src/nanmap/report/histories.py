@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from nanmap.analysis import JoinedFolder
 from nanmap.errors import RunFolderError
+from nanmap.objects import readable
 from nanmap.report.packing import pack_counts, pack_levels
 from nanmap.results.arrays import numbers_of
 from nanmap.results.folder import RunFolder
@@ -65,7 +66,7 @@ def read_histories(folder: RunFolder, budget: int) -> Histories:
 
 def _read(file: Path) -> pa.Table:
     try:
-        return pq.read_table(file)
+        return pq.read_table(readable(file))
     except (pa.ArrowInvalid, OSError):
         problem = "is not readable Parquet"
         raise RunFolderError(

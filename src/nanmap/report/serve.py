@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,6 +41,11 @@ class Served(ThreadingHTTPServer):
         except (OSError, OverflowError) as error:
             mend = "take another one, or leave --port out for a free one"
             raise InputError(f"cannot listen there: {error}", key="--port", value=port, mend=mend) from None
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that left while it was answered is no error."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def address(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from nanmap.errors import RunFolderError, told_of
+from nanmap.objects import readable
 from nanmap.results.files import TEMPORARY, UNFINISHED
 from nanmap.results.folder import RunFolder
 from nanmap.results.receipts import Receipts
@@ -117,7 +118,7 @@ def _wrong_with(part: Shards, name: str, manifest: dict | None) -> Fault | None:
         return Fault(path, f"is shard {number} under the name of another")
     if manifest is not None and hash != _hash_of(part, manifest, hash):
         return Fault(path, f"is of another run than {part.manifest_file.name} tells of")
-    if told is not None and (told.get("hash"), told.get("rows")) != (hash, pq.read_metadata(path).num_rows):
+    if told is not None and (told.get("hash"), told.get("rows")) != (hash, pq.read_metadata(readable(path)).num_rows):
         return Fault(part.receipts.file(name), "is damaged: it tells of other rows than the shard holds")
     return None
 

@@ -1,13 +1,17 @@
 """Files of a run folder: written whole or not at all, and never through a link that leads out of it."""
 
 import hashlib
+import io
+import json
 import os
+import platform
 import re
 import secrets
 from pathlib import Path
 from typing import BinaryIO
 
 from nanmap.errors import RunFolderError, told_of
+from nanmap.objects import is_object
 
 try:
     import fcntl
@@ -50,7 +54,8 @@ def within(root: Path, path: Path) -> Path:
 class Replacing:
     """A file to write to, flushed and moved over the target once the block ends without an error.
 
-    In a run folder it is made in a folder of its own: where the rows stand, readers find whole files only.
+    In a run folder it is made in a folder of its own: where the rows stand, readers find whole files only. An object of a store
+    is made in memory, and put there in one go.
 
     Args:
         root: the run folder; None for a file that stands in none, which is made beside its target, hidden.
@@ -65,6 +70,9 @@ class Replacing:
         )
 
     def __enter__(self) -> BinaryIO:
+        if is_object(self.target):
+            self._file: BinaryIO = io.BytesIO()
+            return self._file
         with told_of(self.target):
             for folder in (self.target.parent, self.temporary.parent):
                 make_folder(folder)
@@ -74,6 +82,10 @@ class Replacing:
 
     def __exit__(self, kind: type | None, error: BaseException | None, *_: object) -> None:
         with told_of(self.target):
+            if isinstance(self._file, io.BytesIO):
+                if kind is None:
+                    self.target.write_bytes(self._file.getbuffer())
+                return
             try:
                 with self._file as file:
                     if isinstance(error, OSError):  # of a write
@@ -90,15 +102,26 @@ class Replacing:
 class Lock:
     """Held by who writes a part of a run folder, until it lets go or its process ends, however that may be.
 
+    An object store has no locks: there an object says who writes, and whoever comes later can only be told. No harm is done, as
+    both write the same shards.
+
     Args:
         root: the run folder.
         part: its name; each part has a lock of its own, and readers need none.
         wait: until whoever holds it lets go.
+
+    Attributes:
+        others: who else seems to write there, in a sentence; None where nobody does, as far as can be known.
     """
 
     def __init__(self, root: Path, part: str, wait: bool = False) -> None:
         folder = within(root, root / TEMPORARY)
         file = within(root, folder / f"{part}.lock")
+        self.others: str | None = None
+        self._object = file if is_object(file) else None
+        if self._object:
+            self._say()
+            return
         with told_of(file):
             make_folder(folder)
             self._file = file.open("ab")
@@ -107,9 +130,26 @@ class Lock:
             mend = "wait until it has ended, or write elsewhere with --out"
             raise RunFolderError(f"another run is writing its {part}", file=root, mend=mend)
 
+    def _say(self) -> None:
+        """Leaves word who writes, and reads who does."""
+        assert self._object
+        me = json.dumps({"host": platform.node(), "process": os.getpid()}).encode()
+        with told_of(self._object):
+            if self._object.is_file():
+                who = self._object.read_text(errors="replace")
+                self.others = (
+                    f"another run is writing here, or ended without a word ({who}): an object store has no locks, "
+                    "but both would write the same rows"
+                )
+            self._object.write_bytes(me)
+
     def release(self) -> None:
         """Lets others write."""
-        self._file.close()
+        if self._object:
+            with told_of(self._object):
+                self._object.unlink(missing_ok=True)
+        else:
+            self._file.close()
 
 
 def take(file: BinaryIO, wait: bool = False) -> bool | None:
@@ -142,6 +182,8 @@ def sha256_of(path: Path) -> str:
 
 def make_folder(folder: Path) -> None:
     """Makes a folder and those above it that are missing; a loss of power does not take them back."""
+    if is_object(folder):
+        return
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for each in missing:
@@ -150,7 +192,7 @@ def make_folder(folder: Path) -> None:
 
 def flush_folder(folder: Path) -> None:
     """So that a loss of power does not take back that a file is there, or gone. Not every system opens folders."""
-    if os.name != "posix":
+    if os.name != "posix" or is_object(folder):
         return
     entry = os.open(folder, os.O_RDONLY)
     try:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from nanmap.errors import RunFolderError, check_path, told_of
+from nanmap.objects import place
 from nanmap.results.files import LETTERS, Replacing, is_plain, sha256_of, within
 from nanmap.results.receipts import Receipts
 from nanmap.results.shards import Shards
@@ -27,7 +28,7 @@ class RunFolder:
     """Paths, reading and writing of one run.
 
     Args:
-        path: the folder; need not exist.
+        path: the folder, `s3://…` and `gs://…` as well; need not exist.
 
     Attributes:
         cells: a row per training of a sweep, with `manifest.json`.
@@ -41,7 +42,7 @@ class RunFolder:
     temporary = False
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = place(path)
         check_path(self.path)
         self.maps, self.inputs = self.path / MAPS, self.path / "inputs"
         settle(self.path)

@@ -14,11 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nanmap.errors import RunFolderError, told_of
+from nanmap.objects import known_to_arrow, readable
 from nanmap.results.columns import blank
 from nanmap.results.files import TEMPORARY, Replacing, flush_folder, remove_unfinished, sha256_of, within
 from nanmap.results.identity import what_is_wrong
 from nanmap.results.receipts import Receipts
 from nanmap.results.sealed import is_unchanged, sealed
+from nanmap.results.strange import strange_columns, strange_rows
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -127,6 +129,15 @@ class Shards:
                 found.add(number)
         return found
 
+    def is_finished(self, number: int, wanted: str) -> bool:
+        """Whether one shard is there, its hash is `wanted`, and it is as it was written."""
+        path = self.file(number)
+        return _said_of(path) == (wanted, number) and self.receipts.fits(path.name) is True
+
+    def read(self, number: int, columns: list[str]) -> pa.Table:
+        """Columns of one shard."""
+        return pq.read_table(readable(self.file(number)), columns=columns, page_checksum_verification=True)
+
     def _fits(self, path: Path) -> bool:
         """Whether a shard is what its receipt says; without one, whether its pages are what their checksums say."""
         fits = self.receipts.fits(path.name)
@@ -136,7 +147,7 @@ class Shards:
         """Writes the receipts of shards that were found whole without one, because it was lost or never written."""
         for path in map(self.file, numbers):
             if self.receipts.read(path.name) is None:
-                rows, (hash, _) = pq.read_metadata(path).num_rows, _said_of(path)
+                rows, (hash, _) = pq.read_metadata(readable(path)).num_rows, _said_of(path)
                 facts = {"bytes": path.stat().st_size, "rows": rows, "hash": hash, **(told or {})}
                 self.receipts.write(path.name, sha256_of(path), facts)
 
@@ -257,7 +268,7 @@ class Shards:
 
     def count_rows(self) -> int:
         """Rows of all shards that can be read."""
-        return sum(pq.read_metadata(path).num_rows for path in self._files() if _said_of(path)[0] is not None)
+        return sum(pq.read_metadata(readable(path)).num_rows for path in self._files() if _said_of(path)[0] is not None)
 
     def columns(self) -> list[str]:
         """Names of the columns, as the first shard has them.
@@ -266,7 +277,7 @@ class Shards:
             RunFolderError: there are no shards yet, or it is damaged.
         """
         try:
-            return pq.read_schema(self._there()[0]).names
+            return pq.read_schema(readable(self._there()[0])).names
         except (pa.ArrowInvalid, OSError):
             raise self._unreadable() from None
 
@@ -282,28 +293,38 @@ class Shards:
         checks = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
         checked = ds.ParquetFileFormat(default_fragment_scan_options=checks)
         try:
-            return ds.dataset(list(map(str, files)), format=checked)
+            return ds.dataset(**known_to_arrow(files), format=checked)
         except (pa.ArrowInvalid, OSError):
             raise self._unreadable() from None
 
     def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The rows shard by shard, in order. A column that a shard of an earlier version lacks is missing in all its rows."""
-        return (self._read(path, columns) for path in self._whole())
+        last = -1
+        for path in self._whole():
+            found = self._read(path, columns, last)
+            last = found["cell"][-1].as_py() if "cell" in found.column_names and len(found) else last
+            yield found
 
     def table(self, number: int) -> pa.Table:
         """The rows of one shard, which is there."""
         return self._read(self.file(number), None)
 
-    def _read(self, path: Path, columns: list[str] | None) -> pa.Table:
+    def _read(self, path: Path, columns: list[str] | None, after: int = -1) -> pa.Table:
+        """Rows of cells beyond `after`."""
         try:
-            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            with pq.ParquetFile(readable(path), page_checksum_verification=True) as file:
                 there = set(file.schema_arrow.names)
                 found = file.read(columns and [name for name in columns if name in there])
         except (pa.ArrowInvalid, OSError):
             raise self._unreadable() from None
+        if wrong := strange_rows(found, after):
+            raise self._strange(path, wrong)
         for name in columns or ():
             if name not in there:
-                found = found.append_column(name, blank(name, len(found)))
+                try:
+                    found = found.append_column(name, blank(name, len(found)))
+                except KeyError:
+                    raise self._strange(path, f"has no column `{name}`") from None
         return found.select(columns) if columns else found
 
     def _there(self) -> list[Path]:
@@ -318,16 +339,25 @@ class Shards:
         return files
 
     def _whole(self) -> list[Path]:
-        """The shards, all as they were written.
+        """The shards, all as they were written, with columns that nanmap writes.
 
         Raises:
-            RunFolderError: there are none yet, or one is damaged.
+            RunFolderError: there are none yet, or one is damaged or another program's.
         """
         files = self._there()
         for path in files:
             if not self._is_whole(path):
                 raise RunFolderError("is not as it was written: it is damaged", file=path, mend=self._repairs())
+            try:
+                wrong = strange_columns(pq.read_schema(path), of_cells=self.rows == "rows")
+            except (pa.ArrowException, OSError):
+                raise self._unreadable() from None
+            if wrong:
+                raise self._strange(path, wrong)
         return files
+
+    def _strange(self, path: Path, wrong: str) -> RunFolderError:
+        return RunFolderError(f"is no shard of nanmap's: it {wrong}", file=path, mend=self._repairs())
 
     def _unreadable(self) -> RunFolderError:
         problem = "holds a file that is not readable Parquet"
@@ -351,7 +381,7 @@ class Shards:
 def _said_of(path: Path) -> tuple[str | None, int]:
     """The hash and the number that a shard's file says of itself; None and -1 where it says nothing."""
     try:
-        metadata = pq.read_schema(path).metadata or {}
+        metadata = pq.read_schema(readable(path)).metadata or {}
         return metadata[HASH].decode(), int(metadata[SHARD])
     except (pa.ArrowException, OSError, KeyError, ValueError):
         return None, -1
@@ -360,7 +390,7 @@ def _said_of(path: Path) -> tuple[str | None, int]:
 def is_readable(path: Path) -> bool:
     """Whether every page of a shard can be read, and is what its checksum says where it has one."""
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with pq.ParquetFile(readable(path), page_checksum_verification=True) as file:
             for group in range(file.num_row_groups):
                 file.read_row_group(group)
     except (pa.ArrowException, OSError):

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from nanmap.errors import told_of
+from nanmap.objects import is_object
 from nanmap.results.files import Lock, Replacing, flush_folder, within
 from nanmap.results.receipts import Receipts
 
@@ -41,7 +42,7 @@ def switch(root: Path) -> None:
 
 def settle(root: Path) -> None:
     """Ends a switch that was interrupted: of most folders it looks whether there is one, and that is all."""
-    if not os.path.exists(root / NEXT):  # no error where the name is too long for one
+    if is_object(root) or not os.path.exists(root / NEXT):  # no error where the name is too long for one
         return
     place = next_of(root)
     if (place / JOURNAL).exists() or (place / REPLACED).exists():

@@ -9,6 +9,7 @@ import numpy as np
 from nanmap.analysis import differences
 from nanmap.data.given import KIND
 from nanmap.engine import Engine
+from nanmap.engine.machine import what_differs
 from nanmap.plan import Plan, make_sweep
 from nanmap.results.columns import make_table
 from nanmap.results.folder import RunFolder
@@ -122,14 +123,10 @@ def other_bits(manifest: Mapping[str, Any], engine: Engine) -> str | None:
     was = manifest.get("versions") or {}
     pairs = {
         "backend": (manifest.get("backend"), engine.backend),
-        "device": (_kind(manifest.get("device")), _kind(engine.device)),
         **{name: (was.get(name), installed(name)) for name in VERSIONS},
     }
     told = [f"{name} was {a}, is {b}" for name, (a, b) in pairs.items() if a not in (b, None)]
+    if wrong := what_differs(manifest.get("machine") or {}, engine.machine):
+        told.append(f"this machine is another one: {wrong}")
     told += ["a device ran out of memory and took fewer cells side by side"] if manifest.get("narrowed") else []
     return "; ".join(told) or None
-
-
-def _kind(device: str | None) -> str | None:
-    """Of `2 × cpu` the kind: how many there are changes no bit."""
-    return device and device.rpartition("× ")[2]

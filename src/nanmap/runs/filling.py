@@ -16,6 +16,7 @@ class Shard:
 
     def __init__(self, number: int, cells: Cells, batches: list[Lanes]) -> None:
         self.number, self.cells, self.batches = number, cells, batches
+        self.programs = {lanes.program: None for lanes in batches}  # in their order
         self.missing = len(cells)
         self.columns: dict[str, np.ndarray] = {}
         self.histories: list[pa.Table] = []

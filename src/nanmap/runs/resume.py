@@ -13,8 +13,8 @@ from nanmap.results.shards import Shards
 from nanmap.runs.observer import Observer
 from nanmap.training.program import Program
 
-# What a manifest adds up over all runs into its folder; those that it has when it is begun.
-SPENT = ("timings", "wall_seconds", "compilations", "narrowed", "columns_of_a_map")
+# What a manifest adds up over all runs into its folder, of what it has when it is begun; and the machine that began it.
+SPENT = ("timings", "wall_seconds", "compilations", "narrowed", "columns_of_a_map", "machine")
 ON_A_LINE = "--fresh replaces them; --out DIR writes elsewhere"
 IN_PYTHON = "fresh=True replaces them; out=… writes elsewhere"  # where arrays come from, and where there are no options
 
@@ -78,6 +78,8 @@ def resume(shards: Shards, manifest: dict[str, Any], engine: Engine, fresh: bool
     """
     shards.refuse_links()
     lock = Lock(shards.root, shards.path.name)
+    if lock.others:
+        observer.noticed(lock.others)
     try:
         with told_of(shards.root):
             return _ready(shards, manifest, engine, fresh, observer, lock)

@@ -1,30 +1,29 @@
 """A sweep into a run folder: pending shards → engine → Parquet. Cells that have their row are never trained again."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nanmap.engine import Engine, LocalEngine
-from nanmap.errors import InputError
-from nanmap.grid import Cells
+from nanmap.engine.machine import what_differs
+from nanmap.errors import InputError, RunFolderError
+from nanmap.objects import is_object
 from nanmap.plan import Plan, Variant
-from nanmap.results.columns import make_table
 from nanmap.results.folder import RunFolder
-from nanmap.results.histories import history_table
 from nanmap.results.manifest import fingerprint, make_manifest
-from nanmap.results.shards import MOST_SHARDS, default_shard_cells, shard_metadata
-from nanmap.runs.complete import complete_rows
+from nanmap.results.shards import MOST_SHARDS, default_shard_cells
+from nanmap.runs.division import Division, made, write
 from nanmap.runs.extend import Growing, grows
-from nanmap.runs.filling import Shard, trained
-from nanmap.runs.history import Recording, history_of, kept_history, record_histories, recording_of
+from nanmap.runs.filling import Shard
+from nanmap.runs.handing_out import Workers, handed_out
+from nanmap.runs.history import Recording, kept_history, record_histories, recording_of
 from nanmap.runs.inputs import keep_inputs
+from nanmap.runs.job import job_of
 from nanmap.runs.observer import Observer
 from nanmap.runs.resume import Resumed, pinned_widths, resume
 from nanmap.runs.writer import Writer
-from nanmap.theory.facts import Forecaster
 from nanmap.training.program import Program
 
 
@@ -33,6 +32,7 @@ def train_sweep(
     out: str | Path,
     *,
     engine: Engine | None = None,
+    workers: Workers | None = None,
     fresh: bool = False,
     extend: bool = False,
     shard_cells: int | None = None,
@@ -45,6 +45,7 @@ def train_sweep(
         plan: of the sweep.
         out: the run folder.
         engine: trains; the devices of this process if None.
+        workers: make the shards elsewhere; then the engine only says how many cells train side by side there.
         fresh: start over, removing the run's rows.
         extend: the folder may hold a smaller run, whose rows stay.
         shard_cells: cells per file; chosen by the size of the grid if None.
@@ -54,16 +55,20 @@ def train_sweep(
     Raises:
         InputError: a combination of settings is impossible, or the folder holds results of other settings, or with `extend`
             some that the sweep does not hold.
+        ShardError: workers could not make some of the shards; all others are made.
     """
-    folder, engine = RunFolder(out), engine or LocalEngine()
+    folder, engine = RunFolder(out), engine or LocalEngine(backend=workers.machine["platform"] if workers else None)
     shard_cells = shard_cells or default_shard_cells(plan.grid.size)
     _check_size(plan, shard_cells)
     _pin_widths(plan, folder, engine, fresh, tune, observer)
     observer = observer or Observer()
     manifest = _manifest(plan, engine, shard_cells)
+    manifest |= {"device": (workers or engine).device, "machine": dict((workers or engine).machine)}
     recording = recording_of(plan.sweep.record, manifest["hash"])
     manifest |= {"history": recording.described()} if recording else {}
-    work = _Work(plan, engine, observer, recording)
+    work = _Work(plan, engine, observer, recording, workers)
+    if workers or is_object(folder.path):
+        _refuse_elsewhere(plan, extend, recording if workers else None)
     if extend and grows(folder, manifest):
         with Growing(folder, manifest, observer) as growing:
             with resume(growing.place.cells, manifest | growing.spent, engine, growing.stale, observer) as resumed:
@@ -75,18 +80,36 @@ def train_sweep(
     with resume(folder.cells, manifest, engine, fresh, observer) as resumed:
         if fresh:
             _forget_the_rest(folder)
+        _check_machine(folder, resumed.manifest["machine"], manifest["machine"], workers is not None, observer)
         keep_inputs(folder, plan.variants(), observer)
         _fill(work, folder, resumed)
     return folder
 
 
 class _Work(NamedTuple):
-    """What is to be done, by whom, who is told, and what is recorded beside the rows."""
+    """What is to be done, by whom, who is told, what is recorded beside the rows, and who makes the shards if they are made elsewhere."""
 
     plan: Plan
     engine: Engine
     observer: Observer
     recording: Recording | None
+    workers: Workers | None
+
+
+def _refuse_elsewhere(plan: Plan, extend: bool, recording: Recording | None) -> None:
+    """What is done on this machine alone.
+
+    Raises:
+        InputError: it is asked of workers, or of an object store.
+    """
+    if extend:
+        mend = "leave --engine out, and extend a folder on a disk"
+        raise InputError("is done on this machine alone", key="extend", mend=mend)
+    if recording:
+        mend = (
+            "have the rows made without it; the same sweep with it, on this machine, records the histories beside them"
+        )
+        raise InputError("is recorded by this machine alone", file=plan.sweep.file, key="record.history", mend=mend)
 
 
 def _forget_the_rest(folder: RunFolder) -> None:
@@ -158,11 +181,30 @@ def _sentences(variants: Iterable[Variant]) -> dict[str, list[str]]:
     return {kind: told for kind, told in found.items() if told}
 
 
+def _check_machine(
+    folder: RunFolder, there: Mapping[str, str], here: Mapping[str, str], elsewhere: bool, observer: Observer
+) -> None:
+    """That the rows which come are made on a machine like those that are there.
+
+    Raises:
+        RunFolderError: they would be made elsewhere, on others. Of what this process trains itself it is said only.
+    """
+    wrong = what_differs(there, here)
+    if wrong and elsewhere:
+        mend = "--fresh makes all rows there; --out DIR writes elsewhere"
+        raise RunFolderError(f"holds rows of another machine than the workers': {wrong}", file=folder.path, mend=mend)
+    if wrong:
+        observer.noticed(f"the rows that are there were made on another machine, which may round otherwise: {wrong}")
+
+
 def _fill(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | None = None) -> None:
     """Gives every cell its row, and histories to those that are to have one; however that ends, the manifest says what there is."""
+    plan, engine, observer, recording, workers = work
     try:
-        _train(work, folder, resumed, growing)
-        plan, engine, observer, recording = work
+        if workers:
+            _hand_out(plan, workers, folder, resumed, observer)
+        else:
+            _train(work, folder, resumed, growing)
         if recording:
             record_histories(plan, engine, folder, recording, resumed.manifest["shard_cells"], observer)
     finally:  # an interrupted run says what it has, too
@@ -171,66 +213,41 @@ def _fill(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | N
 
 def _train(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | None) -> None:
     """Trains the cells of all shards that are not finished, but those that a smaller run has."""
-    plan, engine, observer, recording = work
-    size = resumed.manifest["shard_cells"]
+    recording = work.recording
     beside = recording if recording and recording.cells == "all" and not growing else None
-
-    def cells_of(number: int) -> Cells:
-        return plan.grid.kept(number * size, min((number + 1) * size, plan.grid.size))
-
-    def write(shard: Shard) -> None:
-        if beside:  # first: a shard of rows that is there has its histories
-            history = history_table(shard.histories, shard_metadata(beside.hash, shard.number))
-            folder.history.write(shard.number, history)
-        metadata = shard_metadata(resumed.manifest["hash"], shard.number)
-        table = make_table(shard.cells.numbers, shard.cells.columns(), shard.columns, metadata)
-        resumed.shards.write(shard.number, table)
+    division = Division(work.plan, resumed.manifest["shard_cells"], growing, beside)
+    pending = _pending(division, resumed, work.observer)
 
     def shards() -> Iterator[Shard]:
-        for number in (n for n, count in counts.items() if count and n not in resumed.finished):
-            shard = _shard(plan, number, cells_of(number), growing, beside)
+        for shard in map(division.shard, pending):
             if shard.missing:
                 yield shard
             else:
                 writer.put(shard)
 
-    def count(number: int) -> int:
-        end = min((number + 1) * size, plan.grid.size)
-        return end - number * size if plan.grid.where is None else len(cells_of(number))
-
-    def kept(number: int) -> int:
-        return counts[number] if number in resumed.finished else _kept(cells_of(number), growing)
-
-    counts = {number: count(number) for number in range(-(-plan.grid.size // size))}
-    observer.started(sum(counts.values()), sum(map(kept, counts if growing else resumed.finished)))
-    forecaster = Forecaster()
-    with Writer(write) as writer:
-        for shard, lanes, index, facts in trained(engine, shards()):
-            place = lanes.position[index]
-            rows = complete_rows(lanes, index, facts, forecaster)
-            if beside:
-                shard.histories.append(history_of(shard.cells.numbers[place], facts))
-            shard.put(place, rows)
-            observer.trained(len(index))
-            observer.advanced(len(index), rows["outcome"])
+    with Writer(lambda shard: write(folder, resumed.manifest["hash"], shard, work.engine, beside)) as writer:
+        for shard, outcomes in made(work.engine, shards(), beside):
+            work.observer.trained(len(outcomes))
+            work.observer.advanced(len(outcomes), outcomes)
             if not shard.missing:
                 writer.put(shard)
 
 
-def _kept(cells: Cells, growing: Growing | None) -> int:
-    """How many of a shard's cells have their row already."""
-    return int(growing.there(cells).sum()) if growing else 0
+def _hand_out(plan: Plan, workers: Workers, folder: RunFolder, resumed: Resumed, observer: Observer) -> None:
+    """Has the shards that are not finished made elsewhere."""
+    division = Division(plan, resumed.manifest["shard_cells"])
+    job = job_of(plan, folder, resumed.manifest, workers)
+    pending = _pending(division, resumed, observer)
+    for receipt in handed_out(workers, job.text(), pending, division.name, observer.noticed):
+        resumed.manifest["compilations"] += receipt["compilations"]
+        outcomes = np.repeat(list(receipt["outcomes"]), list(receipt["outcomes"].values()))
+        observer.advanced(len(outcomes), outcomes)
+        observer.trained(len(outcomes))
 
 
-def _shard(plan: Plan, number: int, cells: Cells, growing: Growing | None, beside: Recording | None) -> Shard:
-    """A shard with the rows that are there already, and batches of the other cells."""
-    if growing is None:
-        lanes = plan.lanes(cells)
-        return Shard(number, cells, beside.asked(lanes) if beside else lanes)
-    there = growing.there(cells)
-    kept, others = np.flatnonzero(there), np.flatnonzero(~there)
-    lanes = plan.lanes(cells.take(others)) if len(others) else []
-    shard = Shard(number, cells, [replace(each, position=others[each.position]) for each in lanes])
-    if len(kept):
-        shard.put(kept, growing.columns(cells.take(kept)))
-    return shard
+def _pending(division: Division, resumed: Resumed, observer: Observer) -> list[int]:
+    """Numbers of the shards that are not finished, of which the observer is told."""
+    counts = division.counts()
+    kept = (count if number in resumed.finished else division.kept(number) for number, count in counts.items())
+    observer.started(sum(counts.values()), sum(kept))
+    return [number for number, count in counts.items() if count and number not in resumed.finished]

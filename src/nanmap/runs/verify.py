@@ -108,9 +108,7 @@ def verify_run(
     rows: dict[int, Row] = {}
     by = "bits"
     if sample and folder.cells.names():
-        if any(
-            each.file.is_relative_to(folder.cells.path) or each.file == folder.cells.manifest_file for each in faults
-        ):
+        if any(folder.cells.path in each.file.parents or each.file == folder.cells.manifest_file for each in faults):
             notes.append("no cell was trained again: what was damaged must be mended first")
         else:
             engine = engine or LocalEngine()

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import importlib.machinery
 import importlib.util
 import sys
 import traceback
@@ -59,6 +60,32 @@ def source_digest(text: str, key: str) -> str:
         origin = getattr(_of_module(code, key), "__file__", None)
         file = Path(origin) if origin else None
     return hashlib.sha256(file.read_bytes() if file and file.is_file() else str(code).encode()).hexdigest()
+
+
+def unimported_digest(text: str, key: str) -> str:
+    """SHA-256 of the file that holds a function, found without importing it or anything else.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    code = Code.of(text)
+    file = code.file or _file_of_module(code.place)
+    if file is None or not file.is_file():
+        mend = "name its file: python:path/to/file.py:factory"
+        raise InputError("the source of this code is not found", key=key, value=code.place, mend=mend)
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _file_of_module(name: str) -> Path | None:
+    """Where a module stands, package by package: to ask for it by its whole name would import those around it."""
+    places: list[str] | None = [str(Path.cwd()), *sys.path]
+    parts, spec = name.split("."), None
+    for depth in range(len(parts)):
+        spec = importlib.machinery.PathFinder.find_spec(".".join(parts[: depth + 1]), places)
+        if spec is None:
+            return None
+        places = list(spec.submodule_search_locations or ())
+    return Path(spec.origin) if spec and spec.origin else None
 
 
 def fault(text: str, key: str, problem: str, **more: Any) -> InputError:

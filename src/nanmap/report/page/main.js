@@ -32,7 +32,7 @@ async function open(told, before = null) {
     cells = told.cells ? Uint32Array.from(await unpacked(told.cells)) : null;
   const first = before
     ? [...columns.keys()]
-    : ["outcome", "cause", "sharpness", ...told.curves.map(({ column }) => column)];
+    : ["outcome", "cause", "inferred", "sharpness", ...told.curves.map(({ column }) => column)];
   for (const name of first) await columns.get(name)?.load(); // what the first picture needs; of newer rows all, for nothing may flicker
   Object.assign(page, { document: told, columns, grid: new Grid(told, cells) });
   page.rate = told.config.base.find(([table, name]) => table === "optimizer" && name === "learning_rate")?.[2];

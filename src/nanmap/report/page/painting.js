@@ -4,9 +4,25 @@
 /** Paints what is asked for: a column of names, the share of an outcome, or a number. */
 function paint(arrangement, value) {
   const column = page.columns.get(value);
-  if (column?.named) return paintNames(arrangement, column);
-  if (column) return paintNumbers(arrangement, column);
-  return paintShare(arrangement, value);
+  const painting = column?.named
+    ? paintNames(arrangement, column)
+    : column
+      ? paintNumbers(arrangement, column)
+      : paintShare(arrangement, value);
+  painting.inferred = inferredPixels(arrangement);
+  return painting;
+}
+
+/** Which pixels hold no training that was run: they were filled in. Null where there is none. */
+function inferredPixels({ start, rows }) {
+  const column = page.columns.get("inferred");
+  if (!column?.stored) return null;
+  const found = new Uint8Array(start.length - 1);
+  for (let p = 0; p < found.length; p++) {
+    found[p] = start[p] < start[p + 1] ? 1 : 0;
+    for (let i = start[p]; i < start[p + 1] && found[p]; i++) found[p] = column.value(rows[i]) === 1 ? 1 : 0;
+  }
+  return found.includes(1) ? found : null;
 }
 
 function blankPainting(arrangement) {
@@ -16,6 +32,7 @@ function blankPainting(arrangement) {
     letters: new Uint8Array(pixels),
     letterList: [""],
     second: null,
+    inferred: null,
     share: null,
     legend: [],
     bar: null,

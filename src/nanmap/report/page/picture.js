@@ -78,7 +78,8 @@ function drawPixels(context, box, panel) {
     out = new Uint32Array(image.data.buffer);
   const across = samples(x0, x1, columns),
     up = samples(y1, y0, lines);
-  const cored = hasCores(box);
+  const cored = hasCores(box),
+    dotted = 5 * Math.round(dots); // what was filled in has a dot every so many screen pixels
   const first = panel * arrangement.width * arrangement.height;
   const none = packedColour(page.document.complete ? look().excluded : look().background),
     hatch = packedColour(look().muted);
@@ -92,6 +93,7 @@ function drawPixels(context, box, panel) {
         const half = Math.sqrt(painting.share[p]) / 2;
         if (across.off[column] < half && up.off[line] < half) colour = painting.second[p];
       }
+      if (painting.inferred?.[p] && column % dotted === 0 && line % dotted === 0) colour = packedColour(inkOn(colour));
       out[line * columns + column] = colour;
     }
   }
