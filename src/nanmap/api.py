@@ -331,6 +331,8 @@ def diagnose(
     criterion = Criterion(success)
     for key, value in {"success": success, "budget": budget}.items():
         _check_positive(key, value)
+    if success is not None and success > 1:
+        raise InputError("is more than a perfect answer has", key="success", value=success, allowed="a skill up to 1")
     config, settings = _network_as_keyword(config, settings)
     over = _over("diagnose", x, y, settings)
     made, arrays, notes = looked_at(_config(_of_cell(config, cell, of), over), over.arrays)

@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 import traceback
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -107,11 +108,16 @@ def load_commands() -> typer.Typer:
     return app
 
 
+@cache
+def _command() -> Any:
+    """All commands as one, made once in a process."""
+    return typer.main.get_command(load_commands())
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command and exits: 0 done, 2 the input is wrong, 130 interrupted (143 by SIGTERM), 1 anything else."""
-    command: Any = typer.main.get_command(load_commands())
     try:
-        status = command.main(args=arguments, prog_name="nanmap", standalone_mode=False)
+        status = _command().main(args=arguments, prog_name="nanmap", standalone_mode=False)
     except NanmapError as error:
         sys.exit(_failed(str(error), WRONG_INPUT if isinstance(error, InputError) else FAILED))
     except USAGE_ERROR as error:

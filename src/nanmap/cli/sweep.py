@@ -123,7 +123,8 @@ def sweep(
         drawing.join()
     say(progress.summary())
     print(f"rows: {result.folder.cells.path}")
-    _tell_what_works(result, allow_python)
+    if plan.grid.size <= MOST_SUMMED:
+        _tell_what_works(result, allow_python)
     _show_maps(plan.sweep, result, maps)
 
 
@@ -163,10 +164,8 @@ def _tell_what_works(result: "Result", allow_python: bool = False) -> None:
     """The settings that converge, those that never do, and the command of the best training."""
     import shlex
 
-    from nanmap.analysis import best_cell, load_grid, what_works
+    from nanmap.analysis import best_cell, what_works
 
-    if load_grid(result.manifest).size > MOST_SUMMED:
-        return
     working, never = what_works(result.folder)
     of = f"--of {shlex.quote(str(result.path))}" + " --allow-python" * allow_python  # each command is asked anew
     if not working:

@@ -49,7 +49,7 @@ class RunFolder:
         self.maps, self.inputs = self.path / MAPS, self.path / "inputs"
         settle(self.path)
         self.cells = Shards(self.path / "cells", self.path / "manifest.json", "rows", "sweep", self.maps)
-        self.history = Shards(self.path / "history", self.path / "manifest.json", "histories", "sweep")
+        self.history = Shards(self.path / "history", self.path / "manifest.json", "histories", "sweep", once=False)
         self.edges = Shards(self.path / "edges", self.path / "edges.json", "edges", "edge")
 
     @classmethod
