@@ -20,9 +20,9 @@ from nanmap.cli.lines import say
 from nanmap.errors import InputError, NanmapError, mend_of, typed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
-    from nanmap.plan import Plan
+    from nanmap.plan import Plan, Sweep
 
 app = typer.Typer(
     name="nanmap",
@@ -63,8 +63,13 @@ def planned(
     device: str,
     windows: "Mapping[str, tuple[float, float]] | None" = None,
     allow_python: bool = False,
+    finer: "Callable[[Sweep], Sweep] | None" = None,
 ) -> "Plan":
-    """The plan of a sweep's file, on the device that is asked for; says first what a user may not expect."""
+    """The plan of a sweep's file, on the device that is asked for; says first what a user may not expect.
+
+    Args:
+        finer: what refines the sweep, if anything.
+    """
     from nanmap.cli.examples import refuse_example
     from nanmap.engine.devices import set_up
     from nanmap.plan import Plan, load_sweep, notices, zoomed
@@ -76,6 +81,8 @@ def planned(
         asked = zoomed(whole, windows)
     except InputError as error:
         raise as_option(error, ["zoom"]) from None
+    with typed("--set", overrides or []):
+        asked = finer(asked) if finer else asked
     with typed("--set", overrides or []):
         plan = Plan(asked, allow_python)
         if allow_python:  # the code may use JAX, which takes its devices then
