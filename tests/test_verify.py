@@ -97,6 +97,7 @@ HARMS: dict[str, tuple[str, Callable[[Path], Any], str]] = {
     "edges' manifest": ("edges.json", lambda file: flip(file, 100), ""),
     "no manifest of edges": ("edges.json", Path.unlink, "is lost"),
     "edges": ("edges/part-000000.parquet", lambda file: flip(file, 1000), "the SHA-256 of its receipt is another"),
+    "edges lost": ("edges/part-000000.parquet", Path.unlink, "is lost"),
     "a picture": ("maps/outcome_learning_rate_seed.png", lambda file: flip(file, 500), "is not as it was written"),
     "a stranger": ("cells/notes.txt", lambda file: file.write_text("mine"), "stands among the rows"),
 }
@@ -157,6 +158,16 @@ def test_shards_under_each_other_s_names_are_told(run: Path) -> None:
         "part-000000.parquet": "is shard 1 under the name of another",
         "part-000001.parquet": "is shard 0 under the name of another",
     }
+
+
+@pytest.mark.parametrize("facts", [{"rows": 3}, {"hash": "another"}])
+def test_a_receipt_that_tells_of_other_rows_is_told(facts: dict, run: Path) -> None:
+    """Though its seal is whole, and the SHA-256 fits."""
+    receipts = RunFolder(run).cells.receipts
+    told = receipts.read(Path(SHARD).name)
+    receipts.write(Path(SHARD).name, told["sha256"], {key: told[key] for key in ("bytes", "rows", "hash")} | facts)
+    (fault,) = faults_of(RunFolder(run))
+    assert (fault.file, fault.problem) == (run / RECEIPT, "is damaged: it tells of other rows than the shard holds")
 
 
 def test_rows_of_another_run_are_told(run: Path, engine, tmp_path: Path) -> None:
