@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow.compute as pc
 
 from nanmap.analysis import differences
 from nanmap.data.given import read_given
@@ -14,6 +15,7 @@ from nanmap.engine import Engine, LocalEngine
 from nanmap.errors import InputError
 from nanmap.plan import Plan
 from nanmap.results.checks import Fault, faults_of, notes_of, parts_of
+from nanmap.results.columns import INFERRED
 from nanmap.results.folder import RunFolder
 from nanmap.results.manifest import fingerprint
 from nanmap.results.receipts import Receipts
@@ -150,6 +152,8 @@ def _changed_arrays(folder: RunFolder) -> list[Fault]:
 def _drawn(folder: RunFolder, count: int, seed: int) -> dict[int, Row]:
     """Some rows as they are stored, by their cell, ascending."""
     dataset = folder.dataset()
+    if INFERRED.name in dataset.schema.names:  # what was filled in was never trained
+        dataset = dataset.filter(pc.invert(pc.field(INFERRED.name)))
     total = dataset.count_rows()
     chosen = np.sort(np.random.default_rng(seed).choice(total, min(count, total), replace=False))
     return {row["cell"]: row for row in sorted(dataset.take(chosen).to_pylist(), key=lambda row: row["cell"])}
