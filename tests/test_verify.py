@@ -197,6 +197,14 @@ def test_a_shard_without_a_receipt_is_noted_and_a_sweep_writes_one(engine, tmp_p
     assert content(tmp_path) == whole
 
 
+def test_shards_without_a_row_have_no_sample(engine, tmp_path: Path) -> None:
+    run = nanmap.sweep(sweep_of(2), out=tmp_path, engine=engine).folder
+    run.cells.write(0, pq.read_table(run.cells.file(0)).slice(0, 0))
+    found = nanmap.verify(tmp_path, engine=engine)
+    assert (found.trained, found.looked_at["rows"]) == ((), 0)
+    assert [each.problem for each in found.faults] == ["holds 0 rows, though the run of 2 cells is complete"]
+
+
 def rewritten(run: Path, column: str, values: pa.Array) -> None:
     """A shard with other values and a receipt that fits: what no checksum can tell."""
     cells = RunFolder(run).cells
