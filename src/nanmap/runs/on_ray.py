@@ -109,6 +109,10 @@ class RayWorkers:
         if self.wanted == "gpu" and not gpus:
             raise InputError("the Ray cluster has no GPU", key="--device", value="gpu", allowed=("auto", "cpu"))
         self._gpu = self.wanted != "cpu" and gpus > 0
+        most = int(max((node["Resources"].get("CPU", 0) for node in nodes), default=0))
+        if most and not any(map(self._room, nodes)):  # without any cores the cluster is one that grows when it is asked
+            mend = "give fewer, or larger nodes"
+            raise InputError("no node has so many", key="--cores", value=self.cores, allowed=f"1 to {most}", mend=mend)
         # A process that had a GPU would end after each task, and the next one compile anew: max_calls.
         needs = {"num_cpus": self.cores, "num_gpus": int(self._gpu), "max_calls": 0}
         self._make = remote(**needs, max_retries=TRIES - 1, retry_exceptions=True)(_make)
