@@ -42,9 +42,10 @@ class RayWorkers:
 
     def __enter__(self) -> Self:
         self._ray, self._started = _installed(), False
-        with _signals_kept():
-            self._connect()
         try:
+            with _signals_kept():
+                self._connect()
+            stopping.check()
             self._look_around()
         except BaseException:
             self.__exit__(None, None, None)
@@ -55,7 +56,8 @@ class RayWorkers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._started:
-            self._ray.shutdown()
+            with _signals_kept():
+                self._ray.shutdown()
 
     def places(self, without: Collection[str]) -> int:
         """Workers that the nodes which are alive have room for; one while none is, as a cluster may grow."""
@@ -95,12 +97,14 @@ class RayWorkers:
         quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
         try:
             _check_listening(address)
+            self._started = True
             self._ray.init(address=address, **quiet)
+        except SystemExit:  # what Ray makes of SIGTERM meanwhile
+            raise KeyboardInterrupt from None
         except (OSError, ValueError) as error:
             mend = "start it with `ray start --head`, or leave --address out: Ray then runs on this machine alone"
             why = str(error).partition("\n")[0]
             raise InputError(f"no Ray cluster answers: {why}", key="--address", value=address, mend=mend) from None
-        self._started = True
 
     def _look_around(self) -> None:
         """Finds out what there is to train on, and what most of it is."""
