@@ -46,7 +46,7 @@ def odd_numbers(column: Any, size: int) -> np.ndarray:
 
 def small(tmp_path: Path, **facts: Any) -> RunFolder:
     facts = {"outcome": NAMES, "loss_initial": 10.0, "loss_final": RNG.lognormal(0, 3, 60), **facts}
-    return write_run(tmp_path / "run", AXES, facts, maps=[])
+    return write_run(tmp_path / "run", AXES, facts, maps=[], shard_cells=20)
 
 
 def test_every_number_of_every_column_arrives(opened: Open, tmp_path: Path):

@@ -45,9 +45,20 @@ class Shards:
         rows: what a row is called in messages: `rows`, `edges`.
         command: the subcommand of `nanmap` that writes them.
         pictures: the folder of what is drawn from the rows, if any; goes with them.
+        once: whether a cell has one row at most.
     """
 
-    def __init__(self, path: Path, manifest_file: Path, rows: str, command: str, pictures: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        manifest_file: Path,
+        rows: str,
+        command: str,
+        pictures: Path | None = None,
+        *,
+        once: bool = True,
+    ) -> None:
+        self.once = once
         self.path, self.manifest_file, self.rows, self.pictures = path, manifest_file, rows, pictures
         self.root, self.receipts = path.parent, Receipts(path)
         self._seen: dict[str, tuple[Any, ...]] = {}  # shards that were found whole, and what was looked at
@@ -317,7 +328,7 @@ class Shards:
                 found = file.read(columns and [name for name in columns if name in there])
         except (pa.ArrowInvalid, OSError):
             raise self._unreadable() from None
-        if wrong := strange_rows(found, after):
+        if wrong := strange_rows(found, after, self.once):
             raise self._strange(path, wrong)
         for name in columns or ():
             if name not in there:
