@@ -352,3 +352,10 @@ def test_what_was_filled_in_is_dotted_and_said(opened: Open, tmp_path: Path):
     assert "Not trained but filled in" in page.text("#training")
     page.click_pixel(3, 2)
     assert "Not trained but filled in" not in page.text("#training")
+
+
+def test_on_a_phone_a_tap_brings_the_training_into_sight(opened: Open, tmp_path: Path):
+    page = opened(small(tmp_path), viewport={"width": 360, "height": 640}, has_touch=True, reduced_motion="reduce")
+    page.touchscreen.tap(*page.middle_of(1, 1))
+    page.wait_for_function("() => document.getElementById('training').getBoundingClientRect().top < innerHeight - 40")
+    assert page.text("#training h2").startswith("Cell ")
