@@ -119,11 +119,15 @@ def test_the_runner_up_is_a_core_of_the_area_of_its_share(opened: Open, tmp_path
 
 @pytest.mark.parametrize("name", ["loss_final", "first_nan_step", "skill"])
 def test_numbers_of_a_pixel_are_those_of_its_median_run(name: str, opened: Open, tmp_path: Path):
+    rng = np.random.default_rng(3)
     values = {
-        "loss_final": np.where(RNG.random(60) < 0.3, RNG.choice([np.nan, np.inf], 60), RNG.lognormal(0, 3, 60)),
-        "first_nan_step": RNG.integers(-60, 100, 60),
-        "skill": np.where(RNG.random(60) < 0.4, np.nan, RNG.random(60)),
+        "outcome": rng.choice(["inf", "nan", "converged"], 60),
+        "loss_final": np.where(rng.random(60) < 0.3, rng.choice([np.nan, np.inf], 60), rng.lognormal(0, 3, 60)),
+        "first_nan_step": rng.integers(-60, 100, 60),
+        "skill": np.where(rng.random(60) < 0.6, np.nan, rng.random(60)),
     }
+    values["outcome"][[0, 5, 10, 15]] = ["inf", "converged", "converged", "inf"]  # the runs of the first pixel
+    values["skill"][[0, 5, 10, 15]] = [np.nan, 0.7, 0.3, np.nan]
     folder = small(tmp_path, **values)
     page = opened(folder, f"#value={name}")
     medians = take_medians(folder, make_view(load_grid(folder.read_manifest()), "learning_rate", "batch_size"), name)
