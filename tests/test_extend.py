@@ -344,6 +344,10 @@ def test_the_command_extends_and_says_what_it_is_asked(command, tmp_path: Path) 
         'config = "line.toml"\n\n[[axes]]\nkey = "optimizer.learning_rate"\nlog = [1e-3, 1]\nnum = 3\n'
     )
     assert command("sweep", "rates.toml", "--extend", cwd=tmp_path).returncode == 0
+    asked = command("sweep", "rates.toml", "--set", "axes.learning_rate.num=5", "--extend", "--dry-run", cwd=tmp_path)
+    assert "rows that are there already: 3 of 5 cells" in asked.stdout
+    refused = command("sweep", "rates.toml", "--set", "axes.learning_rate.num=5", cwd=tmp_path)
+    assert "--extend keeps them" in refused.stderr
     finer = command("sweep", "rates.toml", "--set", "axes.learning_rate.num=5", "--extend", cwd=tmp_path)
     assert finer.returncode == 0, finer.stderr
     assert "3 of 5 cells are done already" in finer.stdout

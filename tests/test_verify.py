@@ -206,6 +206,14 @@ def test_rows_that_do_not_come_out_again_are_told(run: Path, engine, command) ->
     assert (done.returncode, "2 faults" in done.stdout) == (1, True), done
 
 
+@pytest.mark.parametrize(("column", "values"), [("cell", [2, 999]), ("learning_rate", [0.1, 0.2]), ("seed", [0, 5])])
+def test_rows_at_another_cell_s_place_are_told(column: str, values: list, run: Path, engine) -> None:
+    rewritten(run, column, pa.array(values))
+    faults = nanmap.verify(run, engine=engine).faults
+    assert [each.file for each in faults][-1] == run / "cells"
+    assert "is not of the grid, or its row says other values of the axes" in faults[-1].problem
+
+
 def test_another_backend_is_compared_by_the_outcome(run: Path, engine, command) -> None:
     folder = RunFolder(run)
     manifest = folder.read_manifest()
@@ -264,8 +272,9 @@ def test_data_that_changed_since_cannot_be_trained_on_again(engine, tmp_path: Pa
     (fault,) = nanmap.verify(tmp_path / "run", engine=engine).faults
     assert str(fault) == "rows.csv: has changed since the run: no cell can be trained again"
     table.unlink()
-    (fault,) = nanmap.verify(tmp_path / "run", engine=engine).faults
-    assert "no cell can be trained again" in fault.problem
+    found = nanmap.verify(tmp_path / "run", engine=engine)
+    assert [str(each) for each in found.faults] == [f"{table}: no cell can be trained again: data.path: no such file"]
+    assert (found.trained, "drawn with" in str(found)) == ((), False)
     assert nanmap.verify(tmp_path / "run", sample=0).ok
 
 

@@ -78,6 +78,7 @@ def load_sweep(path: str | Path, overrides: Iterable[str] = (), arrays: GivenArr
         zip=spec.zip,
         where=spec.where or None,
         maps=tuple(spec.maps),
+        refining=spec.refine,
     )
     _check_maps(sweep)
     return sweep
@@ -102,6 +103,9 @@ def _split_overrides(tree: dict[str, Any], overrides: Iterable[str]) -> tuple[di
     """Overrides of the config and of axes; those of the sweep's own keys are laid over `tree` at once."""
     config_settings, axis_settings = {}, {}
     for key, value in map(parse_assignment, overrides):
+        if key.startswith("refine."):
+            tree["refine"] = {**(tree.get("refine") or {}), key.removeprefix("refine."): value}
+            continue
         if key in SweepFile.model_fields and key not in ("axes", "maps"):
             tree[key] = value
         elif key.startswith("axes."):

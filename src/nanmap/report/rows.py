@@ -11,7 +11,7 @@ from nanmap.analysis import JoinedFolder
 from nanmap.analysis.pixels import ENDS
 from nanmap.report.packing import Packed, pack_counts, pack_levels, pack_names, pack_words
 from nanmap.results.arrays import names_of, numbers_of
-from nanmap.results.columns import COLUMNS
+from nanmap.results.columns import COLUMNS, INFERRED
 from nanmap.results.folder import RunFolder
 from nanmap.results.schema import TEXT, Column, Reason
 
@@ -97,14 +97,14 @@ def read_rows(folder: RunFolder, budget: int) -> Rows:
         return Rows(np.zeros(0, np.int64), [], {}, [], False)
     cells = _read(folder, ["cell"])["cell"].to_numpy().astype(np.int64)
     order, known = np.argsort(cells, kind="stable"), set(folder.columns())
-    wanted = sorted((each for each in COLUMNS if each.name in known), key=lambda each: _worth(each.name))
+    wanted = sorted((each for each in (*COLUMNS, INFERRED) if each.name in known), key=lambda each: _worth(each.name))
     rounded = len(cells) > FULL_DIGITS
     found, empty = _packed(folder, wanted, order, rounded)
     if not rounded and sum(each.size for each in found.values()) > budget:
         rounded = True
         found, empty = _packed(folder, wanted, order, rounded)
     kept = _within(found, budget)
-    columns = [_told(each, found[each.name]) for each in COLUMNS if each.name in kept]
+    columns = [_told(each, found[each.name]) for each in (*COLUMNS, INFERRED) if each.name in kept]
     return Rows(cells[order], columns, empty, [name for name in found if name not in kept], rounded)
 
 
@@ -178,4 +178,4 @@ def _told(column: Column, packed: Packed) -> dict[str, Any]:
 
 def _read(folder: RunFolder, names: list[str]) -> pa.Table:
     """Some columns over all shards."""
-    return pa.concat_tables(folder.tables(names)).unify_dictionaries()
+    return pa.concat_tables(folder.tables(names, filled=True)).unify_dictionaries()

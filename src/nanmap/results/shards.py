@@ -360,7 +360,7 @@ class Shards:
             if not self._is_whole(path):
                 raise RunFolderError("is not as it was written: it is damaged", file=path, mend=self._repairs())
             try:
-                wrong = strange_columns(pq.read_schema(path), of_cells=self.rows == "rows")
+                wrong = strange_columns(pq.read_schema(readable(path)), of_cells=self.rows == "rows")
             except (pa.ArrowException, OSError):
                 raise self._unreadable() from None
             if wrong:
