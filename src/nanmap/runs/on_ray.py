@@ -29,6 +29,10 @@ class RayWorkers:
 
     Raises:
         InputError: Ray is not installed, there is no such cluster, or it has no such device.
+
+    >>> workers = RayWorkers("auto", cores=2)  # for `nanmap.sweep(…, workers=workers)` within `with workers:`, which connects
+    >>> workers.tries
+    1
     """
 
     tries = 1  # Ray itself tries a shard `TRIES` times
