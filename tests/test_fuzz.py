@@ -1,5 +1,6 @@
 """Five hundred odd inputs of every kind, the same in every run; `make fuzz` does twenty thousand. And the judge itself is judged."""
 
+import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -80,3 +81,12 @@ def test_each_fault_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_what_was_understood_is_held_against_what_was_given(found: object, given: object, equal: bool) -> None:
     assert same(found, given) is equal
+
+
+def test_what_was_tried_is_written_down_and_was_clean() -> None:
+    said = json.loads((ROOT / "docs" / "fuzz.json").read_text())
+    assert said["faults"] == 0
+    assert said["cases"] == sum(count["accepted"] + count["refused"] for count in said["kinds"].values()) >= 1000
+    assert set(said["kinds"]) == set(makers())
+    assert said["longest_cpu_seconds"] < said["limits"]["cpu_seconds"] == judge.SECONDS
+    assert said["most_memory_mib"] < said["limits"]["memory_mib"] == judge.MEMORY / 2**20
