@@ -94,7 +94,7 @@ function drawTicks(context, box, theme) {
   }
   context.textAlign = "right";
   context.textBaseline = "middle";
-  for (const { place, text } of ticksOf(y, y0, y1, box.height / 16)) {
+  for (const { place, text } of ticksOf(y, y0, y1, box.height / (y?.scale === "values" ? 16 : 26))) {
     const [, top] = toSheet(box, x0, place);
     line(context, box.left - 4, top, box.left, top);
     context.fillText(cut(context, text, page.sheet.left - 24), box.left - 6, top);
