@@ -172,14 +172,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Writes docs/gallery.md from docs/gallery.json.")
     parser.add_argument("--measure", nargs="*", metavar="CASE", help="diagnose these cases anew, or all")
     asked = parser.parse_args().measure
-    results = load_results()
     for name in cases() if asked == [] else asked or []:
-        results[name] = measure(name)
-        print(
-            f"{name}: {results[name]['cause']} {results[name]['fix']} {results[name]['unused']} {results[name]['seconds']} s",
-            flush=True,
-        )
-        text = json.dumps(plain(results), ensure_ascii=False, indent=1, allow_nan=False)
+        found = measure(name)
+        print(name, found["cause"], found["fix"], found["unused"], f"{found['seconds']} s", flush=True)
+        text = json.dumps(plain(load_results() | {name: found}), ensure_ascii=False, indent=1, allow_nan=False)
         RESULTS.write_text(text + "\n", encoding="utf-8")
     PAGE.write_text(page(load_results()), encoding="utf-8")
 

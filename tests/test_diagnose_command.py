@@ -110,6 +110,11 @@ def test_an_error_of_the_library_names_the_option(folder: Path, command: Any, mo
     assert "nanmap: data.target: name the column" in command("diagnose", "line.toml", cwd=folder).stderr
 
 
+def test_no_skill_is_more_than_perfect() -> None:
+    with pytest.raises(InputError, match="success: is more than a perfect answer has"):
+        api.diagnose({}, success=1.5)
+
+
 def test_json_is_one_object_with_the_names_that_scripts_rely_on(folder: Path, command: Any, asked: Any) -> None:
     done = command("diagnose", "line.toml", "--json", cwd=folder)
     found = json.loads(done.stdout)

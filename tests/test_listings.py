@@ -174,6 +174,64 @@ def test_what_a_framework_has_no_words_for_is_said(framework: str, table: str, s
     assert unsaid(framework, build_config(PLAIN)) is None
 
 
+OWN = """
+import keras
+
+
+def build(units=4):
+    keras.utils.set_random_seed(3)
+    return keras.Sequential([keras.Input((1,)), keras.layers.Dense(units, "tanh"), keras.layers.Dense(1)])
+"""
+PAIR = """
+import jax.numpy as jnp
+
+
+def build(units=4):
+    def init(key, x):
+        return {"w": jnp.linspace(-1, 1, units)[None], "v": jnp.linspace(1, 2, units)[:, None]}
+
+    return init, lambda parameters, x: jnp.tanh(x @ parameters["w"]) @ parameters["v"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("framework", "source", "what"), [("keras", OWN, "a Keras model"), ("optax", PAIR, "a pair (init, apply)")]
+)
+def test_a_network_of_ones_own_is_made_by_its_factory(
+    framework: str,
+    source: str,
+    what: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    import nanmap
+
+    if framework == "keras":
+        request.getfixturevalue("keras")
+    file = f"own_{framework}_of_a_test.py"
+    (folder / file).write_text(source)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    sys.path_importer_cache.pop(".", None)  # of the folder of another test
+    tree = {
+        **PLAIN,
+        "data": {"kind": "line", "n": 9, "step": 0.1},
+        "model": {"kind": f"python:{folder / file}:build", "arguments": {"units": 3}},
+        "training": {"epochs": 7, "batch_size": 4, "order": "sequential"},
+    }
+    config = build_config(tree)
+    assert unsaid(framework, config, what) is None
+    assert unsaid("torch", config, what) == f"a network of your own that is {what}"
+    left = run(framework, config)
+    loss = (
+        left["model"].evaluate(left["x"], left["y"], verbose=0)
+        if framework == "keras"
+        else left["loss_of"](left["params"], left["x"], left["y"])
+    )
+    expected = nanmap.run(config, allow_python=True).row["loss_final"]
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
+
+
 def test_every_random_start_is_drawn_as_ours(folder: Path) -> None:
     """By its standard deviation, over many draws; those of the frameworks differ in nothing else."""
     from nanmap.models.draw import draw

@@ -61,7 +61,7 @@ def diagnose(
     device: Device = "auto",
     allow_python: AllowPython = False,
 ) -> None:
-    """Find out why a training fails, and the smallest change that mends it.
+    """Tell why a training fails, and the smallest change that helps.
 
     It trains the settings from 128 starts, then remedies alone and together, and counts on fresh starts how often the fix works.
     """

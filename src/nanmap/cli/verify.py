@@ -21,7 +21,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
     allow_python: AllowPython = False,
 ) -> None:
-    """Look at every file of a run, and train a random sample of its cells again. Exits 1 if anything differs.
+    """Look at every file of a run, and train some of its cells again. Exits 1 if anything differs.
 
     Shards and pictures are held against the SHA-256 of their receipts, manifests against their own hash, trained rows
     against the stored ones: bit for bit on the backend and with the versions of the run, else by their outcome.

@@ -141,6 +141,11 @@ class Bench:
         optimizer = self.config.optimizer
         return optimizer.layer_learning_rates or (optimizer.learning_rate,)
 
+    @property
+    def own_seed(self) -> range:
+        """Of the settings' own start."""
+        return range(self.config.training.seed, self.config.training.seed + 1)
+
     def settings(self, changes: Changes, rate: float | None = None) -> dict[str, Any]:
         """The changes with a learning rate among them; where layers have rates of their own, all by the same factor."""
         if rate is None:
@@ -163,10 +168,9 @@ class Bench:
         axes.append(SEEDS | {"range": [seeds.start, seeds.stop]})
         return Plan(make_sweep(with_settings(self.tree, changes), axes), self.allow_python)
 
-    def one(self, changes: Changes) -> Lanes:
-        """The training of the settings' own start, with the changes."""
-        seed = self.config.training.seed
-        plan = self.plan(changes, range(seed, seed + 1))
+    def one(self, changes: Changes, seed: int | None = None) -> Lanes:
+        """The training of one start, the settings' own if no seed is given, with the changes."""
+        plan = self.plan(changes, self.own_seed if seed is None else range(seed, seed + 1))
         return plan.lanes(plan.grid.cells(np.arange(1)))[0]
 
     def changed(self, changes: Changes) -> Config:
@@ -240,7 +244,7 @@ class Bench:
         """How the settings end from the start that they have."""
         varied, self.varied = self.varied, False
         try:
-            (found,) = self.train([Ask({}, range(self.config.training.seed, self.config.training.seed + 1))])
+            (found,) = self.train([Ask({}, self.own_seed)])
         finally:
             self.varied = varied
         return found

@@ -27,6 +27,7 @@ from nanmap.diagnosis.evidence import best_of, evidence, ruled_out
 from nanmap.diagnosis.intake import as_trained_elsewhere, check_rows, check_target, check_time, row_notes
 from nanmap.diagnosis.limits import in_reach, no_number, says_nothing, what_limits
 from nanmap.diagnosis.margins import edge, fine_rates, rate_range, within
+from nanmap.diagnosis.outputs import misfit
 from nanmap.diagnosis.remedies import RATE, Patient, Remedy, beyond_repair, remedies
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.diagnosis.search import STARTS, Choice, Clock, Search, grid_of_rates
@@ -151,7 +152,7 @@ class _Diagnosis:
         if happening.successes.interval[0] >= self.criterion.share:
             return self._healthy(happening)
         worth = remedies(self.patient)
-        if beyond_repair(self.patient.rows) and not any(each.repairs for each in worth):
+        if self._is_beyond_settings(worth):
             signs = Signs(self.patient, self.patient.ends, self.patient.case(), None)
             causes = causes_of((), signs)
             return self._answered(happening, causes, evidence(causes, signs, None, None), None, None, None, signs)
@@ -171,6 +172,16 @@ class _Diagnosis:
         self._done()
         found = nothing + evidence(causes, signs, search, chosen)
         return self._answered(happening, causes, found, search, chosen, fix, signs)
+
+    def _is_beyond_settings(self, worth: Sequence[Remedy]) -> bool:
+        """Whether the fault is in what no setting changes: rows with what is no number, or the end of a network of the user's own."""
+        rows = beyond_repair(self.patient.rows) and not any(each.repairs for each in worth)
+        return rows or self.misfit is not None
+
+    @cached_property
+    def misfit(self) -> Evidence | None:
+        """What is wrong with the end of a network of the user's own."""
+        return misfit(self.bench) if self.patient.own else None
 
     def _nothing(self, skill: Quantiles | None) -> tuple[Evidence, ...]:
         """That the inputs say nothing about the targets, if they do not: nor has any training learned anything."""
@@ -291,7 +302,9 @@ class _Diagnosis:
     def _limit(self, search: Search | None, best: float | None) -> Evidence | None:
         """What keeps the best there is from converging."""
         if search is not None:
-            return what_limits(self.patient, best)
+            return what_limits(self.patient, search.best_skill() if best is None else best)
+        if self.misfit is not None:
+            return self.misfit
         return no_number() if beyond_repair(self.patient.rows) else None
 
     def _others(self, search: Search, chosen: Choice | None) -> tuple[Trial, ...]:

@@ -84,7 +84,9 @@ def _of_cause(cause: RootCause, signs: Signs) -> Iterator[Evidence]:
                 )
     if cause is RootCause.MOMENTUM_BEYOND_BOUND:
         yield from _momentum(patient)
-    if cause in (RootCause.LOSS_DOES_NOT_FIT,):
+    if cause in (RootCause.LOSS_DOES_NOT_FIT, RootCause.TARGET_OUT_OF_REACH) and signs.misfit is not None:
+        yield signs.misfit
+    elif cause is RootCause.LOSS_DOES_NOT_FIT:
         yield from _meaning(patient)
     if cause is RootCause.DIVIDED_BY_ZERO:
         eps = patient.config.optimizer.eps

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
@@ -10,7 +9,7 @@ from nanmap.config import Config, build_config
 from nanmap.data import Rows
 from nanmap.data.given import GivenArrays, with_arrays
 from nanmap.data.sampled import sample_of
-from nanmap.diagnosis.bench import Bench
+from nanmap.diagnosis.bench import Ask, Bench
 from nanmap.diagnosis.search import STARTS
 from nanmap.engine import LocalEngine
 from nanmap.engine.base import Engine
@@ -18,6 +17,7 @@ from nanmap.engine.estimate import update_seconds
 from nanmap.errors import InputError
 
 MOST_ROWS, MOST_VALUES = 20_000, 500_000  # above both, some rows are looked at in place of all
+SLOW, MORE = 1.0, 20  # seconds; updates
 
 
 def as_trained_elsewhere(config: Config) -> Config:
@@ -80,7 +80,7 @@ def check_time(bench: Bench, engine: Engine, budget: float) -> None:
         return
     variant, width = bench.variant, engine.width(bench.variant.program)
     own = variant.program.model.most_together is not None  # nobody knows what is in it
-    update = _measured(bench, engine) if own else update_seconds(variant.program, width, engine.backend)
+    update = _measured(bench) if own else update_seconds(variant.program, width, engine.backend)
     seconds = update * variant.steps * -(-STARTS // width) / len(engine.devices)
     if seconds > budget:
         told = f"{seconds / 60:,.0f} min" if seconds > 90 else f"{seconds:,.0f} s"
@@ -92,11 +92,14 @@ def check_time(bench: Bench, engine: Engine, budget: float) -> None:
         )
 
 
-def _measured(bench: Bench, engine: LocalEngine) -> float:
-    """Seconds that one update took, the second time: the first one compiles."""
-    lanes = bench.one({})
-    lanes = replace(lanes, variants=tuple(replace(each, steps=1) for each in lanes.variants))
-    for _ in range(2):
-        began = time.perf_counter()
-        list(engine.follow(lanes))
+def _measured(bench: Bench) -> float:
+    """Seconds of an update, from trainings of one start: what a longer one takes more; of slow ones what one takes in all."""
+    _time(bench, 1)  # compiles
+    once = _time(bench, 1)
+    return once if once > SLOW else max(0.0, (_time(bench, 1 + MORE) - once) / MORE)
+
+
+def _time(bench: Bench, steps: int) -> float:
+    began = time.perf_counter()
+    bench.train([Ask({}, bench.own_seed, steps=steps)])
     return time.perf_counter() - began

@@ -2,10 +2,13 @@
 
 from typing import NamedTuple
 
+from nanmap.config import Config
+from nanmap.config.code import is_own
 from nanmap.data.rows import load_rows
 from nanmap.diagnosis.answer import Answer
 from nanmap.errors import InputError
 from nanmap.listings import FRAMEWORKS, listing, marked, patch, unsaid
+from nanmap.plan import Plan, make_sweep
 
 TITLES = {"keras": "Keras", "torch": "PyTorch", "optax": "optax"}
 
@@ -36,17 +39,26 @@ def patch_of(answer: Answer) -> str:
 
 def lines_of(answer: Answer) -> list[Lines]:
     """The fix in every framework; none without a fix."""
-    return [_in(framework, answer) for framework in FRAMEWORKS] if answer.fix else []
+    if answer.fix is None:
+        return []
+    what = _found_to_be(answer.fix.config)
+    return [_in(framework, answer.config, answer.fix.config, what) for framework in FRAMEWORKS]
 
 
-def _in(framework: str, answer: Answer) -> Lines:
-    assert answer.fix is not None
-    before, after = answer.config, answer.fix.config
-    if (lacks := unsaid(framework, after)) is not None:
+def _found_to_be(config: Config) -> str:
+    """Of a network of the user's own what its factory makes; it was trained before this is asked."""
+    if not is_own(config.model.kind):
+        return ""
+    (variant,) = Plan(make_sweep(config.model_dump(exclude_unset=True), []), allow_python=True).variants()
+    return str(getattr(variant.program.model, "what", ""))
+
+
+def _in(framework: str, before: Config, after: Config, what: str) -> Lines:
+    if (lacks := unsaid(framework, after, what)) is not None:
         return Lines(framework, "", lacks)
     text = listing(framework, after, load_rows(after))
     try:
-        known = unsaid(framework, before) is None
+        known = unsaid(framework, before, what) is None
         return Lines(framework, marked(listing(framework, before, load_rows(before)), text) if known else text)
     except InputError:  # rows that cannot be read as they were, which is what the fix mends
         return Lines(framework, text)

@@ -12,6 +12,7 @@ from nanmap.outcomes import Outcome
 from nanmap.plot.answer import Course, Remedies, draw_answer
 
 STARTS = 12  # lines that can be told apart
+OTHER_UNIT = ("data.scale_targets", "data.target_kind", "loss.kind", "loss.delta")  # with which losses are others
 
 
 def draw(answer: Answer, out: str | Path | None = None, theme: str = "light") -> Figure:
@@ -32,8 +33,8 @@ def draw(answer: Answer, out: str | Path | None = None, theme: str = "light") ->
         same = best.colour == courses[0].colour
         courses.append(_course(answer.after, "with the fix", Outcome.PROGRESSING if same else best))
     levels = {"best constant answer": now.loss_constant, "reference": now.loss_floor}
-    if fix is not None and any(key.startswith(("data.", "loss.")) for key in fix.trial.changes):
-        levels = {f"{name}, as it is": level for name, level in levels.items()}  # the fix has another unit
+    if fix is not None and any(key in OTHER_UNIT for key in fix.trial.changes):
+        levels = {f"{name}, as it is": level for name, level in levels.items()}
     title = f"{now.outcome}: {answer.cause.sentence}"
     if fix is not None:
         settings = ", ".join(change(key, value, answer.config) for key, value in fix.trial.changes.items())

@@ -212,6 +212,12 @@ class Search:
             found += [each for each in candidates if each.record.works(self.criterion, each.index)]
         return found
 
+    def best_skill(self) -> float | None:
+        """The largest median skill of anything that was tried; None where no end is finite."""
+        skills = [record.skill(index) for record in self.records.values() for index in range(len(self.rates))]
+        known = [each for each in skills if np.isfinite(each)]
+        return max(known, default=None)
+
     def _hopeful(self) -> list[Choice]:
         """Each set at its own rate, where there is hope, and else at its best."""
         found = []

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from nanmap.advice import Case
 from nanmap.config.formats import FORMATS
-from nanmap.diagnosis.answer import Edge
+from nanmap.diagnosis.answer import Edge, Evidence
 from nanmap.diagnosis.bench import Ends
+from nanmap.diagnosis.outputs import misfit
 from nanmap.diagnosis.remedies import RATE, Patient, far_from_standard
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.outcomes import Cause, Outcome
@@ -39,6 +41,11 @@ class Signs:
     def share_of_causes(self, *causes: Cause) -> float:
         """Starts with one of these causes in their row."""
         return float(np.isin(self.ends["cause"], causes).mean())
+
+    @cached_property
+    def misfit(self) -> Evidence | None:
+        """What the outputs of a network of the user's own say about its end."""
+        return misfit(self.patient.bench) if self.patient.own else None
 
     @property
     def dead_at_start(self) -> float:
@@ -83,6 +90,8 @@ def causes_of(names: Sequence[str], signs: Signs) -> tuple[RootCause, ...]:
     if signs.case.rate is not None and signs.case.rate < 0:
         found.add(RootCause.WRONG_SIGN)
     found |= _in_rows(signs.patient)
+    if signs.misfit is not None:
+        found.add(RootCause.TARGET_OUT_OF_REACH if "target" in signs.misfit.figures else RootCause.LOSS_DOES_NOT_FIT)
     return tuple(each for each in RootCause if each in found)
 
 

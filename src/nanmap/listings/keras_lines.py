@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+from nanmap.config.code import is_own
 from nanmap.config.optimizers import optimizer_entry
 from nanmap.config.settings import Config
 from nanmap.data import Rows
+from nanmap.listings.own import network_lines
 from nanmap.listings.rows import imports, row_lines
 from nanmap.listings.words import file_name, number, rate_factor, updates, updates_per_epoch
 
@@ -50,6 +52,10 @@ def unsaid_in_keras(config: Config) -> str | None:
                 (optimizer.layer_learning_rates is not None, "a learning rate per layer"),
                 (len(clips) > 1, "optimizer.clip_value beside clip_norm"),
                 (scheduled and optimizer.momentum is not None, "a schedule beside momentum as nanmap has it"),
+                (
+                    is_own(model.kind) and optimizer.clip_output_gradient is not None,
+                    "optimizer.clip_output_gradient of a network of your own",
+                ),
                 (training.order == "replacement", 'training.order = "replacement"'),
                 (model.bias and biases, "these initial biases"),
             )
@@ -101,6 +107,9 @@ def _rate(config: Config, rows: Rows) -> Iterator[str]:
 
 def _model(config: Config, rows: Rows) -> Iterator[str]:
     model = config.model
+    if is_own(model.kind):
+        yield from network_lines(config)
+        return
     yield "model = keras.Sequential("
     yield "    ["
     yield f"        keras.Input(({rows.inputs.shape[1]},)),"
@@ -154,6 +163,8 @@ def _initialiser(config: Config) -> str | None:
 
 def _start(config: Config) -> Iterator[str]:
     model = config.model
+    if is_own(model.kind):
+        return
     if model.init == "file":
         arrays = ["kernel", *(["bias"] if model.bias else [])]
         each = ", ".join(f'file[f"layers.{{i}}.{name}"]' for name in arrays)

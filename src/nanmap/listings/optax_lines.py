@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+from nanmap.config.code import is_own
 from nanmap.config.optimizers import optimizer_entry
 from nanmap.config.settings import Config, OptimizerSettings
 from nanmap.data import Rows
+from nanmap.listings.own import network_lines
 from nanmap.listings.rows import imports, row_lines
 from nanmap.listings.words import file_name, number, rate_factor, updates, updates_per_epoch
 
@@ -39,16 +41,24 @@ def unsaid_in_optax(config: Config) -> str | None:
 def optax_program(config: Config, rows: Rows) -> str:
     """The program: `listing` tells more."""
     first = ["from functools import partial", ""] if "partial" in _activations(config) else []
+    own = is_own(config.model.kind)
     parts = [
         [*first, "import jax", "import jax.numpy as jnp", *imports(config), "import optax"],
         [*_format(config), *row_lines(config, rows), *_kept_as(config)],
-        _start(config, rows),
-        ["", *_forward(config), "", "", *_loss(config), ""],
+        _own(config) if own else _start(config, rows),
+        ["", *(OWN_FORWARD if own else _forward(config)), "", "", *_loss(config), ""],
         [*_optimizer(config, rows), "state = optimizer.init(params)", ""],
         [*UPDATE, ""],
         _loop(config, rows),
     ]
     return "\n".join("\n".join([*part, ""]) for part in parts).rstrip() + "\n"
+
+
+OWN_FORWARD = ["def forward(params, x):", "    return apply(params, x)"]
+
+
+def _own(config: Config) -> list[str]:
+    return [*network_lines(config, "init, apply"), "params = init(jax.random.key(0), x)"]
 
 
 UPDATE = [

@@ -7,6 +7,7 @@ from nanmap.config.settings import Config
 from nanmap.data import Rows
 from nanmap.listings.keras_lines import keras_program, unsaid_in_keras
 from nanmap.listings.optax_lines import optax_program, unsaid_in_optax
+from nanmap.listings.own import unsaid_of_own
 from nanmap.listings.torch_lines import torch_program, unsaid_in_torch
 
 Program = Callable[[Config, Rows], str]
@@ -33,16 +34,21 @@ def listing(framework: str, config: Config, rows: Rows) -> str:
     return FRAMEWORKS[framework][0](config, rows)
 
 
-def unsaid(framework: str, config: Config) -> str | None:
+def unsaid(framework: str, config: Config, what: str = "") -> str | None:
     """A setting that a framework's program would have no words for; None where it says all of them.
+
+    Args:
+        framework: a name in `FRAMEWORKS`.
+        config: the settings.
+        what: of a network of the user's own what it was found to be, as `a Keras model`.
 
     >>> from nanmap.config import build_config
     >>> tree = {"data": {"kind": "line", "n": 5}, "optimizer": {"kind": "adabelief"}, "training": {"epochs": 1}}
     >>> unsaid("keras", build_config(tree)), unsaid("optax", build_config(tree))
     ('optimizer.kind = "adabelief"', None)
     """
-    if is_own(config.model.kind):
-        return "a network of your own"
+    if is_own(config.model.kind) and (lacks := unsaid_of_own(framework, config, what)):
+        return lacks
     for table, kind in (("loss", config.loss.kind), ("optimizer", config.optimizer.kind)):
         if is_code(kind):
             return f"{table}.kind, which is code of your own"

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
+from nanmap.config.code import is_own
 from nanmap.config.optimizers import optimizer_entry
 from nanmap.config.settings import Config
 from nanmap.data import Rows
+from nanmap.listings.own import network_lines
 from nanmap.listings.rows import imports, row_lines
 from nanmap.listings.words import file_name, number, rate_factor, updates, updates_per_epoch
 
@@ -74,6 +76,9 @@ def _kept_as(config: Config) -> list[str]:
 
 def _model(config: Config, rows: Rows) -> Iterator[str]:
     model, dtype = config.model, config.training.dtype
+    if is_own(model.kind):
+        yield from network_lines(config)
+        return
     sizes = [rows.inputs.shape[1], *model.hidden, rows.targets.shape[1]]
     yield "model = nn.Sequential("
     for index, (inputs, units) in enumerate(pairwise(sizes)):
@@ -89,6 +94,8 @@ def _model(config: Config, rows: Rows) -> Iterator[str]:
 def _start(config: Config) -> Iterator[str]:
     """Before anything is learned: no gradient is taken of it."""
     model = config.model
+    if is_own(model.kind):
+        return
     yield "dense = [layer for layer in model if isinstance(layer, nn.Linear)]"
     if model.init == "file":
         yield f"with np.load({file_name(model.init_file)}) as file, torch.no_grad():"

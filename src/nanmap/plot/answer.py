@@ -118,7 +118,7 @@ def _draw_courses(axes: Axes, courses: Sequence[Course], levels: dict[str, float
                 )
         finite = np.isfinite(course.losses).any()
         handles.append(Line2D([], [], color=colour, label=course.label + ("" if finite else ": never finite")))
-    if any(not np.isfinite(course.losses).all() for course in courses):
+    if any(np.isfinite(each).any() and not np.isfinite(each).all() for course in courses for each in course.losses):
         axes.set_title("×: the first infinity or NaN", fontsize=FONT, loc="left")
     least = min(least, scale) / 2
     for (name, level), style in zip(levels.items(), ("--", ":"), strict=False):

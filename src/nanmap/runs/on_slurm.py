@@ -25,6 +25,10 @@ class SlurmWorkers:
 
     Raises:
         InputError: submitit is not installed, or there is no Slurm.
+
+    >>> workers = SlurmWorkers(cores=4, jobs=16)  # for `nanmap.sweep(…, workers=workers)` within `with workers:`
+    >>> workers.jobs
+    16
     """
 
     tries = TRIES
