@@ -363,7 +363,7 @@ def test_wide_groups_of_long_trainings_pause(case: str) -> None:
     plan = Plan(make_sweep(NET, [{"key": "training.steps", "values": budgets}]))
     (lanes,) = plan.lanes(plan.grid.cells(np.arange(len(budgets))))
     job = compaction.Job(0, lanes, np.arange(len(budgets)))
-    stretches = list(compaction._stretches(lanes.program, width, job))
-    assert len(stretches) == count
-    assert (stretches[0][0], stretches[-1][1]) == (0, 1)
-    assert all(first < last for first, last in stretches)
+    parts = [part(10**6) for part in compaction._parts(lanes.program, width, job, early=True, looks=False)]
+    assert len(parts) == count
+    assert (parts[0].start, parts[-1].stop) == (0, 10**6)
+    assert all(each.start < each.stop for each in parts)
