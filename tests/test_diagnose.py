@@ -128,6 +128,7 @@ def test_a_missing_value_is_trained_on_and_told() -> None:
     assert "1 of 40 rows" in answer.evidence[0].sentence
 
 
+@pytest.mark.long
 def test_targets_that_have_nothing_to_do_with_the_inputs_are_told() -> None:
     rng = np.random.default_rng(3)
     x, y = rng.normal(size=(200, 3)), rng.normal(size=200)
@@ -261,6 +262,7 @@ def test_what_no_setting_can_repair_is_told_without_a_search(value: float) -> No
     assert "repair these values" in answer.limit.sentence
 
 
+@pytest.mark.long
 def test_a_value_beyond_the_number_format_is_an_infinity_that_scaling_mends() -> None:
     x = np.random.default_rng(0).normal(size=(40, 2))
     x[3, 0] = 1e308
@@ -306,6 +308,7 @@ def _shops(rng: np.random.Generator, rows: int = 240) -> pd.DataFrame:
     return pd.DataFrame({"shop": shop, "size": size, "sales": rng.permutation(8)[shop] / 4 + 0.1 * size})
 
 
+@pytest.mark.long
 def test_whole_numbers_that_act_as_names_are_made_columns() -> None:
     frame = _shops(np.random.default_rng(2))
     answer = nanmap.diagnose(
