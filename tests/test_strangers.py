@@ -107,6 +107,20 @@ def test_a_manifest_is_held_against_what_it_is_made_of(key: str, value: Any, fol
         folder.read_manifest()
 
 
+def test_a_manifest_that_claims_to_be_older_than_its_seal_is_told(folder: RunFolder) -> None:
+    """Of older schemas the hash had other parts; the seal came later and is of all that a manifest says."""
+    file = folder.cells.manifest_file
+    told = json.loads(file.read_text())
+    assert "seal" in told
+    assert folder.read_manifest()
+    file.write_text(json.dumps(told | {"schema": 2, "backend": "tpu"} | {"seal": told["seal"]}, indent=2) + "\n")
+    with pytest.raises(RunFolderError, match=r"was damaged or edited"):
+        folder.read_manifest()
+    file.write_text("[" * 100_000)
+    with pytest.raises(RunFolderError, match=r"cannot be read"):
+        folder.read_manifest()
+
+
 def enlarged(folder: RunFolder, stop: int, **sweep: Any) -> Path:
     """The folder with an axis as long as its manifest likes, and a hash that fits."""
     told = folder.read_manifest()

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from nanmap.errors import InputError
+from nanmap.errors import InputError, check_path
 
 MOST_AXES = 32  # NumPy numbers cells over at most 64 dimensions; 32 axes of two values are 4·10⁹ cells
 MOST_CELLS = 10**15  # thirty years of a million trainings per second
@@ -97,6 +97,7 @@ def check_regular(path: Path, most: int | None = None, **place: Any) -> None:
         InputError: it is no regular file, or is larger than `most` bytes.
         OSError: it cannot be looked at.
     """
+    check_path(path)
     status = path.stat()
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
         raise InputError(

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nanmap.errors import RunFolderError, told_of
+from nanmap.errors import InputError, RunFolderError, told_of
+from nanmap.limits import check_regular
 from nanmap.objects import known_to_arrow, readable
-from nanmap.results.columns import blank
+from nanmap.results.columns import VERSION, blank
 from nanmap.results.files import TEMPORARY, Replacing, flush_folder, remove_unfinished, sha256_of, within
 from nanmap.results.identity import what_is_wrong
 from nanmap.results.receipts import Receipts
@@ -72,7 +73,10 @@ class Shards:
         """
         folder, name = self.root, within(self.root, self.manifest_file).name
         try:
+            check_regular(self.manifest_file)
             manifest = json.loads(self.manifest_file.read_text(encoding="utf-8"))
+        except InputError:
+            raise
         except NotADirectoryError:
             mend = "`nanmap sweep` writes run folders; give the folder it names"
             raise RunFolderError("is no run folder, but a file", file=folder, mend=mend) from None
@@ -82,13 +86,18 @@ class Shards:
             if self.names():
                 problem, mend = f"its {name} is lost", f"{self.again}, as it was run before, writes it anew"
             raise RunFolderError(problem, file=folder, mend=mend) from None
-        except (OSError, ValueError):  # of JSON or of UTF-8
+        except (OSError, ValueError, RecursionError):  # of JSON or of UTF-8
             mend = f"{self.again}, as it was run before, writes it anew; --fresh starts over"
             raise RunFolderError(f"is no run folder: {name} cannot be read", file=folder, mend=mend) from None
         if not (isinstance(manifest, dict) and isinstance(manifest.get("sweep"), dict)):
             mend = "`nanmap sweep` writes run folders; give the folder it names, or with --out one of its own"
             raise RunFolderError(f"is no run folder: its {name} is not one of nanmap's", file=folder, mend=mend)
-        if wrong := what_is_wrong(manifest):
+        wrong = what_is_wrong(manifest)
+        if (
+            manifest.get("schema") != VERSION and not self.keeps_its_seal()
+        ):  # of older schemas no hash can be recomputed
+            wrong = wrong or "what it says is not what it was sealed with"
+        if wrong:
             mend = f"{self.again}, as it was run before, writes it anew; --fresh starts over"
             raise RunFolderError(f"its {name} was damaged or edited: {wrong}", file=folder, mend=mend)
         return manifest
