@@ -325,6 +325,21 @@ def test_a_killed_process_leaves_no_state_between(assembled, tmp_path: Path) -> 
     assert state(RunFolder(root).path) == new
 
 
+@pytest.mark.parametrize(
+    "journal",
+    [b"", b"[]", b'{"../../outside": false}', b'{"cells": 1}', b"\xff", b'{"cells": false, "../outside": false}'],
+)
+def test_a_journal_of_a_stranger_moves_nothing(journal: bytes, old: Path) -> None:
+    (old / NEXT).mkdir()
+    (old / NEXT / switching.JOURNAL).write_bytes(journal)
+    (old.parent / "outside").write_text("not the run's")
+    before = content(old)
+    with pytest.raises(InputError, match="is no journal of a switch"):
+        RunFolder(old)
+    assert content(old) == before
+    assert (old.parent / "outside").exists()
+
+
 def test_fresh_forgets_an_extension_that_was_given_up(run, old: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(old, **GROWN["seeds"], extend=True, observer=Stops(9))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from nanmap.errors import told_of
+from nanmap.errors import RunFolderError, told_of
 from nanmap.objects import is_object
 from nanmap.results.files import Lock, Replacing, flush_folder, within
 from nanmap.results.receipts import Receipts
@@ -64,8 +64,8 @@ def _moves(root: Path) -> Iterator[Callable[[], None]]:
     place = next_of(root)
     journal, replaced = place / JOURNAL, place / REPLACED
     if journal.exists():
-        for part, comes in json.loads(journal.read_bytes()).items():
-            old, new, away = within(root, root / part), place / part, replaced / part
+        for part, comes in _said_by(journal).items():
+            old, new, away = (within(root, each / part) for each in (root, place, replaced))
             if old.exists() and (new.exists() if comes else True):
                 yield partial(_move, old, away)
             if new.exists():
@@ -74,6 +74,22 @@ def _moves(root: Path) -> Iterator[Callable[[], None]]:
         yield journal.unlink
     if replaced.exists():
         yield partial(shutil.rmtree, place)
+
+
+def _said_by(journal: Path) -> dict[str, bool]:
+    """Which parts of the run have a new state, of those that there are; whoever hands a folder over may have written anything.
+
+    Raises:
+        RunFolderError: it is no journal.
+    """
+    try:
+        told = json.loads(journal.read_bytes())
+    except (OSError, ValueError):
+        told = None
+    if not isinstance(told, dict) or {*told} != {*PARTS} or not all(isinstance(each, bool) for each in told.values()):
+        mend = f"move the folder {NEXT} away: the run is what stands beside it, if its manifest.json is there"
+        raise RunFolderError("is no journal of a switch", file=journal, mend=mend)
+    return told
 
 
 def _forget_pictures(root: Path) -> None:
