@@ -11,10 +11,11 @@ from functools import cache
 from pathlib import Path
 
 from benchmarks.figures import Result
+from benchmarks.scale_tables import SCALE_TABLES
 from benchmarks.tables import LATER, TABLES
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/performance.md")
+PAGES = ("README.md", "docs/performance.md", "docs/scale.md")
 PICTURE = "docs/images/roofline.png"
 UNMEASURED = "*Not in this result, which is older than this table. `make bench` measures it.*"
 BLOCK = re.compile(r"(<!-- (\w+) from (\S+\.json) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
@@ -33,7 +34,7 @@ def filled(text: str, root: Path = ROOT) -> str:
         begin, name, file, end = match.groups()
         result = read(root / file)
         missing = name in LATER and name not in result["workloads"]
-        return f"{begin}{UNMEASURED if missing else TABLES[name](result).markdown()}\n{end}"
+        return f"{begin}{UNMEASURED if missing else (TABLES | SCALE_TABLES)[name](result).markdown()}\n{end}"
 
     return BLOCK.sub(block, text)
 

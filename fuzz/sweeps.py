@@ -134,7 +134,7 @@ def _numbered(rng: random.Random, key: str) -> dict[str, Any]:
     return {
         "key": key,
         rng.choice(("log", "linear")): rng.sample((0.001, 0.01, 0.1, 0.9), 2),
-        "num": rng.choice(COUNTS[:8]),
+        "num": rng.choice(COUNTS[:7]),
     }
 
 

@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         name = f"{item.path.name}::{getattr(item, 'originalname', item.name)}"
         if name in owner:
-            item.user_properties.append(("fault", owner[name]))
+            item.user_properties += [("fault", owner[name]), ("test", name)]
     others = [item for item in items if not item.user_properties]
     config.hook.pytest_deselected(items=others)
     items[:] = [item for item in items if item.user_properties]
@@ -54,22 +54,28 @@ def tries(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
 
 
 class Counts:
-    """Adds up what tests report: one try each, unless they say how many."""
+    """Adds up what tests report: one try each, unless they say how many. A fault of which not all tests ran keeps its counts."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self.tried: Counter[str] = Counter()
         self.lost: Counter[str] = Counter()
+        self.ran: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         told = dict(report.user_properties)
-        if "fault" in told and (report.when == "call" and not report.skipped):
+        if "fault" not in told or report.skipped:
+            return
+        if report.when == "call":
             self.tried[told["fault"]] += told.get("tried", 1)
-        if "fault" in told and report.failed:
-            self.lost[told["fault"]] += 1
+            self.ran.add(told["test"])
+        self.lost[told["fault"]] += report.failed
 
     def pytest_sessionfinish(self) -> None:
-        counts = {
-            each["fault"]: {"tried": self.tried[each["fault"]], "lost": self.lost[each["fault"]]} for each in faults()
-        }
+        before = json.loads(self.file.read_text(encoding="utf-8")) if self.file.exists() else {}
+        counts = {}
+        for each in faults():
+            fault, whole = each["fault"], self.ran.issuperset(each["tests"])
+            now = {"tried": self.tried[fault], "lost": self.lost[fault]}
+            counts[fault] = now if whole else before.get(fault, {"tried": 0, "lost": 0})
         self.file.write_text(json.dumps(counts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -62,13 +62,16 @@ def test_the_rate_stands_beside_the_closed_form_s(momentum: float | None, engine
     assert scaled.remedy == {"optimizer.learning_rate": 0.5}
 
 
-def test_nesterov_s_edge_is_named_by_its_own_formula(engine) -> None:
-    optimizer = {"learning_rate": 0.1, "momentum": 0.5, "nesterov": True}
+@pytest.mark.parametrize(
+    ("momentum", "formula", "value"),
+    [(0.5, "(2 + 2β)/((1 + 2β)λmax)", 3 / 2), (-0.25, "(2 + 2β)/((1 + 2β)λmax)", 3.0), (-0.5, "(1 − 1/β)/λmax", 3.0)],
+)
+def test_nesterov_s_edge_is_named_by_its_own_formula(momentum: float, formula: str, value: float, engine) -> None:
+    optimizer = {"learning_rate": 0.1, "momentum": momentum, "nesterov": True}
     report = train_one(build_config({"data": LINE, "optimizer": optimizer, "training": {"steps": 300}}), engine=engine)
     x = np.arange(1.0, 21.0)
     steepest = np.linalg.eigvalsh(2 * np.array([[np.mean(x * x), np.mean(x)], [np.mean(x), 1]]))[-1]
-    edge = (2 + 2 * 0.5) / ((1 + 2 * 0.5) * steepest)
-    assert f"{edge:.4g} ((2 + 2β)/((1 + 2β)λmax))" in report.evidence[0]
+    assert f"{value / steepest:.4g} ({formula})" in report.evidence[0]
 
 
 def test_a_network_is_held_against_the_sharpness_at_its_start(engine) -> None:
@@ -249,6 +252,17 @@ def test_equal_targets_are_not_said_to_have_a_best_constant_answer_that_is_wrong
     assert any(
         "all targets are 2, which a constant answers" in each and "a loss of 4" in each for each in report.evidence
     )
+    assert not any("0 is the best constant" in each for each in report.evidence)
+
+
+@pytest.mark.parametrize(
+    ("row", "loss", "held"), [([1.0, 2.0], "mse", 2.5), ([0.25, 0.75], "softmax_cross_entropy", np.log(2))]
+)
+def test_nor_are_equal_rows_of_several_targets(row: list[float], loss: str, held: float, engine) -> None:
+    given = {"x": np.arange(10.0), "y": np.tile(row, (10, 1)), "loss": loss, "steps": 5}
+    report = nanmap.run(**given, learning_rate=0.001, engine=engine)
+    told = f"all rows have the same target, which a constant answers; skill {report.row['skill']:.3g} is held against a loss of {held:.4g}"
+    assert told in report.evidence
     assert not any("0 is the best constant" in each for each in report.evidence)
 
 

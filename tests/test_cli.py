@@ -360,11 +360,11 @@ def test_examples_of_the_threads_are_copied_with_their_data(tmp_path: Path, comm
     assert load_sweep(tmp_path / "mine/sweeps/threads/keras_line_advice.toml").grid.size == 9000
 
 
-def test_the_five_sweeps_are_many_cells_and_few_programs() -> None:
+def test_the_sweeps_are_many_cells_and_few_programs() -> None:
     from nanmap.plan import Plan, load_sweep
 
     plans = {file.stem: Plan(load_sweep(file)) for file in (ROOT / "sweeps").glob("*.toml")}
-    assert sorted(plans) == ["fractal_tanh", "keras_line", "relu_double", "square_sgd", "tabular_mlp"]
+    assert sorted(plans) == ["fractal_tanh", "keras_line", "refine_line", "relu_double", "square_sgd", "tabular_mlp"]
     cells = sum(len(plan.grid.kept(0, plan.grid.size)) for plan in plans.values())
     programs = {variant.program for plan in plans.values() for variant in plan.variants()}
     assert cells >= 100_000

@@ -1,5 +1,6 @@
 """A sweep that is killed at any change it makes to its folder loses nothing: what is whole stays, nothing else is seen, and it goes on."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -82,7 +83,27 @@ def test_a_sweep_that_ends_at_any_change_goes_on(engine, whole: dict[str, bytes]
         assert list(faults_of(RunFolder(out))) == []
 
 
-def test_a_picture_is_whole_or_not_there(tmp_path: Path) -> None:
+def test_starting_over_that_ends_at_any_change_goes_on(engine, whole: dict[str, bytes], tmp_path: Path, tries) -> None:
+    """While the rows of before go, and while they come again."""
+    done = tmp_path / "done"
+    again = partial(nanmap.sweep, sweep_of(CELLS), engine=engine, shard_cells=2)
+    again(out=done)
+    shutil.copytree(done, tmp_path / "count")
+    with WATCH.over(tmp_path / "count") as watch:
+        again(out=tmp_path / "count", fresh=True)
+        changes = watch.count
+    step = -(-changes // tries(12, changes))
+    for nth in range(1, changes + 1, step):
+        out = Path(shutil.copytree(done, tmp_path / str(nth)))
+        with WATCH.over(out, killed_at(nth)), pytest.raises(Killed):
+            again(out=out, fresh=True)
+        check_left(out, whole)
+        again(out=out)
+        assert content(out) == whole
+        assert list(faults_of(RunFolder(out))) == []
+
+
+def test_a_picture_is_whole_or_not_there(tmp_path: Path, tries) -> None:
     """In the run folder or elsewhere, in the place of another or not."""
     draw = partial(write, ShownFigure(), run=tmp_path / "run")
     draw(tmp_path / "whole.png")
@@ -92,6 +113,7 @@ def test_a_picture_is_whole_or_not_there(tmp_path: Path) -> None:
             draw(out)
             changes = watch.count
         assert changes >= 3
+        tries(4 * changes, 4 * changes)  # in two places, over another and not
         for before in (None, b"the picture of before"):
             for nth in range(1, changes + 1):
                 shutil.rmtree(out.parent, ignore_errors=True)
@@ -101,3 +123,34 @@ def test_a_picture_is_whole_or_not_there(tmp_path: Path) -> None:
                 with WATCH.over(tmp_path, killed_at(nth)), suppress(Killed):
                     draw(out)
                 assert (out.read_bytes() if out.exists() else None) in (before, whole)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a descriptor stands for is asked of /proc")
+def test_entries_of_folders_are_flushed(engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a loss of power takes back no file that was moved to its place, no new folder and no removal."""
+    done: list[tuple[str, str]] = []
+    flush, move, remove = os.fsync, os.replace, Path.unlink
+    monkeypatch.setattr(
+        os, "fsync", lambda file: done.append(("flush", os.readlink(f"/proc/self/fd/{file}"))) or flush(file)
+    )
+    monkeypatch.setattr(os, "replace", lambda a, b: done.append(("move", str(b))) or move(a, b))
+    monkeypatch.setattr(
+        Path, "unlink", lambda path, **options: done.append(("remove", str(path))) or remove(path, **options)
+    )
+    out = tmp_path / "new" / "run"
+    nanmap.sweep(sweep_of(CELLS), out=out, engine=engine, shard_cells=2)
+    flushed = {path for what, path in done if what == "flush"}
+    assert {str(each) for each in (tmp_path, tmp_path / "new", out, out / "cells", out / "receipts")} <= flushed
+    moves = [number for number, (what, _) in enumerate(done) if what == "move"]
+    assert len(moves) >= 10
+    for number in moves:
+        assert done[number + 1] == ("flush", str(Path(done[number][1]).parent))
+        assert any(what == "flush" and ".tmp" in path for what, path in done[:number])
+    done.clear()
+    nanmap.sweep(sweep_of(CELLS), out=out, engine=engine, shard_cells=2, fresh=True)
+    gone = max(
+        number for number, step in enumerate(done) if step == ("remove", str(out / "cells" / "part-000003.parquet"))
+    )
+    assert ("flush", str(out / "cells")) in done[
+        gone : done.index(("move", str(out / "cells" / "part-000000.parquet")))
+    ]

@@ -1,4 +1,7 @@
-"""A run folder in an object store: a server on this machine that speaks S3, from a package. `make test-ray` installs it."""
+"""A run folder in an object store: a folder of this disk seen through pyarrow, and a server on this machine that speaks S3.
+
+The server is from a package, which `make test-ray` installs; without it those tests are skipped.
+"""
 
 import hashlib
 import json
@@ -12,6 +15,7 @@ import pyarrow.fs
 import pytest
 
 import nanmap
+from nanmap import objects
 from nanmap.data.given import give, with_arrays
 from nanmap.engine import LocalEngine
 from nanmap.errors import RunFolderError
@@ -22,31 +26,51 @@ from nanmap.runs.sweep import train_sweep
 from shards_in_process import InProcess, KilledError
 from test_handing_out import Notes, _threads_of_xla  # noqa: F401
 
-server = pytest.importorskip("moto.server", reason="make test-ray installs it")
 TREE = {"data": {"kind": "line", "n": 12}, "training": {"batch_size": 4, "epochs": 40}}
 RATES = {"key": "optimizer.learning_rate", "log": [1e-4, 10.0], "num": 24}
 SHARD = 8
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[str]:
+@pytest.fixture(scope="module", params=["disk", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """What stands behind the `?` of an address there."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "any")
-        running = server.ThreadedMotoServer("127.0.0.1", 0)
-        running.start()
-        host, port = running.get_host_and_port()
-        settings = f"?region=us-east-1&scheme=http&endpoint_override={host}:{port}&allow_bucket_creation=true"
-        pyarrow.fs.FileSystem.from_uri(f"s3://bucket{settings}")[0].create_dir("bucket")
-        yield settings
-        running.stop()
+        if request.param == "disk":
+            yield from on_disk(patch, tmp_path_factory.mktemp("store"))
+        else:
+            yield from of_a_server(patch)
+
+
+def on_disk(patch: pytest.MonkeyPatch, folder: Path) -> Iterator[str]:
+    """Buckets are folders; a file system, which a store is not, wants those above an object to be there."""
+    write, seen = ObjectPath.write_bytes, pyarrow.fs.SubTreeFileSystem(str(folder), pyarrow.fs.LocalFileSystem())
+
+    def write_bytes(self: ObjectPath, content: bytes) -> None:
+        seen.create_dir(self.parent.where)
+        write(self, content)
+
+    patch.setattr(objects, "_filesystem", lambda scheme, bucket, settings: seen)
+    patch.setattr(ObjectPath, "write_bytes", write_bytes)
+    yield "?region=nowhere"
+
+
+def of_a_server(patch: pytest.MonkeyPatch) -> Iterator[str]:
+    server = pytest.importorskip("moto.server", reason="make test-ray installs it")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        patch.setenv(name, "any")
+    running = server.ThreadedMotoServer("127.0.0.1", 0)
+    running.start()
+    host, port = running.get_host_and_port()
+    settings = f"?region=us-east-1&scheme=http&endpoint_override={host}:{port}&allow_bucket_creation=true"
+    pyarrow.fs.FileSystem.from_uri(f"s3://bucket{settings}")[0].create_dir("bucket")
+    yield settings
+    running.stop()
 
 
 @pytest.fixture
 def url(store: str, request: pytest.FixtureRequest) -> str:
     """The address of a folder that is not there yet."""
-    return f"s3://bucket/{request.node.name}{store}"
+    return f"s3://bucket/{request.node.originalname}{store}"
 
 
 def plan(tree: dict[str, Any] = TREE) -> Plan:
@@ -160,14 +184,15 @@ def test_the_commands_take_an_address(url: str, store: str, tmp_path: Path, comm
     ],
 )
 def test_what_is_wrong_with_an_address_is_told(
-    address: str, said: str, store: str, tmp_path: Path, command: Callable[..., Any]
+    address: str, said: str, tmp_path: Path, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "line.toml").write_text('[data]\nkind = "line"\nn = 12\n[training]\nepochs = 3\n')
     (tmp_path / "rates.toml").write_text(
         'config = "line.toml"\n[[axes]]\nkey = "optimizer.learning_rate"\nvalues = [1.0]\n'
     )
-    there = f"{address}{store.replace('&allow_bucket_creation=true', '')}" if "no-such" in address else address
-    done = command("sweep", "rates.toml", "--out", there, cwd=tmp_path)
+    for server in of_a_server(monkeypatch) if "no-such" in address else ("",):
+        there = address + server.replace("&allow_bucket_creation=true", "")
+        done = command("sweep", "rates.toml", "--out", there, cwd=tmp_path)
     assert done.returncode == 2, done
     assert said in done.stderr
     assert not (tmp_path / "s3:").exists()

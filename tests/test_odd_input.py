@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fuzz.words import document, toml
 
 from nanmap.config import build_config, parse_assignment
 from nanmap.config.keys import check_key
@@ -77,6 +78,27 @@ def test_a_number_or_list_beyond_reading_is_told(value: str, tmp_path: Path) -> 
     (tmp_path / "a.toml").write_text(f"n = {value}")
     with pytest.raises(InputError, match="cannot be read: a number has too many digits"):
         read_toml(tmp_path / "a.toml")
+
+
+@pytest.mark.parametrize("key", ["data.path", "model.init_file", "model.kind", "config"])
+def test_a_zero_in_the_name_of_a_file_is_told(key: str, command, tmp_path: Path) -> None:
+    """As the option, and as it stands in the file."""
+    value = "python:a\0.py:f" if key == "model.kind" else "a\0b"
+    rows = {"kind": "csv", "target": "y", "path": "a.csv"} if key == "data.path" else {"kind": "line", "n": 5}
+    model = {"init": "file"} if key == "model.init_file" else {}
+    tree: dict = {"data": rows, "model": model, "training": {"steps": 3}}
+    (tmp_path / "whole.toml").write_text(document(tree))
+    (tmp_path / "t.toml").write_text(document({"config": "whole.toml"}))
+    table, _, name = key.rpartition(".")
+    if table:
+        tree[table][name] = value
+    (tmp_path / "c.toml").write_text(document(tree))
+    (tmp_path / "s.toml").write_text(document({"config": "c.toml" if table else value}))
+    typed = ["run", "whole.toml"] if table else ["sweep", "t.toml"]
+    for words in (["sweep", "s.toml"], [*typed, "--set", f"{key}={toml(value)}"]):
+        done = command(*words, "--allow-python", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "its name holds a zero byte" in done.stderr or (words[0] == "run" and "no such file" in done.stderr)
 
 
 @pytest.mark.parametrize("index", ["²", "٣", "99999999999"])

@@ -25,6 +25,7 @@ from nanmap.plot.paint_numbers import _norm
 from nanmap.plot.theme import SEQUENTIAL, THEMES
 from nanmap.results.columns import COLUMNS, column_named
 from nanmap.results.folder import RunFolder
+from nanmap.results.identity import identity_hash
 from nanmap.results.schema import Reason
 from pictures import EYES, collide, contrast, head_of, lab, legend_of, linear, panels_of, pixels, small_ticks, written
 
@@ -414,6 +415,7 @@ class TestCurves:
         [
             ({"optimizer": {"momentum": 0.9}}, "predicted_gd", "heavy ball"),
             ({"optimizer": {"momentum": 0.9, "nesterov": True}}, "predicted_gd", "Nesterov"),
+            ({"optimizer": {"momentum": -0.9, "nesterov": True}}, "predicted_gd", "(1 − 1/β)/"),
             ({"training": {"epochs": 1, "order": "sequential"}}, "predicted_typical", "in order"),
             ({"training": {"epochs": 1, "order": "replacement"}}, "predicted_typical", "independent draws"),
             ({"training": {"epochs": 1, "order": "replacement"}}, "predicted_mean_square", "with replacement"),
@@ -477,7 +479,7 @@ class TestCurves:
         np.testing.assert_allclose(line, np.exp(edges.groupby("batch_size").log.median()), rtol=1e-6)
         told = folder.read_edges_manifest()
         told["sweep"]["config"]["data"]["n"] = 40
-        folder.edges.write_manifest(told)
+        folder.edges.write_manifest(told | {"hash": identity_hash(told)})
         assert not any("measured edge" in each for each in legend_of(draw(folder))), "of other settings"
 
     def test_and_not_between_the_edges_of_settings_that_disagree(self, engine, tmp_path: Path):

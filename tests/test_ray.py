@@ -100,7 +100,8 @@ def test_a_sweep_goes_on_when_a_node_is_removed(cluster: Nodes, here: dict[str, 
         workers.hosts, workers.heard = [], remove
         assert workers.places(()) == 2
         folder = train_sweep(plan(), tmp_path, workers=workers, shard_cells=SHARD)
-        assert workers.places(()) == 1
+        while workers.places(()) > 1:  # until Ray has noticed, which the sweep need not wait for
+            time.sleep(0.1)
     assert gone
     assert len(set(workers.hosts)) == 2
     assert bytes_of(tmp_path) == here

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nanmap.analysis.boxes import box_counts, dimensions
 from nanmap.analysis.refinement import UNKNOWN, Filled, first_stride, lines, refine
 
 SIZE = 257
@@ -101,3 +102,17 @@ def test_a_mesh_has_the_lines_that_are_wanted() -> None:
     assert first_stride((257, 257), (257, 17)) == 1
     assert first_stride((5, 5), (2, 2)) == 4
     assert lines(5, 4).tolist() == [0, 4]
+
+
+def test_boxes_tell_the_dimension_of_borders_that_are_known() -> None:
+    i, j = np.indices((128, 128))
+    cases = {
+        "a line": (j > i, 1.0),
+        "a chessboard": ((i + j) % 2 == 0, 2.0),
+        "Sierpiński's triangle": (i & j == 0, np.log2(3)),
+    }
+    for plane, dimension in cases.values():
+        _, counts = box_counts(plane)
+        np.testing.assert_allclose(dimensions(counts), dimension)
+    assert box_counts(np.zeros((9, 5), int))[1].tolist() == [0]
+    assert box_counts(np.where(i < 64, 3, 7))[1].tolist() == [0] * 6  # along the sides of boxes

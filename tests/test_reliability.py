@@ -30,16 +30,21 @@ def test_the_page_is_what_was_counted() -> None:
 
 
 def test_tries_are_added_up_and_failures_are_losses(tmp_path: Path) -> None:
-    counts, fault = Counts(tmp_path / "counts.json"), faults()[0]["fault"]
+    counts, (one, two, *_) = Counts(tmp_path / "counts.json"), faults()
+    fault, (test,), others = one["fault"], one["tests"], two["tests"]
+    assert len(others) > 1
     for told, when, failed in (
-        ([("fault", fault), ("tried", 25)], "call", False),
-        ([("fault", fault)], "call", True),
-        ([("fault", fault)], "setup", False),
+        ([("fault", fault), ("test", test), ("tried", 25)], "call", False),
+        ([("fault", fault), ("test", test)], "call", True),
+        ([("fault", fault), ("test", test)], "setup", False),
+        ([("fault", two["fault"]), ("test", others[0])], "call", False),
         ([("tried", 9)], "call", False),
     ):
         report = pytest.TestReport(
             "a", ("", 0, ""), {}, "failed" if failed else "passed", None, when, user_properties=told
         )  # type: ignore[arg-type]
         counts.pytest_runtest_logreport(report)
+    (tmp_path / "counts.json").write_text(json.dumps({two["fault"]: {"tried": 7, "lost": 0}}))
     counts.pytest_sessionfinish()
-    assert json.loads((tmp_path / "counts.json").read_text())[fault] == {"tried": 26, "lost": 1}
+    written = json.loads((tmp_path / "counts.json").read_text())
+    assert (written[fault], written[two["fault"]]) == ({"tried": 26, "lost": 1}, {"tried": 7, "lost": 0})

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from conftest import Done
@@ -21,6 +23,7 @@ from nanmap.errors import InputError
 from nanmap.outcomes import Cause, Outcome, Stop
 from nanmap.report import page
 from nanmap.report.document import make_document
+from nanmap.report.histories import read_histories
 from nanmap.report.looks import letters_of
 from nanmap.report.packing import pack_counts, pack_levels, to_words
 from nanmap.report.page import PARTS, SCRIPTS, STYLES, digest
@@ -221,6 +224,38 @@ def test_sources_of_several_runs_lead_back_to_their_rows(tmp_path: Path):
         assert (str(own.path), cell) == (document["runs"][runs[row]]["path"], cells[row])
 
 
+def test_curves_of_several_runs_stand_at_the_cells_that_they_have_together(tmp_path: Path):
+    runs = [
+        write_run(tmp_path / name, [BATCH, SEED | {"range": span}]) for name, span in (("a", [0, 2]), ("b", [2, 5]))
+    ]
+    for run in runs:
+        (run.path / "history").mkdir()
+        table = pa.table({"cell": [4, 4], "step": [0, 1], "loss": [2.0, 1.0]})
+        pq.write_table(table, run.path / "history" / "part-000000.parquet")
+    folder = result.concat(map(result.Result, runs)).folder
+    cells = unpacked(make_document(folder)["history"]["columns"]["cell"])
+    expected = [number for number in range(15) if folder.source(number)[1] == 4]
+    assert cells.tolist() == sorted(2 * expected)
+    assert len(expected) == 2
+
+
+def test_a_history_that_does_not_fit_is_thinned_and_said(tmp_path: Path):
+    folder = write_run(tmp_path, [BATCH, RATE])
+    rng = np.random.default_rng(0)
+    table = {"cell": np.repeat(np.arange(15), 400), "step": np.tile(np.arange(400), 15)}
+    table |= {name: rng.lognormal(0, 5, 6000) for name in ("loss", "gradient_norm", "update_norm")}
+    (tmp_path / "history").mkdir()
+    pq.write_table(pa.table(table), tmp_path / "history" / "part-000000.parquet")
+    whole = read_histories(folder, 10**9)
+    loss_alone = read_histories(folder, whole.size)
+    few = read_histories(folder, whole.size // 4)
+    assert set(whole.columns) == set(table)
+    assert set(loss_alone.columns) == set(few.columns) == {"cell", "step", "loss"}
+    assert (whole.every, loss_alone.every) == (1, 1)
+    assert few.every > 1
+    assert set(unpacked(few.columns["cell"])) == set(range(0, 15, few.every))
+
+
 def test_the_command_writes_into_the_runs_folder(tmp_path: Path, command: Callable[..., Done]):
     write_run(tmp_path / "run", [BATCH, RATE])
     done = command("report", "run", cwd=tmp_path)
@@ -245,6 +280,22 @@ def test_mistakes_are_told(arguments: list[str], words: str, tmp_path: Path, com
     assert done.returncode == 2
     assert re.search(words, done.stderr)
     assert not list(tmp_path.rglob("*.html"))
+
+
+def test_several_runs_make_one_page_and_what_differs_is_told(tmp_path: Path, command: Callable[..., Done]):
+    for name, seeds, version in (("a", [0, 2], "1"), ("b", [2, 5], "2")):
+        write_run(tmp_path / name, [BATCH, SEED | {"range": seeds}], versions={"jax": version}, backend="cpu")
+    done = command("report", "a", "b", "--out", "both.html", cwd=tmp_path)
+    assert (done.returncode, done.stdout.splitlines()[-1], done.stderr) == (0, "both.html", "")
+    assert re.search(r"^note: .*jax", done.stdout, re.MULTILINE)
+    assert '"rows":15' in (tmp_path / "both.html").read_text()
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, command: Callable[..., Done]):
+    write_run(tmp_path / "run", [BATCH, RATE])
+    done = command("report", "run", "--out", "/proc/page.html", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("nanmap: /proc/page.html: No such file")
 
 
 def test_settings_of_a_config_and_of_axes_have_the_same_places():

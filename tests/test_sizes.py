@@ -243,6 +243,23 @@ def test_a_column_of_many_texts_is_asked_about(tmp_path: Path, monkeypatch: pyte
     assert rows_of(kind="csv", path=str(path), target="y", categorical="codes").n == 10_000
 
 
+@pytest.mark.parametrize(("value", "told"), [("1", "11 MiB"), ("0.123456789", "13 MiB")])
+def test_a_csv_file_is_asked_by_its_first_values(
+    value: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """64 bytes of memory for a number, and the file itself."""
+    path = tmp_path / "t.csv"
+    path.write_text("x,y\n" + f"{value},{value}\n" * 90_000)
+    allow(monkeypatch, "4MiB")
+    with pytest.raises(InputError, match=rf"data.path: its rows take about {told}"):
+        rows_of(kind="csv", path=str(path), target="y")
+
+
+def test_edges_of_more_seeds_than_there_is_room_for_are_asked_about() -> None:
+    with pytest.raises(InputError, match=r"1,000,000,000,000 seeds of one edge take about"):
+        nanmap.edge(make_sweep(TREE, [seeds(10**12), RATES]))
+
+
 def test_parquet_is_asked_by_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq

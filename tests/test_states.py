@@ -1,4 +1,4 @@
-"""Sweeps, kills, damage, resuming, starting over and verifying in any order: a run folder never lies and never loses a row that it has.
+"""Sweeps, kills, damage, resuming, extending, starting over and verifying in any order: a run folder never lies and never loses a row that it has.
 
 What each step may do is said once, in `Run`; Hypothesis looks for an order in which it does something else.
 """
@@ -43,11 +43,7 @@ def seen(rows: pa.Table) -> set[int]:
 
 
 class Run(RuleBasedStateMachine):
-    """A run folder and what is known of it.
-
-    A rule that changes what is swept (more values on the axis, say) sets `cells`: what an uninterrupted sweep of so many writes
-    is made when it is asked for.
-    """
+    """A run folder and what is known of it: what an uninterrupted sweep of so many cells writes is made when it is asked for."""
 
     engine: LocalEngine
 
@@ -85,26 +81,33 @@ class Run(RuleBasedStateMachine):
         """Only where nothing says any more what the folder holds."""
         return "manifest.json" in self.harmed()
 
-    def started(self, **options: bool) -> None:
+    def started(self, cells: int, **options: bool) -> None:
         before = self.files()
         try:
-            self.train(self.out, self.cells, **options)
+            self.train(self.out, cells, **options)
         except RunFolderError:
             assert self.may_refuse()
             assert self.files() == before  # and then nothing is touched
         else:
-            assert content(self.out) == self.whole(self.cells)
+            self.cells = cells
+            assert content(self.out) == self.whole(cells)
             assert Result(self.out).manifest["complete"]
             self.known = self.files()
 
     @rule()
     def sweep(self) -> None:
         """Begins, or goes on."""
-        self.started()
+        self.started(self.cells)
 
     @rule()
     def fresh(self) -> None:
-        self.started(fresh=True)
+        self.started(self.cells, fresh=True)
+
+    @precondition(lambda self: self.cells < 10)
+    @rule()
+    def extend(self) -> None:
+        """More values on the axis."""
+        self.started(self.cells + 2, extend=True)
 
     @rule(nth=st.integers(1, 40), fresh=st.booleans())
     def kill(self, nth: int, fresh: bool) -> None:

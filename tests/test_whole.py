@@ -115,8 +115,8 @@ def test_folders_of_before_receipts_are_read_and_continued(engine, tmp_path: Pat
 def test_rows_that_are_written_while_somebody_reads_are_read_anew(tmp_path: Path) -> None:
     cells = write_run(tmp_path, [RATE]).cells
     for value in (1, 2):
-        cells.write(0, pa.table({"x": [value]}))
-        assert cells.dataset().to_table()["x"].to_pylist() == [value]
+        cells.write(0, pa.table({"cell": [value]}))
+        assert cells.dataset().to_table()["cell"].to_pylist() == [value]
 
 
 def test_a_shard_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

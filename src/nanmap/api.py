@@ -28,7 +28,7 @@ from nanmap.models.own.given import give_code
 from nanmap.models.own.keras_model import is_keras
 from nanmap.models.own.keras_settings import from_keras
 from nanmap.models.own.memory import ModelInMemory
-from nanmap.plan import Plan, Sweep, load_sweep, make_sweep, zoomed
+from nanmap.plan import Plan, Sweep, load_sweep, make_sweep, refined, zoomed
 from nanmap.result import Result
 from nanmap.results.folder import RunFolder
 from nanmap.runs.handing_out import Workers
@@ -144,6 +144,7 @@ def sweep(
     name: str | None = None,
     where: str | None = None,
     zoom: Windows | None = None,
+    refine: int | None = None,
     engine: Engine | None = None,
     workers: Workers | None = None,
     fresh: bool = False,
@@ -169,6 +170,8 @@ def sweep(
         where: which cells of a config with axes stay, such as `batch_size <= n`; all if None.
         zoom: by axis of numbers the low and the high end of a window, to train at the resolution of the whole axis: as many
             values between closer ends. The name, and with it the folder, says the window.
+        refine: along each of two log or linear axes so many values, trained where the map changes and filled in elsewhere, in
+            place of what the file's `[refine]` says; 0 trains all cells of that grid. docs/growing.md
         engine: trains; the devices of this process if None.
         workers: train elsewhere, as `nanmap.RayWorkers` and `nanmap.SlurmWorkers` do: docs/scale.md.
         fresh: start over, removing the run's rows.
@@ -195,11 +198,13 @@ def sweep(
     {'nan': 4, 'converged': 2}
     """
     _check_count("shard_cells", shard_cells)
+    _check_count("refine", refine or None)
     if extend and fresh:
-        raise InputError("keeps the rows that fresh removes", key="extend", value=True, mend="give one of the two")
+        raise InputError("keeps the rows that fresh removes", key="extend", mend="give one of the two")
     over = _over("sweep", x, y, settings)
     plan = _plan(sweep, axes, over, name, where, allow_python)
-    plan = Plan(zoomed(plan.sweep, zoom), plan.allow_python) if zoom else plan
+    if zoom or refine or plan.sweep.refining:
+        plan = Plan(refined(zoomed(plan.sweep, zoom), refine), plan.allow_python)
     folder = _folder(out, plan.sweep, keep=not _is_for_now(sweep, over) or name is not None)
     with watched(progress, observer, plan.sweep.name, "cells") as told:
         train_sweep(
@@ -551,6 +556,7 @@ def _laid_over(sweep: Sweep, over: _Over) -> Sweep:
         zip=sweep.zip,
         where=sweep.where,
         maps=sweep.maps,
+        refining=sweep.refining,
     )
 
 

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from nanmap.errors import InputError
+from nanmap.errors import InputError, check_path
 
 MOST_AXES = 32  # NumPy numbers cells over at most 64 dimensions; 32 axes of two values are 4·10⁹ cells
 MOST_CELLS = 10**15  # thirty years of a million trainings per second
@@ -20,7 +20,7 @@ MOST_VALUES = 1_000_000  # written one by one; `log` and `linear` make ten times
 MOST_SPACED = 10_000_000  # of `log` and `linear`
 MOST_VARIANTS = 20_000  # settings with a program or rows of their own; each is looked at beforehand, some milliseconds
 MOST_ROWS = 100_000_000  # of built-in data
-MOST_LAYERS = 200  # each is compiled on its own; 200 take about a minute
+MOST_LAYERS = 200  # each is compiled on its own; 200 take half a minute of a core
 MOST_LETTERS = 10_000  # of a condition
 MOST_NESTED = 50  # `not` and brackets of a condition within each other
 NUMBER_BYTES = 64  # of a number of the rows: read, encoded, split, scaled and hashed, in float64 each
@@ -97,6 +97,7 @@ def check_regular(path: Path, most: int | None = None, **place: Any) -> None:
         InputError: it is no regular file, or is larger than `most` bytes.
         OSError: it cannot be looked at.
     """
+    check_path(path)
     status = path.stat()
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
         raise InputError(

@@ -9,6 +9,7 @@ import numpy as np
 
 from nanmap.config import Config
 from nanmap.config.load import with_settings
+from nanmap.config.optimizers import written_bound
 from nanmap.data import Rows
 from nanmap.errors import InputError
 from nanmap.outcomes import Cause, Trend
@@ -116,9 +117,8 @@ def edge_of(lanes: Lanes) -> Edge | None:
     variant, one = lanes.variants[0], np.array([0])
     full, momentum = lanes.program.full_batch, variant.config.optimizer.momentum or 0.0
     told = {name: float(values[0]) for name, values in critical_rates(lanes, one).items()}
-    rule = "(2 + 2β)/((1 + 2β)λmax)" if variant.config.optimizer.nesterov else "2(1 + β)/λmax"
     names = {
-        "gd": rule if momentum else "2/λmax",
+        "gd": written_bound(momentum, variant.config.optimizer.nesterov),
         "typical": "above it a typical run grows",
         "mean_square": "above it the mean over all draws of the batches grows",
     }

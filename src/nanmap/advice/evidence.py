@@ -30,8 +30,8 @@ def _learned(case: Case) -> Iterator[str]:
         yield f"accuracy {row['accuracy']:.1%}; answering the same to all rows reaches {_majority(case):.1%}"
     if skill is None or not constant:
         return
-    if np.ptp(case.rows.targets) == 0 and not case.lanes.program.classifies:
-        yield f"all targets are {case.rows.targets.flat[0]:.4g}, which a constant answers; skill {skill:.3g} is held against a loss of {constant:.4g}"
+    if (case.rows.targets == case.rows.targets[:1]).all():
+        yield f"{_one_target(case)}, which a constant answers; skill {skill:.3g} is held against a loss of {constant:.4g}"
         return
     told = "R²" if row["r2"] is not None and abs(row["r2"] - skill) < 1e-6 else "skill"
     reference = _reference(case, 1 - floor / constant)
@@ -39,6 +39,13 @@ def _learned(case: Case) -> Iterator[str]:
     linear = not case.lanes.program.model.hidden_units and isinstance(case.config.outcome.floor, str)
     if linear and case.cause in (Cause.NONE, Cause.GOOD_START) and skill < 1 / 2:
         yield "as good as a straight line gets on these data: what is left is noise to it, or asks for hidden layers"
+
+
+def _one_target(case: Case) -> str:
+    """That all rows have the same target, and which, if that is a number."""
+    targets = case.rows.targets
+    number = targets.shape[1] == 1 and not case.lanes.program.classifies
+    return f"all targets are {targets[0, 0]:.4g}" if number else "all rows have the same target"
 
 
 def _reference(case: Case, skill: float) -> str:

@@ -1,6 +1,6 @@
 """Rows → grids. Draws nothing and needs no JAX; `plot` and `result` call it."""
 
-from nanmap.analysis.cell import config_of_cell, differences, row_of_cell
+from nanmap.analysis.cell import config_of_cell, differences, filled_outcome, row_of_cell
 from nanmap.analysis.compared import compare_runs
 from nanmap.analysis.comparison import Comparison
 from nanmap.analysis.dataset import to_xarray
@@ -42,6 +42,7 @@ __all__ = [
     "count_names",
     "count_outcomes",
     "differences",
+    "filled_outcome",
     "load_grid",
     "make_view",
     "most_common",

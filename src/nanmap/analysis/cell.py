@@ -9,6 +9,7 @@ import numpy as np
 from nanmap.analysis.view import load_grid
 from nanmap.config import Config, build_config
 from nanmap.errors import InputError
+from nanmap.results.columns import INFERRED
 from nanmap.results.folder import RunFolder
 
 
@@ -41,6 +42,17 @@ def row_of_cell(folder: RunFolder, cell: int) -> dict[str, Any] | None:
         if len(found):
             (row,) = table.slice(int(found[0]), 1).to_pylist()
             return {name: value for name, value in row.items() if name != "cell" and name not in axes}
+    return None
+
+
+def filled_outcome(folder: RunFolder, cell: int) -> str | None:
+    """The outcome that was filled in for a cell of a refined run; None where it was trained, or has no row."""
+    if not folder.read_manifest()["sweep"].get("refine"):
+        return None
+    for table in folder.tables(["cell", "outcome", INFERRED.name], filled=True):
+        found = np.flatnonzero((table["cell"].to_numpy() == cell) & table[INFERRED.name].to_numpy())
+        if len(found):
+            return str(table["outcome"][int(found[0])].as_py())
     return None
 
 

@@ -102,7 +102,7 @@ class JoinedFolder(RunFolder):
 
         return ds.dataset(pa.concat_tables(self.tables()).unify_dictionaries().sort_by(CELL.name))
 
-    def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    def tables(self, columns: list[str] | None = None, *, filled: bool = False) -> Iterator[pa.Table]:
         """The rows run by run and shard by shard, each once."""
         axes = {axis.column: axis_column(axis.column, axis.labels) for axis in self.grid.axes}
         fields = self._fields()

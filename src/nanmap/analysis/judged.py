@@ -91,7 +91,7 @@ class JudgedFolder(RunFolder):
 
         return ds.dataset(pa.concat_tables(self.tables()).unify_dictionaries().sort_by("cell"))
 
-    def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    def tables(self, columns: list[str] | None = None, *, filled: bool = False) -> Iterator[pa.Table]:
         """The rows shard by shard, judged."""
         if columns and not {"outcome", "cause", "loss_floor"} & set(columns):
             yield from self.run.tables(columns)

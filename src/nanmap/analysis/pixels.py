@@ -56,11 +56,11 @@ class Numbers:
     every: np.ndarray
 
 
-def count_names(folder: RunFolder, view: View, column: str, names: Sequence[str]) -> np.ndarray:
-    """Rows of each name in each pixel, for a column of names, `[len(names), *view.shape]`."""
+def count_names(folder: RunFolder, view: View, column: str, names: Sequence[str], *, filled: bool = True) -> np.ndarray:
+    """Rows of each name in each pixel, for a column of names, `[len(names), *view.shape]`; with those that were filled in, or without."""
     counts = np.zeros((len(names), *view.shape), np.min_scalar_type(view.depth))
     flat = counts.reshape(len(names), -1)
-    for pixels, _, kept, texts in _placed(folder, view, column):
+    for pixels, _, kept, texts in _placed(folder, view, column, filled=filled):
         np.add.at(flat, (_codes(texts, names)[kept], pixels), 1)
     return counts
 
@@ -161,9 +161,9 @@ def _ranked(
     return value, np.select(tests, [Kind.EMPTY, Kind.MISSING, Kind.NAN, Kind.INF], Kind.NUMBER).astype(np.uint8)
 
 
-def _placed(folder: RunFolder, view: View, *names: str) -> Iterator[tuple[Any, ...]]:
+def _placed(folder: RunFolder, view: View, *names: str, filled: bool = False) -> Iterator[tuple[Any, ...]]:
     """Of each shard the pixels and the places within them `[shown]`, which rows are shown, and the columns of all."""
-    for table in folder.tables(["cell", *names]):
+    for table in folder.tables(["cell", *names], filled=filled):
         yield *view.place(numbers_of(table["cell"])[0]), *(table[name] for name in names)
 
 

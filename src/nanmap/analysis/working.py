@@ -80,6 +80,8 @@ def best_cell(folder: RunFolder) -> int | None:
     """
     best, cell = -np.inf, None
     for table in folder.tables(["cell", "skill"]):
+        if not len(table):
+            continue
         cells, skill = numbers_of(table["cell"])[0], floats_of(table["skill"])
         skill = np.where(np.isfinite(skill), skill, -np.inf)
         first = np.lexsort((cells, -skill))[0]

@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 import traceback
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,9 +20,9 @@ from nanmap.cli.lines import say
 from nanmap.errors import InputError, NanmapError, mend_of, typed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
-    from nanmap.plan import Plan
+    from nanmap.plan import Plan, Sweep
 
 app = typer.Typer(
     name="nanmap",
@@ -62,8 +63,13 @@ def planned(
     device: str,
     windows: "Mapping[str, tuple[float, float]] | None" = None,
     allow_python: bool = False,
+    finer: "Callable[[Sweep], Sweep] | None" = None,
 ) -> "Plan":
-    """The plan of a sweep's file, on the device that is asked for; says first what a user may not expect."""
+    """The plan of a sweep's file, on the device that is asked for; says first what a user may not expect.
+
+    Args:
+        finer: what refines the sweep, if anything.
+    """
     from nanmap.cli.examples import refuse_example
     from nanmap.engine.devices import set_up
     from nanmap.plan import Plan, load_sweep, notices, zoomed
@@ -75,6 +81,8 @@ def planned(
         asked = zoomed(whole, windows)
     except InputError as error:
         raise as_option(error, ["zoom"]) from None
+    with typed("--set", overrides or []):
+        asked = finer(asked) if finer else asked
     with typed("--set", overrides or []):
         plan = Plan(asked, allow_python)
         if allow_python:  # the code may use JAX, which takes its devices then
@@ -100,11 +108,16 @@ def load_commands() -> typer.Typer:
     return app
 
 
+@cache
+def _command() -> Any:
+    """All commands as one, made once in a process."""
+    return typer.main.get_command(load_commands())
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command and exits: 0 done, 2 the input is wrong, 130 interrupted (143 by SIGTERM), 1 anything else."""
-    command: Any = typer.main.get_command(load_commands())
     try:
-        status = command.main(args=arguments, prog_name="nanmap", standalone_mode=False)
+        status = _command().main(args=arguments, prog_name="nanmap", standalone_mode=False)
     except NanmapError as error:
         sys.exit(_failed(str(error), WRONG_INPUT if isinstance(error, InputError) else FAILED))
     except USAGE_ERROR as error:

@@ -23,7 +23,7 @@ SECONDS = 0.1  # between two looks for a word to stop
 )
 def report(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="Run folders (results/<sweep>); several become one map.")
+        list[Path], typer.Argument(metavar="RUN", help="Run folders (results/<sweep>); several become one map.")
     ],
     out: Annotated[
         Path | None,
@@ -73,14 +73,24 @@ def _inside(runs: list[Path]) -> Path:
     return _opened(runs).folder.picture(NAME)
 
 
-def _opened(runs: list[Path]) -> "Result":
+def _opened(runs: list[Path], tell: bool = False) -> "Result":
+    """The run, or several put together, and what is to be known of that."""
+    import warnings
+
     from nanmap import result
 
-    return result.Result(runs[0]) if len(runs) == 1 else result.concat(runs)
+    if len(runs) == 1:
+        return result.Result(runs[0])
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always")
+        opened = result.concat(runs)
+    for note in notes if tell else ():
+        say(f"note: {note.message}")
+    return opened
 
 
 def _write(runs: list[Path], target: Path, title: str | None) -> None:
-    opened = _opened(runs)
+    opened = _opened(runs, tell=True)
     opened.report(target, title=title)
     if target.parent == opened.folder.maps:
         opened.folder.keep_picture(target)

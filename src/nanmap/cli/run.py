@@ -84,6 +84,8 @@ def run(
     _print_end(report, variant.steps_per_epoch)
     if held is not None:
         print(held.sentence())
+    elif not given and (end := source.filled_in()):
+        print(f"the run filled this cell in, as {end} like all around it; here it was trained")
     _print_advice(report, [*source.words, *["--allow-python"] * allow_python], given)
     for text, value in zip(asked, report.predictions, strict=True):
         print(f"prediction at {text}: {_show(value)}")
@@ -136,6 +138,12 @@ class _Source:
 
         if self.cell is not None:
             as_before(self.folder, plan, engine)
+
+    def filled_in(self) -> str | None:
+        """The outcome that a run which refined itself gave to the cell without training it; None where it did not."""
+        from nanmap.analysis import filled_outcome
+
+        return None if self.cell is None else filled_outcome(self.folder, self.cell)
 
     def held_against(self, row: "dict[str, Any]", engine: "Engine") -> "Held | None":
         """The row that came out, held against the stored one; None without one."""

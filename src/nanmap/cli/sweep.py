@@ -1,11 +1,14 @@
 """`nanmap sweep`: a plan, a progress bar, a summary, the maps."""
 
 from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nanmap import stopping
 from nanmap.cli.app import AllowPython, Device, RunOut, Set, SweepPath, app, as_option, planned
 from nanmap.cli.lines import say
 from nanmap.cli.waiting import waiting
@@ -15,7 +18,8 @@ from nanmap.errors import InputError
 from nanmap.limits import MOST_SUMMED
 
 if TYPE_CHECKING:
-    from nanmap.plan import Sweep
+    from nanmap.engine import LocalEngine
+    from nanmap.plan import Plan, Sweep
     from nanmap.result import Result
     from nanmap.runs.handing_out import Workers
 
@@ -40,6 +44,14 @@ def sweep(
         bool,
         typer.Option("--extend", help="The folder holds a smaller run: keep its rows and train what is not there."),
     ] = False,
+    refine: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="So fine along two log or linear axes, trained where the map changes; 0: all of it.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only tell what would be done, and what it would cost.")
     ] = False,
@@ -58,6 +70,7 @@ def sweep(
     """Train every cell of a sweep into Parquet, and draw its maps. An interrupted sweep continues.
 
     With --zoom AXIS=LOW:HIGH: only this window, with as many values as the whole axis had, into a folder of its own.
+    With --refine N: N values along each of two axes, trained where the map changes and filled in elsewhere.
     With --extend: further values of an axis, a finer axis, another axis, more seeds; the rows that are there stay.
 
     With --engine ray or slurm: by workers on other machines, into a folder that all of them see. The rows are the same.
@@ -75,18 +88,21 @@ def sweep(
 
     drawing = Thread(target=_load_drawing, daemon=True)
     with ExitStack() as stack:
-        with waiting("waiting for the workers"):  # before JAX starts: Ray forks
+        with waiting("waiting for the workers"), stopping.under_way():  # before JAX starts: Ray forks
             workers = stack.enter_context(elsewhere)
-        plan = planned(sweep, set_, "cpu" if workers else device, windows, allow_python)
+        finer = partial(_refined, num=refine)
+        plan = planned(sweep, set_, "cpu" if workers else device, windows, allow_python, finer)
         if maps:
             check_listed(plan.sweep)
         widths = dict.fromkeys((variant.program for variant in plan.variants()), width) if width else None
         local = LocalEngine(widths=widths, backend=workers.machine["platform"] if workers else None)
         expected = estimate(plan, local, _devices(workers) if workers else None)
-        say(f"{plan.sweep.name}: {expected.sentence()}")
+        say(f"{plan.sweep.name}: {'refined, at most ' * bool(plan.sweep.refine)}{expected.sentence()}")
         if dry_run:
             for line in expected.details():
                 say(line, indent="  ")
+            if extend:
+                _tell_kept(plan, out, local)
             return
         halfway = drawing.start if maps and plan.sweep.maps else None
         progress = stack.enter_context(Progress(plan.sweep.name, "cells", halfway=halfway))
@@ -108,8 +124,29 @@ def sweep(
         drawing.join()
     say(progress.summary())
     print(f"rows: {result.folder.cells.path}")
-    _tell_what_works(result, allow_python)
+    if plan.grid.size <= MOST_SUMMED:
+        _tell_what_works(result, allow_python)
     _show_maps(plan.sweep, result, maps)
+
+
+def _tell_kept(plan: "Plan", out: Path | None, engine: "LocalEngine") -> None:
+    """How many cells an extension finds trained."""
+    from nanmap.runs.sweep import count_kept
+
+    folder = out or Path("results") / plan.sweep.name
+    try:
+        say(
+            f"rows that are there already: {count_kept(plan, folder, engine):,} of {plan.grid.size:,} cells",
+            indent="  ",
+        )
+    except InputError as error:
+        raise as_option(error, ["extend"]) from None
+
+
+def _refined(sweep: "Sweep", num: int | None) -> "Sweep":
+    from nanmap.plan import refined
+
+    return refined(sweep, num)
 
 
 def _devices(workers: "Workers") -> int:
@@ -128,10 +165,8 @@ def _tell_what_works(result: "Result", allow_python: bool = False) -> None:
     """The settings that converge, those that never do, and the command of the best training."""
     import shlex
 
-    from nanmap.analysis import best_cell, load_grid, what_works
+    from nanmap.analysis import best_cell, what_works
 
-    if load_grid(result.manifest).size > MOST_SUMMED:
-        return
     working, never = what_works(result.folder)
     of = f"--of {shlex.quote(str(result.path))}" + " --allow-python" * allow_python  # each command is asked anew
     if not working:

@@ -25,6 +25,7 @@ Parametrization = Literal["standard", "mean_field", "ntk"]
 ScheduleKind = Literal["constant", "inverse_time", "exponential", "cosine", "linear"]
 OrderKind = Literal["sequential", "shuffle", "replacement"]
 DtypeKind = Literal["float32", "float64", "bfloat16", "float16"]
+HistoryCells = Literal["all", "boundary"]
 
 if TYPE_CHECKING:
     InitKind = str

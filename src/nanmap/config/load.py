@@ -12,7 +12,7 @@ from nanmap.config.code import CODE_KEYS, anchored_code, open_key
 from nanmap.config.explain import explained
 from nanmap.config.keys import check_key, is_index
 from nanmap.config.settings import Config
-from nanmap.errors import InputError, nearest
+from nanmap.errors import InputError, check_path, nearest
 from nanmap.limits import TOML_BYTES, check_regular
 
 # Setting one of a pair replaces the other: an axis over budgets sets epochs in one choice and steps in the next.
@@ -159,6 +159,8 @@ def anchored(tree: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def anchored_value(key: str, value: Any, folder: Path) -> Any:
     """A value that names a file, made absolute; whatever is no text is left for the validation to refuse."""
+    if isinstance(value, str):
+        check_path(Path(value))
     if key in CODE_KEYS:
         return anchored_code(value, folder)
     return str((folder / value).resolve()) if isinstance(value, str) else value

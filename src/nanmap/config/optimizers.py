@@ -71,3 +71,16 @@ def optimizers_that_read(setting: str) -> tuple[str, ...]:
     ('sgd', 'rmsprop')
     """
     return tuple(name for name, entry in OPTIMIZERS.items() if setting in entry.reads)
+
+
+def written_bound(momentum: float | None, nesterov: bool) -> str:
+    """How the critical rate of descent on a quadratic is written, which `theory/closed_form.py` computes; of Nesterov's two the lower one.
+
+    >>> [written_bound(None, False), written_bound(0.9, False), written_bound(0.9, True), written_bound(-0.9, True)]
+    ['2/λmax', '2(1 + β)/λmax', '(2 + 2β)/((1 + 2β)λmax)', '(1 − 1/β)/λmax']
+    """
+    if not momentum:
+        return "2/λmax"
+    if not nesterov:
+        return "2(1 + β)/λmax"
+    return "(2 + 2β)/((1 + 2β)λmax)" if momentum >= -1 / 3 else "(1 − 1/β)/λmax"

@@ -298,7 +298,7 @@ class RecordSettings(Settings):
         None,
         description="updates per cell, evenly in the logarithm, whose loss and norms are kept beside the rows of a sweep; none if absent",
     )
-    history_cells: Annotated[float, Field(gt=0, le=1)] | Annotated[str, Field(pattern="^(all|boundary)$")] = Field(
+    history_cells: choices.HistoryCells | Annotated[float, Field(gt=0, le=1)] = Field(
         "all",
         description="whose: `all` cells, those within two of a change of outcome and a sample (`boundary`), or a share of them",
     )

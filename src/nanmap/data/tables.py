@@ -16,7 +16,7 @@ from nanmap.data.foreign import Column, Part
 from nanmap.data.given import GivenArrays
 from nanmap.data.missing import refuse_gaps, refuse_mean_label, refuse_missing
 from nanmap.errors import InputError, did_you_mean
-from nanmap.limits import NAME_BYTES, NUMBER_BYTES, check_memory
+from nanmap.limits import NAME_BYTES, NUMBER_BYTES, check_memory, check_regular
 from nanmap.npz import read_npz
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 SAVE = "np.savez(path, x=inputs, y=targets)"
-CSV_BYTES = 20  # of memory for a byte of a CSV file: "1," becomes a number
+LOOKED_AT = 1 << 16  # bytes of a CSV file that say how long a value is
 
 
 class RowForm(NamedTuple):
@@ -286,6 +286,8 @@ def _existing(data: DataSettings) -> Path:
     path = Path(data.path or "")
     if path.is_dir():
         raise InputError("is a folder; a file is expected", file=path, key="data.path")
+    if path.exists():
+        check_regular(path, key="data.path")
     if not path.is_file():
         near = did_you_mean(path.name, [other.name for other in path.parent.glob("*")])
         raise InputError("no such file", file=path, key="data.path", mend=near)
@@ -363,11 +365,20 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _read_csv(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
-    check_memory(path.stat().st_size * CSV_BYTES, "its rows", file=path, key="data.path")
+    check_memory(_csv_bytes(path), "its rows", file=path, key="data.path")
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut
         # index_col=False: with a row longer than the header pandas would take the first column for row names.
         return pd.read_csv(path, low_memory=False, skipinitialspace=True, index_col=False)
+
+
+def _csv_bytes(path: Path) -> int:
+    """What the rows of a CSV file take, about: as many values to a byte as it begins with."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(LOOKED_AT)
+    values = head.count(b",") + head.count(b"\n") + 1
+    return size + size * values // max(1, len(head)) * NUMBER_BYTES
 
 
 def _read_parquet(path: Path) -> "pd.DataFrame":

@@ -8,9 +8,11 @@ from nanmap.edges.bisection import WITHOUT_AXIS
 from nanmap.errors import InputError
 from nanmap.grid import Cells, Grid
 from nanmap.grid.axes import Axis
+from nanmap.limits import check_memory
 from nanmap.plan import Sweep
 from nanmap.training.lane_numbers import lane_number
 
+ROW_BYTES = 256  # of an edge while it is searched: its place, its brackets, its row
 SEEDS = ("training.seed", "data.seed")
 
 
@@ -44,6 +46,8 @@ class EdgeRows:
         self.axes = [axis for each in others for axis in self.grid.dimensions[each]]
         self.seeds = int(np.prod([self.grid.shape[each] for each in seeds], dtype=np.int64))
         self.size = int(np.prod(self._shape, dtype=np.int64))
+        # The seeds of a row are never parted: a quantile over them is one number of all.
+        check_memory(ROW_BYTES * self.seeds, f"{self.seeds:,} seeds of one edge", file=sweep.file, key="axes")
 
     @property
     def span(self) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import numpy as np
 
-from nanmap.engine.groups import Advance, Call, assemble, form_groups
+from nanmap.engine.groups import Advance, Call, assemble, form_groups, moved_on
 from nanmap.engine.history import parts_of
 from nanmap.engine.vmapped import Packed
 from nanmap.engine.widths import flops_per_update
@@ -56,7 +56,7 @@ def train_job(
         look: looks at the updates that come next, `[groups, lanes, 4]`; for a history.
 
     Returns:
-        Beside it what was looked at, `[cells, updates, 4]`: NaN once a cell had ended.
+        Beside it what was looked at, `[cells, updates, 4]`; of a cell that had ended it says nothing.
     """
     lanes, program, width, capacity = job.lanes, job.lanes.program, compiled.width, compiled.capacity
     together = compiled.together
@@ -68,17 +68,25 @@ def train_job(
     remaining, finished, slots = job.cells, np.zeros(len(job.cells), bool), np.zeros(len(job.cells), np.int32)
     parts = _parts(program, width, job, early, look is not None)
     looked = np.full((len(job.cells), len(parts) if look else 0, len(HISTORY)), np.nan)
+    made: Call | None = None
+    grouped = 0  # cells that there were when they were put into groups
     for number, part in enumerate(parts):
-        groups = form_groups(lanes, width, remaining, finished[place[remaining]], together)
-        made = assemble(lanes, groups, width, capacity, part, number == 0, together)
-        if number == 0:
-            parameters, model_state = start(**lanes.starts(made.cells))
-            states = compiled.blank._replace(parameters=parameters, model_state=model_state)
+        if (
+            look and made and 2 * len(remaining) > grouped
+        ):  # to close ranks at each short part costs more than idle lanes
+            made = moved_on(made, part)
         else:
-            states = regroup(states, slots[place[made.cells]])
+            groups, grouped = form_groups(lanes, width, remaining, finished[place[remaining]], together), len(remaining)
+            made = assemble(lanes, groups, width, capacity, part, number == 0, together)
+            if number == 0:
+                parameters, model_state = start(**lanes.starts(made.cells))
+                states = compiled.blank._replace(parameters=parameters, model_state=model_state)
+            else:
+                states = regroup(states, slots[place[made.cells]])
+            made = compiled.placed(made) if look else made
         where = place[made.cells[made.real]]
         if look:
-            looked[where, number] = np.where(finished[where, None], np.nan, np.asarray(look(made, states))[made.real])
+            looked[where, number] = np.asarray(look(made, states))[made.real]
         states = call(made, states)
         slots[where] = np.flatnonzero(made.real)
         for old, new in zip(jax.tree.leaves(kept), jax.tree.leaves(_wanted(program, states)), strict=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -136,9 +136,6 @@ def assemble(
         np.stack([lanes.variant[firsts], lanes.seed[firsts]]), axis=1, return_index=True, return_inverse=True
     )
     tasks = [task_of(lanes, cell) for cell in firsts[some]]
-    parts = [advance(int(task.steps)) for task in tasks]
-    pauses = [part.marks(int(task.steps)) for part, task in zip(parts, tasks, strict=True)]
-    marks, record, events = zip(*pauses, strict=True)
     with np.errstate(over="ignore"):  # a rate beyond float32 becomes an infinity, which is a result
         numbers = {name: lanes.numbers[name][cells].astype(lanes.program.wide) for name in lanes.program.numbers}
         learning_rates = lanes.learning_rates[cells].astype(lanes.program.wide)
@@ -147,13 +144,29 @@ def assemble(
         task=jax.tree.map(lambda *leaves: np.stack(leaves)[which], *tasks),
         lanes=Lane(numbers, learning_rates),
         fresh=np.full(capacity, fresh),
-        start=np.array([part.start for part in parts], np.int32)[which],
-        marks=np.array(marks, np.int32)[which],
-        record=np.array(record)[which],
-        events=np.array(events, np.int32)[which],
+        **_pauses(np.array([int(task.steps) for task in tasks])[which], advance),
         orders=_orders(lanes.seed[cells[:, ::together]]) if together < width else None,
     )
     return Call(np.int32(len(groups)), group, cells, real)
+
+
+def moved_on(call: Call, advance: Callable[[int], Advance]) -> Call:
+    """The same groups, which go on from where a part of their training ended with the next one."""
+    steps = np.asarray(call.groups.task.steps)
+    return call._replace(groups=call.groups._replace(fresh=np.zeros(len(steps), bool), **_pauses(steps, advance)))
+
+
+def _pauses(steps: np.ndarray, advance: Callable[[int], Advance]) -> dict[str, Any]:
+    """Where groups of these budgets start, where they pause, and what happens there."""
+    budgets, which = np.unique(steps, return_inverse=True)
+    parts = [advance(budget) for budget in budgets.tolist()]
+    marks, record, events = zip(*map(Advance.marks, parts, budgets.tolist()), strict=True)
+    return {
+        "start": np.array([part.start for part in parts], np.int32)[which],
+        "marks": np.array(marks, np.int32)[which],
+        "record": np.array(record)[which],
+        "events": np.array(events, np.int32)[which],
+    }
 
 
 def _places(seeds: np.ndarray, together: int) -> np.ndarray:

@@ -65,6 +65,11 @@ class Compiled:
     sharding: SingleDeviceSharding
     together: int
 
+    def placed(self, call: Call) -> Call:
+        """A call whose groups are on the device: several calls of them take them from there."""
+        with jax.enable_x64(self.program.dtype == "float64"):
+            return call._replace(groups=jax.device_put(call.groups, self.sharding))
+
     @property
     def on_host(self) -> bool:
         """Whether the device's memory is the host's."""
@@ -339,7 +344,16 @@ class LocalEngine:
 def _run(compiled: Compiled, call: Call, states: Packed) -> Packed:
     # 64-bit types are a setting of the thread; without it float64 arrays are cut to float32 on their way.
     with jax.enable_x64(compiled.program.dtype == "float64"):
-        return compiled.call(*jax.device_put((call.number, call.groups, states), compiled.sharding))
+        return compiled.call(*_on_device((call.number, call.groups, states), compiled.sharding))
+
+
+def _on_device(tree: Any, sharding: SingleDeviceSharding) -> Any:
+    """The same with every array on the device. Those of JAX are there already, and to find that out of each takes a while."""
+    leaves, form = jax.tree.flatten(tree)
+    away = [place for place, leaf in enumerate(leaves) if not isinstance(leaf, jax.Array)]
+    for place, leaf in zip(away, jax.device_put([leaves[place] for place in away], sharding), strict=True):
+        leaves[place] = leaf
+    return jax.tree.unflatten(form, leaves)
 
 
 def _looked(look: Compiled, call: Call, states: Packed) -> np.ndarray:

@@ -83,7 +83,7 @@ class AxisSpec(Settings):
             return range(len(self.points))
         last = len(self.points) - 1
         found = dict.fromkeys((0, last) if last >= 0 else ())
-        if isinstance(self.points, Numbers):
+        if self.linear and min(self.linear) < 0 < max(self.linear) and isinstance(self.points, Numbers):
             size = np.abs(self.points.array)
             found[int(np.argmin(np.where(size > 0, size, np.inf)))] = None
         return list(found)
@@ -132,7 +132,7 @@ class Axis:
         self._numbers: dict[str, np.ndarray] = {}
         if not self.points:
             raise InputError("has no values", key=f"axes.{column}", mend="an axis needs at least one value")
-        if not isinstance(self.points, range) and not _all_differ(self.labels):
+        if not isinstance(self.points, range) and not _all_differ(self.points, self.labels):
             raise InputError("holds a value twice", key=f"axes.{column}", value=self.labels[:20].tolist())
 
     def __len__(self) -> int:
@@ -210,8 +210,10 @@ def short_name(key: str) -> str:
     return f"learning_rate_{last}" if is_index(last) else last
 
 
-def _all_differ(labels: np.ndarray) -> bool:
-    """Whether no value is there twice."""
+def _all_differ(points: Sequence[Any], labels: np.ndarray) -> bool:
+    """Whether no value is there twice; evenly spaced ones ascend or descend."""
+    if isinstance(points, Numbers):
+        return bool((labels[1:] != labels[:-1]).all())
     return (len(set(labels.tolist())) if labels.dtype.kind == "O" else len(np.unique(labels))) == len(labels)
 
 

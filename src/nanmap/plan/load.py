@@ -14,7 +14,7 @@ from nanmap.config.explain import explained_table, place
 from nanmap.config.keys import check_key
 from nanmap.config.load import PATHS, anchored, anchored_value, with_settings
 from nanmap.data.given import GivenArrays, with_arrays
-from nanmap.errors import InputError, did_you_mean
+from nanmap.errors import InputError, check_path, did_you_mean
 from nanmap.grid.axes import FORMS, short_name
 from nanmap.grid.where import parse_where
 from nanmap.grid.windows import checked_windows
@@ -46,6 +46,7 @@ def load_sweep(path: str | Path, overrides: Iterable[str] = (), arrays: GivenArr
         spec = SweepFile.model_validate(tree)
     except ValidationError as error:
         raise explained_table(error, "", SweepFile).within(path) from None
+    check_path(Path(spec.config))
     config_path = (path.parent / spec.config).resolve()
     try:
         config = with_arrays(anchored(read_toml(config_path), config_path.parent), arrays)
@@ -78,6 +79,7 @@ def load_sweep(path: str | Path, overrides: Iterable[str] = (), arrays: GivenArr
         zip=spec.zip,
         where=spec.where or None,
         maps=tuple(spec.maps),
+        refining=spec.refine,
     )
     _check_maps(sweep)
     return sweep
@@ -102,6 +104,9 @@ def _split_overrides(tree: dict[str, Any], overrides: Iterable[str]) -> tuple[di
     """Overrides of the config and of axes; those of the sweep's own keys are laid over `tree` at once."""
     config_settings, axis_settings = {}, {}
     for key, value in map(parse_assignment, overrides):
+        if key.startswith("refine."):
+            tree["refine"] = {**(tree.get("refine") or {}), key.removeprefix("refine."): value}
+            continue
         if key in SweepFile.model_fields and key not in ("axes", "maps"):
             tree[key] = value
         elif key.startswith("axes."):

@@ -24,7 +24,7 @@ from nanmap.plan.sweep_file import MapSpec
 from nanmap.results.columns import COLUMNS
 
 HISTORY_SETTINGS = ("history", "history_cells")  # of [record]
-RESERVED = ("cell", *(column.name for column in COLUMNS))
+RESERVED = ("cell", "inferred", *(column.name for column in COLUMNS))
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Sweep:
         axes: the axes' tables as they resolve, for the manifest.
         grid: the cells.
         maps: the maps that `make sweep` draws, each the arguments of `nanmap map`.
+        refining: the file's table `[refine]`, for `plan.refined`, which sets `refine`: what decides which cells are trained.
 
     >>> tree = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 5}}
     >>> sweep = make_sweep(tree, [{"key": "training.batch_size", "values": [1, 4, 20]}], name="batches")
@@ -53,6 +54,8 @@ class Sweep:
     zip: tuple[tuple[str, ...], ...] = ()
     where: str | None = None
     maps: tuple[MapSpec, ...] = ()
+    refining: Mapping[str, Any] | None = None
+    refine: Mapping[str, Any] | None = None
 
     def describe(self) -> dict[str, Any]:
         """The resolved sweep as plain data, for the manifest."""
@@ -63,6 +66,7 @@ class Sweep:
             "axes": self.axes,
             "zip": [list(names) for names in self.zip],
             "where": self.where,
+            **({"refine": dict(self.refine)} if self.refine else {}),
         }
 
     @property
@@ -88,6 +92,7 @@ def make_sweep(
     zip: Iterable[Iterable[str]] = (),
     where: str | None = None,
     maps: tuple[MapSpec, ...] = (),
+    refining: Mapping[str, Any] | None = None,
 ) -> Sweep:
     """A sweep from plain tables: the config's, and one table per axis as in a sweep file.
 
@@ -103,7 +108,7 @@ def make_sweep(
         grid = make_grid(made, groups, where)
     except InputError as error:
         raise error.within(file) if file else error from None
-    return Sweep(name, file, tree, axes, grid, title, groups, where, maps)
+    return Sweep(name, file, tree, axes, grid, title, groups, where, maps, refining)
 
 
 def _axes(tables: list[dict[str, Any]]) -> list[Axis]:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nanmap.config.base import Number, Settings, require
+from nanmap.config.base import NotNegative, Number, Settings, Whole, require
 from nanmap.results.files import LETTERS, is_plain
 
 Ends = Annotated[tuple[Number, Number], Field(strict=False)]
@@ -68,6 +68,30 @@ class MapSpec(Settings):
         return self
 
 
+class RefineSpec(Settings):
+    """The table `[refine]`: a map that is trained where it changes, and filled in elsewhere."""
+
+    num: Annotated[Whole, Field(ge=3, le=100_000, description="values along each of the two axes in the end")]
+    axes: Annotated[tuple[str, str], Field(strict=False)] | None = Field(
+        None, description="columns of the two axes, of `log` or `linear`; those that there are if absent"
+    )
+    value: str | None = Field(None, description="column of numbers that is looked at, beside outcome and cause")
+    tolerance: NotNegative | None = Field(
+        None, description="how far its numbers may be apart, in decades for a column that is drawn in the logarithm"
+    )
+    audit: Annotated[Whole, Field(ge=0, le=1_000_000)] = Field(
+        1000, description="cells that were filled in, drawn at random and trained, to tell how many are wrong"
+    )
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        require(
+            (self.value is None) == (self.tolerance is None), "tolerance", "`value` and `tolerance` are given together"
+        )
+        require(self.axes is None or len(set(self.axes)) == 2, "axes", "names two different axes")
+        return self
+
+
 class SweepFile(Settings):
     """A sweep's file as it stands, before its axes are looked at."""
 
@@ -77,4 +101,5 @@ class SweepFile(Settings):
     zip: list[list[str]] = Field(default_factory=list)
     where: str | None = None
     record: dict[str, Any] = Field(default_factory=dict)
+    refine: dict[str, Any] | None = None
     maps: list[MapSpec] = Field(default_factory=list)

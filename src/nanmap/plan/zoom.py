@@ -54,6 +54,7 @@ def zoomed(sweep: Sweep, zoom: Windows | None) -> Sweep:
         zip=sweep.zip,
         where=sweep.where,
         maps=sweep.maps,
+        refining=sweep.refining,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from nanmap.config.choices import LEARNING_RATE
+from nanmap.config.optimizers import written_bound
 from nanmap.plot.shown_settings import ShownSettings
 from nanmap.results.arrays import floats_of, numbers_of
 from nanmap.results.columns import COLUMNS
@@ -195,14 +196,15 @@ def _words(settings: ShownSettings) -> dict[str, str]:
 
 
 def _bound(settings: ShownSettings) -> str:
-    momenta = [value for value in settings.values("optimizer.momentum") if value]
-    if not momenta:
-        return "2/λ$_\\mathrm{max}$ (full batch)"
-    if len(settings.values("optimizer.momentum")) > 1:
-        return "bound of descent from λ$_\\mathrm{max}$\n(full batch)"
-    if any(settings.values("optimizer.nesterov")):
-        return "(2 + 2β)/((1 + 2β)λ$_\\mathrm{max}$)\n(Nesterov, full batch)"
-    return "2(1 + β)/λ$_\\mathrm{max}$\n(heavy ball, full batch)"
+    momenta, forms = settings.values("optimizer.momentum"), settings.values("optimizer.nesterov")
+    if not any(momenta):
+        text = f"{written_bound(None, False)} (full batch)"
+    elif len(momenta) > 1 or len(forms) > 1:
+        text = "bound of descent from λmax\n(full batch)"
+    else:
+        rule = "Nesterov" if forms[0] else "heavy ball"
+        text = f"{written_bound(momenta[0], forms[0])}\n({rule}, full batch)"
+    return text.replace("λmax", "λ$_\\mathrm{max}$")
 
 
 def _growth(order: str | None) -> str:

@@ -1,5 +1,7 @@
 """Values → colours: what is asked for is looked up, counted or taken the median of, and painted. Nothing is laid out here."""
 
+from dataclasses import replace
+
 import numpy as np
 from matplotlib.colors import Normalize
 
@@ -19,6 +21,7 @@ from nanmap.results.schema import TEXT, Column, Reason, Unit
 
 NUMERIC = {each.name: each for each in COLUMNS if each.type != TEXT}
 NAMED = {each.name: each.names for each in COLUMNS if each.names}
+PALER = 0.25  # of the background, in pixels that were filled in
 VALUES = (*NAMED, *Outcome, *NUMERIC)
 
 
@@ -40,7 +43,8 @@ def paint(folder: RunFolder, settings: ShownSettings, value: str, colouring: Col
     if value in NAMED:
         check_plain(value, colouring)
         names = NAMED[value].by_severity()
-        return _paint_names(count_names(folder, view, value, names), names, value, colouring.look)
+        painted = _paint_names(count_names(folder, view, value, names), names, value, colouring.look)
+        return _paler(painted, folder, settings, colouring.look) if settings.refined else painted
     if value not in NUMERIC:
         return _paint_share(count_outcomes(folder, view), Outcome(value), colouring)
     column = checked_column(value, settings)
@@ -122,6 +126,21 @@ def _paint_names(counts: np.ndarray, names: tuple[Verdict, ...], what: str, look
     note = f"colour: the most common {what} (of equal ones the worse)" if rows.size and rows.max() > 1 else ""
     return Painting(
         colours[winner], rows, f"{what}  trainings · share", legend, None, core, share if mixed else None, note
+    )
+
+
+def _paler(painted: Painting, folder: RunFolder, settings: ShownSettings, look: Theme) -> Painting:
+    """The same with pixels that were filled in paler than those that were trained."""
+    trained = count_names(folder, settings.view, "outcome", Outcome.by_severity(), filled=False).sum(axis=0)
+    inferred = (painted.rows > 0) & (trained == 0)
+    image, ground = painted.image.copy(), np.array(to_bytes(look.background), float)
+    image[inferred] = np.round((1 - PALER) * image[inferred] + PALER * ground).astype(np.uint8)
+    heading = painted.heading.replace("trainings", "cells")
+    return replace(
+        painted,
+        image=image,
+        heading=heading,
+        note="; ".join(filter(None, [painted.note, "paler: filled in, not trained"])),
     )
 
 

@@ -24,6 +24,11 @@ class ShownSettings:
         self.manifest, self.view = manifest, view
         self.tree: Mapping[str, Any] = manifest["sweep"]["config"]
 
+    @property
+    def refined(self) -> bool:
+        """Whether cells were filled in."""
+        return bool(self.manifest["sweep"].get("refine"))
+
     def base(self, key: str) -> Any:
         """A setting of the config, or its default."""
         table, _, name = key.partition(".")

@@ -1,6 +1,8 @@
 """The sentences on a picture: what was trained, the budget, what a pixel or a point holds, which rows are drawn."""
 
+from collections.abc import Mapping
 from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 
@@ -39,14 +41,30 @@ def describe_map(
     done, total = int(rows.sum()), int(expected.sum())
     dtype = settings.one("training.dtype")
     shared = describe_shared(settings, rows, what)
-    parts = [describe_budget(settings), *([dtype] if dtype else []), shared, f"{done:,} training{'s' * (done != 1)}"]
+    unit = "cell" if settings.refined and what == "pixel" else "training"
+    parts = [describe_budget(settings), *([dtype] if dtype else []), shared, f"{done:,} {unit}{'s' * (done != 1)}"]
     parts += [f"{percent(done, total)} of cells trained"] if done < total else []
     return [
         title or trained,
         *([trained] if title else []),
         " · ".join(parts),
+        *describe_refinement(settings.manifest),
         *_present("; ".join(_present(*describe_fixed(settings), *describe_judgement(settings), note))),
     ]
+
+
+def describe_refinement(manifest: Mapping[str, Any]) -> list[str]:
+    """Of a run that refined itself: how much was trained, and what the audit says of the rest."""
+    told = manifest.get("refined")
+    if not told:
+        return []
+    trained = f"{percent(told['trained'], told['cells'])} trained, where the map changes; the rest filled in"
+    if not (audit := told.get("audit")):
+        return [trained]
+    bound = (
+        f"at most {100 * audit['at_most']:.2g}\N{NO-BREAK SPACE}%, {100 * audit['sure']:.0f}\N{NO-BREAK SPACE}% sure"
+    )
+    return [f"{trained}: of {audit['cells']:,} drawn at random {audit['wrong']:,} wrong ({bound})"]
 
 
 def describe_training(settings: ShownSettings) -> str:

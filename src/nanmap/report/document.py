@@ -231,6 +231,7 @@ def _provenance(folder: RunFolder, manifest: Mapping[str, Any]) -> list[list[str
             [f"files read{label}", "; ".join(told.get("data") or ())],
             [f"more rows{label}", shlex.join(["nanmap", "sweep", "SWEEP.toml", "--out", str(run.path)])],
         ]
+    found += [["note", note] for note in getattr(folder, "notes", ())]
     if not has_rows(folder):
         found.append(["rows", "none yet"])
     found.append(["this page again", shlex.join(["nanmap", "report", *(str(run.path) for run in runs)])])

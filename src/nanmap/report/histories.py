@@ -1,21 +1,16 @@
 """Loss curves beside a run, where its sweep recorded them: `history/part-*.parquet`, as many as the page has room for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nanmap.analysis import JoinedFolder
-from nanmap.errors import RunFolderError
-from nanmap.objects import readable
 from nanmap.report.packing import pack_counts, pack_levels
 from nanmap.results.arrays import numbers_of
 from nanmap.results.folder import RunFolder
-from nanmap.results.shards import SHARD_FILES
 
 CURVES = ("loss", "gradient_norm", "update_norm", "parameter_norm", "sharpness")
 SHARE = 0.5  # of the page's bytes, at most
@@ -50,12 +45,11 @@ def read_histories(folder: RunFolder, budget: int) -> Histories:
     Raises:
         RunFolderError: a file cannot be read.
     """
-    files = sorted((folder.path / "history").glob(SHARD_FILES)) if not isinstance(folder, JoinedFolder) else []
-    if not files:
+    tables = list(_tables(folder))
+    if not tables:
         return Histories()
-    table = pa.concat_tables(map(_read, files), promote_options="default").sort_by(
-        [("cell", "ascending"), ("step", "ascending")]
-    )
+    ascending = [("cell", "ascending"), ("step", "ascending")]
+    table = pa.concat_tables(tables, promote_options="default").sort_by(ascending)
     every, names = 1, [name for name in CURVES if name in table.column_names]
     while True:
         packed = _pack(table, names, every)
@@ -64,14 +58,15 @@ def read_histories(folder: RunFolder, budget: int) -> Histories:
         every, names = (every, names[:1]) if len(names) > 1 else (2 * every, names)
 
 
-def _read(file: Path) -> pa.Table:
-    try:
-        return pq.read_table(readable(file))
-    except (pa.ArrowInvalid, OSError):
-        problem = "is not readable Parquet"
-        raise RunFolderError(
-            problem, file=file, mend="train the sweep again with --fresh, or remove `history`"
-        ) from None
+def _tables(folder: RunFolder) -> Iterator[pa.Table]:
+    """What was recorded, under the cells' numbers in this folder; of several runs under those that they have together."""
+    if not isinstance(folder, JoinedFolder):
+        yield from folder.history.tables() if folder.history.names() else ()
+        return
+    for number, run in enumerate(folder.runs):
+        for table in _tables(run):
+            place, cells = table.column_names.index("cell"), table["cell"].to_numpy()
+            yield table.set_column(place, "cell", pa.array(folder.merged.numbers(number, cells)))
 
 
 def _pack(table: pa.Table, names: list[str], every: int) -> Histories:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from matplotlib.colors import Colormap, to_hex
+from matplotlib.colors import Colormap
 
 from nanmap.outcomes import Cause, Outcome, Stop, Verdict
 from nanmap.plot.colormaps import beyond
@@ -38,7 +38,7 @@ def letters_of(names: type[Verdict]) -> dict[Verdict, str]:
 
 def samples(colormap: Colormap) -> str:
     """256 colours, six hexadecimal digits each."""
-    return "".join(to_hex(each)[1:] for each in colormap(np.linspace(0, 1, 256)))
+    return colormap(np.linspace(0, 1, 256), bytes=True)[:, :3].tobytes().hex()
 
 
 def _verdicts(names: type[Verdict]) -> dict[str, Any]:

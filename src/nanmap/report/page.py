@@ -71,8 +71,14 @@ def write_page(path: Path, text: str) -> None:
     """Writes a page in one go: whoever has it open sees the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.tmp")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # which is what was asked for
+        raise
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def as_html(document: Mapping[str, Any], live: bool = False) -> str:

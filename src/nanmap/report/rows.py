@@ -11,13 +11,14 @@ from nanmap.analysis import JoinedFolder
 from nanmap.analysis.pixels import ENDS
 from nanmap.report.packing import Packed, pack_counts, pack_levels, pack_names, pack_words
 from nanmap.results.arrays import names_of, numbers_of
-from nanmap.results.columns import COLUMNS
+from nanmap.results.columns import COLUMNS, INFERRED
 from nanmap.results.folder import RunFolder
-from nanmap.results.schema import TEXT, Column
+from nanmap.results.schema import TEXT, Column, Reason
 
 MEGABYTE = 1_000_000
 SMALL, LARGE = (100_000, 8 * MEGABYTE), (1_000_000, 25 * MEGABYTE)  # rows, and bytes of their page
 OWN = 400_000  # bytes of scripts, styles, axes and sentences
+AT_ONCE = 8  # columns in memory
 FULL_DIGITS = 300_000  # rows; of more, six digits of each number would not fit
 # Of most use first: what does not fit is left out from the end, columns that are not named here before all others.
 WORTH = (
@@ -94,16 +95,16 @@ def read_rows(folder: RunFolder, budget: int) -> Rows:
     """
     if not has_rows(folder):
         return Rows(np.zeros(0, np.int64), [], {}, [], False)
-    cells = _column(folder, "cell").to_numpy().astype(np.int64)
+    cells = _read(folder, ["cell"])["cell"].to_numpy().astype(np.int64)
     order, known = np.argsort(cells, kind="stable"), set(folder.columns())
-    wanted = sorted((each for each in COLUMNS if each.name in known), key=lambda each: _worth(each.name))
+    wanted = sorted((each for each in (*COLUMNS, INFERRED) if each.name in known), key=lambda each: _worth(each.name))
     rounded = len(cells) > FULL_DIGITS
     found, empty = _packed(folder, wanted, order, rounded)
     if not rounded and sum(each.size for each in found.values()) > budget:
         rounded = True
         found, empty = _packed(folder, wanted, order, rounded)
     kept = _within(found, budget)
-    columns = [_told(each, found[each.name]) for each in COLUMNS if each.name in kept]
+    columns = [_told(each, found[each.name]) for each in (*COLUMNS, INFERRED) if each.name in kept]
     return Rows(cells[order], columns, empty, [name for name in found if name not in kept], rounded)
 
 
@@ -122,12 +123,15 @@ def _packed(
     """Each column as text, and of those without any value why."""
     found: dict[str, Packed] = {}
     empty: dict[str, str] = {}
-    for column in wanted:
-        values = _column(folder, column.name).combine_chunks()
-        if len(values) and values.null_count == len(values) and column.name not in ("first_inf_step", "first_nan_step"):
-            empty[column.name] = column.why_missing()
-        else:
-            found[column.name] = _pack(column, values, order, rounded)
+    for start in range(0, len(wanted), AT_ONCE):
+        some = wanted[start : start + AT_ONCE]
+        table = _read(folder, [each.name for each in some])
+        for column in some:
+            values = table[column.name].combine_chunks()
+            if values.null_count == len(values) and Reason.NEVER not in column.reasons:
+                empty[column.name] = column.why_missing()
+            else:
+                found[column.name] = _pack(column, values, order, rounded)
     return found, empty
 
 
@@ -172,6 +176,6 @@ def _told(column: Column, packed: Packed) -> dict[str, Any]:
     }
 
 
-def _column(folder: RunFolder, name: str) -> pa.ChunkedArray:
-    """One column over all shards."""
-    return pa.concat_tables(folder.tables([name])).unify_dictionaries()[name]
+def _read(folder: RunFolder, names: list[str]) -> pa.Table:
+    """Some columns over all shards."""
+    return pa.concat_tables(folder.tables(names, filled=True)).unify_dictionaries()

@@ -83,6 +83,7 @@ def _faults_of_part(part: Shards) -> Iterator[Fault]:
         yield Fault(file, _what_is_wrong(part))
     elif not part.keeps_its_seal():
         yield Fault(file, f"{NOT_AS_WRITTEN}: damaged or edited")
+        manifest = None  # what else it says proves nothing
     there = set(part.names())
     for path in sorted(part.path.glob("*")):
         if path.name not in there:

@@ -360,6 +360,15 @@ COLUMNS = (
     ),
 )
 
+# Of a run that refined itself alone, behind the others.
+INFERRED = Column(
+    "inferred",
+    pa.bool_(),
+    Unit.BARE,
+    "Whether outcome and cause were filled in from around the cell, and nothing trained: all else is missing then.",
+    label="filled in",
+)
+
 
 def column_named(name: str) -> Column:
     """The column of a name.
@@ -390,6 +399,38 @@ def make_table(
     """
     columns = (CELL, *(axis_column(name, values) for name, values in axes.items()), *COLUMNS)
     return arrow_table(columns, {**facts, **axes, CELL.name: cells}, metadata)
+
+
+def make_refined_table(
+    cells: np.ndarray,
+    axes: Mapping[str, np.ndarray],
+    trained: pa.Table,
+    ends: Mapping[str, np.ndarray],
+    metadata: Mapping[str, str],
+) -> pa.Table:
+    """Rows of a shard of which some were trained and the others filled in: `make_table`'s columns, then `INFERRED`.
+
+    What nobody knows of the others is missing as in `blank`.
+
+    Args:
+        cells: numbers of all cells `[rows]`, ascending.
+        axes: the axes' values `[rows]`.
+        trained: the rows that `make_table` made of those that were trained, ascending; they stay as they are.
+        ends: texts of the columns that are filled in, `outcome` and `cause`, of all cells `[rows]`.
+        metadata: of the file.
+    """
+    there = np.isin(cells, trained[CELL.name].to_numpy())
+    place = pa.array(np.cumsum(there) - 1, pa.int64(), mask=~there)
+    table = trained.combine_chunks().take(place)
+    known = {CELL: cells, **{axis_column(name, values): values for name, values in axes.items()}}
+    for column in (each for each in COLUMNS if each.type == TEXT):
+        known[column] = np.full(len(cells), "", object)
+        known[column][there] = column.values(trained[column.name])
+    known |= {column_named(name): texts for name, texts in ends.items()}
+    for column, values in known.items():
+        table = table.set_column(table.column_names.index(column.name), column.field(), column.array(values))
+    table = table.append_column(INFERRED.field(), INFERRED.array(~there))
+    return table.replace_schema_metadata(dict(metadata))
 
 
 def reference_table(columns: Sequence[Column] = COLUMNS) -> str:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nanmap.errors import RunFolderError, check_path, told_of
 from nanmap.objects import place
+from nanmap.results.columns import INFERRED
 from nanmap.results.files import LETTERS, Replacing, is_plain, sha256_of, within
 from nanmap.results.receipts import Receipts
 from nanmap.results.shards import Shards
@@ -47,7 +49,7 @@ class RunFolder:
         self.maps, self.inputs = self.path / MAPS, self.path / "inputs"
         settle(self.path)
         self.cells = Shards(self.path / "cells", self.path / "manifest.json", "rows", "sweep", self.maps)
-        self.history = Shards(self.path / "history", self.path / "manifest.json", "histories", "sweep")
+        self.history = Shards(self.path / "history", self.path / "manifest.json", "histories", "sweep", once=False)
         self.edges = Shards(self.path / "edges", self.path / "edges.json", "edges", "edge")
 
     @classmethod
@@ -139,10 +141,19 @@ class RunFolder:
         self.read_manifest()
         return self.cells.dataset()
 
-    def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
-        """The rows of the cells shard by shard, in order."""
-        self.read_manifest()
-        return self.cells.tables(columns)
+    def tables(self, columns: list[str] | None = None, *, filled: bool = False) -> Iterator[pa.Table]:
+        """The rows of the cells shard by shard, in order.
+
+        Args:
+            columns: which; all if None.
+            filled: those that a run which refined itself filled in, too; else the trained ones alone.
+        """
+        if filled or not self.read_manifest()["sweep"].get("refine"):
+            self.read_manifest()
+            return self.cells.tables(columns)
+        wanted = columns and [*columns, *({INFERRED.name} - set(columns))]
+        rows = (table.filter(pc.invert(table[INFERRED.name])) for table in self.cells.tables(wanted))
+        return (table.select(columns) if columns else table for table in rows)
 
     def source(self, cell: int) -> "tuple[RunFolder, int]":
         """The folder on disk that holds the row of a cell, and the cell's number there: this one."""

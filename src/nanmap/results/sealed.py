@@ -35,9 +35,9 @@ def is_unchanged(content: bytes) -> bool | None:
     said = json.loads(content)
     if not (isinstance(said, dict) and said):
         return None
-    last = list(said)[-1]
-    if last == SEAL:
+    if SEAL in said:
         return sealed(said) == content
+    last = list(said)[-1]
     return False if last != "sha256" and DIGEST.fullmatch(str(said[last])) else None  # the name of the seal is damaged
 
 

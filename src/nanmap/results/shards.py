@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nanmap.errors import RunFolderError, told_of
+from nanmap.errors import InputError, RunFolderError, told_of
+from nanmap.limits import check_regular
 from nanmap.objects import known_to_arrow, readable
-from nanmap.results.columns import blank
+from nanmap.results.columns import VERSION, blank
 from nanmap.results.files import TEMPORARY, Replacing, flush_folder, remove_unfinished, sha256_of, within
 from nanmap.results.identity import what_is_wrong
 from nanmap.results.receipts import Receipts
@@ -45,9 +46,20 @@ class Shards:
         rows: what a row is called in messages: `rows`, `edges`.
         command: the subcommand of `nanmap` that writes them.
         pictures: the folder of what is drawn from the rows, if any; goes with them.
+        once: whether a cell has one row at most.
     """
 
-    def __init__(self, path: Path, manifest_file: Path, rows: str, command: str, pictures: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        manifest_file: Path,
+        rows: str,
+        command: str,
+        pictures: Path | None = None,
+        *,
+        once: bool = True,
+    ) -> None:
+        self.once = once
         self.path, self.manifest_file, self.rows, self.pictures = path, manifest_file, rows, pictures
         self.root, self.receipts = path.parent, Receipts(path)
         self._seen: dict[str, tuple[Any, ...]] = {}  # shards that were found whole, and what was looked at
@@ -61,7 +73,10 @@ class Shards:
         """
         folder, name = self.root, within(self.root, self.manifest_file).name
         try:
+            check_regular(self.manifest_file)
             manifest = json.loads(self.manifest_file.read_text(encoding="utf-8"))
+        except InputError:
+            raise
         except NotADirectoryError:
             mend = "`nanmap sweep` writes run folders; give the folder it names"
             raise RunFolderError("is no run folder, but a file", file=folder, mend=mend) from None
@@ -71,13 +86,18 @@ class Shards:
             if self.names():
                 problem, mend = f"its {name} is lost", f"{self.again}, as it was run before, writes it anew"
             raise RunFolderError(problem, file=folder, mend=mend) from None
-        except (OSError, ValueError):  # of JSON or of UTF-8
+        except (OSError, ValueError, RecursionError):  # of JSON or of UTF-8
             mend = f"{self.again}, as it was run before, writes it anew; --fresh starts over"
             raise RunFolderError(f"is no run folder: {name} cannot be read", file=folder, mend=mend) from None
         if not (isinstance(manifest, dict) and isinstance(manifest.get("sweep"), dict)):
             mend = "`nanmap sweep` writes run folders; give the folder it names, or with --out one of its own"
             raise RunFolderError(f"is no run folder: its {name} is not one of nanmap's", file=folder, mend=mend)
-        if wrong := what_is_wrong(manifest):
+        wrong = what_is_wrong(manifest)
+        if (
+            manifest.get("schema") != VERSION and not self.keeps_its_seal()
+        ):  # of older schemas no hash can be recomputed
+            wrong = wrong or "what it says is not what it was sealed with"
+        if wrong:
             mend = f"{self.again}, as it was run before, writes it anew; --fresh starts over"
             raise RunFolderError(f"its {name} was damaged or edited: {wrong}", file=folder, mend=mend)
         return manifest
@@ -317,7 +337,7 @@ class Shards:
                 found = file.read(columns and [name for name in columns if name in there])
         except (pa.ArrowInvalid, OSError):
             raise self._unreadable() from None
-        if wrong := strange_rows(found, after):
+        if wrong := strange_rows(found, after, self.once):
             raise self._strange(path, wrong)
         for name in columns or ():
             if name not in there:
@@ -349,7 +369,7 @@ class Shards:
             if not self._is_whole(path):
                 raise RunFolderError("is not as it was written: it is damaged", file=path, mend=self._repairs())
             try:
-                wrong = strange_columns(pq.read_schema(path), of_cells=self.rows == "rows")
+                wrong = strange_columns(pq.read_schema(readable(path)), of_cells=self.rows == "rows")
             except (pa.ArrowException, OSError):
                 raise self._unreadable() from None
             if wrong:

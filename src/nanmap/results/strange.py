@@ -38,17 +38,19 @@ def strange_columns(schema: pa.Schema, of_cells: bool) -> str | None:
     return None
 
 
-def strange_rows(table: pa.Table, after: int = -1) -> str | None:
+def strange_rows(table: pa.Table, after: int = -1, once: bool = True) -> str | None:
     """What is wrong with what every row has: a cell, in ascending order, and a text in columns of texts, be it empty.
 
     Args:
         table: rows of a shard, some of their columns.
         after: the last cell of the shards before.
+        once: whether a cell has one row; a history has several.
     """
     for column in (CELL, *COLUMNS):
         must = column is CELL or column.type == TEXT
         if must and column.name in table.column_names and table[column.name].null_count:
             return f"has rows without `{column.name}`"
-    if CELL.name in table.column_names and (np.diff(table[CELL.name].to_numpy(), prepend=after) <= 0).any():
+    steps = np.diff(table[CELL.name].to_numpy(), prepend=after) if CELL.name in table.column_names else np.ones(1)
+    if (steps[:1] <= 0).any() or (steps[1:] < once).any():
         return "has cells that do not ascend from 0"
     return None

@@ -14,7 +14,7 @@ from nanmap.errors import InputError, RunFolderError
 from nanmap.grid import Cells
 from nanmap.results.files import Lock
 from nanmap.results.folder import RunFolder
-from nanmap.results.identity import describe_changes, is_same
+from nanmap.results.identity import describe_changes, identity_hash, is_same
 from nanmap.results.shards import Shards
 from nanmap.results.switch import LOCKED, switch
 from nanmap.runs.kept import KeptRows
@@ -36,6 +36,7 @@ class Growing:
     Attributes:
         place: the run folder in which the new state is assembled.
         stale: whether what stands there is of another extension.
+        machine: what its rows were made on.
         spent: what the run has cost so far, for the manifest.
 
     Raises:
@@ -48,6 +49,7 @@ class Growing:
         check_rows_stay(folder, old, manifest)
         self.place = folder.next
         self.stale = _is_of_another(self.place, manifest)
+        self.machine = old.get("machine") or {}
         self.spent = {key: old[key] for key in SPENT if key in old}
         folder.cells.refuse_links()
         self._lock = Lock(folder.path, LOCKED)
@@ -78,9 +80,34 @@ class Growing:
         switch(self.folder.path)
 
 
-def grows(folder: RunFolder, manifest: dict[str, Any]) -> bool:
-    """Whether there is a run in the folder, and another one than this."""
-    return folder.cells.manifest_file.exists() and not is_same(folder.read_manifest(), manifest)
+def grows(folder: RunFolder, manifest: dict[str, Any], extend: bool) -> bool:
+    """Whether there is a run in the folder that this one is to hold: one that may be extended, or the same one, refined.
+
+    Raises:
+        InputError: a sweep that refines itself is to hold another.
+    """
+    if not folder.cells.manifest_file.exists() or not (extend or _is_refined(folder)):
+        return False
+    old = folder.read_manifest()
+    if is_same(old, manifest):
+        return False
+    if extend and manifest["sweep"].get("refine"):
+        mend = "train all of it with --refine 0; or refine it in a folder of its own with --out"
+        raise InputError("a map that refines itself cannot hold another run", file=folder.path, key="extend", mend=mend)
+    return extend or is_same({"hash": _unrefined_hash(old, manifest)}, manifest)
+
+
+def _is_refined(folder: RunFolder) -> bool:
+    try:
+        return bool(folder.read_manifest()["sweep"].get("refine"))
+    except RunFolderError:
+        return False
+
+
+def _unrefined_hash(old: dict[str, Any], manifest: dict[str, Any]) -> str:
+    """What the hash would be if all cells had been trained."""
+    sweep = {key: value for key, value in old["sweep"].items() if key != "refine"}
+    return identity_hash(old | {"sweep": sweep, "shard_cells": manifest["shard_cells"]})
 
 
 def growth_of(folder: RunFolder, old: dict[str, Any], manifest: dict[str, Any]) -> Growth:
@@ -110,7 +137,8 @@ def check_rows_stay(folder: RunFolder, old: dict[str, Any], manifest: dict[str, 
 
 
 def _whole_rows(shards: Shards, manifest: dict[str, Any], observer: Observer) -> KeptRows:
-    rows = KeptRows(shards, manifest["hash"], manifest["shard_cells"])
+    refined = bool(manifest["sweep"].get("refine"))
+    rows = KeptRows(shards, manifest["hash"], manifest["shard_cells"], refined)
     for name in shards.damaged(manifest["hash"], rows.finished):
         observer.noticed(f"{shards.path.name}/{name} is damaged, and its cells are trained again")
     return rows

@@ -86,7 +86,7 @@ def record_histories(
     """
     finished = folder.history.finished(recording.hash)
     folder.history.remove(folder.history.removable(finished))
-    wanted = _wanted_cells(plan.grid, folder, recording)
+    wanted = _wanted_cells(plan.grid, folder, recording) & _trained_cells(plan, folder)
     chosen = {}
     for number in range(-(-plan.grid.size // shard_cells)):
         if number not in finished:
@@ -113,6 +113,16 @@ def _recorded(
         observer.recorded(len(index))
         if not shard.missing:
             yield shard.number, found.pop(shard.number)
+
+
+def _trained_cells(plan: Plan, folder: RunFolder) -> np.ndarray:
+    """Those that were trained, bool by number: of a refined run not all."""
+    if not plan.sweep.refine:
+        return np.ones(plan.grid.size, bool)
+    found = np.zeros(plan.grid.size, bool)
+    for table in folder.tables(["cell"]):
+        found[numbers_of(table["cell"])[0]] = True
+    return found
 
 
 def _wanted_cells(grid: Grid, folder: RunFolder, recording: Recording) -> np.ndarray:

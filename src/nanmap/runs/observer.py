@@ -17,6 +17,9 @@ class Observer:
     def started(self, total: int, finished: int) -> None:
         """`total` rows stand in the folder in the end, `finished` of them were there before."""
 
+    def added(self, rows: int) -> None:
+        """So many more rows are to be trained than was known before."""
+
     def expected(self, per_row: float) -> None:
         """A row takes about so many trainings, at most: said of edges, before the first of them."""
 

@@ -62,6 +62,12 @@ class Progress(Observer):
         elif finished:
             print(f"{self.name}: {self._done()} are done already", flush=True)
 
+    def added(self, rows: int) -> None:
+        """There is more to do."""
+        self.total += rows
+        if self.bar:
+            self.bar.update(self.task, total=self.total)
+
     def expected(self, per_row: float) -> None:
         """What tells the time left of a search, whose rows are done all at once."""
         self.per_row = per_row

@@ -143,6 +143,13 @@ def beside_hash(manifest: dict[str, Any]) -> dict[str, Any]:
     return {key: manifest[key] for key in UNHASHED if key in manifest}
 
 
+def _how_else(shards: Shards, manifest: dict[str, Any]) -> str:
+    """What may be done where a folder holds other rows; a sweep may hold them all."""
+    in_python = is_of_arrays(manifest)
+    keeps = f"{'extend=True' if in_python else '--extend'} keeps them if the sweep holds all of them; "
+    return keeps * (shards.rows == "rows") + (IN_PYTHON if in_python else ON_A_LINE)
+
+
 def _spent(shards: Shards, manifest: dict[str, Any], observer: Observer) -> dict[str, Any]:
     """What earlier runs into the folder spent, where that can be believed; theirs must be the same run."""
     old = shards.read_manifest()
@@ -150,7 +157,7 @@ def _spent(shards: Shards, manifest: dict[str, Any], observer: Observer) -> dict
         raise RunFolderError(
             f"holds {shards.rows} of other settings: {describe_changes(old, manifest)}",
             file=shards.path.parent,
-            mend=IN_PYTHON if is_of_arrays(manifest) else ON_A_LINE,
+            mend=_how_else(shards, manifest),
         )
     if not shards.keeps_its_seal():
         observer.noticed(f"{shards.manifest_file.name} was damaged or edited, and is written anew")

@@ -22,6 +22,7 @@ from nanmap.runs.history import Recording, kept_history, record_histories, recor
 from nanmap.runs.inputs import keep_inputs
 from nanmap.runs.job import job_of
 from nanmap.runs.observer import Observer
+from nanmap.runs.refine import train_refined
 from nanmap.runs.resume import Resumed, pinned_widths, resume
 from nanmap.runs.writer import Writer
 from nanmap.training.program import Program
@@ -69,8 +70,9 @@ def train_sweep(
     work = _Work(plan, engine, observer, recording, workers)
     if workers or is_object(folder.path):
         _refuse_elsewhere(plan, extend, recording if workers else None)
-    if extend and grows(folder, manifest):
+    if grows(folder, manifest, extend):
         with Growing(folder, manifest, observer) as growing:
+            _check_machine(folder, growing.machine, manifest["machine"], False, observer)
             with resume(growing.place.cells, manifest | growing.spent, engine, growing.stale, observer) as resumed:
                 _fill(work, growing.place, resumed, growing)
             growing.commit()
@@ -84,6 +86,22 @@ def train_sweep(
         keep_inputs(folder, plan.variants(), observer)
         _fill(work, folder, resumed)
     return folder
+
+
+def count_kept(plan: Plan, out: str | Path, engine: Engine) -> int:
+    """How many cells of a sweep an extension of the run in a folder would not train; nothing is changed.
+
+    Raises:
+        InputError: there is a run that the sweep does not hold.
+    """
+    folder = RunFolder(out)
+    _pin_widths(plan, folder, engine, False, False, None)
+    manifest = _manifest(plan, engine, default_shard_cells(plan.grid.size))
+    if not grows(folder, manifest, extend=True):
+        return 0
+    with Growing(folder, manifest, Observer()) as growing:
+        division = Division(plan, manifest["shard_cells"], growing)
+        return sum(map(division.kept, division.counts()))
 
 
 class _Work(NamedTuple):
@@ -105,6 +123,9 @@ def _refuse_elsewhere(plan: Plan, extend: bool, recording: Recording | None) -> 
     if extend:
         mend = "leave --engine out, and extend a folder on a disk"
         raise InputError("is done on this machine alone", key="extend", mend=mend)
+    if plan.sweep.refine:
+        mend = "leave --engine out; or have all of it trained with --refine 0"
+        raise InputError("is done on this machine alone", file=plan.sweep.file, key="refine", mend=mend)
     if recording:
         mend = (
             "have the rows made without it; the same sweep with it, on this machine, records the histories beside them"
@@ -201,7 +222,9 @@ def _fill(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | N
     """Gives every cell its row, and histories to those that are to have one; however that ends, the manifest says what there is."""
     plan, engine, observer, recording, workers = work
     try:
-        if workers:
+        if plan.sweep.refine:
+            train_refined(plan, engine, resumed, observer)
+        elif workers:
             _hand_out(plan, workers, folder, resumed, observer)
         else:
             _train(work, folder, resumed, growing)

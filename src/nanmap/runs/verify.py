@@ -4,21 +4,24 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow.compute as pc
 
+from nanmap.analysis import differences, load_grid
 from nanmap.data.given import read_given
 from nanmap.engine import Engine, LocalEngine
 from nanmap.errors import InputError
 from nanmap.plan import Plan
 from nanmap.results.checks import Fault, faults_of, notes_of, parts_of
-from nanmap.results.columns import COLUMNS
+from nanmap.results.columns import INFERRED
 from nanmap.results.folder import RunFolder
 from nanmap.results.manifest import fingerprint
 from nanmap.results.receipts import Receipts
 from nanmap.runs.again import Held, Row, as_before, other_bits, plan_of, train_again
 
+NOT_TRAINED = "no cell can be trained again"
 SAMPLE = 16  # rows: if more than a sixth were others, nineteen samples in twenty would hold one
 
 
@@ -105,17 +108,21 @@ def verify_run(
     if not parts_of(folder):
         folder.read_manifest()  # says that this is none
     faults, notes = [*faults_of(folder), *_changed_arrays(folder)], notes_of(folder)
-    rows: dict[int, Row] = {}
-    by = "bits"
+    if not any(_is_about_cells(folder, each) for each in faults):
+        faults += _missing_rows(folder)
+    sampled = Sampled()
     if sample and folder.cells.names():
-        if any(folder.cells.path in each.file.parents or each.file == folder.cells.manifest_file for each in faults):
+        if any(_is_about_cells(folder, each) for each in faults):
             notes.append("no cell was trained again: what was damaged must be mended first")
         else:
-            engine = engine or LocalEngine()
-            rows = _drawn(folder, sample, seed)
-            found, by, told = _differing(folder, rows, engine, plan_of(folder, allow_python))
-            faults, notes = faults + found, notes + told
-    return Verification(folder.path, _counts(folder), tuple(faults), tuple(notes), tuple(rows), seed, by)
+            plan = plan_of(folder, allow_python)
+            sampled = _trained_again(folder, plan, engine or LocalEngine(), sample, seed)
+    found = (*faults, *sampled.faults), (*notes, *sampled.notes)
+    return Verification(folder.path, _counts(folder), *found, sampled.cells, seed, sampled.by)
+
+
+def _is_about_cells(folder: RunFolder, fault: Fault) -> bool:
+    return folder.cells.path in fault.file.parents or fault.file == folder.cells.manifest_file
 
 
 def _counted(count: int, name: str) -> str:
@@ -133,6 +140,17 @@ def _counts(folder: RunFolder) -> dict[str, int]:
     }
 
 
+def _missing_rows(folder: RunFolder) -> list[Fault]:
+    """Of a complete run; which cells a condition leaves out is not counted."""
+    if not folder.cells.names():
+        return []
+    manifest = folder.read_manifest()
+    grid, rows = load_grid(manifest), folder.cells.count_rows()
+    if not manifest.get("complete") or grid.where is not None or rows == grid.size:
+        return []
+    return [Fault(folder.cells.path, f"holds {rows:,} rows, though the run of {grid.size:,} cells is complete")]
+
+
 def _changed_arrays(folder: RunFolder) -> list[Fault]:
     """Arrays that were given to train on and are not what their name says."""
     found = []
@@ -145,34 +163,60 @@ def _changed_arrays(folder: RunFolder) -> list[Fault]:
 
 
 def _drawn(folder: RunFolder, count: int, seed: int) -> dict[int, Row]:
-    """Some rows as they are stored, by their cell, ascending, without their axes."""
+    """Some rows as they are stored, by their cell, ascending."""
     dataset = folder.dataset()
+    if INFERRED.name in dataset.schema.names:  # what was filled in was never trained
+        dataset = dataset.filter(pc.invert(pc.field(INFERRED.name)))
     total = dataset.count_rows()
     chosen = np.sort(np.random.default_rng(seed).choice(total, min(count, total), replace=False))
-    known = {column.name for column in COLUMNS}
-    rows = sorted(dataset.take(chosen).to_pylist(), key=lambda row: row["cell"])
-    return {row["cell"]: {name: value for name, value in row.items() if name in known} for row in rows}
+    return {row["cell"]: row for row in sorted(dataset.take(chosen).to_pylist(), key=lambda row: row["cell"])}
 
 
-def _differing(
-    folder: RunFolder, rows: Mapping[int, Row], engine: Engine, plan: Plan
-) -> tuple[list[Fault], str, list[str]]:
-    """Rows that did not come out again; by what they were compared, and why."""
+def _misplaced(plan: Plan, rows: Mapping[int, Row]) -> int | None:
+    """The first cell that stands where the grid has another, or none; None where all stand in their place."""
+    for cell, row in rows.items():
+        start = cell if 0 <= cell < plan.grid.size else 0
+        kept = plan.grid.kept(start, start + 1)
+        axes = {name: values.tolist()[0] for name, values in kept.columns().items() if len(values)}
+        if start != cell or not len(kept) or differences(axes, row):
+            return cell
+    return None
+
+
+class Sampled(NamedTuple):
+    """What training a sample again gave; see `Verification`."""
+
+    cells: tuple[int, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    notes: tuple[str, ...] = ()
+    by: str = "bits"
+
+
+def _trained_again(folder: RunFolder, plan: Plan, engine: Engine, sample: int, seed: int) -> Sampled:
+    """The sample held against what comes out of its settings, if these can be trained still."""
     manifest = folder.read_manifest()
     try:
+        rows = _drawn(folder, sample, seed)
+        if not rows:
+            return Sampled()
+        if (cell := _misplaced(plan, rows)) is not None:
+            problem = f"cell {cell} is not of the grid, or its row says other values of the axes"
+            return Sampled(faults=(Fault(folder.cells.path, problem),))
         as_before(folder, plan, engine)
         now = set(fingerprint(variant.config for variant in plan.variants()))
         if changed := [entry.rpartition(" ")[0] for entry in manifest.get("data") or () if entry not in now]:
-            return (
-                [Fault(Path(each), "has changed since the run: no cell can be trained again") for each in changed],
-                "bits",
-                [],
-            )
+            problem = f"has changed since the run: {NOT_TRAINED}"
+            return Sampled(faults=tuple(Fault(Path(each), problem) for each in changed))
         again = train_again(plan, engine, np.array(list(rows)))
     except InputError as error:
-        return [Fault(folder.path, f"no cell can be trained again: {error}")], "bits", []
+        place = f"{error.key}: " if error.key else ""
+        return Sampled(faults=(Fault(Path(error.file or folder.path), f"{NOT_TRAINED}: {place}{error.problem}"),))
     why = other_bits(manifest, engine)
     held = {cell: Held.of(row, again[cell], why) for cell, row in rows.items()}
     problems = [f"cell {cell} did not come out again: {each.told()}" for cell, each in held.items() if not each.ok]
-    notes = [] if why is None else [f"outcomes alone are compared, as last digits may differ: {why}"]
-    return [Fault(folder.cells.path, each) for each in problems], "bits" if why is None else "outcome", notes
+    return Sampled(
+        tuple(rows),
+        tuple(Fault(folder.cells.path, each) for each in problems),
+        () if why is None else (f"outcomes alone are compared, as last digits may differ: {why}",),
+        "bits" if why is None else "outcome",
+    )

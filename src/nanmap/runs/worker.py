@@ -37,19 +37,19 @@ def make_shard(text: str, number: int) -> dict[str, Any]:
         number: of the shard.
 
     Returns:
-        Its receipt: `shard`, `rows`, `outcomes` by their names, `seconds`, `compilations` and `host`; of a worker that may not
-        do it `refused`, why, and `host`.
+        Its receipt: `shard`, `rows`, `outcomes` by their names, `cpu_seconds` of this process, `compilations` and `host`; of a
+        worker that may not do it `refused`, why, and `host`.
 
     Raises:
         Exception: whatever went wrong; the same call may go well later.
     """
-    started, host = time.perf_counter(), os.environ.get("SLURMD_NODENAME") or platform.node()
+    started, host = time.process_time(), os.environ.get("SLURMD_NODENAME") or platform.node()
     try:
         station = _station(text)
         done = station.receipt(number) or station.make(number)
     except RefusedError as refusal:
         return {"shard": number, "host": host, "refused": str(refusal)}
-    return {"shard": number, "host": host, "seconds": round(time.perf_counter() - started, 3)} | done
+    return {"shard": number, "host": host, "cpu_seconds": time.process_time() - started} | done
 
 
 def describe_machine(device: str, cores: int) -> dict[str, str]:
