@@ -122,6 +122,9 @@ def page(results: dict[str, Any]) -> str:
         *(_row(name, told[name], results[name]) for name in [*broken, *sound]),
         "",
     ]
+    left = [f"`{name}`" for name in told if name not in results]
+    if left:
+        lines += [f"In the folder, and not measured here: {', '.join(left)}.", ""]
     missed = [name for name in [*broken, *sound] if not right(name, results)]
     if missed:
         lines += ["What was missed:", ""]

@@ -147,7 +147,7 @@ def test_the_words_hold_the_figures() -> None:
     assert list(said) == [
         "what happens", "why", "ruled out", "the smallest fix", "what else works", "often advised, and not enough here",
     ]  # fmt: skip
-    assert "of 128 starts it ends nan from 120, inf from 8" in said["what happens"]
+    assert "of 128 starts 120 end nan, 8 inf: a NaN" in said["what happens"]
     assert "step 63 (10 % to 90 %: 60 to 66) of 500" in said["what happens"]
     assert "the first tensor that is not finite is loss, in step 63" in said["why"]
     assert "optimizer.learning_rate = 0.005 (it was 0.01)" in said["the smallest fix"]

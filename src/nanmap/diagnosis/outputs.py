@@ -1,5 +1,7 @@
 """What comes out of a network of the user's own, of which nothing is known but its outputs: whether a softmax or a sigmoid stands at its end."""
 
+from functools import partial
+
 import jax
 import numpy as np
 
@@ -23,8 +25,10 @@ def outputs(lanes: Lanes, factor: float) -> np.ndarray:
         )
         numbers = {name: np.asarray(lanes.numbers[name][0], program.dtype) for name in program.model.numbers}
         x = laid_out(program.model, rows.inputs, rows.n, program.dtype)
-        passed = program.model.forward(parameters, state, x, None, numbers=numbers, layout=program.layout)
-        return np.asarray(passed.output).astype(float).reshape(rows.n, -1)
+        forward = partial(program.model.forward, mask=None, layout=program.layout)
+        # Traced, as in a training: PyTorch's operations take no arrays of NumPy.
+        output = jax.jit(lambda *given: forward(*given[:3], numbers=given[3]).output)(parameters, state, x, numbers)
+        return np.asarray(output).astype(float).reshape(rows.n, -1)
 
 
 def misfit(bench: Bench) -> Evidence | None:

@@ -73,8 +73,10 @@ def value_of(config: Config, key: str) -> Any:
 
 def _happens(answer: Answer) -> Iterator[str]:
     now = answer.happening
-    found = ", ".join(f"{outcome} from {count}" for outcome, count in ends(answer).items())
-    many = f"of {now.successes.starts} starts it ends {found}" if now.successes.drawn else f"it ends {now.outcome}"
+    (most, count), *others = ends(answer).items()
+    rest = "".join(f", {fewer} {outcome}" for outcome, fewer in others)
+    many = f"of {now.successes.starts} starts {count} end {most}{rest}" if others else f"all {count} starts end {most}"
+    many = many if now.successes.drawn else f"it ends {most}"
     yield f"{many}: {now.outcome.sentence}"
     if now.first_bad is not None:
         came = (
