@@ -437,6 +437,7 @@ DEFAULTS: dict[str, Any] = {
     "data.slope": 1.0,
     "data.features": 1,
     "data.categorical": "onehot",
+    "data.categories": (),
     "data.scale_inputs": "none",
     "data.scale_targets": "none",
     "data.target_kind": "number",

@@ -10,10 +10,12 @@ import pytest
 import nanmap
 from nanmap.config import build_config
 from nanmap.config.load import with_settings
-from nanmap.data.given import give
+from nanmap.data import Rows, load_rows
+from nanmap.data.given import give, with_arrays
 from nanmap.data.sampled import sample_of
 from nanmap.diagnosis.answer import Criterion
 from nanmap.diagnosis.bench import Ask, Bench
+from nanmap.diagnosis.categories import names_in_numbers
 from nanmap.diagnosis.limits import skills_of_references
 from nanmap.diagnosis.remedies import Patient, far_from_standard, labels_as_numbers, moments, remedies
 from nanmap.engine import LocalEngine
@@ -296,3 +298,45 @@ def test_of_very_many_rows_some_are_looked_at(tmp_path: Path) -> None:
     assert np.array_equal(sample.given.inputs, rows[drawn, :2])
     assert sample_of(build_config(settings).data, None, 20_000, 1500) is None
     assert sample_of(build_config(settings).data, None, 500, 10**6) is None
+
+
+def _shops(rng: np.random.Generator, rows: int = 240) -> pd.DataFrame:
+    """Sales that hang on the shop, whose number says nothing, and a little on its size."""
+    shop, size = rng.integers(0, 8, rows), rng.normal(size=rows)
+    return pd.DataFrame({"shop": shop, "size": size, "sales": rng.permutation(8)[shop] / 4 + 0.1 * size})
+
+
+def test_whole_numbers_that_act_as_names_are_made_columns() -> None:
+    frame = _shops(np.random.default_rng(2))
+    answer = nanmap.diagnose(
+        x=frame, y="sales", learning_rate=0.02, epochs=300, batch_size=512, success=0.9, engine=ENGINE, budget=1e9
+    )
+    assert answer.cause == "codes_for_categories"
+    assert answer.fix.trial.changes["data.categories"] == ["shop"]
+    assert answer.fix.reaches
+    hot = np.hstack([pd.get_dummies(frame["shop"]), frame[["size"]]]).astype(float)
+    left = frame["sales"] - hot @ np.linalg.lstsq(hot, frame["sales"], rcond=None)[0]
+    assert answer.fix.skill.median <= 1 - np.mean(left**2) / frame["sales"].var(ddof=0) + 1e-6
+
+
+def test_whole_numbers_that_are_quantities_stay_what_they_are() -> None:
+    rng = np.random.default_rng(2)
+    rooms = rng.integers(1, 9, 200).astype(float)
+    rows = Rows(
+        rooms[:, None],
+        3 * rooms[:, None] + rng.normal(size=(200, 1)),
+        rooms[:0, None],
+        rooms[:0, None],
+        features=("rooms",),
+    )
+    assert names_in_numbers(rows) == []
+
+
+def test_numbers_may_be_said_to_be_names() -> None:
+    frame = pd.DataFrame({"shop": [12, 5, 12], "size": [1.0, 2.0, 3.0]})
+    given = give(frame, [1.0, 2.0, 3.0])
+    rows = load_rows(build_config(with_arrays({"data": {"categories": ["shop"]}, "training": {"epochs": 1}}, given)))
+    assert rows.features == ("shop=5", "shop=12", "size")
+    assert rows.inputs[:, :2].tolist() == [[0, 1], [1, 0], [0, 1]]
+    with pytest.raises(InputError, match="no such input column"):
+        nanmap.run(x=frame, y=[1.0, 2.0, 3.0], epochs=1, categories=["shops"])

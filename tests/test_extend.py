@@ -107,6 +107,24 @@ def test_an_extended_run_has_the_bytes_of_a_fresh_one(name: str, run, old: Path,
     assert not (old / NEXT).exists()
 
 
+def test_cells_that_were_left_out_are_trained(run, tmp_path: Path) -> None:
+    counts = Counts()
+    run(tmp_path / "run", where="batch_size == 7")
+    run(tmp_path / "run", extend=True, observer=counts)
+    run(tmp_path / "fresh")
+    assert (counts.finished, counts.rows) == (5, 5)
+    assert content(tmp_path / "run") == content(tmp_path / "fresh")
+
+
+def test_axes_that_were_walked_together_may_come_apart(run, tmp_path: Path) -> None:
+    counts, axes = Counts(), [RATE, {"key": "training.seed", "values": [0, 1, 2, 3, 4]}]
+    run(tmp_path / "run", axes, zip=[["learning_rate", "seed"]])
+    run(tmp_path / "run", axes, extend=True, observer=counts)
+    run(tmp_path / "fresh", axes)
+    assert (counts.finished, counts.rows) == (5, 20)
+    assert content(tmp_path / "run") == content(tmp_path / "fresh")
+
+
 def test_what_an_extended_run_cost_is_the_sum(run, old: Path) -> None:
     before = Result(old).manifest["timings"]["wall_seconds"]
     run(old, **GROWN["values"], extend=True)

@@ -74,6 +74,15 @@ def test_a_history_is_that_of_a_loop(run, tmp_path: Path) -> None:
             np.testing.assert_allclose(mine[name].to_numpy()[there], hand[name][mine.step][there], rtol=1e-9)
 
 
+def test_an_update_that_rounding_swallows_moves_nothing(run, tmp_path: Path) -> None:
+    tree = LINE | RECORD | {"model": {"init": "ones", "bias": False}}
+    run(tmp_path, tree, [{"key": "optimizer.learning_rate", "values": [1e-30]}])
+    told = histories(tmp_path)
+    assert (told.update_norm == 0).all()
+    assert (told.gradient_norm > 1).all()
+    assert (told.parameter_norm == 1).all()
+
+
 def test_infinities_and_nan_stand_in_a_history(run, tmp_path: Path) -> None:
     run(tmp_path, LINE | RECORD, [RATE, BATCH])
     told = histories(tmp_path)

@@ -69,7 +69,7 @@ IDLE: dict[str, tuple[dict, str, dict]] = {
         for name, value in {"path": "x.csv", "sha256": "0f", "target": "y", "columns": ["a"], "categorical": "codes", "missing": "drop"}.items()
     },
 }  # fmt: skip
-FILE_ONLY = ("data.n", "data.scale_targets")  # need a file to be idle; below
+FILE_ONLY = ("data.n", "data.scale_targets", "data.categories")  # need a file to be idle; below
 
 
 @pytest.mark.parametrize("key", IDLE)
@@ -235,10 +235,10 @@ def test_a_setting_of_networks_that_one_of_them_reads_is_not_told() -> None:
 def test_settings_of_tables_are_told_of_arrays_and_act_on_tables(npz, tmp_path: Path) -> None:
     import pandas as pd
 
-    common = {"missing": "drop", "columns": ["a"], "target": "y", "categorical": "codes"}
+    common = {"missing": "drop", "columns": ["a"], "target": "y", "categorical": "codes", "categories": ["a"]}
     arrays = said(data={"kind": "npz", "path": npz(x=np.ones((40, 1)), y=np.ones(40))} | common)
     idle = [line.partition(" = ")[0] for line in arrays.splitlines()]
-    assert idle == ["data.target", "data.columns", "data.categorical"]
+    assert idle == ["data.target", "data.columns", "data.categorical", "data.categories"]
     pd.DataFrame({"a": np.arange(40.0), "y": np.arange(40.0)}).to_parquet(tmp_path / "rows.parquet")
     assert said(data={"kind": "parquet", "path": str(tmp_path / "rows.parquet")} | common) == ""
 

@@ -89,13 +89,45 @@ def test_pixels_have_the_colour_of_the_most_common_outcome(opened: Open, tmp_pat
     assert corners == [SEVERITY[winner[y, x]].colour for x, y in ((0, 0), (4, 2), (2, 1))]
 
 
+def test_the_runner_up_is_a_core_of_the_area_of_its_share(opened: Open, tmp_path: Path):
+    folder = small(tmp_path)
+    page = opened(folder)
+    counts = count_outcomes(folder, make_view(load_grid(folder.read_manifest()), "learning_rate", "batch_size")).astype(
+        int
+    )
+    winner, _ = most_common(counts)
+    np.put_along_axis(counts, winner[None], 0, axis=0)
+    second, share = most_common(counts)[0], counts.max(axis=0) / 4
+    y, x = (int(each) for each in np.unravel_index(share.argmax(), share.shape))
+    found = page.value(
+        """([x, y]) => {
+          const canvas = document.getElementById("map"), all = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          const dots = new Uint32Array(all.data.buffer), [left, top] = toSheet(page.sheet.boxes[0], x, y + 1).map(Math.round);
+          const [right, low] = toSheet(page.sheet.boxes[0], x + 1, y).map(Math.round), seen = {};
+          for (let i = left + 1; i < right - 1; i++) for (let j = top + 1; j < low - 1; j++) {
+            const colour = hexOf(dots[j * canvas.width + i]);
+            seen[colour] = (seen[colour] || 0) + 1 / ((right - left - 2) * (low - top - 2));
+          }
+          return seen;
+        }""",
+        [x, y],
+    )
+    assert 0 < share[y, x] <= 0.5
+    assert found[SEVERITY[second[y, x]].colour] == pytest.approx(share[y, x], abs=0.03)
+    assert found[SEVERITY[winner[y, x]].colour] == pytest.approx(1 - share[y, x], abs=0.03)
+
+
 @pytest.mark.parametrize("name", ["loss_final", "first_nan_step", "skill"])
 def test_numbers_of_a_pixel_are_those_of_its_median_run(name: str, opened: Open, tmp_path: Path):
+    rng = np.random.default_rng(3)
     values = {
-        "loss_final": np.where(RNG.random(60) < 0.3, RNG.choice([np.nan, np.inf], 60), RNG.lognormal(0, 3, 60)),
-        "first_nan_step": RNG.integers(-60, 100, 60),
-        "skill": np.where(RNG.random(60) < 0.4, np.nan, RNG.random(60)),
+        "outcome": rng.choice(["inf", "nan", "converged"], 60),
+        "loss_final": np.where(rng.random(60) < 0.3, rng.choice([np.nan, np.inf], 60), rng.lognormal(0, 3, 60)),
+        "first_nan_step": rng.integers(-60, 100, 60),
+        "skill": np.where(rng.random(60) < 0.6, np.nan, rng.random(60)),
     }
+    values["outcome"][[0, 5, 10, 15]] = ["inf", "converged", "converged", "inf"]  # the runs of the first pixel
+    values["skill"][[0, 5, 10, 15]] = [np.nan, 0.7, 0.3, np.nan]
     folder = small(tmp_path, **values)
     page = opened(folder, f"#value={name}")
     medians = take_medians(folder, make_view(load_grid(folder.read_manifest()), "learning_rate", "batch_size"), name)
@@ -352,3 +384,10 @@ def test_what_was_filled_in_is_dotted_and_said(opened: Open, tmp_path: Path):
     assert "Not trained but filled in" in page.text("#training")
     page.click_pixel(3, 2)
     assert "Not trained but filled in" not in page.text("#training")
+
+
+def test_on_a_phone_a_tap_brings_the_training_into_sight(opened: Open, tmp_path: Path):
+    page = opened(small(tmp_path), viewport={"width": 360, "height": 640}, has_touch=True, reduced_motion="reduce")
+    page.touchscreen.tap(*page.middle_of(1, 1))
+    page.wait_for_function("() => document.getElementById('training').getBoundingClientRect().top < innerHeight - 40")
+    assert page.text("#training h2").startswith("Cell ")

@@ -97,7 +97,7 @@ def test_a_sample_beyond_the_bound_comes_in_one_of_twenty(wrong: int, cells: int
     assert at_most(cells, cells) == 1.0
 
 
-def test_an_audit_tells_what_is_wrong(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_audit_tells_what_is_wrong(run, both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from nanmap.analysis.refinement import _Planes
 
     monkeypatch.setattr(
@@ -108,7 +108,9 @@ def test_an_audit_tells_what_is_wrong(run, tmp_path: Path, monkeypatch: pytest.M
     assert told["trained"] == 2 * 25
     assert 0 < told["audit"]["wrong_outcomes"] <= told["audit"]["wrong"] < 200
     assert told["audit"]["at_most"] > told["audit"]["share"] == told["audit"]["wrong"] / 200
-    assert (~rows.inferred).sum() == 250  # the audited are trained rows
+    trained = (~rows.inferred).to_numpy(bool)
+    assert trained.sum() == 250  # the audited are trained rows
+    assert (rows.outcome[trained] == rows_of(both[1]).outcome[trained]).all()
 
 
 def test_an_interrupted_refinement_ends_with_the_bytes_of_a_whole_one(run, both, tmp_path: Path, monkeypatch) -> None:

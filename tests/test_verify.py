@@ -97,6 +97,7 @@ HARMS: dict[str, tuple[str, Callable[[Path], Any], str]] = {
     "edges' manifest": ("edges.json", lambda file: flip(file, 100), ""),
     "no manifest of edges": ("edges.json", Path.unlink, "is lost"),
     "edges": ("edges/part-000000.parquet", lambda file: flip(file, 1000), "the SHA-256 of its receipt is another"),
+    "edges lost": ("edges/part-000000.parquet", Path.unlink, "is lost"),
     "a picture": ("maps/outcome_learning_rate_seed.png", lambda file: flip(file, 500), "is not as it was written"),
     "a stranger": ("cells/notes.txt", lambda file: file.write_text("mine"), "stands among the rows"),
 }
@@ -159,6 +160,16 @@ def test_shards_under_each_other_s_names_are_told(run: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("facts", [{"rows": 3}, {"hash": "another"}])
+def test_a_receipt_that_tells_of_other_rows_is_told(facts: dict, run: Path) -> None:
+    """Though its seal is whole, and the SHA-256 fits."""
+    receipts = RunFolder(run).cells.receipts
+    told = receipts.read(Path(SHARD).name)
+    receipts.write(Path(SHARD).name, told["sha256"], {key: told[key] for key in ("bytes", "rows", "hash")} | facts)
+    (fault,) = faults_of(RunFolder(run))
+    assert (fault.file, fault.problem) == (run / RECEIPT, "is damaged: it tells of other rows than the shard holds")
+
+
 def test_rows_of_another_run_are_told(run: Path, engine, tmp_path: Path) -> None:
     nanmap.sweep(sweep_of(CELLS), out=tmp_path / "other", engine=engine, shard_cells=2)
     for name in (SHARD, RECEIPT):
@@ -184,6 +195,14 @@ def test_a_shard_without_a_receipt_is_noted_and_a_sweep_writes_one(engine, tmp_p
     assert "fails a checksum" in nanmap.verify(tmp_path, sample=0).faults[0].problem
     nanmap.sweep(sweep_of(CELLS), out=tmp_path, engine=engine, shard_cells=2)
     assert content(tmp_path) == whole
+
+
+def test_shards_without_a_row_have_no_sample(engine, tmp_path: Path) -> None:
+    run = nanmap.sweep(sweep_of(2), out=tmp_path, engine=engine).folder
+    run.cells.write(0, pq.read_table(run.cells.file(0)).slice(0, 0))
+    found = nanmap.verify(tmp_path, engine=engine)
+    assert (found.trained, found.looked_at["rows"]) == ((), 0)
+    assert [each.problem for each in found.faults] == ["holds 0 rows, though the run of 2 cells is complete"]
 
 
 def rewritten(run: Path, column: str, values: pa.Array) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nanmap import stopping
 from nanmap.cli.app import AllowPython, Device, RunOut, Set, SweepPath, app, as_option, planned
 from nanmap.cli.lines import say
 from nanmap.cli.waiting import waiting
@@ -87,7 +88,7 @@ def sweep(
 
     drawing = Thread(target=_load_drawing, daemon=True)
     with ExitStack() as stack:
-        with waiting("waiting for the workers"):  # before JAX starts: Ray forks
+        with waiting("waiting for the workers"), stopping.under_way():  # before JAX starts: Ray forks
             workers = stack.enter_context(elsewhere)
         finer = partial(_refined, num=refine)
         plan = planned(sweep, set_, "cpu" if workers else device, windows, allow_python, finer)

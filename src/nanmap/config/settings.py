@@ -52,6 +52,9 @@ class DataSettings(Settings):
         None, description="input columns; all but the target if absent"
     )
     categorical: choices.Categorical = Field("onehot", description="how text columns become numbers")
+    categories: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        (), description="columns whose numbers are names, such as numbers of shops: treated as texts are"
+    )
     missing: choices.Missing = Field("error", description="what to do about missing values")
     scale_inputs: choices.ScalingKind = Field(
         "none", description="scaling of each input column, fitted on training rows"

@@ -99,6 +99,11 @@ def encode(data: DataSettings, column: "pd.Series", *, onehot: bool, target: boo
         values = column.to_numpy(dtype=float, na_value=np.nan)
         refuse_infinity(data, name, values)
         said = "true and false as 1 and 0" if kind == "boolean" else "number"
+        if name in data.categories and not target:
+            names = column[~missing].astype(float)
+            return _as_categories(
+                data, name, names.map(called), list(map(called, sorted(names.unique()))), missing, onehot
+            )
         source = Source(name, ("false", "true") if kind == "boolean" else ())
         said += f"{_constant(values)}{told_missing(missing)}{_infinite(values)}"
         return Encoded(values[:, None], (name,), f"{name}: {said}", source)
@@ -107,8 +112,14 @@ def encode(data: DataSettings, column: "pd.Series", *, onehot: bool, target: boo
         raise unusable(data, name, f"holds {what}", "leave it out with data.columns, or turn it into numbers first")
     texts = column[~missing].astype(str)
     _check_categories(data, name, texts, target, declared=kind == "categorical")
-    categories = sorted(texts.unique())
-    codes = np.full(len(column), np.nan)
+    return _as_categories(data, name, texts, sorted(texts.unique()), missing, onehot)
+
+
+def _as_categories(
+    data: DataSettings, name: str, texts: "pd.Series", categories: list[str], missing: np.ndarray, onehot: bool
+) -> Encoded:
+    """A column of names: of those that are there, `missing` says where none is."""
+    codes = np.full(len(missing), np.nan)
     codes[~missing] = texts.map({text: code for code, text in enumerate(categories)})
     source = Source(name, tuple(categories), onehot)
     if not onehot:

@@ -142,6 +142,7 @@ def read_table(data: DataSettings, always_one_hot: bool) -> Arrays:
             )
     if not names:
         raise InputError("has no input column beside the target", file=data.path, key="data.columns")
+    _refuse_unknown(data, names)
     columns = _encoded(data, [table[name] for name in names])
     classes: tuple[str, ...] = ()
     if data.target_kind == "class":
@@ -176,11 +177,14 @@ def encode_given(data: DataSettings, given: GivenArrays, always_one_hot: bool, a
         part, target_form = _flat(part, data.scale_targets == "none" and data.target_kind == "number")
         target_form = None if data.target_kind == "class" and part.shape[1] == 1 else target_form  # it is encoded
     targets, classes, said, target = _given_targets(data, part, always_one_hot)
-    if isinstance(given.inputs, tuple):
-        columns = _encoded(data, [column.series() for column in _chosen(data, given.inputs)])
+    named = given.inputs if isinstance(given.inputs, tuple) else _named(given.inputs) if data.categories else None
+    if named is not None:
+        _refuse_unknown(data, [column.name for column in named])
+        columns = _encoded(data, [column.series() for column in _chosen(data, named)])
         report = [*(column.said for column in columns), *said]
         sources = tuple(column.source for column in columns)
         return Arrays(*_side_by_side(columns, targets, report), classes, sources, target, None, target_form)
+    assert isinstance(given.inputs, np.ndarray)
     inputs = given.inputs
     if any_rank and data.columns is None:
         inputs, input_form = _flat(inputs, data.scale_inputs == "none")
@@ -190,6 +194,22 @@ def encode_given(data: DataSettings, given: GivenArrays, always_one_hot: bool, a
     inputs, features = np.ascontiguousarray(inputs[:, kept]), tuple(names[place] for place in kept)
     _check_numbers(data, inputs, features)
     return Arrays(inputs, targets, said, features, classes, (), target, input_form, target_form)
+
+
+def _named(inputs: np.ndarray) -> tuple[Column, ...]:
+    """The columns of numbers under the names that they go by."""
+    values, names = _matrix("x", inputs)
+    return tuple(Column(name, "number", np.ascontiguousarray(each)) for name, each in zip(names, values.T, strict=True))
+
+
+def _refuse_unknown(data: DataSettings, names: list[str]) -> None:
+    """Refuses categories that are no input column."""
+    for name in data.categories:
+        if name not in names:
+            mend = did_you_mean(name, names)
+            raise InputError(
+                "no such input column", file=data.path, key="data.categories", value=name, allowed=names, mend=mend
+            )
 
 
 def _given_targets(

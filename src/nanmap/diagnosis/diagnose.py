@@ -12,16 +12,15 @@ from nanmap.diagnosis.answer import (
     Answer,
     Criterion,
     Edge,
-    Ending,
     Evidence,
     Fix,
     Happening,
     Quantiles,
-    RateMap,
     Spent,
     Trial,
 )
 from nanmap.diagnosis.bench import Ask, Bench
+from nanmap.diagnosis.counted import happening_of, rate_map
 from nanmap.diagnosis.curves import curves
 from nanmap.diagnosis.evidence import best_of, evidence, ruled_out
 from nanmap.diagnosis.intake import as_trained_elsewhere, check_rows, check_target, check_time, row_notes
@@ -33,7 +32,6 @@ from nanmap.diagnosis.root_causes import RootCause
 from nanmap.diagnosis.search import STARTS, Choice, Clock, Search, grid_of_rates
 from nanmap.diagnosis.verdict import Signs, causes_of
 from nanmap.engine import Engine, LocalEngine
-from nanmap.outcomes import Cause, Outcome
 from nanmap.runs.observer import Observer
 
 BUDGET = 120.0  # seconds; most diagnoses take under 20 where the machine has nothing else to do
@@ -145,7 +143,7 @@ class _Diagnosis:
         self.left -= steps
 
     def _made(self) -> Answer:
-        happening = _happening(self.patient, self.criterion)
+        happening = happening_of(self.patient, self.criterion)
         self._done()
         if all_equal(self.patient.rows):
             return self._answered(happening, (RootCause.LABELS_SAY_NOTHING,), self._nothing(None), None, None, None)
@@ -161,7 +159,7 @@ class _Diagnosis:
         if not working and (relaxed := in_reach(search)) is not None:
             search.criterion = self.criterion = relaxed
             working = search.ranked(search.smallest())
-            happening = _happening(self.patient, relaxed)
+            happening = happening_of(self.patient, relaxed)
         chosen, fix = self._proven(working, search)
         self._done()
         signs = Signs(self.patient, self.patient.ends, self.patient.case(), self.edge, _rate_of(chosen))
@@ -294,7 +292,7 @@ class _Diagnosis:
             self._limit(search, best) if not unlimited else None,
             before,
             after,
-            _map(search, chosen) if search else None,
+            rate_map(search, chosen) if search else None,
             self._spent(),
             tuple(self.notes),
         )
@@ -338,45 +336,3 @@ class _Diagnosis:
 def _rate_of(choice: Choice | None) -> float | None:
     """The learning rate that a set changes to; None where it leaves it."""
     return None if choice is None or choice.keeps_rate else float(choice.record.rates[choice.index])
-
-
-def _happening(patient: Patient, criterion: Criterion) -> Happening:
-    ends, variant = patient.ends, patient.bench.variant
-    pairs = list(zip(ends["outcome"][0].tolist(), ends["cause"][0].tolist(), strict=True))
-    endings = [
-        Ending(Outcome(outcome), Cause(cause), pairs.count((outcome, cause))) for outcome, cause in dict.fromkeys(pairs)
-    ]
-    bad = np.where(ends.first_bad >= 0, ends.first_bad, np.nan).astype(float)
-    return Happening(
-        tuple(sorted(endings, key=lambda each: (-each.count, -each.outcome.severity))),
-        ends.share(criterion),
-        ends.quantiles(bad),
-        ends.quantiles(ends["skill"]),
-        ends.quantiles(ends["loss_initial"]),
-        ends.quantiles(ends["loss_final"]),
-        float(ends["loss_constant"].flat[0]),
-        float(ends["loss_floor"].flat[0]),
-        ends.quantiles(ends["accuracy"]),
-        variant.steps,
-        variant.steps_per_epoch,
-    )
-
-
-def _map(search: Search, chosen: Choice | None) -> RateMap | None:
-    """Rate × remedy: as it is, each remedy alone, and the fix."""
-    records = [record for record in search.records.values() if len(record.remedies) <= 1]
-    if chosen is not None and len(chosen.record.remedies) > 1:
-        records.append(chosen.record)
-    positive = search.rates > 0
-    counts, outcomes = [], []
-    for record in records:
-        index, ends = record.parts[0]
-        count = np.full(len(search.rates), -1)
-        count[index] = ends.success(search.criterion).sum(axis=1)
-        told = np.full(len(search.rates), "", object)
-        told[index] = [str(ends.commonest(place)) for place in range(len(index))]
-        counts.append(count[positive])
-        outcomes.append(told[positive])
-    names = tuple(" + ".join(record.names) or "as it is" for record in records)
-    starts = max(record.parts[0][1].starts for record in records)
-    return RateMap(search.rates[positive], names, np.stack(counts), np.stack(outcomes), starts)

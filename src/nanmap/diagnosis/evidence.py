@@ -8,6 +8,7 @@ from nanmap.advice import evidence as of_one_training
 from nanmap.config.formats import FORMATS
 from nanmap.data.words import listed
 from nanmap.diagnosis.answer import Criterion, Edge, Evidence, Share
+from nanmap.diagnosis.categories import names_in_numbers
 from nanmap.diagnosis.records import Record
 from nanmap.diagnosis.remedies import RATE, Patient, far_from_standard, moments
 from nanmap.diagnosis.root_causes import RootCause
@@ -75,13 +76,7 @@ def _of_cause(cause: RootCause, signs: Signs) -> Iterator[Evidence]:
     if cause is RootCause.TARGET_OUT_OF_REACH:
         yield from _reach(patient)
     if cause is RootCause.CODES_FOR_CATEGORIES:
-        for source in patient.rows.sources:
-            if len(source.categories) > 2 and not source.hot:
-                codes = listed(f"{text} = {code}" for code, text in enumerate(source.categories))
-                yield Evidence(
-                    f"column {source.name} holds {len(source.categories)} categories as codes: {codes}",
-                    {"column": source.name},
-                )
+        yield from _codes(patient)
     if cause is RootCause.MOMENTUM_BEYOND_BOUND:
         yield from _momentum(patient)
     if cause in (RootCause.LOSS_DOES_NOT_FIT, RootCause.TARGET_OUT_OF_REACH) and signs.misfit is not None:
@@ -241,6 +236,21 @@ def _reach(patient: Patient) -> Iterator[Evidence]:
         yield Evidence(
             f"the output is a {name}, and targets reach {target:.4g}: no output can be that",
             {"target": target, "output": name},
+        )
+
+
+def _codes(patient: Patient) -> Iterator[Evidence]:
+    for source in patient.rows.sources:
+        if len(source.categories) > 2 and not source.hot:
+            codes = listed(f"{text} = {code}" for code, text in enumerate(source.categories))
+            yield Evidence(
+                f"column {source.name} holds {len(source.categories)} categories as codes: {codes}",
+                {"column": source.name},
+            )
+    for name, count, share in names_in_numbers(patient.rows):
+        yield Evidence(
+            f"column {name} holds {count} whole numbers, which act as names: as such they explain {share:.0%} of what the best line leaves over",
+            {"column": name, "numbers": count, "share": share},
         )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from nanmap.advice import Case
 from nanmap.config import Config
-from nanmap.config.choices import FLAT_BELOW_ZERO, LEARNING_RATE
+from nanmap.config.choices import FLAT_BELOW_ZERO, LEARNING_RATE, TABLE_KINDS
 from nanmap.config.code import is_own
 from nanmap.config.formats import FORMATS
 from nanmap.config.losses import loss_entry
@@ -18,6 +18,7 @@ from nanmap.config.settings import OptimizerSettings
 from nanmap.data import Rows
 from nanmap.diagnosis.answer import Changes
 from nanmap.diagnosis.bench import Bench, Ends
+from nanmap.diagnosis.categories import names_in_numbers
 from nanmap.outcomes import Outcome
 from nanmap.training.program import zero_divisors
 
@@ -175,10 +176,14 @@ def _output(patient: Patient) -> Iterator[Remedy]:
 
 
 def _categories(patient: Patient) -> Iterator[Remedy]:
-    """Codes of three or more categories, which have an order that means nothing."""
+    """Codes of three or more categories, and whole numbers that act as names: their order means nothing."""
     data = patient.config.data
-    if data.categorical == "codes" and any(len(each.categories) > 2 and not each.hot for each in patient.rows.sources):
-        yield Remedy("one-hot codes", {"data.categorical": "onehot"}, specific=True, costly=True)
+    coded = any(len(each.categories) > 2 and not each.hot for each in patient.rows.sources)
+    names = [each.name for each in names_in_numbers(patient.rows)] if data.kind in TABLE_KINDS else []
+    changes: dict[str, Any] = {"data.categorical": "onehot"} if data.categorical == "codes" and (coded or names) else {}
+    changes |= {"data.categories": [*data.categories, *names]} if names else {}
+    if changes:
+        yield Remedy("one-hot codes", changes, specific=True, costly=True)
 
 
 def _format(patient: Patient) -> Iterator[Remedy]:

@@ -56,7 +56,7 @@ def train_job(
         look: looks at the updates that come next, `[groups, lanes, 4]`; for a history.
 
     Returns:
-        Beside it what was looked at, `[cells, updates, 4]`: NaN once a cell had ended.
+        Beside it what was looked at, `[cells, updates, 4]`; of a cell that had ended it says nothing.
     """
     lanes, program, width, capacity = job.lanes, job.lanes.program, compiled.width, compiled.capacity
     together = compiled.together
@@ -86,7 +86,7 @@ def train_job(
             made = compiled.placed(made) if look else made
         where = place[made.cells[made.real]]
         if look:
-            looked[where, number] = np.where(finished[where, None], np.nan, np.asarray(look(made, states))[made.real])
+            looked[where, number] = np.asarray(look(made, states))[made.real]
         states = call(made, states)
         slots[where] = np.flatnonzero(made.real)
         for old, new in zip(jax.tree.leaves(kept), jax.tree.leaves(_wanted(program, states)), strict=True):

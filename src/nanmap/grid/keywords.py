@@ -32,6 +32,7 @@ class Keywords(TypedDict, total=False):
     target: str | None
     columns: Sequence[str] | None
     categorical: str
+    categories: Sequence[str]
     missing: str
     scale_inputs: str
     scale_targets: str

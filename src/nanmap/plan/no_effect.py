@@ -139,6 +139,7 @@ ACTS: dict[str, tuple[Acts, str]] = {
     "data.target": (_data(*TABLES), OTHER_DATA),
     "data.columns": (_data(*TABLE_KINDS), OTHER_DATA),
     "data.categorical": (_data(*TABLE_KINDS), OTHER_DATA),
+    "data.categories": (_data(*TABLE_KINDS), OTHER_DATA),
     "data.missing": (_data(*FILE_KINDS, *ARRAY_KINDS), OTHER_DATA),
     "data.scale_targets": (
         lambda variant: variant.config.data.target_kind == "number",

@@ -135,7 +135,13 @@ def _paler(painted: Painting, folder: RunFolder, settings: ShownSettings, look: 
     inferred = (painted.rows > 0) & (trained == 0)
     image, ground = painted.image.copy(), np.array(to_bytes(look.background), float)
     image[inferred] = np.round((1 - PALER) * image[inferred] + PALER * ground).astype(np.uint8)
-    return replace(painted, image=image, note="; ".join(filter(None, [painted.note, "paler: filled in, not trained"])))
+    heading = painted.heading.replace("trainings", "cells")
+    return replace(
+        painted,
+        image=image,
+        heading=heading,
+        note="; ".join(filter(None, [painted.note, "paler: filled in, not trained"])),
+    )
 
 
 def _paint_share(counts: np.ndarray, outcome: Outcome, colouring: Colouring) -> Painting:

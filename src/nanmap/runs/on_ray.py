@@ -42,9 +42,10 @@ class RayWorkers:
 
     def __enter__(self) -> Self:
         self._ray, self._started = _installed(), False
-        with _signals_kept():
-            self._connect()
         try:
+            with _signals_kept():
+                self._connect()
+            stopping.check()
             self._look_around()
         except BaseException:
             self.__exit__(None, None, None)
@@ -55,7 +56,8 @@ class RayWorkers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._started:
-            self._ray.shutdown()
+            with _signals_kept():
+                self._ray.shutdown()
 
     def places(self, without: Collection[str]) -> int:
         """Workers that the nodes which are alive have room for; one while none is, as a cluster may grow."""
@@ -95,12 +97,14 @@ class RayWorkers:
         quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
         try:
             _check_listening(address)
+            self._started = True
             self._ray.init(address=address, **quiet)
+        except SystemExit:  # what Ray makes of SIGTERM meanwhile
+            raise KeyboardInterrupt from None
         except (OSError, ValueError) as error:
             mend = "start it with `ray start --head`, or leave --address out: Ray then runs on this machine alone"
             why = str(error).partition("\n")[0]
             raise InputError(f"no Ray cluster answers: {why}", key="--address", value=address, mend=mend) from None
-        self._started = True
 
     def _look_around(self) -> None:
         """Finds out what there is to train on, and what most of it is."""
@@ -109,6 +113,10 @@ class RayWorkers:
         if self.wanted == "gpu" and not gpus:
             raise InputError("the Ray cluster has no GPU", key="--device", value="gpu", allowed=("auto", "cpu"))
         self._gpu = self.wanted != "cpu" and gpus > 0
+        most = int(max((node["Resources"].get("CPU", 0) for node in nodes), default=0))
+        if most and not any(map(self._room, nodes)):  # without any cores the cluster is one that grows when it is asked
+            mend = "give fewer, or larger nodes"
+            raise InputError("no node has so many", key="--cores", value=self.cores, allowed=f"1 to {most}", mend=mend)
         # A process that had a GPU would end after each task, and the next one compile anew: max_calls.
         needs = {"num_cpus": self.cores, "num_gpus": int(self._gpu), "max_calls": 0}
         self._make = remote(**needs, max_retries=TRIES - 1, retry_exceptions=True)(_make)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow.compute as pc
 
-from nanmap.analysis import differences
+from nanmap.analysis import differences, load_grid
 from nanmap.data.given import read_given
 from nanmap.engine import Engine, LocalEngine
 from nanmap.errors import InputError
@@ -108,6 +108,8 @@ def verify_run(
     if not parts_of(folder):
         folder.read_manifest()  # says that this is none
     faults, notes = [*faults_of(folder), *_changed_arrays(folder)], notes_of(folder)
+    if not any(_is_about_cells(folder, each) for each in faults):
+        faults += _missing_rows(folder)
     sampled = Sampled()
     if sample and folder.cells.names():
         if any(_is_about_cells(folder, each) for each in faults):
@@ -136,6 +138,17 @@ def _counts(folder: RunFolder) -> dict[str, int]:
         "pictures": len(pictures),
         "arrays": len(list(folder.input_files())),
     }
+
+
+def _missing_rows(folder: RunFolder) -> list[Fault]:
+    """Of a complete run; which cells a condition leaves out is not counted."""
+    if not folder.cells.names():
+        return []
+    manifest = folder.read_manifest()
+    grid, rows = load_grid(manifest), folder.cells.count_rows()
+    if not manifest.get("complete") or grid.where is not None or rows == grid.size:
+        return []
+    return [Fault(folder.cells.path, f"holds {rows:,} rows, though the run of {grid.size:,} cells is complete")]
 
 
 def _changed_arrays(folder: RunFolder) -> list[Fault]:
@@ -184,6 +197,8 @@ def _trained_again(folder: RunFolder, plan: Plan, engine: Engine, sample: int, s
     manifest = folder.read_manifest()
     try:
         rows = _drawn(folder, sample, seed)
+        if not rows:
+            return Sampled()
         if (cell := _misplaced(plan, rows)) is not None:
             problem = f"cell {cell} is not of the grid, or its row says other values of the axes"
             return Sampled(faults=(Fault(folder.cells.path, problem),))

@@ -3,6 +3,7 @@
 
 const CLOSER = 0.7; // by one step of zooming in
 const LEAST_WINDOW = 2; // pixels of the map
+const NARROW = 900; // a screen on which what a click opens is out of sight, as style.css has it
 
 function listen() {
   const canvas = document.getElementById("cursor");
@@ -113,7 +114,7 @@ function letGo(event) {
 function choosePixel(pixel) {
   page.state.cursor = pixel;
   const row = middleOf(rowsUnder(pixel));
-  if (row !== null) return select(page.grid.cell(row));
+  if (row !== null) return select(page.grid.cell(row), innerWidth < NARROW);
   const positions = positionsOf(page.grid, page.arrangement.view, pixel.panel, pixel.y, pixel.x);
   const whole_ = positions.map((position, d) => position ?? (page.grid.shape[d] === 1 ? 0 : null));
   if (whole_.every((position) => position !== null)) select(page.grid.number(whole_));

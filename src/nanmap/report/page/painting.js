@@ -201,6 +201,11 @@ function isAlive({ start, rows }, p) {
   return 2 * alive >= start[p + 1] - start[p];
 }
 
+/** A number; what is infinite though it is not stored, such as a skill of an infinite loss, stands at the bad end. */
+function orLast(value) {
+  return Number.isNaN(value) ? Infinity : value;
+}
+
 /**
  * The run that has a share of the others before it, from best to worst: numbers, infinity, NaN, and a missing value last, or
  * first where it says that something never happened. Between two runs the value is interpolated, or is the worse one.
@@ -216,7 +221,7 @@ function quantile(column, rows, from, to, share) {
     const kind = column.kind(rows[i]);
     if (kind === NAN) nans++;
     else if (kind === MISSING) missing++;
-    else real.push(sign * column.value(rows[i]));
+    else real.push(orLast(sign * column.value(rows[i])));
   }
   real.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
   const place = share * (count - 1),
