@@ -61,7 +61,10 @@ map: .venv/installed
 	@set -e; for name in $(basename $(notdir $(SWEEP))); do $(BIN)/nanmap map $(OUT)/$$name; done
 
 report: .venv/installed
-	@set -e; for name in $(basename $(notdir $(SWEEP))); do $(BIN)/nanmap report $(OUT)/$$name; done
+	@set -e; for name in $(basename $(notdir $(SWEEP))); do \
+		if [ -f $(OUT)/$$name/manifest.json ]; then $(BIN)/nanmap report $(OUT)/$$name; \
+		else echo "no run of $$name yet: make sweep SWEEP=$$name"; fi; \
+	done
 
 test: .venv/developing
 	@$(BIN)/pytest -m 'not long' $(WORKERS)

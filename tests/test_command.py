@@ -757,7 +757,7 @@ def test_an_example_that_is_not_there_names_the_nearest_or_where_they_are_listed
 ) -> None:
     allowed, told = command("examples", name, cwd=tmp_path).stderr.splitlines()[-2:]
     assert told == f"  mend: {mend}"
-    assert allowed.endswith(", those in threads/")
+    assert allowed.endswith(", those in threads/ and gallery/")
     assert allowed.count("threads/") == 1
 
 

@@ -125,3 +125,17 @@ def test_minibatch_events_count_updates_not_epochs(batch: int, grid) -> None:
             first = step if step >= 200 or not np.isfinite([np.mean(error**2), a, b]).all() else None
             step += 1
     assert row["first_inf_step"] == (first if first < 200 else None)
+
+
+def test_a_stop_at_an_infinite_loss_of_all_rows_is_an_event_though_no_batch_had_one(train) -> None:
+    tree = {
+        "data": {"kind": "line", "n": 28, "slope": 2.0},
+        "model": {"hidden": [4], "norm": "batch"},
+        "optimizer": {"learning_rate": 1000.0},
+        "training": {"steps": 37, "batch_size": 28, "dtype": "float16", "seed": 2, "stop_above": 1e30},
+        "record": {"full_loss": True},
+    }
+    report = train(tree)
+    assert np.isfinite(report.epochs[0].last_loss)
+    assert (report.row["stopped_step"], report.row["loss_final"], report.outcome) == (1, np.inf, "inf")
+    assert (report.row["first_inf_step"], report.cause) == (1, "float16_range")

@@ -30,7 +30,7 @@ def test_the_folder_is_what_the_script_makes(tmp_path: Path) -> None:
     for path in tmp_path.rglob("*.*"):
         assert (FOLDER / path.relative_to(tmp_path)).read_bytes() == path.read_bytes(), path.name
     made = {path.name for path in tmp_path.rglob("*.*")}
-    there = {path.name for path in FOLDER.rglob("*.*") if path.suffix in (".toml", ".csv")}
+    there = {path.name for path in FOLDER.rglob("*.*") if path.suffix in (".toml", ".csv", ".json")}
     assert there == made
 
 

@@ -33,13 +33,13 @@ CSV = {"kind": "csv", "path": "table.csv", "target": "price"}
 PLAIN: Tree = {
     "data": {"kind": "line", "start": 1, "n": 20, "slope": 0.5},
     "model": {"init": "ones", "init_scale": -1.3},
-    "optimizer": {"learning_rate": 0.002, "momentum": 0.5},
+    "optimizer": {"learning_rate": 0.002, "momentum": 0.5, "nesterov": True},
     "training": {"epochs": 30},
 }
 CASES: dict[str, Tree] = {
     "a line, full batch": PLAIN,
     "one-hot, filled, scaled, clipped": {
-        "data": CSV | {"missing": "mean", "columns": ["size", "town", "rooms"], "scale_inputs": "standard", "scale_targets": "minmax"},
+        "data": CSV | {"missing": "mean", "columns": ["size", "town", "rooms"], "scale_inputs": "minmax", "scale_targets": "standard"},
         "model": {"hidden": [4, 3], "activation": "tanh", "init": "file"},
         "optimizer": {"kind": "adam", "learning_rate": 0.02, "clip_norm": 0.5},
         "training": {"epochs": 12, "batch_size": 4, "order": "sequential"},
@@ -52,7 +52,7 @@ CASES: dict[str, Tree] = {
         "training": {"epochs": 9, "batch_size": 4, "order": "sequential"},
     },
     "classes, normed, by a schedule": {
-        "data": CSV | {"target": "kind", "target_kind": "class", "columns": ["level", "price"]},
+        "data": CSV | {"target": "kind", "target_kind": "class", "columns": ["level", "price"], "scale_inputs": "standard"},
         "model": {"hidden": [6], "activation": "gelu", "init": "file", "norm": "layer"},
         "loss": {"kind": "softmax_cross_entropy"},
         "optimizer": {"learning_rate": 0.3, "schedule": "cosine", "warmup_steps": 4},
@@ -126,6 +126,23 @@ def test_optax_has_every_rule(kind: str, folder: Path, plainly: Any) -> None:
     left = run("optax", config_of(tree, folder))
     expected = plainly(tree).row["loss_final"]
     assert float(left["loss_of"](left["params"], left["x"], left["y"])) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("framework", "schedule"),
+    [("optax", "cosine"), *(("torch", each) for each in ("inverse_time", "exponential", "cosine", "linear"))],
+)
+def test_every_schedule_is_said_and_rates_of_layers_with_it(
+    framework: str, schedule: str, folder: Path, plainly: Any
+) -> None:
+    if framework == "torch":
+        pytest.importorskip("torch")
+    optimizer = {"layer_learning_rates": [0.004, 0.001], "schedule": schedule, "decay": 0.05, "warmup_steps": 3}
+    tree = {**PLAIN, "model": {"hidden": [2], "init": "ones"}, "optimizer": optimizer, "training": {"epochs": 9}}
+    left = run(framework, config_of(tree, folder))
+    x, y = left["x"], left["y"]
+    loss = left["loss_of"](left["params"], x, y) if framework == "optax" else left["loss_of"](left["model"](x), y)
+    assert loss.item() == pytest.approx(plainly(tree).row["loss_final"], rel=2e-5)
 
 
 @pytest.mark.parametrize("name", CASES)

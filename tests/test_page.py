@@ -391,3 +391,18 @@ def test_on_a_phone_a_tap_brings_the_training_into_sight(opened: Open, tmp_path:
     page.touchscreen.tap(*page.middle_of(1, 1))
     page.wait_for_function("() => document.getElementById('training').getBoundingClientRect().top < innerHeight - 40")
     assert page.text("#training h2").startswith("Cell ")
+
+
+@pytest.mark.parametrize(
+    ("axis", "most", "expected"),
+    [
+        ({"linear": [-4, 4], "num": 81}, 5, {-4: 0.5, -2: 20.5, 0: 40.5, 2: 60.5, 4: 80.5}),
+        ({"linear": [0.1, 0.9], "num": 33}, 4, {0.2: 4.5, 0.4: 12.5, 0.6: 20.5, 0.8: 28.5}),
+        ({"log": [1e-3, 1e1], "num": 41}, 6, {0.001: 0.5, 0.01: 10.5, 0.1: 20.5, 1: 30.5, 10: 40.5}),
+    ],
+)
+def test_ticks_stand_at_round_numbers(axis: dict[str, Any], most: int, expected: dict, opened: Open, tmp_path: Path):
+    page = opened(write_run(tmp_path, [{"key": "optimizer.learning_rate", **axis}], shard_cells=100))
+    ticks = page.value(f"() => ticksOf(page.grid.axes[0], 0, page.grid.axes[0].labels.length, {most})")
+    found = {float(tick["text"].replace("−", "-")): tick["place"] for tick in ticks}
+    assert found == pytest.approx(expected)

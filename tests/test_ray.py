@@ -16,6 +16,7 @@ from nanmap.errors import InputError
 from nanmap.plan import Plan, make_sweep
 from nanmap.results.folder import RunFolder
 from nanmap.runs import on_ray
+from nanmap.runs.handing_out import ShardError
 from nanmap.runs.observer import Observer
 from nanmap.runs.on_ray import RayWorkers
 from nanmap.runs.sweep import train_sweep
@@ -138,6 +139,30 @@ def test_a_node_that_refuses_is_left_out(cluster: Nodes, here: dict[str, str], t
             train_sweep(plan(), tmp_path, workers=workers, shard_cells=SHARD, observer=notes)
     assert notes.said == [f"the worker {other} is left out: it has other versions"]
     assert bytes_of(tmp_path) == here
+
+
+def test_a_shard_that_fails_three_times_is_told_and_the_rest_goes_on(
+    cluster: Nodes, here: dict[str, str], tmp_path: Path
+) -> None:
+    tried, notes = str(tmp_path / "tried"), Notes()
+
+    def make(job: str, number: int) -> dict[str, Any]:
+        from nanmap.runs.worker import make_shard
+
+        if number == 3:
+            with open(tried, "a") as file:
+                file.write("x")
+            raise OSError(28, "No space left on device")
+        return make_shard(job, number) | {"host": "any"}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(on_ray, "_make", make)
+        with RayWorkers(cluster.address) as workers, pytest.raises(ShardError, match="cells 24 to 31"):
+            train_sweep(plan(), tmp_path / "run", workers=workers, shard_cells=SHARD, observer=notes)
+    assert Path(tried).read_text() == "xxx"
+    assert "cells 24 to 31 failed 3 times" in notes.said[0]
+    assert "No space left on device" in notes.said[0]
+    assert bytes_of(tmp_path / "run") == {name: each for name, each in here.items() if "000003" not in name}
 
 
 def test_no_cluster_is_told() -> None:

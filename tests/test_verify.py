@@ -21,6 +21,7 @@ from nanmap.plan import Plan, make_sweep
 from nanmap.result import Result
 from nanmap.results.checks import faults_of
 from nanmap.results.folder import RunFolder
+from nanmap.results.identity import identity_hash
 from nanmap.runs.again import Held
 from test_kills import content
 from watch import sweep_of
@@ -278,7 +279,12 @@ def test_rows_of_chosen_widths_come_out_again(engine, tmp_path: Path, command) -
         )
         assert nanmap.verify(tmp_path / "run", engine=engine).ok
         assert "bit for bit" in command("run", "--cell", 5, "--of", "run", cwd=tmp_path).stdout
-    assert begun == [dict.fromkeys(programs, 3)] * 2
+        assert begun == [dict.fromkeys(programs, 3)] * 2
+        folder = RunFolder(tmp_path / "run")
+        told = folder.read_manifest() | {"backend": "gpu"}
+        folder.write_manifest(told | {"hash": identity_hash(told)})
+        assert command("run", "--cell", 5, "--of", "run", cwd=tmp_path).returncode == 0
+        assert begun[2:] == [{}]
 
 
 def test_data_that_changed_since_cannot_be_trained_on_again(engine, tmp_path: Path) -> None:

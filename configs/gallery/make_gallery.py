@@ -1,10 +1,11 @@
 """Writes the gallery: trainings with one known fault each, and healthy ones; their rows, and the table of what is wrong.
 
-python configs/gallery/make_gallery.py     writes *.toml, data/*.csv and cases.toml beside this file, the same every time
+python configs/gallery/make_gallery.py     writes *.toml, data/*.csv and cases.json beside this file, the same every time
 
 Each case is a sound training with one thing broken. `SOUND` says what it was before.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -403,10 +404,8 @@ def main() -> None:
     for name, case in CASES.items():
         text = config_text(settings_of(case))
         (FOLDER / f"{name}.toml").write_text(f"# {case.told[0].upper()}{case.told[1:]}.\n\n{text}\n", encoding="utf-8")
-    table = "\n\n".join(f'[{name}]\ncause = "{case.cause}"\ntold = "{case.told}"' for name, case in CASES.items())
-    (FOLDER / "cases.toml").write_text(
-        f"# What is wrong with each config of this folder.\n\n{table}\n", encoding="utf-8"
-    )
+    known = {name: {"cause": case.cause, "told": case.told} for name, case in CASES.items()}
+    (FOLDER / "cases.json").write_text(json.dumps(known, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ FORMS = "nanmap diagnose CONFIG, or --cell N --of RUN, or --data FILE --target C
 
 @app.command(
     cls=SettingsCommand,
-    epilog="Examples:  nanmap diagnose configs/keras_line.toml  ·  nanmap diagnose --cell 12 --of results/keras_line  ·  "
-    "nanmap diagnose --data house.csv --target price --hidden 5 --learning-rate 0.01 --batch-size 32 --epochs 100  "
+    epilog="Example:  nanmap diagnose configs/keras_line.toml    nanmap diagnose --cell 12 --of results/keras_line    "
+    "nanmap diagnose --data house.csv --target price --hidden 5 --learning-rate 0.01 --batch-size 32 --epochs 100    "
     "(every setting of docs/reference.md is an option by its name)",
 )
 def diagnose(

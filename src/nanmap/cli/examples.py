@@ -9,6 +9,10 @@ from nanmap.cli.app import app
 from nanmap.errors import InputError, did_you_mean
 
 THREADS = "threads/"
+GROUPS = {  # listed behind the others, which all know
+    THREADS: "four beginners' programs, every fix that they were offered, and the sweeps that compare them",
+    "gallery/": "trainings with one known fault each, and sound ones, to be diagnosed (docs/gallery.md)",
+}
 
 
 @app.command(epilog="Example:  nanmap examples keras_line --out my_project")
@@ -41,13 +45,14 @@ def refuse_example(path: Path) -> None:
 
 
 def _list_all() -> None:
-    """The examples, and apart from them those of the threads."""
+    """The examples, and apart from them those that belong together."""
     found = {folder: _found(folder) for folder in ("sweeps", "configs")}
     for title, files in found.items():
-        _list(title, {key: file for key, file in files.items() if THREADS not in key})
-    print("\nfour beginners' programs, every fix that they were offered, and the sweeps that compare them:")
-    for title, files in found.items():
-        _list(title, {key: file for key, file in files.items() if THREADS in key})
+        _list(title, {key: file for key, file in files.items() if not key.startswith(tuple(GROUPS))})
+    for group, told in GROUPS.items():
+        print(f"\n{told}:")
+        for title, files in found.items():
+            _list(title, {key: file for key, file in files.items() if key.startswith(group)})
     print("\ncopy one out:  nanmap examples NAME --out DIR")
 
 
@@ -61,8 +66,10 @@ def _copy(name: str, out: Path) -> None:
     if stem not in sweeps | configs:
         known = sorted(sweeps | configs)
         mend = did_you_mean(name, known) or "`nanmap examples` lists them all"
-        first = [key for key in known if THREADS not in key]
-        raise InputError("no such example", key="NAME", value=name, allowed=[*first, f"those in {THREADS}"], mend=mend)
+        first = [key for key in known if not key.startswith(tuple(GROUPS))]
+        raise InputError(
+            "no such example", key="NAME", value=name, allowed=[*first, f"those in {' and '.join(GROUPS)}"], mend=mend
+        )
     needed = _needed([sweeps[stem] if stem in sweeps else configs[stem]])
     targets = {file: out / file.relative_to(root()) for file in needed}
     for target in targets.values():
@@ -89,6 +96,8 @@ def _found(folder: str) -> dict[str, Path]:
 
 
 def _list(title: str, files: dict[str, Path]) -> None:
+    if not files:
+        return
     print(f"{title}:")
     width = max(map(len, files))
     for key, file in files.items():

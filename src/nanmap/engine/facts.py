@@ -50,8 +50,11 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
     nan_step = events.first_nan
     finished, stopped = nan_step >= 0, events.stopped >= 0
     initial, half, eighty, ninety, final = _losses_at_marks(marks.loss, steps, nan_step, stopped)
+    infinite = ~finished & (marks.infinite[:, FINAL] > 0)
+    # Under batch norm the loss over all rows may be infinite, and stop a training, where no batch's was.
+    inf_step = np.where(stopped & infinite & (events.first_inf < 0), events.stopped, events.first_inf)
     facts = {
-        "first_inf_step": events.first_inf,
+        "first_inf_step": inf_step,
         "first_nan_step": nan_step,
         "stopped_step": events.stopped,
         "steps_run": np.select([finished, stopped], [nan_step + 1, events.stopped], steps),
@@ -74,7 +77,7 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
         "dead_fraction": np.where(finished, np.nan, marks.dead_fraction[:, FINAL]),
         "dead_at_init": marks.dead_layer[:, INITIAL] > 0,
         "dead_layer": ~finished & (marks.dead_layer[:, FINAL] > 0),
-        "ends_infinite": ~finished & (marks.infinite[:, FINAL] > 0),
+        "ends_infinite": infinite,
         "overflowed_inside": finished & _overflowed_inside(lanes, events, losses),
         "stopped_by": _stopped_by(lanes, cells, stopped, initial, final),
         "ratio": lanes.numbers["ratio"][cells],

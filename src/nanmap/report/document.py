@@ -18,7 +18,7 @@ from nanmap.grid.axes import Axis
 from nanmap.plot.curves import curve_labels, measured_rows
 from nanmap.plot.names import name_axis
 from nanmap.plot.shown_settings import ShownSettings
-from nanmap.plot.words import describe_budget, describe_training
+from nanmap.plot.words import describe_budget, describe_refinement, describe_training
 from nanmap.report.best import best_settings
 from nanmap.report.histories import read_histories
 from nanmap.report.looks import looks
@@ -63,6 +63,7 @@ def make_document(folder: RunFolder, title: str | None = None, said: Sequence[st
         "trained": describe_training(settings),
         "budget": describe_budget(settings),
         "complete": bool(manifest.get("complete")),
+        "refined": describe_refinement(manifest),
         "where": sweep.get("where"),
         "judged": manifest.get("judged") or {},
         "shape": list(grid.shape),

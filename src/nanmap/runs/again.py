@@ -93,8 +93,12 @@ def plan_of(folder: RunFolder, allow_python: bool = False) -> Plan:
 
 
 def as_before(folder: RunFolder, plan: Plan, engine: Engine) -> None:
-    """Begins a run of the engine with the widths that the folder's rows were trained with: others change the last bits."""
-    engine.begin(pinned_widths(folder.cells, (variant.program for variant in plan.variants()), fresh=False))
+    """Begins a run of the engine with the widths that the folder's rows were trained with: others change the last bits.
+
+    On another backend bits differ anyway, and its widths would only take time there.
+    """
+    other = folder.read_manifest().get("backend") != engine.backend
+    engine.begin(pinned_widths(folder.cells, (variant.program for variant in plan.variants()), fresh=other))
 
 
 def train_again(plan: Plan, engine: Engine, cells: np.ndarray) -> dict[int, Row]:

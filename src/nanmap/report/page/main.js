@@ -114,10 +114,10 @@ function showHead() {
         : ` of ${told.where ? "at most " : ""}${total.toLocaleString("en")}, not all trained yet`;
   document.getElementById("budget").textContent = [
     told.budget,
-    `${counted(told.rows, "training")}${part}`,
+    `${counted(told.rows, told.refined.length ? "cell" : "training")}${part}`,
     ...(judged.length ? [`judged by ${judged.join(", ")}`] : []),
   ].join(" · ");
-  fill(document.getElementById("said"), ...told.said.map((text) => element("p", {}, text)));
+  fill(document.getElementById("said"), ...[...told.refined, ...told.said].map((text) => element("p", {}, text)));
 }
 
 /** Makes what changed, and what hangs on it. @param {string} from the first of `ORDER` that changed */

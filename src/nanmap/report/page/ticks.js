@@ -31,6 +31,7 @@ function ticksOf(axis, from, to, most) {
   const [first, last] = [Math.max(0, Math.ceil(from - 0.5)), Math.min(axis.labels.length - 1, Math.floor(to - 0.5))];
   const shown = last - first + 1,
     label = (place) => labelOf(axis.labels[axis.order[place]], 3);
+  if (axis.scale === "linear" && shown > most) return roundTicks(axis, from, to, most);
   if (axis.scale === "log" && shown > most) {
     const decades = decadesOf(axis, from, to);
     if (decades.length > 1) return thinned(decades, most);
@@ -40,6 +41,23 @@ function ticksOf(axis, from, to, most) {
     place: place + 0.5,
     text: label(place),
   }));
+}
+
+/** Round numbers on a linear axis: steps of 1, 2 or 5 times a power of ten. */
+function roundTicks(axis, from, to, most) {
+  const [first, last] = [axis.labels[axis.order[0]], axis.labels[axis.order.at(-1)]];
+  const value = (place) => first + ((place - 0.5) / (axis.labels.length - 1)) * (last - first);
+  const [low, high] = [value(from), value(to)],
+    least = (high - low) / Math.max(1, most),
+    power = 10 ** Math.floor(Math.log10(least));
+  const step = [1, 2, 5, 10].map((part) => part * power).find((each) => each >= 0.75 * least),
+    found = [];
+  for (let n = Math.ceil(low / step); n <= high / step; n++) {
+    const tick = Number((n * step).toPrecision(12)),
+      place = placeAlong(axis, tick);
+    if (place >= from && place <= to) found.push({ place, text: labelOf(tick) });
+  }
+  return found;
 }
 
 function decadesOf(axis, from, to) {
@@ -76,7 +94,7 @@ function drawTicks(context, box, theme) {
   }
   context.textAlign = "right";
   context.textBaseline = "middle";
-  for (const { place, text } of ticksOf(y, y0, y1, box.height / 16)) {
+  for (const { place, text } of ticksOf(y, y0, y1, box.height / (y?.scale === "values" ? 16 : 26))) {
     const [, top] = toSheet(box, x0, place);
     line(context, box.left - 4, top, box.left, top);
     context.fillText(cut(context, text, page.sheet.left - 24), box.left - 6, top);

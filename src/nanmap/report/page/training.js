@@ -97,10 +97,15 @@ function copyButton(words, text) {
   return button;
 }
 
+/** The marks of the budget at which a row has a loss: none where it was filled in. */
+function marksOf(row) {
+  return MARKS.filter(([mark]) => page.columns.get(mark)?.stored && page.columns.get(mark).stands(row) !== MISSING);
+}
+
 function fiveLosses(row) {
-  const told = MARKS.map(([name, share]) => [share ? `at ${share} %` : "at the start", textAt(name, row)]).filter(
-    ([, text]) => text !== null,
-  );
+  const told = marksOf(row)
+    .map(([name, share]) => [share ? `at ${share} %` : "at the start", textAt(name, row)])
+    .filter(([, text]) => text !== null);
   if (!told.length) return null;
   return element(
     "table",
@@ -125,7 +130,7 @@ function curveOf(cell, name = "loss") {
   }
   const row = page.grid.row(cell);
   if (name !== "loss" || row < 0) return { x: [], y: [], recorded: false };
-  const known = MARKS.filter(([mark]) => page.columns.get(mark)?.stored);
+  const known = marksOf(row);
   return {
     x: known.map(([, share]) => share),
     y: known.map(([mark]) => page.columns.get(mark).value(row)),

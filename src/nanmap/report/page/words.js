@@ -90,6 +90,7 @@ function inferredOf(row) {
 }
 
 function lossesOf(row) {
+  if (numberAt("inferred", row) === 1) return "";
   const [first, last, constant, floor] = ["loss_initial", "loss_final", "loss_constant", "loss_floor"].map((name) =>
     textAt(name, row),
   );
