@@ -116,6 +116,9 @@ def test_a_manifest_that_claims_to_be_older_than_its_seal_is_told(folder: RunFol
     file.write_text(json.dumps(told | {"schema": 2, "backend": "tpu"} | {"seal": told["seal"]}, indent=2) + "\n")
     with pytest.raises(RunFolderError, match=r"was damaged or edited"):
         folder.read_manifest()
+    file.write_text(json.dumps({**told, "schema": 2, "rows": float("-inf")}))
+    with pytest.raises(RunFolderError, match=r"was damaged or edited"):
+        folder.read_manifest()
     file.write_text("[" * 100_000)
     with pytest.raises(RunFolderError, match=r"cannot be read"):
         folder.read_manifest()

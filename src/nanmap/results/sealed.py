@@ -36,7 +36,10 @@ def is_unchanged(content: bytes) -> bool | None:
     if not (isinstance(said, dict) and said):
         return None
     if SEAL in said:
-        return sealed(said) == content
+        try:
+            return sealed(said) == content
+        except ValueError:  # an infinity or a NaN, which Python reads though JSON has none
+            return False
     last = list(said)[-1]
     return False if last != "sha256" and DIGEST.fullmatch(str(said[last])) else None  # the name of the seal is damaged
 
