@@ -23,6 +23,7 @@ from nanmap.engine.compilation_cache import cache_folder
 SECONDS = 10  # of CPU, in which a case must end
 WALL_SECONDS = 120  # for one that waits for something that never comes
 MEMORY = 2 * 2**30
+FRESH = 2**29  # bytes of a process that has everything imported
 ALLOWED = "1GiB"  # what nanmap may use before it asks
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CHANGING = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.symlink", "os.link", "os.truncate", "os.chmod")
@@ -66,10 +67,11 @@ def judged(seed: int, number: int, only: str | None = None) -> tuple[Case, Verdi
 
 def _judged(case: Case, folder: Path) -> Verdict:
     with _limits(), contextlib.chdir(folder), _WATCH.over(case.out) as written:
+        held = max(0, _said("VmRSS") - FRESH)  # by what ran in this process before
         began = time.process_time()
         status, told, warned = _run(case)
         seconds = time.process_time() - began
-        memory = _highest()
+        memory = _highest() - held
         fault = _fault(status, told, seconds, memory, written) or (f"warned: {warned}" if warned else None)
         if fault is None and status == 0:
             fault = _told_truth(case)

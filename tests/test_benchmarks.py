@@ -266,6 +266,8 @@ def test_committed_results_are_whole() -> None:
     files = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
     assert files
     for file in files:
+        if file.name == "scale.json":  # of docs/scale.md, whose test is another
+            continue
         result = pages.read(file)
         assert not result["quick"]
         if "pieces" in result:  # of a GPU

@@ -29,6 +29,12 @@ def test_columns_stand_at_their_cells_in_whatever_order_they_come() -> None:
     assert shard.columns["val"].tolist() == [None, 1.0, 0.75, 0.5]
 
 
+class Batch(str):
+    """A batch by its name."""
+
+    program = None
+
+
 def answers(order: list[tuple[int, int]], ahead: int) -> Any:
     """An engine that takes so many batches ahead and answers by their places, a few cells at once."""
 
@@ -43,7 +49,11 @@ def answers(order: list[tuple[int, int]], ahead: int) -> Any:
 
 
 def test_each_answer_comes_beside_its_shard_and_its_batch() -> None:
-    shards = [Shard(0, range(3), ["a", "b"]), Shard(1, range(2), ["c"]), Shard(2, range(1), ["d"])]
+    shards = [
+        Shard(0, range(3), [Batch("a"), Batch("b")]),
+        Shard(1, range(2), [Batch("c")]),
+        Shard(2, range(1), [Batch("d")]),
+    ]
     order = [(2, 1), (0, 2), (3, 1), (2, 1), (1, 1)]
     told = []
     for shard, lanes, cells, facts in trained(answers(order, ahead=4), iter(shards)):
@@ -59,7 +69,7 @@ def test_a_shard_that_is_full_is_let_go_and_the_next_are_made_as_they_are_asked_
 
     def shards() -> Iterator[Shard]:
         for number in range(4):
-            shard = Shard(number, range(1), [f"batch {number}"])
+            shard = Shard(number, range(1), [Batch(f"batch {number}")])
             made.append(weakref.ref(shard))
             yield shard
             del shard

@@ -148,7 +148,7 @@ def test_a_folder_keeps_the_arrays_and_is_continued_with_them_alone(tmp_path: Pa
     ) as error:
         sweep(out, engine, y=Y + 1)
     assert "--" not in str(error.value)
-    with pytest.raises(RunFolderError, match=r"training.epochs was 3, now 4\s+mend: fresh=True"):
+    with pytest.raises(RunFolderError, match=r"training.epochs was 3, now 4\s+mend: [\s\S]*fresh=True"):
         sweep(out, engine, epochs=4)
     assert [each.name for each in (out / "inputs").iterdir()] == [kept.name]
     other = sweep(out, engine, y=Y + 1, fresh=True)

@@ -52,29 +52,29 @@ Shards.write = write_and_send
 """
 # Exceptions that are raised in a callback of the garbage collector are printed and lost.
 COLLECTED = """
-from nanmap.runs import sweep
-complete_rows = sweep.complete_rows
+from nanmap.runs import division
+complete_rows = division.complete_rows
 def collect(*_):
     gc.callbacks.remove(collect)
     send()
     time.sleep(0)
 def collected(*arguments):
-    sweep.complete_rows = complete_rows
+    division.complete_rows = complete_rows
     gc.callbacks.append(collect)
     gc.collect()
     return complete_rows(*arguments)
-sweep.complete_rows = collected
+division.complete_rows = collected
 """
 STUCK = """
 from nanmap import stopping
-from nanmap.runs import sweep
+from nanmap.runs import division
 def stuck(*arguments):
     send()
     while stopping._came is None:
         time.sleep(0.01)
     send()
     forever()
-sweep.complete_rows = stuck
+division.complete_rows = stuck
 """
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
+from nanmap.results.arrays import numbers_of
 from nanmap.results.columns import CELL, COLUMNS
 from nanmap.results.schema import TEXT
 
@@ -50,7 +51,7 @@ def strange_rows(table: pa.Table, after: int = -1, once: bool = True) -> str | N
         must = column is CELL or column.type == TEXT
         if must and column.name in table.column_names and table[column.name].null_count:
             return f"has rows without `{column.name}`"
-    steps = np.diff(table[CELL.name].to_numpy(), prepend=after) if CELL.name in table.column_names else np.ones(1)
+    steps = np.diff(numbers_of(table[CELL.name])[0], prepend=after) if CELL.name in table.column_names else np.ones(1)
     if (steps[:1] <= 0).any() or (steps[1:] < once).any():
         return "has cells that do not ascend from 0"
     return None
