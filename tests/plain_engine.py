@@ -15,9 +15,12 @@ from nanmap.engine.facts import FINAL, Records, facts_of
 from nanmap.engine.task import mark_steps, task_of
 from nanmap.plan import Lanes, Plan
 from nanmap.training import batches
-from nanmap.training.cell import EPOCH_SUMS, NEVER, Lane, State, assess, begin, running, update
+from nanmap.training.assessment import assess
+from nanmap.training.cell import begin, update
 from nanmap.training.program import Program
+from nanmap.training.records import running
 from nanmap.training.start import start
+from nanmap.training.state import EPOCH_SUMS, NEVER, Lane, State
 
 
 class PlainEngine:

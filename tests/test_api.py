@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import nanmap
-from nanmap import api
+from nanmap.api import sweeping
 from nanmap.config import Config, build_config
 from nanmap.errors import InputError
 from nanmap.grid.keywords import Keywords
@@ -103,8 +103,8 @@ def passed(monkeypatch: pytest.MonkeyPatch) -> dict[str, typing.Any]:
         found.update(options, plan=plan, out=out)
         return SimpleNamespace(path=out)
 
-    monkeypatch.setattr(api, "train_sweep", record)
-    monkeypatch.setattr(api, "find_edges", record)
+    monkeypatch.setattr(sweeping, "train_sweep", record)
+    monkeypatch.setattr(sweeping, "find_edges", record)
     return found
 
 

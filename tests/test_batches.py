@@ -12,10 +12,11 @@ import pytest
 from nanmap.engine import vmapped
 from nanmap.engine.groups import Advance, assemble, form_groups
 from nanmap.plan import Plan, make_sweep
-from nanmap.training.cell import Batch, Lane, State, Task, Trace, no_trace
 from nanmap.training.order import epoch_order, replacement_rows
 from nanmap.training.program import Program
+from nanmap.training.records import no_trace
 from nanmap.training.start import start
+from nanmap.training.state import Batch, Lane, State, Task, Trace
 from oracles import epoch_means, flat, mse_and_gradient, random_layers, sliced, train_sgd
 
 N, EPOCHS, RATE = 21, 3, 0.07  # 21 rows: no multiple of the engine's padding, nor of any batch below but 1 and 3

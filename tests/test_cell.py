@@ -10,24 +10,12 @@ import pytest
 
 from nanmap.config import build_config
 from nanmap.plan import make_variant
+from nanmap.training.assessment import _norm, assess, output_variance
 from nanmap.training.batches import all_rows, padded
-from nanmap.training.cell import (
-    MARKS,
-    NEVER,
-    Assessment,
-    Events,
-    Lane,
-    State,
-    Task,
-    _norm,
-    _stops,
-    _unless_stopped,
-    assess,
-    begin,
-    output_variance,
-    update,
-)
+from nanmap.training.cell import begin, update
 from nanmap.training.program import Program
+from nanmap.training.records import _unless_stopped, stop_holds
+from nanmap.training.state import MARKS, NEVER, Assessment, Events, Lane, State, Task
 from oracles import forward, mse_and_gradient, random_layers
 
 rng = np.random.default_rng(41)
@@ -208,7 +196,7 @@ def test_of_two_stops_either_ends_a_cell_that_still_trains(
         events=Events(*map(np.int32, Events(NEVER, NEVER, NEVER, NEVER, 0)._replace(**events))),
         marks=np.ones((MARKS, len(Assessment._fields)), np.float32),
     )
-    stop = _stops(program, lane, before, np.float32(watched))
+    stop = stop_holds(program, lane, before, np.float32(watched))
     ended = _unless_stopped(before, before, np.float32(np.inf), stop, np.int32(7))
     assert ended.events.stopped == stopped
     assert ended.events.first_inf == (NEVER if events else 7)

@@ -11,8 +11,9 @@ from nanmap.engine.groups import Advance
 from nanmap.errors import InputError
 from nanmap.plan import Plan, make_sweep, make_variant
 from nanmap.results.columns import COLUMNS
-from nanmap.training.cell import NEVER, Assessment, Events, Lane, Losses, State, _stops, _unless_stopped
 from nanmap.training.program import Program
+from nanmap.training.records import _unless_stopped, stop_holds
+from nanmap.training.state import NEVER, Assessment, Events, Lane, Losses, State
 
 NET = {
     "data": {"kind": "gaussian", "n": 40, "features": 2, "validation_split": 0.1},
@@ -137,7 +138,7 @@ def test_a_stop_is_judged_by_the_loss_of_all_rows(case: str) -> None:
         marks=np.full((1, len(Assessment._fields)), initial, np.float32),
     )
     after = before._replace(parameters=[{"kernel": np.float32(2)}])
-    stop = _stops(program, lane, before, np.float32(watched))
+    stop = stop_holds(program, lane, before, np.float32(watched))
     ended = _unless_stopped(before, after, np.float32(loss), stop, np.int32(7))
     assert ended.events.stopped == (7 if stops else NEVER)
     assert ended.parameters[0]["kernel"] == (1 if stops else 2)

@@ -8,7 +8,7 @@ import pytest
 from nanmap.engine.circumstances import circumstances
 from nanmap.engine.facts import Records, facts_of
 from nanmap.plan import Lanes, Plan, make_sweep
-from nanmap.training.cell import MARKS, Assessment, Events, Losses
+from nanmap.training.state import MARKS, Assessment, Events, Losses
 
 STEPS = 40  # marks are made at 0, 20, 32, 36 and 40 updates
 LINE: dict[str, Any] = {  # targets 2, 4, 6, 8: their variance is 5, the best constant answer's loss too

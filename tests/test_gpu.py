@@ -14,7 +14,8 @@ from nanmap.engine import LocalEngine, compaction, local, widths
 from nanmap.engine.on_chip import is_on_chip, loss_and_gradient
 from nanmap.engine.widths import lane_bytes
 from nanmap.plan import Lanes, Plan, make_sweep
-from nanmap.training.cell import Batch, Events, Lane, begin
+from nanmap.training.cell import begin
+from nanmap.training.state import Batch, Events, Lane
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Pallas Triton backend is deprecated")
 REAL = jax.default_backend() == "gpu"

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 import nanmap
-from nanmap import api
+from nanmap.api import sweeping
 from nanmap.errors import InputError
 from nanmap.outcomes import Outcome
 from nanmap.plot.files import ShownFigure
@@ -56,7 +56,7 @@ def test_sweeps_and_searches_pass_their_progress_on(
 ) -> None:
     heard: list[Any] = []
     for name in ("train_sweep", "find_edges"):
-        monkeypatch.setattr(api, name, lambda *given, observer, **options: heard.append(observer))
+        monkeypatch.setattr(sweeping, name, lambda *given, observer, **options: heard.append(observer))
     getattr(nanmap, function)(TREE, RATES, out=tmp_path, progress=True)
     getattr(nanmap, function)(TREE, RATES, out=tmp_path, progress=False)
     assert isinstance(heard[0], Progress)

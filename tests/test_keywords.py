@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import nanmap
-from nanmap import api
+from nanmap.api import sweeping
 from nanmap.config import build_config
 from nanmap.config.keys import known_keys
 from nanmap.errors import InputError
@@ -91,7 +91,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     """The plans that a sweep or a search is asked for; nothing is trained."""
     found: list[Plan] = []
     for name in ("train_sweep", "find_edges"):
-        monkeypatch.setattr(api, name, lambda plan, out, **options: found.append(plan))
+        monkeypatch.setattr(sweeping, name, lambda plan, out, **options: found.append(plan))
     return found
 
 

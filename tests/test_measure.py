@@ -11,7 +11,9 @@ from nanmap.config import build_config
 from nanmap.engine.facts import _measure
 from nanmap.plan import make_variant
 from nanmap.training.batches import all_rows
-from nanmap.training.cell import Lane, Losses, Task, _measured, begin, update
+from nanmap.training.cell import begin, update
+from nanmap.training.records import measured
+from nanmap.training.state import Lane, Losses, Task
 from oracles import flat, mse_and_gradient, random_layers, sohl_dickstein
 
 N, RATES = 16, np.geomspace(1e-3, 1e4, 29)
@@ -61,7 +63,7 @@ ZEROS = {
 def check_formula(taken: list[float], steps: int) -> None:
     losses = blank()
     for counted, loss in enumerate(taken):
-        losses = _measured(losses, np.float32(loss), np.int32(counted), np.int32(steps))
+        losses = measured(losses, np.float32(loss), np.int32(counted), np.int32(steps))
     told = _measure(Losses(*(np.float64([each]) for each in losses)), np.array([len(taken)]), np.array([steps]))
     expected = sohl_dickstein(np.array(taken + [np.nan] * (steps - len(taken))))
     assert told.tolist() == [pytest.approx(expected, rel=1e-6)]
@@ -91,7 +93,7 @@ def test_long_sums_in_float32_are_those_in_float64() -> None:
 
     @jax.jit
     def sums(taken: jax.Array) -> Losses:
-        one = lambda losses, each: (_measured(losses, *each, jnp.int32(steps)), None)  # noqa: E731
+        one = lambda losses, each: (measured(losses, *each, jnp.int32(steps)), None)  # noqa: E731
         return jax.lax.scan(one, jax.tree.map(jnp.asarray, blank()), (taken, jnp.arange(steps)))[0]
 
     losses = jax.tree.map(np.float64, sums(taken))

@@ -14,7 +14,7 @@ from nanmap.plan import Plan, make_sweep
 from nanmap.results.columns import COLUMNS
 from nanmap.runs import single
 from nanmap.runs.single import _epoch_loss, plan_one, train_one
-from nanmap.training.cell import MARKS, NEVER, Assessment, Events, Losses, State
+from nanmap.training.state import MARKS, NEVER, Assessment, Events, Losses, State
 
 RATES = [0.05, 3.0, 1e4]
 NETWORK = {

@@ -11,8 +11,8 @@ import numpy as np
 
 from nanmap.outcomes import Facts
 from nanmap.plan import Lanes, Plan
-from nanmap.training.cell import State
 from nanmap.training.program import Program
+from nanmap.training.state import State
 
 
 class Trained(NamedTuple):

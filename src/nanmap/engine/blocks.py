@@ -13,8 +13,8 @@ import jax.numpy as jnp
 
 from nanmap.models.base import Array
 from nanmap.training.batches import order_of, rows_at
-from nanmap.training.cell import Batch, Lane, State, Task
 from nanmap.training.program import Program
+from nanmap.training.state import Batch, Lane, State, Task
 
 Update = Callable[[Lane, Task, State, Batch, Array], Any]  # of one cell, or of all lanes
 BatchAt = Callable[[Array], Batch]  # from a step to the rows of its update

@@ -16,9 +16,11 @@ from nanmap.engine.history import parts_of
 from nanmap.engine.vmapped import Packed
 from nanmap.engine.widths import flops_per_update
 from nanmap.plan import Lanes
-from nanmap.training.cell import HISTORY, Events, running
+from nanmap.training.cell import HISTORY
 from nanmap.training.program import Program
+from nanmap.training.records import running
 from nanmap.training.start import start
+from nanmap.training.state import Events
 
 if TYPE_CHECKING:
     from nanmap.engine.local import Compiled

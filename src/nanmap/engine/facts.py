@@ -9,7 +9,8 @@ from nanmap.engine.circumstances import circumstances
 from nanmap.engine.task import mark_steps
 from nanmap.outcomes import Stop, broken_by
 from nanmap.plan import Lanes
-from nanmap.training.cell import MARKS, MEASURE_CEILING, MEASURE_TAIL, Assessment, Events, Losses, State
+from nanmap.training.records import MEASURE_CEILING, MEASURE_TAIL
+from nanmap.training.state import MARKS, Assessment, Events, Losses, State
 
 INITIAL, FINAL = 0, MARKS - 1  # the outermost marks of a whole training
 

@@ -11,8 +11,8 @@ from nanmap.engine.blocks import Orders
 from nanmap.engine.task import mark_steps, task_of
 from nanmap.engine.vmapped import Group
 from nanmap.plan import Lanes
-from nanmap.training.cell import NEVER, Lane
 from nanmap.training.order import order_key
+from nanmap.training.state import NEVER, Lane
 
 
 def form_groups(

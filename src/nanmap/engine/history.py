@@ -18,8 +18,10 @@ from nanmap.engine.task import history_steps
 from nanmap.engine.vmapped import Group, Packed, over_lanes, unpacked
 from nanmap.models.base import Array
 from nanmap.training.batches import all_rows, batch_of, epoch_rows, short_batch
-from nanmap.training.cell import HISTORY, State, begin, looked_at, running
+from nanmap.training.cell import HISTORY, begin, looked_at
 from nanmap.training.program import Program
+from nanmap.training.records import running
+from nanmap.training.state import State
 
 
 def build_look(program: Program) -> Any:

@@ -29,9 +29,10 @@ from nanmap.engine.widths import flops_per_update, group_bytes, groups_per_call,
 from nanmap.engine.xla_options import xla_options
 from nanmap.limits import memory_allowed, told_bytes
 from nanmap.plan import Lanes, Plan
-from nanmap.training.cell import EPOCH_SUMS, Events, Losses, State, running
 from nanmap.training.program import Program
+from nanmap.training.records import running
 from nanmap.training.start import start
+from nanmap.training.state import EPOCH_SUMS, Events, Losses, State
 
 SHARED_WORK = (
     8e9  # operations of a batch, some tenths of a second on a core, that are worth an executable on every device

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 
 from nanmap.models.base import Array, Layers, Layout
 from nanmap.models.mlp import MLP
-from nanmap.training.cell import Batch, Lane, State, running
 from nanmap.training.losses import POINTWISE
 from nanmap.training.program import ROW_BLOCK, Program
+from nanmap.training.records import running
+from nanmap.training.state import Batch, Lane, State
 
 UNIFORM = ("mse", "half_mse", "mae")  # losses of outputs and targets alone
 
@@ -36,7 +37,7 @@ def is_on_chip(program: Program, backend: str) -> bool:
 def loss_and_gradient(
     program: Program, lane: Lane, state: State, batch: Batch, *, rest: bool = False
 ) -> tuple[Array, Array, Layers, Layers]:
-    """In place of `training.cell.pass_back`; nothing of such a program reads the outputs.
+    """In place of `training.passes.pass_back`; nothing of such a program reads the outputs.
 
     Args:
         rest: leave out what has ended. Its loss and its gradient are 0 then, which nobody looks at.

@@ -1,7 +1,7 @@
 """Updates in stretches: nothing is looked at while they are made, and once they are, whether anything happened.
 
 To look for infinities and NaN, and to keep what has ended as it was, takes longer than an update of a few numbers. What
-happens leaves a trace (`training.cell.Trace`). Where there is one, the group is put back to the start of the stretch and
+happens leaves a trace (`training.state.Trace`). Where there is one, the group is put back to the start of the stretch and
 goes on in shorter ones, in the end update by update, so that each event gets its step. All stretches run the same
 compiled updates, so their length touches no bit.
 """
@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from nanmap.models.base import Array
-from nanmap.training.cell import State
+from nanmap.training.state import State
 
 LONGEST = 64  # where everything dies early, stretches of a fixed length lost 15 %; these start with 1 and double
 

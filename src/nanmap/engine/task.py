@@ -9,9 +9,9 @@ from nanmap.data import Rows
 from nanmap.outcomes import TENTHS
 from nanmap.plan import Lanes
 from nanmap.training.batches import laid_out
-from nanmap.training.cell import Task
 from nanmap.training.order import order_key
 from nanmap.training.program import Program
+from nanmap.training.state import Task
 
 
 def mark_steps(steps: Any) -> tuple[Any, ...]:

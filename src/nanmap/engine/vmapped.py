@@ -18,27 +18,12 @@ from nanmap.engine.blocks import BatchAt, Orders, by_blocks, rows_of_blocks
 from nanmap.engine.one_kernel import in_kernels
 from nanmap.engine.stretches import Walk, in_stretches
 from nanmap.models.base import Array, Layers, is_shape
+from nanmap.training.assessment import assess
 from nanmap.training.batches import all_rows, batch_of, epoch_rows, laid_out, short_batch
-from nanmap.training.cell import (
-    MARKS,
-    Batch,
-    Events,
-    Gradient,
-    Lane,
-    Losses,
-    State,
-    Task,
-    Trace,
-    advance,
-    assess,
-    begin,
-    happened,
-    no_trace,
-    recorded,
-    running,
-    update,
-)
+from nanmap.training.cell import advance, begin, update
 from nanmap.training.program import Program
+from nanmap.training.records import happened, no_trace, recorded, running
+from nanmap.training.state import MARKS, Batch, Events, Gradient, Lane, Losses, State, Task, Trace
 
 RunLoop = Callable[[Callable[[Any], Any], Any], Any]  # from a loop and what it starts with to what it ends with
 # The updates made; and a state as the loop carries it, or the next stretch's length and a state.
@@ -102,7 +87,7 @@ def build(
     Args:
         stop_early: end a group once all its cells are finished.
         run_loop: runs the loop over updates, see `engine/one_kernel.py`.
-        gradient: takes the gradient, see `engine/on_chip.py`; `training.cell.pass_back` if None.
+        gradient: takes the gradient, see `engine/on_chip.py`; `training.passes.pass_back` if None.
 
     The function's arguments:
         count: number of groups to run: a loop bound, so that neither a short shard nor another grid size compiles again.

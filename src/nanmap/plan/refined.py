@@ -11,7 +11,7 @@ from nanmap.config.explain import explained_table
 from nanmap.config.keys import takes_whole_numbers
 from nanmap.errors import InputError, did_you_mean
 from nanmap.grid.axes import AxisSpec, column_names
-from nanmap.plan.sweep import Sweep, make_sweep
+from nanmap.plan.sweep import Sweep
 from nanmap.plan.sweep_file import RefineSpec
 from nanmap.results.columns import COLUMNS
 from nanmap.results.schema import TEXT
@@ -30,6 +30,7 @@ def refined(sweep: Sweep, num: int | None = None) -> Sweep:
     Raises:
         InputError: there are no two such axes, or a setting of `[refine]` is wrong.
 
+    >>> from nanmap.plan import make_sweep
     >>> tree = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 5}}
     >>> axes = [{"key": "optimizer.learning_rate", "log": [1e-4, 1], "num": 9}, {"key": "model.init_scale", "linear": [-1, 1], "num": 9}]
     >>> fine = refined(make_sweep(tree, axes), 65)
@@ -47,16 +48,7 @@ def refined(sweep: Sweep, num: int | None = None) -> Sweep:
         _check_value(spec)
     except InputError as error:
         raise error.within(sweep.file) if sweep.file else error from None
-    made = make_sweep(
-        sweep.tree,
-        fine,
-        name=sweep.name,
-        file=sweep.file,
-        title=sweep.title,
-        zip=sweep.zip,
-        where=sweep.where,
-        maps=sweep.maps,
-    )
+    made = replace(sweep.with_axes(fine), refining=None)
     if num == ALL:
         return made
     told = {"axes": list(chosen), "from": [tables[name]["num"] for name in chosen], "audit": spec.audit}

@@ -69,6 +69,38 @@ class Sweep:
             **({"refine": dict(self.refine)} if self.refine else {}),
         }
 
+    def with_axes(self, axes: list[dict[str, Any]]) -> "Sweep":
+        """The same sweep over other axes.
+
+        Args:
+            axes: a table per axis, as in a sweep file.
+
+        Raises:
+            InputError: an axis is wrong, or does not go with the others, the config or `where`.
+        """
+        return self._made_anew(self.tree, axes)
+
+    def with_config(self, tree: Mapping[str, Any]) -> "Sweep":
+        """The same sweep of another config, given as its tables.
+
+        Raises:
+            InputError: a setting is wrong, or an axis sets it, too.
+        """
+        return self._made_anew(tree, self.axes)
+
+    def _made_anew(self, tree: Mapping[str, Any], axes: list[dict[str, Any]]) -> "Sweep":
+        return make_sweep(
+            tree,
+            axes,
+            name=self.name,
+            file=self.file,
+            title=self.title,
+            zip=self.zip,
+            where=self.where,
+            maps=self.maps,
+            refining=self.refining,
+        )
+
     @property
     def record(self) -> RecordSettings:
         """What is recorded beside the outcomes."""

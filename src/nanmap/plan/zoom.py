@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from nanmap.config.keys import takes_whole_numbers
 from nanmap.errors import InputError
 from nanmap.grid.axes import Axis, AxisSpec, column_names
 from nanmap.grid.windows import Windows, checked_windows, inside
-from nanmap.plan.sweep import Sweep, make_sweep
+from nanmap.plan.sweep import Sweep
 
 
 def zoomed(sweep: Sweep, zoom: Windows | None) -> Sweep:
@@ -24,6 +25,7 @@ def zoomed(sweep: Sweep, zoom: Windows | None) -> Sweep:
     Raises:
         InputError: an axis is unknown, has no numbers or is zipped, or a window reaches beyond it or holds no value.
 
+    >>> from nanmap.plan import make_sweep
     >>> tree = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 5}}
     >>> whole = make_sweep(tree, [{"key": "optimizer.learning_rate", "log": [1e-4, 1], "num": 5}], name="rates")
     >>> close = zoomed(whole, {"learning_rate": (1e-3, 1e-1)})
@@ -45,17 +47,7 @@ def zoomed(sweep: Sweep, zoom: Windows | None) -> Sweep:
     except InputError as error:
         raise error.within(sweep.file) if sweep.file else error from None
     said = [f"{column}_{low:.12g}_to_{high:.12g}" for column, (low, high) in windows.items()]
-    return make_sweep(
-        sweep.tree,
-        tables,
-        name="_".join([sweep.name, *said]),
-        file=sweep.file,
-        title=sweep.title,
-        zip=sweep.zip,
-        where=sweep.where,
-        maps=sweep.maps,
-        refining=sweep.refining,
-    )
+    return replace(sweep.with_axes(tables), name="_".join([sweep.name, *said]))
 
 
 def _check_alone(column: str, sweep: Sweep) -> None:

@@ -13,9 +13,11 @@ from jax.extend.core import Literal
 from nanmap.engine.task import task_of
 from nanmap.plan import Lanes
 from nanmap.training.batches import batch_at
-from nanmap.training.cell import Lane, State, pass_back, update, with_key
+from nanmap.training.cell import update
 from nanmap.training.optimizers import make_optimizer
+from nanmap.training.passes import pass_back, with_key
 from nanmap.training.schedule import scheduled
+from nanmap.training.state import Lane, State
 
 CALLS = ("pjit", "jit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "remat2", "checkpoint")
 SUMS = ("add", "sub", "add_any", "reduce_sum", "cumsum")

@@ -25,7 +25,7 @@ from nanmap.runs.complete import ENDS, complete_rows
 from nanmap.runs.replay import origin_of_nan
 from nanmap.theory.facts import Forecaster
 from nanmap.training.batches import laid_out
-from nanmap.training.cell import Assessment, State
+from nanmap.training.state import Assessment, State
 
 # Causes of a NaN that is not in the data and not there from the start.
 REPLAYED = (

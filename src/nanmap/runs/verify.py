@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow.compute as pc
@@ -84,27 +84,50 @@ class Verification:
         return "\n".join([*lines, f"{self.folder}: {counts or 'no rows yet'}: {found}", *mends])
 
 
-def verify_run(
-    path: str | Path,
+@runtime_checkable
+class InFolder(Protocol):
+    """What says where its rows are, as a result does."""
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+
+
+def verify(
+    run: "str | Path | InFolder",
     *,
     sample: int = SAMPLE,
     seed: int | None = None,
     engine: Engine | None = None,
     allow_python: bool = False,
 ) -> Verification:
-    """Looks at every file of a run folder, and trains a random sample of its cells again.
+    """Whether a run folder is what was written, and comes out again: every file is looked at, some cells are trained anew.
 
     Args:
-        path: the run folder; nothing in it is changed. A sweep may be writing there.
-        sample: how many cells; 0 trains none.
+        run: a result, or a run folder. Nothing in it is changed; a sweep may be writing there.
+        sample: how many cells to train again, drawn at random; 0 for none.
         seed: that they are drawn with; another one each time if None.
         engine: trains; the devices of this process if None.
-        allow_python: import code that the run's settings name, to train the sample.
+        allow_python: import code that the run's settings name.
+
+    Returns:
+        What was found: `ok`, `faults` by file, `notes`; `print` shows it as `nanmap verify` does.
 
     Raises:
         InputError: this is no run folder, or its settings name code that may not be imported.
+
+    >>> import nanmap
+    >>> line = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 20}}
+    >>> result = nanmap.sweep(line, {"optimizer.learning_rate": [0.01, 1e3]}, out="results/line")
+    >>> print(nanmap.verify(result, seed=0))
+    trained again: 2 cells drawn with --seed 0; every row came out bit for bit
+    results/line: 1 shard, 2 rows: all as written
     """
-    folder, seed = RunFolder(path), secrets.randbelow(2**31) if seed is None else seed
+    for key, value in {"sample": sample, "seed": seed}.items():
+        if value is not None and (not isinstance(value, int) or value < 0):
+            raise InputError("must be a whole number from 0 on", key=key, value=value)
+    folder = RunFolder(run.path if isinstance(run, InFolder) else run)
+    seed = secrets.randbelow(2**31) if seed is None else seed
     if not parts_of(folder):
         folder.read_manifest()  # says that this is none
     faults, notes = [*faults_of(folder), *_changed_arrays(folder)], notes_of(folder)

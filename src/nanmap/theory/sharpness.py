@@ -16,9 +16,10 @@ from jax.flatten_util import ravel_pytree
 from nanmap.data import Rows
 from nanmap.models.base import Array, Layers, Numbers
 from nanmap.training.batches import laid_out
-from nanmap.training.cell import Lane, full_loss
+from nanmap.training.passes import full_loss
 from nanmap.training.program import ROW_BLOCK, Program
 from nanmap.training.start import of_floats
+from nanmap.training.state import Lane
 
 ITERATIONS = 32  # products with the Hessian; each costs about four gradients
 CELLS = 16  # cells per call, whatever their number: the same arithmetic for a cell alone and in a crowd

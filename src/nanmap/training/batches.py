@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from nanmap.models.base import Array, Model
-from nanmap.training.cell import Batch, Task, rows_mask
 from nanmap.training.order import epoch_order, replacement_rows
+from nanmap.training.passes import rows_mask
 from nanmap.training.program import Program
+from nanmap.training.state import Batch, Task
 
 
 def padded(values: np.ndarray, capacity: int, dtype: str) -> np.ndarray:
