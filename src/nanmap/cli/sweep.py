@@ -75,36 +75,26 @@ def sweep(
 
     With --engine ray or slurm: by workers on other machines, into a folder that all of them see. The rows are the same.
     """
-    if tune and width:
-        raise InputError("measures the widths that --width sets", key="--tune", mend="give one of the two")
-    if tune and engine != "local":
-        raise InputError("measures this machine, not the workers'", key="--tune", mend="leave it out, or give --width")
+    _check_tuning(tune, width, engine)
     elsewhere, windows = workers_of(engine, address, cores, device), parse_windows(zoom)
     from nanmap import api
-    from nanmap.cli.map import check_listed
     from nanmap.cli.progress import Progress
-    from nanmap.engine import LocalEngine
-    from nanmap.engine.estimate import estimate
+    from nanmap.plan import refined
 
     drawing = Thread(target=_load_drawing, daemon=True)
     with ExitStack() as stack:
         with waiting("waiting for the workers"), stopping.under_way():  # before JAX starts: Ray forks
             workers = stack.enter_context(elsewhere)
-        finer = partial(_refined, num=refine)
+        finer = partial(refined, num=refine)
         plan = planned(sweep, set_, "cpu" if workers else device, windows, allow_python, finer)
-        if maps:
-            check_listed(plan.sweep)
-        widths = dict.fromkeys((variant.program for variant in plan.variants()), width) if width else None
-        local = LocalEngine(widths=widths, backend=workers.machine["platform"] if workers else None)
-        expected = estimate(plan, local, _devices(workers) if workers else None)
-        say(f"{plan.sweep.name}: {'refined, at most ' * bool(plan.sweep.refine)}{expected.sentence()}")
+        drawn = _drawn(plan, maps)
+        local = _local_engine(plan, width, workers)
+        _tell_cost(plan, local, workers, in_detail=dry_run)
         if dry_run:
-            for line in expected.details():
-                say(line, indent="  ")
             if extend:
                 _tell_kept(plan, out, local)
             return
-        halfway = drawing.start if maps and plan.sweep.maps else None
+        halfway = drawing.start if drawn else None
         progress = stack.enter_context(Progress(plan.sweep.name, "cells", halfway=halfway))
         try:
             result = api.sweep(
@@ -129,6 +119,39 @@ def sweep(
     _show_maps(plan.sweep, result, maps)
 
 
+def _check_tuning(tune: bool, width: int | None, engine: str) -> None:
+    if tune and width:
+        raise InputError("measures the widths that --width sets", key="--tune", mend="give one of the two")
+    if tune and engine != "local":
+        raise InputError("measures this machine, not the workers'", key="--tune", mend="leave it out, or give --width")
+
+
+def _drawn(plan: "Plan", maps: bool) -> bool:
+    """Whether the sweep lists maps that will be drawn: what is wrong with them is said before it is trained."""
+    from nanmap.cli.map import check_listed
+
+    if maps:
+        check_listed(plan.sweep)
+    return maps and bool(plan.sweep.maps)
+
+
+def _local_engine(plan: "Plan", width: int | None, workers: "Workers | None") -> "LocalEngine":
+    """The engine of this process; beside workers elsewhere it says what they are to do, for the machine that they are."""
+    from nanmap.engine import LocalEngine
+
+    widths = dict.fromkeys((variant.program for variant in plan.variants()), width) if width else None
+    return LocalEngine(widths=widths, backend=workers.machine["platform"] if workers else None)
+
+
+def _tell_cost(plan: "Plan", engine: "LocalEngine", workers: "Workers | None", *, in_detail: bool) -> None:
+    from nanmap.engine.estimate import estimate
+
+    expected = estimate(plan, engine, _devices(workers) if workers else None)
+    say(f"{plan.sweep.name}: {'refined, at most ' * bool(plan.sweep.refine)}{expected.sentence()}")
+    for line in expected.details() if in_detail else ():
+        say(line, indent="  ")
+
+
 def _tell_kept(plan: "Plan", out: Path | None, engine: "LocalEngine") -> None:
     """How many cells an extension finds trained."""
     from nanmap.runs.sweep import count_kept
@@ -141,12 +164,6 @@ def _tell_kept(plan: "Plan", out: Path | None, engine: "LocalEngine") -> None:
         )
     except InputError as error:
         raise as_option(error, ["extend"]) from None
-
-
-def _refined(sweep: "Sweep", num: int | None) -> "Sweep":
-    from nanmap.plan import refined
-
-    return refined(sweep, num)
 
 
 def _devices(workers: "Workers") -> int:
