@@ -109,7 +109,7 @@ def page(results: dict[str, Any]) -> str:
         "",
         f"{len(broken)} trainings, each a sound one with a single known fault, and {len(sound)} that are sound. `nanmap diagnose` sees the",
         "config alone. The fault that it names is held against the one that was built in; its fix is laid over the config, as the patch that it",
-        f"prints, and trained from {UNUSED[1]} starts that had no part in the diagnosis. `configs/gallery` holds the configs and their rows, and the",
+        f"prints, and trained from {UNUSED[1]} starts that had no part in the diagnosis. `configs/gallery` holds the configs and their rows, `docs/gallery` the",
         "script that makes them; `make gallery` repeats all of this.",
         "",
         f"- cause right in **{sum(right(name, results) for name in broken)} of {len(broken)}**",

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import make_configs
 from nanmap.analysis import wilson_interval
 from nanmap.config import load_config
 from nanmap.config.code import is_own
@@ -15,7 +16,6 @@ from nanmap.diagnosis import RootCause
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "configs" / "gallery"
-GALLERY = runpy.run_path(str(FOLDER / "make_gallery.py"))
 PAGES = runpy.run_path(str(ROOT / "docs" / "make_gallery_page.py"))
 CASES, RESULTS = PAGES["cases"](), PAGES["load_results"]()
 HEALTHY = PAGES["HEALTHY"]
@@ -23,10 +23,9 @@ BROKEN = [name for name in CASES if CASES[name]["cause"] != HEALTHY]
 SOUND = [name for name in CASES if name not in BROKEN]
 
 
-def test_the_folder_is_what_the_script_makes(tmp_path: Path) -> None:
-    main = GALLERY["main"]
-    main.__globals__["FOLDER"] = tmp_path
-    main()
+def test_the_folder_is_what_the_script_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(make_configs, "FOLDER", tmp_path)
+    make_configs.main()
     for path in tmp_path.rglob("*.*"):
         assert (FOLDER / path.relative_to(tmp_path)).read_bytes() == path.read_bytes(), path.name
     made = {path.name for path in tmp_path.rglob("*.*")}
@@ -116,12 +115,12 @@ def test_a_diagnosis_comes_out_again(name: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("base", GALLERY["SOUND"])
+@pytest.mark.parametrize("base", make_configs.SOUND)
 def test_what_the_cases_are_made_of_is_sound(base: str, tmp_path: Path) -> None:
     """By Wilson's lower bound over 128 starts, as a diagnosis would ask."""
     import nanmap
 
-    tree = GALLERY["settings_of"](GALLERY["Case"]("", "", base, {}))
+    tree = make_configs.settings_of({"sound": base}, make_configs.tables())
     if "path" in tree["data"]:
         tree["data"]["path"] = str(FOLDER / tree["data"]["path"])
     rows = nanmap.sweep(tree, {"training.seed": range(128)}, out=tmp_path / base).to_pandas()
