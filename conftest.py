@@ -1,6 +1,5 @@
 """For all tests and the examples in docstrings: how they compile, where executables are kept, an empty folder to run in."""
 
-import gc
 import os
 from importlib.metadata import version
 from pathlib import Path
@@ -16,8 +15,6 @@ if LEVEL not in os.environ.get("XLA_FLAGS", ""):
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICK}".strip()
 
 from nanmap.engine.compilation_cache import cache_folder, keep_compiled  # noqa: E402
-
-gc.set_threshold(100_000, 50, 100)  # of what tracing makes little is garbage: looking for it was 4 % of the time
 
 pytest_plugins = ["tests.fault_counts"]
 
