@@ -1,6 +1,8 @@
 """For all tests and the examples in docstrings: how they compile, where executables are kept, an empty folder to run in."""
 
+import gc
 import os
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,6 +30,14 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache_folder())  # for processes that are not the command's
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     keep_compiled()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _what_stays_is_not_looked_through() -> Iterator[None]:
+    """Programs and their traces stay until the end: looking through them for garbage was 8 % of the time, and more with each module."""
+    yield
+    gc.collect()  # before: what is frozen is never given back
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
