@@ -27,6 +27,9 @@ from nanmap.diagnosis.root_causes import RootCause
 from nanmap.outcomes import Cause, Outcome
 
 TREE = {"data": {"kind": "line", "start": 1, "n": 20, "slope": 0.5}, "training": {"epochs": 500}}
+CHANGES: tuple[dict[str, Any], ...] = (
+    {}, {"model.init": "glorot_uniform"}, {"optimizer.clip_norm": 1.0}, {"data.scale_inputs": "standard"},
+)  # fmt: skip
 NAMES = ("as it is", "initialisation", "clip by norm", "scale inputs")
 
 
@@ -66,7 +69,7 @@ def handmade(**changed: Any) -> Answer:
         limit=None,
         before=Curves(steps, growing),
         after=Curves(steps, falling),
-        map=RateMap(rates, NAMES, successes, outcomes, 16),
+        map=RateMap(rates, NAMES, successes, outcomes, 16, CHANGES),
         spent=Spent(4000, 5, 6.2, {"now": (0, 128), "choice": (128, 256), "fresh": (256, 384)}),
     )  # fmt: skip
     return replace(answer, **changed)

@@ -18,6 +18,8 @@ from nanmap.diagnosis.bench import Ask, Bench
 from nanmap.diagnosis.categories import names_in_numbers
 from nanmap.diagnosis.limits import skills_of_references
 from nanmap.diagnosis.remedies import Patient, far_from_standard, labels_as_numbers, moments, remedies
+from nanmap.diagnosis.root_causes import RootCause
+from nanmap.diagnosis.verdict import Signs, causes_of
 from nanmap.engine import LocalEngine
 from nanmap.errors import InputError
 from nanmap.outcomes import Outcome
@@ -270,6 +272,26 @@ def test_a_value_beyond_the_number_format_is_an_infinity_that_scaling_mends() ->
     assert answer.cause == "infinity_in_data"
     assert answer.fix.trial.changes == {"data.scale_inputs": "standard"}
     assert moments(x)[1][0] == pytest.approx(1e308 * (np.sqrt(39) / 40))
+
+
+def test_a_slip_of_the_pen_is_told_with_its_row_and_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    x[3, 0] = 1e308
+    answer = nanmap.diagnose(x=x, y=1e307 * x[:, 1], epochs=3, batch_size=64, engine=ENGINE, budget=0.5)
+    said = [each.sentence for each in answer.evidence]
+    assert any("1 value of the inputs is infinite, or beyond 3.4e+38" in each for each in said)
+    assert any("is 1e+308 in row 4, and at most" in each for each in said)
+    assert not any("no missing and no infinite value" in each.sentence for each in answer.ruled_out)
+    assert not [each for each in recwarn if issubclass(each.category, RuntimeWarning)]
+
+
+def test_in_two_layers_no_gradient_fades_on_its_way() -> None:
+    """Leaky units and a longer training mend it: it is slow, and nobody measured a gradient that fades."""
+    bench = Bench(build_config(with_settings(LINE, {"model.hidden": [3], RATE: 1e-4})), False, ENGINE)
+    (ends,) = bench.train([Ask({}, range(32))])
+    signs = Signs(Patient(bench, ends), ends, Patient(bench, ends).case(), None)
+    assert RootCause.VANISHING_GRADIENT not in causes_of(["leaky units"], signs)
+    assert np.isnan(signs.gradient_ratio)
 
 
 def test_a_target_among_the_inputs_is_refused_and_a_copy_of_it_noted(tmp_path: Path) -> None:

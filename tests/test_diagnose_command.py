@@ -110,6 +110,12 @@ def test_an_error_of_the_library_names_the_option(folder: Path, command: Any, mo
     assert "nanmap: data.target: name the column" in command("diagnose", "line.toml", cwd=folder).stderr
 
 
+def test_an_item_of_a_list_goes_by_its_option(folder: Path, command: Any) -> None:
+    words = "--data house.csv --target price --epochs 5 --hidden 4,five"
+    done = command("diagnose", *words.split(), cwd=folder)
+    assert "nanmap: --hidden item 2: expects a whole number (got 'five')" in done.stderr
+
+
 def test_no_skill_is_more_than_perfect() -> None:
     with pytest.raises(InputError, match="success: is more than a perfect answer has"):
         api.diagnose({}, success=1.5)
@@ -158,6 +164,12 @@ def test_the_words_hold_the_figures() -> None:
     )
     assert "at least from 0.0001 to 0.0068" in said["the smallest fix"]
     assert "works from 3 of 16 starts; most end stalled, skill 0.2" in said["often advised, and not enough here"]
+
+
+def test_a_slow_training_beside_a_broken_one_is_not_called_sound() -> None:
+    said = words_of(handmade(also=(RootCause.TOO_SLOW,)))["why"]
+    assert "also: the steps are too small" in said
+    assert "nothing is broken" not in said
 
 
 def test_where_nothing_is_wrong_nothing_is_mended() -> None:

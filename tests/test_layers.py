@@ -36,7 +36,7 @@ LEFT_OF: dict[str, tuple[str, ...]] = {
     "report": ("plot",),
     "result": ("report",),
     "listings": ("data",),
-    "diagnosis": ("edges", "plot", "listings"),
+    "diagnosis": ("edges", "report", "listings"),
     "api": ("diagnosis", "result"),
     "__init__": ("api",),
     "cli": ("api",),

@@ -106,6 +106,18 @@ def test_a_share_counts_by_its_lower_bound(failing: int) -> None:
         assert record.share(Criterion(), search.own) == Share(127, 128)
 
 
+def test_where_the_rate_that_seemed_best_fails_the_next_one_has_its_turn() -> None:
+    """Of the rate alone one is chosen for its margin and fails late; a neighbour works, and no pair is smaller."""
+
+    def works(changes: dict[str, Any], rate: float, seed: int) -> bool:
+        return has(changes, "a", "b") or 1e-4 <= rate <= 3e-4 or (1e-4 < rate < 0.02 and not LOOK <= seed < LOOK + 40)
+
+    search, told = searched(works, A, B)
+    assert told == [{RATE}]
+    (choice,) = search.smallest()
+    assert choice.record.rates[choice.index] in (1e-4, 3e-4)
+
+
 def test_what_has_no_hope_is_left_early() -> None:
     bench: Any = MadeUp(lambda changes, rate, seed: has(changes, "a") and rate == OWN)
     Search(bench, Criterion(), [A, B], grid_of_rates(OWN, None), OWN, range(STARTS), Clock(1e9)).explore()

@@ -16,6 +16,7 @@ from nanmap.diagnosis.intake import looked_at
 from nanmap.engine import Engine
 from nanmap.errors import InputError
 from nanmap.grid.keywords import Keywords
+from nanmap.models.own.keras_dense import dense_settings
 from nanmap.models.own.keras_model import is_keras
 from nanmap.models.own.keras_settings import from_keras
 from nanmap.plan import Plan, Sweep
@@ -70,7 +71,7 @@ def diagnose(
         _check_positive(key, value)
     if success is not None and success > 1:
         raise InputError("is more than a perfect answer has", key="success", value=success, allowed="a skill up to 1")
-    config, settings = _network_as_keyword(config, settings)
+    config, settings = _network_as_keyword(config, y, settings)
     over = what_is_over(diagnose.__kwdefaults__ or (), x, y, settings)
     made, arrays, notes = looked_at(made_config(_of_cell(config, cell, of), over), over.arrays)
     over = over._replace(arrays=arrays)
@@ -93,7 +94,7 @@ def _check_positive(key: str, value: object) -> None:
         raise InputError("must be a positive number", key=key, value=value)
 
 
-def _network_as_keyword(config: object, settings: Keywords) -> tuple[Any, Any]:
+def _network_as_keyword(config: object, y: object, settings: Keywords) -> tuple[Any, Any]:
     """A network that was given in place of a config: as the setting that it is, with what it was compiled with."""
     if (
         config is None
@@ -104,7 +105,9 @@ def _network_as_keyword(config: object, settings: Keywords) -> tuple[Any, Any]:
     if "model" in settings:
         raise InputError("is given twice", key="model", value=type(config).__name__)
     compiled = is_keras(config) and getattr(config, "optimizer", None) is not None
-    return (from_keras(config), settings) if compiled else (None, {**settings, "model": config})
+    if not compiled:
+        return None, {**settings, "model": config}
+    return dense_settings(config, y) or from_keras(config), settings
 
 
 def _of_cell(config: Any, cell: int | None, of: str | Path | None) -> Any:

@@ -54,6 +54,15 @@ def diagnose(
             show_default=False,
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            dir_okay=False,
+            help="Page to write, .html: all of it, and a map of rates and remedies to hover, zoom and click.",
+            show_default=False,
+        ),
+    ] = None,
     programs: Annotated[
         str, typer.Option(metavar="|".join(PROGRAMS), help="The programs to print the fix as.")
     ] = "all",
@@ -65,17 +74,14 @@ def diagnose(
 
     It trains the settings from 128 starts, then remedies alone and together, and counts on fresh starts how often the fix works.
     """
-    _check(programs, out)
+    _check(programs, out, report)
     given = read_settings(context.obj or {})
     source = _source(config, cell, of, data, given, set_ or [])
     from nanmap.engine.devices import set_up
 
     set_up(device)
     answer = _answer(source, given, set_ or [], success, budget, as_json, allow_python)
-    if out is not None:
-        from nanmap.diagnosis.picture import draw
-
-        draw(answer, out)
+    _write(answer, out, report, as_json)
     if as_json:
         from nanmap.cli.json_text import json_text
         from nanmap.diagnosis import as_object
@@ -83,22 +89,45 @@ def diagnose(
         print(json_text(as_object(answer)))
         return
     _print_answer(answer, programs, _words(config, cell, of, given, set_ or [], allow_python))
-    if out is not None:
-        print(f"picture: {out}")
+    for name, file in (("picture", out), ("page", report)):
+        if file is not None:
+            print(f"{name}: {file}")
 
 
-def _check(programs: str, out: Path | None) -> None:
+def _check(programs: str, out: Path | None, report: Path | None) -> None:
     """What can be refused before anything is trained."""
     if programs not in PROGRAMS:
         raise InputError("no such program", key="--programs", value=programs, allowed=PROGRAMS)
-    if out is not None:
-        from nanmap.plot.files import checked
+    try:
+        if out is not None:
+            from nanmap.plot.files import checked
 
-        try:
+            option = "--out"
             checked(out)
-        except InputError as error:
-            error.key = "--out"
-            raise
+        if report is not None:
+            from nanmap.report import checked as checked_page
+
+            option = "--report"
+            checked_page(report)
+    except InputError as error:
+        error.key = option
+        raise
+
+
+def _write(answer: "Answer", out: Path | None, report: Path | None, quiet: bool) -> None:
+    """The files that are asked for."""
+    if out is not None:
+        from nanmap.diagnosis.picture import draw
+
+        draw(answer, out)
+    if report is not None:
+        from contextlib import nullcontext
+
+        from nanmap.cli.progress import Progress
+        from nanmap.diagnosis.pages import write_report
+
+        with nullcontext() if quiet else Progress("page", "cells") as observer:
+            write_report(answer, report, observer=observer)
 
 
 def _source(

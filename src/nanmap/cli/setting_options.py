@@ -110,6 +110,11 @@ def as_options(error: InputError, names: Mapping[str, str]) -> InputError:
         names: keys by keyword.
     """
     for name, key in names.items():
-        if error.key == key and error.option is None:
-            error.option, error.key = flag("data" if name in BY_FILE else name), None
+        if (
+            error.option is None
+            and error.key is not None
+            and (error.key == key or error.key.startswith(f"{key}, item "))
+        ):
+            item = error.key[len(key) + 2 :]
+            error.option, error.key = flag("data" if name in BY_FILE else name), item or None
     return error

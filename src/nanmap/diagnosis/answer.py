@@ -237,6 +237,7 @@ class RateMap:
         successes: counts, int64 `[remedies, rates]`; -1 where nothing was trained.
         outcomes: the commonest outcome, text `[remedies, rates]`; empty where nothing was trained.
         starts: of each.
+        changes: what each remedy changes, without the learning rate.
     """
 
     rates: np.ndarray
@@ -244,6 +245,7 @@ class RateMap:
     successes: np.ndarray
     outcomes: np.ndarray
     starts: int
+    changes: tuple[Changes, ...]
 
 
 @dataclass(frozen=True)

@@ -48,4 +48,11 @@ def rate_map(search: Search, chosen: Choice | None) -> RateMap | None:
         outcomes.append(told[positive])
     names = tuple(" + ".join(record.names) or "as it is" for record in records)
     starts = max(record.parts[0][1].starts for record in records)
-    return RateMap(search.rates[positive], names, np.stack(counts), np.stack(outcomes), starts)
+    return RateMap(
+        search.rates[positive],
+        names,
+        np.stack(counts),
+        np.stack(outcomes),
+        starts,
+        tuple(record.changes for record in records),
+    )

@@ -66,15 +66,16 @@ def diagnose(
     Raises:
         InputError: the settings, or their rows, cannot be trained on.
     """
-    return _Diagnosis(
-        as_trained_elsewhere(config),
-        allow_python,
-        engine or LocalEngine(),
-        Clock(budget, RESERVE * budget),
-        criterion or Criterion(),
-        observer or Observer(),
-        notes,
-    ).answer()
+    with np.errstate(all="ignore"):  # rows of 1e308 overflow in many places; the answer tells it in words
+        return _Diagnosis(
+            as_trained_elsewhere(config),
+            allow_python,
+            engine or LocalEngine(),
+            Clock(budget, RESERVE * budget),
+            criterion or Criterion(),
+            observer or Observer(),
+            notes,
+        ).answer()
 
 
 class _Diagnosis:

@@ -6,6 +6,7 @@ import numpy as np
 
 from nanmap.advice import evidence as of_one_training
 from nanmap.config.formats import FORMATS
+from nanmap.data import Rows
 from nanmap.data.words import listed
 from nanmap.diagnosis.answer import Criterion, Edge, Evidence, Share
 from nanmap.diagnosis.categories import names_in_numbers
@@ -18,6 +19,7 @@ from nanmap.outcomes import Outcome
 from nanmap.plan.reach import beyond_reach
 
 NEEDED = 3  # columns that are named one by one
+FEW = 0.05  # share of the rows up to which numbers that are too large are strays
 
 
 def evidence(
@@ -59,10 +61,11 @@ def _of_cause(cause: RootCause, signs: Signs) -> Iterator[Evidence]:
     if cause in (RootCause.EXPLODING_GRADIENT, RootCause.VANISHING_GRADIENT):
         ratio = signs.gradient_ratio
         layers = patient.bench.variant.program.model.layers
-        yield Evidence(
-            f"at the start the first layer's gradient is {ratio:.3g} times that of the last of {layers} layers (median of the starts)",
-            {"gradient_ratio": ratio},
-        )
+        if np.isfinite(ratio):
+            yield Evidence(
+                f"at the start the first layer's gradient is {ratio:.3g} times that of the last of {layers} layers (median of the starts)",
+                {"gradient_ratio": ratio},
+            )
         if cause is RootCause.EXPLODING_GRADIENT and signs.start_loss > FAR_OFF:
             yield Evidence(
                 f"the loss at the start is {signs.start_loss:.3g} times that of the best constant answer: outputs grow {signs.growth:.3g}-fold in each of {layers} layers",
@@ -104,7 +107,7 @@ def _proofs(chosen: Choice, search: Search) -> Iterator[Evidence]:
         if share is not None:
             at = f" at any of {len(record.rates)} learning rates" if rate is None else ""
             yield Evidence(
-                f"without {name}, {listed(rest)} alone: {_told(share)} {criterion_words(criterion)}{at}",
+                f"{' and '.join(rest)} without {name}: {_told(share)} {criterion_words(criterion)}{at}",
                 {"without": name, "count": share.count, "starts": share.starts},
                 proof=True,
             )
@@ -139,9 +142,25 @@ def _not_finite(patient: Patient) -> Iterator[Evidence]:
                 continue
             worst = [f"{names[place]} ({bad[:, place].sum()})" for place in np.flatnonzero(bad.any(axis=0))]
             hit = int(bad.any(axis=1).sum())
+            values = "1 value" if bad.sum() == 1 else f"{int(bad.sum())} values"
             yield Evidence(
-                f"{int(bad.sum())} values of the {name} are {what}, in {hit} of {rows.n} rows: {listed(worst)}",
+                f"{values} of the {name} {'is' if bad.sum() == 1 else 'are'} {what}, in {hit} of {rows.n} rows: {listed(worst)}",
                 {"values": int(bad.sum()), "rows": hit, "of": rows.n},
+            )
+    yield from _strays(rows, FORMATS[patient.config.training.dtype].largest)
+
+
+def _strays(rows: Rows, largest: float) -> Iterator[Evidence]:
+    """Single numbers that are too large, in columns whose other rows are not: mostly a slip of whoever wrote them."""
+    for name, column in zip(rows.features, rows.inputs.T, strict=False):
+        stray = np.flatnonzero(np.abs(column) > largest)
+        if 0 < len(stray) <= FEW * rows.n:
+            value, rest = float(column[stray[0]]), float(np.abs(column[np.abs(column) <= largest]).max(initial=0))
+            scaled = "; scaled together with it, all other rows of the column become one number"
+            yield Evidence(
+                f"{name} is {value:.4g} in row {stray[0] + 1}, and at most {rest:.4g} in size elsewhere: if that is a slip, "
+                f"mend it or leave out the row{scaled if np.isfinite(value) else ''}",
+                {"column": name, "row": int(stray[0]) + 1, "value": value, "rest": rest},
             )
 
 
@@ -289,7 +308,8 @@ def ruled_out(causes: Sequence[RootCause], signs: Signs, search: Search) -> tupl
     """What was looked at and is not the reason, each with its figure."""
     patient, found = signs.patient, []
     arrays = patient.rows.inputs, patient.rows.targets
-    if all(np.isfinite(each).all() for each in arrays):
+    largest = FORMATS[patient.config.training.dtype].largest
+    if all((np.abs(each) <= largest).all() for each in arrays):  # NaN is not
         found.append(
             Evidence(f"no missing and no infinite value among {patient.rows.n:,} rows", {"rows": patient.rows.n})
         )

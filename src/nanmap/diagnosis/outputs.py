@@ -38,6 +38,8 @@ def misfit(bench: Bench) -> Evidence | None:
     if not np.isfinite(rows.inputs).all() or (rows.input_form is not None and rows.input_form.whole):
         return None
     found = [outputs(lanes, factor) for factor in FACTORS]
+    if not any(each.any() for each in found):  # a ReLU that is dead gives nothing but 0, and would give more
+        return None
     if not all(((each >= -ROUNDING) & (each <= 1 + ROUNDING)).all() for each in found):
         return None
     count = found[0].shape[1]

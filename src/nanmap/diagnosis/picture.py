@@ -35,11 +35,21 @@ def draw(answer: Answer, out: str | Path | None = None, theme: str = "light") ->
     levels = {"best constant answer": now.loss_constant, "reference": now.loss_floor}
     if fix is not None and any(key in OTHER_UNIT for key in fix.trial.changes):
         levels = {f"{name}, as it is": level for name, level in levels.items()}
-    title = f"{now.outcome}: {answer.cause.sentence}"
-    if fix is not None:
-        settings = ", ".join(change(key, value, answer.config) for key, value in fix.trial.changes.items())
-        title += f". Mended by {settings}: {share(fix.trial.successes)}"
-    return draw_answer(courses, levels, _remedies(answer), title=title, out=out, theme=theme)
+    return draw_answer(courses, levels, _remedies(answer), title=title_of(answer), out=out, theme=theme)
+
+
+def headline(answer: Answer) -> str:
+    """What happens, and why."""
+    return f"{answer.happening.outcome}: {answer.cause.sentence}"
+
+
+def title_of(answer: Answer) -> str:
+    """An answer in one line: what happens, why, and what mends it how surely."""
+    fix = answer.fix
+    if fix is None:
+        return headline(answer)
+    settings = ", ".join(change(key, value, answer.config) for key, value in fix.trial.changes.items())
+    return f"{headline(answer)}. {'Mended' if fix.reaches else 'At best'} by {settings}: {share(fix.trial.successes)}"
 
 
 def _course(curves: Curves, label: str, outcome: Outcome) -> Course:

@@ -196,10 +196,7 @@ class Search:
     def smallest(self) -> list[Choice]:
         """The sets of fewest changes that are known to work, each at its best rate: nothing smaller is left that may."""
         for size in range(1, MOST_CHANGES + 1):
-            candidates = [choice for choice in self._hopeful() if choice.size == size]
-            self._decide(candidates)
-            working = [each for each in candidates if each.record.works(self.criterion, each.index)]
-            if working:
+            if working := self._working(size):
                 return working
         return []
 
@@ -207,10 +204,15 @@ class Search:
         """All sets that are known to work, or have hope and hold no smaller one that works, decided by all starts."""
         found: list[Choice] = []
         for size in range(1, MOST_CHANGES + 1):
-            candidates = [each for each in self._hopeful() if each.size == size and not _holds(each, found)]
-            self._decide(candidates)
-            found += [each for each in candidates if each.record.works(self.criterion, each.index)]
+            found += self._working(size, found)
         return found
+
+    def _working(self, size: int, smaller: Sequence[Choice] = ()) -> list[Choice]:
+        """The sets of so many changes that work and hold none of some smaller ones; where a set's rate fails, its next best is decided."""
+        while True:
+            candidates = [each for each in self._hopeful() if each.size == size and not _holds(each, smaller)]
+            if not self._decide(candidates):
+                return [each for each in candidates if each.record.works(self.criterion, each.index)]
 
     def best_skill(self) -> float | None:
         """The largest median skill of anything that was tried; None where no end is finite."""
@@ -230,11 +232,14 @@ class Search:
                 found.append(Choice(record, best))
         return [each for each in found if each.size]
 
-    def _decide(self, choices: Sequence[Choice]) -> None:
-        """Trains the rest of the starts that a decision takes, a few at a time, as long as there is hope."""
+    def _decide(self, choices: Sequence[Choice]) -> bool:
+        """Trains the rest of the starts that a decision takes, a few at a time, as long as there is hope; whether any was left to train."""
+        trained = False
         for seeds in (self.seeds[LOOK : STARTS // 2], self.seeds[STARTS // 2 : STARTS]):
             open_ = [each for each in choices if self._is_open(each, seeds)]
             self._train([each.record for each in open_], [np.array([each.index]) for each in open_], seeds)
+            trained |= bool(open_)
+        return trained
 
     def _is_open(self, choice: Choice, seeds: range) -> bool:
         record = choice.record

@@ -120,7 +120,7 @@ def _accuracy(answer: Answer) -> str:
 
 def _why(answer: Answer) -> Iterator[str]:
     yield answer.cause.sentence
-    yield from (f"also: {each.sentence}" for each in answer.also)
+    yield from (f"also: {each.sentence.removeprefix('nothing is broken: ')}" for each in answer.also)
     yield from (each.sentence for each in answer.evidence)
     if (tensor := answer.first_tensor) is not None:
         yield (

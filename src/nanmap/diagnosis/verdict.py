@@ -11,7 +11,7 @@ from nanmap.config.formats import FORMATS
 from nanmap.diagnosis.answer import Edge, Evidence
 from nanmap.diagnosis.bench import Ends
 from nanmap.diagnosis.outputs import misfit
-from nanmap.diagnosis.remedies import RATE, Patient, far_from_standard
+from nanmap.diagnosis.remedies import RATE, SATURATING, Patient, far_from_standard
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.outcomes import Cause, Outcome
 from nanmap.outcomes.classify import DEEP, EXPLODED, VANISHED
@@ -153,7 +153,10 @@ def _output(signs: Signs) -> RootCause:
 
 
 def _units(signs: Signs) -> RootCause:
-    return _stuck(signs) or _depth(signs) or RootCause.VANISHING_GRADIENT
+    """Gradients fade on their way through flat units of many layers only: in fewer it is the inputs, or the budget."""
+    program = signs.patient.bench.variant.program
+    fading = program.model.layers >= DEEP and signs.patient.config.model.activation in SATURATING
+    return _stuck(signs) or _depth(signs) or (RootCause.VANISHING_GRADIENT if fading else _other(signs))
 
 
 def _norm(signs: Signs) -> RootCause:

@@ -105,8 +105,8 @@ def _overflowed_inside(lanes: Lanes, events: Events, losses: Losses) -> np.ndarr
 def _ratios(lanes: Lanes, variant: np.ndarray, marks: Assessment, finished: np.ndarray) -> dict[str, np.ndarray]:
     """What the ends are beside the targets' spread, and the outer layers' gradients beside each other; NaN without either."""
     labelled = lanes.program.labelled  # numbers of classes have no spread
-    spread = np.array([np.nan if labelled else _spread(each.rows.targets) for each in lanes.variants])[variant]
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        spread = np.array([np.nan if labelled else _spread(each.rows.targets) for each in lanes.variants])[variant]
         r2 = 1 - marks.squared_error[:, FINAL] / spread
         outputs = np.where(spread > 0, np.sqrt(marks.output_variance[:, FINAL] / spread), np.nan)
         gradients = np.where(marks.last_gradient > 0, marks.first_gradient / marks.last_gradient, np.nan)

@@ -33,9 +33,9 @@ def resolves(targets: np.ndarray, dtype: str) -> bool:
     """
     if not np.isfinite(targets).all():
         return True
-    spread = targets.std(axis=0)
     largest = np.abs(targets).max(axis=0)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
+        spread = targets.std(axis=0)  # infinite of 1e308: a format that holds them tells them apart
         spacing = 2 * (1 - FORMATS[dtype].below_one) * 2.0 ** np.floor(np.log2(largest))
     return bool(((spacing <= spread / 4) | (targets.min(axis=0) == targets.max(axis=0))).any())
 

@@ -24,6 +24,7 @@ from nanmap.report.histories import read_histories
 from nanmap.report.looks import looks
 from nanmap.report.packing import pack_counts
 from nanmap.report.rows import Rows, budget_of, has_rows, read_rows
+from nanmap.report.said import Part, as_data
 from nanmap.report.settings import axis_settings, base_settings, code_named, place_of
 from nanmap.results.columns import column_named
 from nanmap.results.folder import RunFolder
@@ -34,13 +35,13 @@ MOST_ROWS = 2_000_000
 BIDIRECTIONAL = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # turn what follows around
 
 
-def make_document(folder: RunFolder, title: str | None = None, said: Sequence[str] = ()) -> dict[str, Any]:
+def make_document(folder: RunFolder, title: str | None = None, said: Sequence[str | Part] = ()) -> dict[str, Any]:
     """All that a page shows of a run, for JSON.
 
     Args:
         folder: one run, finished or not, or several put together.
         title: in place of the sweep's.
-        said: paragraphs to stand before the map.
+        said: paragraphs and parts to stand before the map.
 
     Raises:
         InputError: there are too many cells for a page, or a folder's name cannot stand in a command.
@@ -59,7 +60,7 @@ def make_document(folder: RunFolder, title: str | None = None, said: Sequence[st
         "format": FORMAT,
         "name": sweep["name"],
         "title": title or sweep.get("title") or "",
-        "said": list(said),
+        "said": as_data(said),
         "trained": describe_training(settings),
         "budget": describe_budget(settings),
         "complete": bool(manifest.get("complete")),
@@ -184,7 +185,7 @@ def _run(folder: RunFolder, grid: Grid) -> dict[str, Any]:
     if held:
         why = "its model is held by a program in Python: nanmap.run(result.config(cell), model=…) trains it again"
     elif folder.temporary:
-        why = "its folder was a temporary one: give nanmap.sweep an `out` to keep it"
+        why = "its folder was a temporary one, which goes with the program that made it; its config is below"
     return {"path": path, "words": shlex.join(words), "why_not": why}
 
 
@@ -223,17 +224,22 @@ def _provenance(folder: RunFolder, manifest: Mapping[str, Any]) -> list[list[str
         seconds = (told.get("timings") or {}).get("wall_seconds")
         versions = ", ".join(f"{name} {text}" for name, text in (told.get("versions") or {}).items())
         found += [
-            *([] if several else [["run", str(run.path)]]),
+            *([] if several or run.temporary else [["run", str(run.path)]]),
             [f"versions{label}", versions],
             [f"device{label}", " · ".join(str(told[key]) for key in ("backend", "device") if told.get(key))],
             [f"hash of the settings{label}", str(told.get("hash", ""))],
             [f"time taken{label}", f"{seconds:,.1f} s" if isinstance(seconds, int | float) else ""],
             [f"programs{label}", "; ".join(dict.fromkeys((told.get("programs") or {}).values()))],
             [f"files read{label}", "; ".join(told.get("data") or ())],
-            [f"more rows{label}", shlex.join(["nanmap", "sweep", "SWEEP.toml", "--out", str(run.path)])],
+            [f"more rows{label}", "" if run.temporary else _command("sweep", "SWEEP.toml", "--out", str(run.path))],
         ]
     found += [["note", note] for note in getattr(folder, "notes", ())]
     if not has_rows(folder):
         found.append(["rows", "none yet"])
-    found.append(["this page again", shlex.join(["nanmap", "report", *(str(run.path) for run in runs)])])
+    if not any(run.temporary for run in runs):
+        found.append(["this page again", _command("report", *(str(run.path) for run in runs))])
     return [[heading, text] for heading, text in found if text]
+
+
+def _command(*words: str) -> str:
+    return shlex.join(["nanmap", *words])

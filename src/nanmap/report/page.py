@@ -11,6 +11,7 @@ from typing import Any
 
 from nanmap.errors import InputError
 from nanmap.report.document import make_document
+from nanmap.report.said import Part
 from nanmap.results.folder import RunFolder
 
 SUFFIXES = (".html", ".htm")
@@ -35,18 +36,19 @@ SCRIPTS = (
     "pinned.js",
     "slices.js",
     "tables.js",
+    "said.js",
     "moving.js",
     "main.js",
 )
 
 
-def page(folder: RunFolder, *, title: str | None = None, said: Sequence[str] = ()) -> str:
+def page(folder: RunFolder, *, title: str | None = None, said: Sequence[str | Part] = ()) -> str:
     """A run as one HTML file, which needs nothing else.
 
     Args:
         folder: one run, finished or not, or several put together.
         title: in place of the sweep's.
-        said: paragraphs to stand before the map.
+        said: paragraphs and parts to stand before the map.
 
     Raises:
         InputError: there are too many cells for a page, or a folder's name cannot stand in a command.

@@ -72,8 +72,11 @@ def place_of(key: str) -> Place:
 
 
 def axis_settings(axis: Axis) -> list[list[list[Any]]]:
-    """Of each position of an axis what it sets: `[table, name, place in a list, value]`."""
-    return [[[*place_of(key), toml_of(value)] for key, value in each.items()] for each in axis.settings]
+    """Of each position of an axis what it sets: `[table, name, place in a list, value]`; None takes a setting out."""
+    return [
+        [[*place_of(key), None if value is None else toml_of(value)] for key, value in each.items()]
+        for each in axis.settings
+    ]
 
 
 def code_named(tree: Mapping[str, Any], axes: list[Axis]) -> tuple[bool, bool]:

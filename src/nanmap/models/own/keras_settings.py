@@ -79,11 +79,11 @@ def from_keras(model: object) -> HeldTables:
         "loss": loss_settings(made.loss),
         "training": {"order": "sequential"},
     }
-    _check_step(made)
+    check_step(made)
     return HeldTables(given, tables)
 
 
-def _check_step(model: Any) -> None:
+def check_step(model: Any) -> None:
     """Raises InputError for a model that `fit` trains otherwise than by the mean of its loss over a batch."""
     own = next((name for name in ("train_step", "compute_loss") if not _of_keras(getattr(type(model), name))), None)
     if own:

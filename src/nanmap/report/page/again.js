@@ -48,7 +48,8 @@ function settingsOf(cell) {
         found.set(key(table, name), list);
         continue;
       }
-      found.set(key(table, name), value);
+      if (value === null) found.delete(key(table, name));
+      else found.set(key(table, name), value);
       for (const [one, other] of alternatives) if (one[0] === table && one[1] === name) found.delete(key(...other));
     }
   }

@@ -117,7 +117,7 @@ function showHead() {
     `${counted(told.rows, told.refined.length ? "cell" : "training")}${part}`,
     ...(judged.length ? [`judged by ${judged.join(", ")}`] : []),
   ].join(" · ");
-  fill(document.getElementById("said"), ...[...told.refined, ...told.said].map((text) => element("p", {}, text)));
+  showSaid();
 }
 
 /** Makes what changed, and what hangs on it. @param {string} from the first of `ORDER` that changed */
