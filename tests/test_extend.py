@@ -236,7 +236,7 @@ def test_another_file_of_the_same_name_is_refused(run, tmp_path: Path) -> None:
         run(tmp_path / "run", [FINER], tree, extend=True)
 
 
-STEPS = 9  # two moves of three parts, the pictures, the journal, and what was replaced
+STEPS = 10  # two moves of three parts, the pictures, the journal, its flush, and what was replaced
 
 
 class Killed(BaseException):
@@ -327,7 +327,17 @@ def test_a_killed_process_leaves_no_state_between(assembled, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "journal",
-    [b"", b"[]", b'{"../../outside": false}', b'{"cells": 1}', b"\xff", b'{"cells": false, "../outside": false}'],
+    [
+        b"",
+        b"[]",
+        b'{"../../outside": false}',
+        b'{"cells": 1}',
+        b"\xff",
+        b'{"cells": false, "../outside": false}',
+        b"[" * 100_000,
+        json.dumps(dict.fromkeys(switching.PARTS, False)).encode(),
+        json.dumps({part: part != "manifest.json" for part in switching.PARTS}).encode(),
+    ],
 )
 def test_a_journal_of_a_stranger_moves_nothing(journal: bytes, old: Path) -> None:
     (old / NEXT).mkdir()

@@ -20,6 +20,7 @@ NEXT = ".next"
 MAPS = "maps"
 JOURNAL, REPLACED = "switch.json", "replaced"  # in `NEXT`: what is to be moved, and what was there before
 PARTS = ("cells", "receipts/cells", "history", "receipts/history", "manifest.json")
+ALWAYS = ("cells", "receipts/cells", "manifest.json")  # of which every state has its own
 LOCKED = "cells"  # the part whose lock is held by who switches
 
 
@@ -72,6 +73,7 @@ def _moves(root: Path) -> Iterator[Callable[[], None]]:
                 yield partial(_move, new, old)
         yield partial(_forget_pictures, root)
         yield journal.unlink
+        yield partial(flush_folder, place)
     if replaced.exists():
         yield partial(shutil.rmtree, place)
 
@@ -84,9 +86,11 @@ def _said_by(journal: Path) -> dict[str, bool]:
     """
     try:
         told = json.loads(journal.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         told = None
     if not isinstance(told, dict) or {*told} != {*PARTS} or not all(isinstance(each, bool) for each in told.values()):
+        told = {}
+    if not all(told.get(part) for part in ALWAYS):
         mend = f"move the folder {NEXT} away: the run is what stands beside it, if its manifest.json is there"
         raise RunFolderError("is no journal of a switch", file=journal, mend=mend)
     return told
