@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from nanmap.advice import evidence as of_one_training
 from nanmap.config.formats import FORMATS
 from nanmap.data import Rows
 from nanmap.data.words import listed
@@ -346,8 +345,3 @@ def _alone(name: str, words: str, search: Search) -> list[Evidence]:
             proof=True,
         )
     ]
-
-
-def in_one_training(signs: Signs) -> list[str]:
-    """What `nanmap run` says of one start."""
-    return of_one_training(signs.case)
