@@ -32,6 +32,11 @@ def pytest_configure(config: pytest.Config) -> None:
     keep_compiled()
 
 
+def pytest_sessionfinish() -> None:
+    """What was frozen is given back: DuckDB tells of it as leaked else."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _what_stays_is_not_looked_through() -> Iterator[None]:
     """Programs and their traces stay until the end: looking through them for garbage was 8 % of the time, and more with each module."""
