@@ -85,7 +85,7 @@ def diagnose(
             observer=told,
             notes=notes,
         )
-    return replace(answer, given=over)
+    return replace(answer, given=(config, over))
 
 
 def _check_positive(key: str, value: object) -> None:

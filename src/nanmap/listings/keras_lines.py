@@ -6,7 +6,7 @@ from nanmap.config.code import is_own
 from nanmap.config.optimizers import optimizer_entry
 from nanmap.config.settings import Config
 from nanmap.data import Rows
-from nanmap.listings.own import network_lines
+from nanmap.listings.own import OwnNetwork, network_lines
 from nanmap.listings.rows import imports, row_lines
 from nanmap.listings.words import file_name, number, rate_factor, updates, updates_per_epoch
 
@@ -65,11 +65,11 @@ def unsaid_in_keras(config: Config) -> str | None:
     )
 
 
-def keras_program(config: Config, rows: Rows) -> str:
+def keras_program(config: Config, rows: Rows, own: OwnNetwork) -> str:
     """The program: `listing` tells more."""
     dtype = config.training.dtype
     parts = [
-        ["import keras", *imports(config), "", "keras.utils.set_random_seed(0)"],
+        ["import keras", *imports(config, rows), "", "keras.utils.set_random_seed(0)"],
         [*([f'keras.config.set_floatx("{dtype}")'] if dtype != "float32" else []), *row_lines(config, rows)],
         [*_clip(config), *_rate(config, rows), *_model(config, rows), *_start(config)],
         [*_compiled(config, rows), *_fit(config, rows)],

@@ -7,7 +7,7 @@ from nanmap.config.code import is_own
 from nanmap.config.optimizers import optimizer_entry
 from nanmap.config.settings import Config
 from nanmap.data import Rows
-from nanmap.listings.own import network_lines
+from nanmap.listings.own import OwnNetwork, network_lines
 from nanmap.listings.rows import imports, row_lines
 from nanmap.listings.words import file_name, number, rate_factor, updates, updates_per_epoch
 
@@ -56,10 +56,10 @@ def unsaid_in_torch(config: Config) -> str | None:
     return "model.bias_init" if model.bias_init not in (None, "zeros", "ones") else None
 
 
-def torch_program(config: Config, rows: Rows) -> str:
+def torch_program(config: Config, rows: Rows, own: OwnNetwork) -> str:
     """The program: `listing` tells more."""
     parts = [
-        [*imports(config), "import torch", "from torch import nn", "", "torch.manual_seed(0)"],
+        [*imports(config, rows), "import torch", "from torch import nn", "", "torch.manual_seed(0)"],
         [*row_lines(config, rows), *_kept_as(config)],
         [*_model(config, rows), *_start(config)],
         [*_optimizer(config, rows), f"loss_of = {LOSSES[config.loss.kind].format(delta=number(config.loss.delta))}"],

@@ -51,6 +51,7 @@ class Live:
         rewrite: whether its convolutions become products of patches.
         parameters, state: the arrays of its two trees, in the trees' own order.
         structures: of the two trees.
+        again: whether its factory takes a key.
     """
 
     adapted: Adapted
@@ -60,6 +61,7 @@ class Live:
     parameters: tuple[Leaf, ...]
     state: tuple[Leaf, ...]
     structures: tuple[Any, Any]
+    again: bool
 
     @property
     def trained(self) -> tuple[Leaf, ...]:
@@ -194,7 +196,7 @@ def live(source: str, arguments: str, sha: str, batch: int, inputs: Form, rewrit
     if not any(leaf.dtype is None for leaf in leaves[0]):
         mend = "arrays of floats are trained, whole numbers are not: jnp.zeros(3) instead of jnp.zeros(3, int)"
         raise fault(source, KEY, "has no parameters that are floats: nothing would be trained", mend=mend)
-    return Live(found, source, (batch, inputs), rewrite, *leaves, (one, other))
+    return Live(found, source, (batch, inputs), rewrite, *leaves, (one, other), again is not None)
 
 
 def probe(found: Live, names: Sequence[str]) -> Traced:

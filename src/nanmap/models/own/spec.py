@@ -66,7 +66,7 @@ class Own(Model):
 
     def draw(self, settings: ModelSettings, seeds: np.ndarray) -> tuple[Layers, Layers]:
         """What `init` gives for the key of each seed, one after the other: vmapped it might round otherwise."""
-        trained, kept = self._live.draw([int(seed) for seed in seeds])
+        trained, kept = self.functions.draw([int(seed) for seed in seeds])
         return grouped(trained, self.groups), [kept]
 
     def forward(
@@ -84,7 +84,7 @@ class Own(Model):
         """What `apply` gives: outputs `[rows, …]` of `x` `[rows, …]`; no row is padded, so `mask` is None."""
         own = {name: numbers[OWN_PREFIX + name] for name in self.names}
         everything = {name: values for layer in parameters for name, values in layer.items()} | state[0]
-        output, after = self._live.run(everything, x, own, key, training)
+        output, after = self.functions.run(everything, x, own, key, training)
         return Pass(output, [state[0] | after])
 
     def named(self, parameters: Layers, state: Layers) -> dict[str, np.ndarray]:
@@ -112,7 +112,8 @@ class Own(Model):
         return Code.of(self.source)
 
     @property
-    def _live(self) -> Live:
+    def functions(self) -> Live:
+        """They, while the process lives."""
         return live(self.source, self.arguments, self.digest[:SHA], self.rows.batch, self.rows.inputs, self.rewrite)
 
     @property
