@@ -395,6 +395,77 @@ def test_a_frame_with_texts_is_encoded_as_ours(missing: str, folder: Path) -> No
     np.testing.assert_allclose(left["y"], rows.targets, rtol=1e-12)
 
 
+ENDED = {
+    "keras": """
+import keras
+def build():
+    keras.utils.set_random_seed(3)
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense({units}, "{end}")])
+""",
+    "optax": """
+import jax, jax.numpy as jnp
+def build():
+    def init(key, x):
+        return {{"w": jnp.linspace(-1, 1, 3 * {units}).reshape(3, {units})}}
+    return init, lambda parameters, x: jax.nn.{end}(x @ parameters["w"])
+""",
+}
+
+
+@pytest.mark.parametrize("framework", ENDED)
+@pytest.mark.parametrize(("end", "units"), [("softmax", 2), ("sigmoid", 1)])
+def test_an_end_that_is_undone_is_said_as_it_is_trained(
+    framework: str, end: str, units: int, folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    import nanmap
+    from nanmap.diagnosis.lines import own_network
+
+    if framework == "keras":
+        request.getfixturevalue("keras")
+    file = f"ended_{framework}_{end}_of_a_test.py"
+    (folder / file).write_text(ENDED[framework].format(units=units, end=end))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    sys.path_importer_cache.pop(".", None)  # of the folder of another test
+    tree = {
+        **CASES["two classes, bounded at the output"],
+        "model": {"kind": f"python:{folder / file}:build", "undo": end},
+        "loss": {"kind": f"{end}_cross_entropy"},
+        "optimizer": {"learning_rate": 0.5},
+    }
+    config = build_config({**tree, "data": {**tree["data"], "path": str(folder / "arrays.npz")}})
+    own = own_network(config)
+    left = run(framework, config, own)
+    if framework == "keras":
+        loss = left["model"].evaluate(left["x"], left["y"], verbose=0)
+    else:
+        loss = left["loss_of"](left["params"], left["x"], left["y"])
+    expected = nanmap.run(config, allow_python=True).row["loss_final"]
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
+    assert ("undone" in listing(framework, config, load_rows(config), own)) == (framework == "optax")
+
+
+def test_pytorch_undoes_an_end_too(folder: Path) -> None:
+    torch = pytest.importorskip("torch")
+    tree: Tree = {
+        "data": {"kind": "npz", "path": str(folder / "arrays.npz"), "target_kind": "class"},
+        "model": {"kind": "python:net.py:build", "undo": "softmax"},
+        "loss": {"kind": "softmax_cross_entropy"},
+        "training": {"epochs": 1},
+    }
+    config = build_config(tree)
+    text = listing("torch", config, load_rows(config))
+    (line,) = [line for line in text.splitlines() if line.startswith("loss_of = ")]
+    left: dict[str, Any] = {"nn": torch.nn}
+    exec(line, left)
+    logits, y = torch.tensor([[1.0, -2.0, 0.5]]), torch.tensor([[0.0, 0.0, 1.0]])
+    found = left["loss_of"](logits.softmax(1), y)
+    assert float(found) == pytest.approx(float(torch.nn.functional.cross_entropy(logits, y)), rel=1e-5)
+    keras = build_config({**PLAIN, "model": {"kind": "python:net.py:build", "undo": "softmax"}})
+    assert (
+        unsaid("keras", keras, OwnNetwork("a Keras model", "keras")) == 'model.undo = "softmax" under loss.kind = "mse"'
+    )
+
+
 def test_every_random_start_is_drawn_as_ours(folder: Path) -> None:
     """By its standard deviation, over many draws; those of the frameworks differ in nothing else."""
     from nanmap.models.draw import draw

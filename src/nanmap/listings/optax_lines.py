@@ -198,6 +198,10 @@ def _loss(config: Config, own: OwnNetwork) -> Iterator[str]:
         yield "    output, kept = forward(params, kept, x, key, training)"
     if bound is not None:
         yield "    output = clipped(output)"
+    if config.model.undo != "none":  # the activation at the network's end
+        shares = "jnp.clip(output, 1e-7, 1 - 1e-7)"
+        inverse = "jnp.log" if config.model.undo == "softmax" else "jax.scipy.special.logit"
+        yield f"    output = {inverse}({shares})  # the {config.model.undo} at the network's end, undone"
     if is_own(config.model.kind) and config.training.dtype in ("float16", "bfloat16"):
         yield "    output = output.astype(jnp.float32)"
     loss = LOSSES[config.loss.kind].format(delta=number(config.loss.delta))
