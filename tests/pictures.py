@@ -8,7 +8,13 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from nanmap.analysis import Kind, Numbers, load_grid, make_view
+from nanmap.plot.shown_settings import ShownSettings
 from nanmap.plot.ticks import SmallTicks
+from nanmap.results.columns import column_named
+from nanmap.results.folder import RunFolder
+
+LOSS, SKILL, STEP = column_named("loss_final"), column_named("skill"), column_named("first_nan_step")
 
 # Machado, Oliveira and Fernandes (2009), full strength.
 EYES = {
@@ -98,3 +104,17 @@ def contrast(one: str, other: str) -> float:
     """The ratio of luminances that WCAG 2.1 asks for."""
     light, dark = sorted((float(linear(each) @ [0.2126, 0.7152, 0.0722]) for each in (one, other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
+
+
+def settings_of(folder: RunFolder, facet: tuple[str, ...] = (), y: str = "batch_size", **chosen: Any) -> ShownSettings:
+    manifest = folder.read_manifest()
+    view = make_view(load_grid(manifest), "learning_rate", y, facet, chosen.get("select"), chosen.get("zoom"))
+    return ShownSettings(manifest, view)
+
+
+def numbers(values: list[float], kinds: list[Kind] | None = None, every: list[float] | None = None) -> Numbers:
+    """Pixels of one run each."""
+    given = np.array(values, float)
+    kind = np.array(kinds or [Kind.NUMBER] * len(values))
+    tally = {each: int((kind == each).sum()) for each in Kind}
+    return Numbers(given, kind, np.ones(len(given), int), tally, np.array(values if every is None else every, float))

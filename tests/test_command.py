@@ -22,7 +22,8 @@ from nanmap.cli.app import as_option
 from nanmap.cli.edge import describe
 from nanmap.cli.json_text import json_text, plain
 from nanmap.cli.lines import say
-from nanmap.cli.map import _obvious, _selected, _thresholds, draw_listed
+from nanmap.cli.listed_maps import draw_listed, obvious_map
+from nanmap.cli.map import _selected, _thresholds
 from nanmap.cli.picture_name import file_name
 from nanmap.cli.progress import Progress
 from nanmap.cli.run import _as_json, _as_toml, _epoch_line, _print_end, _show, _Source, _teller, _values
@@ -459,7 +460,7 @@ def test_listed_maps_are_drawn_where_nothing_else_is_asked(
     tmp_path: Path, command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nanmap.cli.map.draw_listed", lambda result, page: print("listed", *page.values()))
-    monkeypatch.setattr("nanmap.cli.map._axes", lambda result: ["a", "b"])
+    monkeypatch.setattr("nanmap.cli.map.axes_of", lambda result: ["a", "b"])
     assert command("map", ".", cwd=tmp_path).stdout == "listed light\n"
     assert command("map", ".", "--theme", "dark", cwd=tmp_path).stdout == "listed dark\n"
     for options, missing in (("--x a", "--y"), ("--y a", "--x")):
@@ -547,10 +548,10 @@ def test_the_obvious_pair_has_the_learning_rates_along_the_bottom(
     result: Any = SimpleNamespace(manifest=folder.read_manifest(), path=tmp_path)
     if pair is None:
         with pytest.raises(InputError, match="has no plane to draw"):
-            _obvious(result)
+            obvious_map(result)
     else:
         x, y = pair
-        assert _obvious(result) == {"x": x, "y": y, "file": f"outcome_{x}_{y}.png"}
+        assert obvious_map(result) == {"x": x, "y": y, "file": f"outcome_{x}_{y}.png"}
 
 
 def test_values_and_conditions_are_told_apart_as_they_are_typed() -> None:
@@ -591,7 +592,7 @@ def test_a_map_judges_by_thresholds_alone() -> None:
 def test_a_sweep_draws_its_maps_or_says_how(
     maps: tuple, axes: str, wanted: bool, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("nanmap.cli.map.draw_listed", lambda result: print("drawn"))
+    monkeypatch.setattr("nanmap.cli.listed_maps.draw_listed", lambda result: print("drawn"))
     sweep: Any = SimpleNamespace(maps=maps, grid=SimpleNamespace(dimensions=[*axes]))
     _show_maps(sweep, SimpleNamespace(path=Path("my run")), wanted)  # type: ignore[arg-type]
     assert capsys.readouterr().out == said

@@ -9,7 +9,7 @@ import pytest
 import nanmap
 from handmade import BATCH, LINE, RATE, SEED, write_run
 from nanmap.analysis import count_outcomes, load_grid, make_view
-from nanmap.cli.map import check_listed
+from nanmap.cli.listed_maps import check_listed
 from nanmap.cli.picture_name import file_name
 from nanmap.errors import InputError
 from nanmap.grid.windows import checked_windows, inside

@@ -1,6 +1,7 @@
 """Axes, cells and programs: forms and names of axes, numbering, zip, overrides, and a plan that never holds the grid."""
 
 import tracemalloc
+from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from nanmap.data import affine_floor, load_rows
 from nanmap.errors import InputError
 from nanmap.grid.axes import AxisSpec
 from nanmap.plan import Plan, Sweep, load_sweep, make_sweep
+from nanmap.plan.sweep_file import MapSpec
 from nanmap.plan.variant import make_variant
 
 TREE: dict[str, Any] = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 5}}
@@ -571,3 +573,22 @@ def test_a_swept_setting_is_not_set(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the axis `batch` goes over it") as told:
         load_sweep(tmp_path / "s.toml", ["training.batch_size=4"])
     assert told.value.mend == "change the axis: --set 'axes.batch.values=[4]'"
+
+
+def test_a_sweep_made_anew_keeps_all_that_is_not_asked_to_change() -> None:
+    tree = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 3}}
+    axes = [
+        {"key": "optimizer.learning_rate", "log": [0.01, 1], "num": 3},
+        {"key": "optimizer.momentum", "values": [0.0, 0.5, 0.9]},
+    ]
+    maps = (MapSpec(file="map.png", x="learning_rate", y="momentum"),)
+    beside = {"title": "T", "zip": (("learning_rate", "momentum"),), "where": "momentum < 0.9", "maps": maps}
+    sweep = make_sweep(tree, axes, name="both", file=Path("both.toml"), refining={"num": 9}, **beside)
+    other_axes, other_tree = (
+        [axes[0], {**axes[1], "values": [0.1, 0.2, 0.3]}],
+        {**tree, "data": {**tree["data"], "n": 7}},
+    )
+    for made, changed in ((sweep.with_axes(other_axes), {"axes"}), (sweep.with_config(other_tree), {"tree"})):
+        for name in {each.name for each in fields(sweep)} - {"grid"}:
+            assert (getattr(made, name) == getattr(sweep, name)) == (name not in changed), name
+    assert sweep.with_axes(other_axes).grid.axes[1].labels.tolist() == [0.1, 0.2, 0.3]

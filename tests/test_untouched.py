@@ -13,7 +13,7 @@ import pytest
 
 import nanmap
 from handmade import RATE, write_run
-from nanmap.cli.map import draw_listed
+from nanmap.cli.listed_maps import draw_listed
 from nanmap.errors import InputError, RunFolderError
 from nanmap.plan import load_sweep, make_sweep
 from nanmap.result import Result

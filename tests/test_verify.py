@@ -14,7 +14,7 @@ import pytest
 
 import nanmap
 from handmade import LINE, RATE, write_run
-from nanmap.cli.map import draw_listed
+from nanmap.cli.listed_maps import draw_listed
 from nanmap.engine import LocalEngine
 from nanmap.errors import InputError, RunFolderError
 from nanmap.plan import Plan, make_sweep

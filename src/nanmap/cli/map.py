@@ -1,26 +1,24 @@
 """`nanmap map`: one map as asked, or those that the sweep lists."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nanmap.cli.app import app, as_option
+from nanmap.cli.listed_maps import axes_of, draw_into, draw_listed, listed_maps, obvious_map
 from nanmap.cli.picture_name import file_name
 from nanmap.cli.waiting import waiting
 from nanmap.cli.windows import Zoom, parse_pair, parse_windows
 from nanmap.errors import InputError, typed
 
 if TYPE_CHECKING:
-    from nanmap.plan import Sweep
     from nanmap.result import Result
 
 Length = Annotated[
     str | None, typer.Option(metavar="LENGTH", help="Such as 3.4in, 86mm, 8.6cm or 245pt.", show_default=False)
 ]
-LOOKS = {"width", "height", "font_size", "cmap", "limits"}
 ASSIGNED = re.compile(r"[^<>=!]+=(?!=)")  # a name may hold blanks
 
 
@@ -95,24 +93,20 @@ def map_(
     """Draw a stability map of any two axes, or lines along one. Without --x and --y: the maps that the sweep lists, or the obvious pair."""
     from nanmap.result import Result
 
-    thresholds, chosen, windows = _thresholds(set_ or []), _selected(select or []), parse_windows(zoom)
+    thresholds = _thresholds(set_ or [])
     page = _given({"theme": theme, "width": width, "height": height, "font_size": font_size})
     what = _given(
         {
-            "facet": tuple(facet or ()),
+            "facet": _checked_facets(facet or []),
             "value": value,
             "lines": lines,
-            "select": chosen,
-            "zoom": windows,
+            "select": _selected(select or []),
+            "zoom": parse_windows(zoom),
             "title": title,
             "cmap": cmap,
             "limits": None if limits is None else parse_pair(limits, "--limits"),
         }
     )
-    for names in facet or []:
-        if "," in names:
-            mend = " ".join(f"--facet {name.strip()}" for name in names.split(","))
-            raise InputError("one axis an option", key="--facet", value=names, mend=mend)
     result = Result(run)
     if thresholds:
         with typed("--set", set_ or []):
@@ -122,21 +116,33 @@ def map_(
             draw_listed(result, page)
             return
         if x is None and y is None:
-            listed = [each for each in _listed(result) if each.get("kind", "map") == "map"]
-            obvious = (listed or [_obvious(result)])[0]
-            x, y = obvious["x"], None if kind == "lines" else obvious["y"]
+            x, y = _usual_axes(result, kind)
         _check_axes(result, x, y, kind)
         options = what | page | ({} if kind == "map" else {"kind": kind})
         if out is None:
-            out = _draw_into(result, file_name(x or "", y, kind, what, thresholds), x=x or "", y=y, **options)
+            out = draw_into(result, file_name(x or "", y, kind, what, thresholds), x=x or "", y=y, **options)
         else:
             with waiting(f"drawing {out.name}"):
                 result.map(x or "", y, **options, out=out)
     except InputError as error:
-        raise as_option(
-            error, {*page, *what, *(() if x is None and y is None else ("x", "y")), "kind", "out"}
-        ) from None
+        axes = () if x is None and y is None else ("x", "y")
+        raise as_option(error, {*page, *what, *axes, "kind", "out"}) from None
     print(out)
+
+
+def _checked_facets(facets: list[str]) -> tuple[str, ...]:
+    for names in facets:
+        if "," in names:
+            mend = " ".join(f"--facet {name.strip()}" for name in names.split(","))
+            raise InputError("one axis an option", key="--facet", value=names, mend=mend)
+    return tuple(facets)
+
+
+def _usual_axes(result: "Result", kind: str) -> tuple[str, str | None]:
+    """Those of the first map that the sweep lists, or the obvious ones."""
+    listed = [each for each in listed_maps(result) if each.get("kind", "map") == "map"]
+    usual = (listed or [obvious_map(result)])[0]
+    return usual["x"], None if kind == "lines" else usual["y"]
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
@@ -149,81 +155,7 @@ def _check_axes(result: "Result", x: str | None, y: str | None, kind: str) -> No
     if None in needed.values():
         missing = " and ".join(name for name, given in needed.items() if given is None)
         problem = "lines as asked need --x" if kind == "lines" else "a map as asked needs both --x and --y"
-        raise InputError(problem, option=missing, allowed=_axes(result))
-
-
-def check_listed(sweep: "Sweep") -> None:
-    """Tells what is wrong with the maps that a sweep lists, before it is trained."""
-    from nanmap.analysis import make_view
-    from nanmap.config.explain import place
-
-    for number, drawn in enumerate(sweep.maps, 1):
-        options = {name: value for name, value in drawn.model_dump().items() if value is not None}
-        try:
-            make_view(sweep.grid, drawn.x, drawn.y or drawn.lines, drawn.facet, drawn.select, drawn.zoom)
-            if options.keys() & LOOKS:
-                from nanmap.plot import check_look
-
-                check_look(drawn.kind, options)
-        except InputError as error:
-            key = "lines" if error.key == "y" and drawn.kind == "lines" else error.key
-            error.key = f"{place(['maps', number - 1])}, {key}"
-            error.mend = error.mend or "mend the map in the file, or leave all maps out with --no-maps"
-            raise error.within(sweep.file or sweep.name) from None
-
-
-def draw_listed(result: "Result", page: Mapping[str, Any] | None = None) -> None:
-    """Draws the maps that the sweep's file lists into the run folder; what is asked for of the page goes before theirs."""
-    listed = _listed(result) or [_obvious(result)]
-    for options in listed:
-        try:
-            print(_draw_one(result, {**options, **(page or {})}))
-        except InputError as error:
-            if error.key is not None and error.key not in (page or {}):
-                error.key = f"the map {options['file']}, {error.key}"
-            raise error.within(result.path) from None
-
-
-def _listed(result: "Result") -> list[dict[str, Any]]:
-    """The maps that the manifest lists; whoever made the folder may have written anything there."""
-    from pydantic import ValidationError
-
-    from nanmap.config.explain import explained_table, place
-    from nanmap.plan.sweep_file import MapSpec
-
-    listed: list[dict[str, Any]] = result.manifest.get("maps", [])
-    for number, options in enumerate(listed):
-        try:
-            MapSpec.model_validate(options)
-        except ValidationError as error:
-            raise explained_table(error, place(["maps", number]), MapSpec).within(result.path) from None
-    return listed
-
-
-def _obvious(result: "Result") -> dict[str, Any]:
-    """The map of a run that lists none: learning rates along the bottom, the first other axis up the side."""
-    from nanmap.analysis import load_grid, obvious_axes
-
-    grid = load_grid(result.manifest)
-    if len(grid.dimensions) < 2:
-        mend = "a map needs two axes; --kind lines --x draws a number along one; `Result.to_pandas()` has the rows"
-        raise InputError("has no plane to draw", file=result.path, allowed=_axes(result), mend=mend)
-    x, y = obvious_axes(grid)
-    return {"x": x, "y": y, "file": file_name(x, y, "map", {}, {})}
-
-
-def _draw_one(result: "Result", options: Mapping[str, Any]) -> Path:
-    given = dict(options)
-    return _draw_into(result, given.pop("file"), facet=tuple(given.pop("facet", ())), **given)
-
-
-def _draw_into(result: "Result", name: str, *, x: str, y: str | None, **options: Any) -> Path:
-    """Draws into the run folder, which remembers it."""
-    out = result.folder.picture(name)
-    with waiting(f"drawing {name}"):
-        result.map(x, y, **options, out=out)
-    result.folder.keep_picture(out)
-    return out
+        raise InputError(problem, option=missing, allowed=axes_of(result))
 
 
 def _selected(texts: list[str]) -> list[Any]:
@@ -256,9 +188,3 @@ def _thresholds(texts: list[str]) -> dict[str, Any]:
             problem = "changes what was trained" if "." in key else "no such threshold"
             raise InputError(problem, key=key, value=value, allowed=allowed, mend=mend, option="--set")
     return {key.removeprefix("outcome."): value for key, value in given.items()}
-
-
-def _axes(result: "Result") -> list[str]:
-    from nanmap.analysis import load_grid
-
-    return [axis.column for axis in load_grid(result.manifest).axes]

@@ -128,7 +128,7 @@ def _check_tuning(tune: bool, width: int | None, engine: str) -> None:
 
 def _drawn(plan: "Plan", maps: bool) -> bool:
     """Whether the sweep lists maps that will be drawn: what is wrong with them is said before it is trained."""
-    from nanmap.cli.map import check_listed
+    from nanmap.cli.listed_maps import check_listed
 
     if maps:
         check_listed(plan.sweep)
@@ -204,7 +204,7 @@ def _tell_what_works(result: "Result", allow_python: bool = False) -> None:
 def _show_maps(sweep: "Sweep", result: "Result", wanted: bool) -> None:
     """Draws the maps that the sweep lists, or says how to draw one."""
     if wanted and sweep.maps:
-        from nanmap.cli.map import draw_listed
+        from nanmap.cli.listed_maps import draw_listed
 
         draw_listed(result)
     elif not sweep.maps and len(sweep.grid.dimensions) > 1:

@@ -46,32 +46,15 @@ def load_sweep(path: str | Path, overrides: Iterable[str] = (), arrays: GivenArr
         spec = SweepFile.model_validate(tree)
     except ValidationError as error:
         raise explained_table(error, "", SweepFile).within(path) from None
-    check_path(Path(spec.config))
-    config_path = (path.parent / spec.config).resolve()
-    try:
-        config = with_arrays(anchored(read_toml(config_path), config_path.parent), arrays)
-    except InputError as error:
-        raise (
-            error
-            if config_path.exists()
-            else InputError("names no file", file=path, key="config", value=spec.config, mend=error.mend)
-        ) from None
-    if "axes" in config or "config" in config:
-        raise InputError("names a sweep, not a config", file=path, key="config", value=spec.config)
+    config_path, config = _named_config(path, spec.config, arrays)
     axes = _anchored_axes(copy.deepcopy(spec.axes), config_path.parent)
     for key, value in axis_settings.items():
         _override_axis(axes, key, value, path)
     for key, value in config_settings.items():
         _refuse_swept(axes, key, value, path)
     settings = {f"record.{key}": value for key, value in spec.record.items()} | config_settings
-    try:
-        build_config(config, settings, file=config_path)
-        config = with_settings(config, settings)
-    except InputError as error:
-        error.file = path if any(map(error.is_about, settings)) else error.file
-        raise error from None
     sweep = make_sweep(
-        config,
+        _checked_under(settings, config, config_path, path),
         axes,
         name=path.stem,
         file=path,
@@ -83,6 +66,31 @@ def load_sweep(path: str | Path, overrides: Iterable[str] = (), arrays: GivenArr
     )
     _check_maps(sweep)
     return sweep
+
+
+def _named_config(sweep: Path, name: str, arrays: GivenArrays | None) -> tuple[Path, dict[str, Any]]:
+    """The file of the config that a sweep names, and its tables, with arrays in place of its rows."""
+    check_path(Path(name))
+    path = (sweep.parent / name).resolve()
+    try:
+        config = with_arrays(anchored(read_toml(path), path.parent), arrays)
+    except InputError as error:
+        if path.exists():
+            raise
+        raise InputError("names no file", file=sweep, key="config", value=name, mend=error.mend) from None
+    if "axes" in config or "config" in config:
+        raise InputError("names a sweep, not a config", file=sweep, key="config", value=name)
+    return path, config
+
+
+def _checked_under(settings: dict[str, Any], config: dict[str, Any], file: Path, sweep: Path) -> dict[str, Any]:
+    """The config's tables under the settings of a sweep, which is told as the file of those."""
+    try:
+        build_config(config, settings, file=file)
+        return with_settings(config, settings)
+    except InputError as error:
+        error.file = sweep if any(map(error.is_about, settings)) else error.file
+        raise error from None
 
 
 def _refuse_swept(axes: list[dict[str, Any]], key: str, value: Any, file: Path) -> None:
