@@ -16,6 +16,7 @@ from nanmap.data.sampled import sample_of
 from nanmap.diagnosis.answer import Criterion
 from nanmap.diagnosis.bench import Ask, Bench
 from nanmap.diagnosis.categories import names_in_numbers
+from nanmap.diagnosis.intake import looked_at
 from nanmap.diagnosis.limits import skills_of_references
 from nanmap.diagnosis.remedies import Patient, far_from_standard, labels_as_numbers, moments, remedies
 from nanmap.diagnosis.root_causes import RootCause
@@ -318,6 +319,14 @@ def test_of_very_many_rows_some_are_looked_at(tmp_path: Path) -> None:
         sample = sample_of(build_config(settings).data, None, 500, 1500)
         assert (sample.rows, sample.total) == (500, 20_000)
         assert np.array_equal(sample.given.inputs[0].values, rows[drawn, 0])
+    np.savez(tmp_path / "t.npz", x=rows[:, :2], y=rows[:, 2])
+    npz = build_config({"data": {"kind": "npz", "path": str(tmp_path / "t.npz")}, "training": {"epochs": 3}})
+    sample = sample_of(npz.data, None, 500, 1000)
+    assert (sample.rows, sample.total) == (500, 20_000)
+    assert np.array_equal(sample.given.inputs, rows[drawn, :2])
+    assert np.array_equal(np.ravel(sample.given.targets), rows[drawn, 2])
+    seen = looked_at(npz, None)
+    assert (seen.whole, seen.notes) == (None, ())  # 20,000 are looked at
     sample = sample_of(build_config(settings).data, give(rows[:, :2], rows[:, 2]), 500, 1500)
     assert np.array_equal(sample.given.inputs, rows[drawn, :2])
     assert sample_of(build_config(settings).data, None, 20_000, 1500) is None

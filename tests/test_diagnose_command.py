@@ -12,8 +12,10 @@ import pytest
 
 from handmade_answer import NAMES, handmade
 from nanmap import api
-from nanmap.diagnosis import RootCause, as_object, lines_of, told
+from nanmap.config import build_config
+from nanmap.diagnosis import RootCause, as_object, config_of, lines_of, told
 from nanmap.diagnosis.answer import Criterion, Evidence, Quantiles, Share, Trial
+from nanmap.diagnosis.intake import looked_at
 from nanmap.diagnosis.picture import draw
 from nanmap.diagnosis.told import change, value_of
 from nanmap.errors import InputError
@@ -65,6 +67,29 @@ def test_a_file_is_asked_about_with_settings_as_options(folder: Path, command: A
     assert "try:" not in done.stdout  # there is no config to name: the whole of it is shown
     shown = done.stdout.partition("the config with it\n\n")[2].partition("\nin Keras")[0]
     assert tomllib.loads(shown)["optimizer"] == {"learning_rate": 0.005}
+
+
+def test_of_a_part_of_the_rows_the_programs_are_of_all(tmp_path: Path) -> None:
+    """A training looks at some rows of a large file; what is printed reads the file, and makes as many updates as all its rows ask for."""
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "t.npz", x=rng.normal(size=(30_000, 20)), y=rng.normal(size=30_000))
+    data = {"kind": "npz", "path": str(tmp_path / "t.npz"), "missing": "keep"}
+    seen = looked_at(build_config({"data": data, "training": {"epochs": 2, "batch_size": 100}}), None)
+    assert seen.given is not None
+    assert len(seen.given.inputs) == 20_000
+    assert "a pass over them has 200 updates in place of 300" in seen.notes[0]
+    tree, fix = seen.config.model_dump(exclude_unset=True), handmade().fix
+    assert fix is not None
+    scaled = {"data.scale_inputs": "standard"}
+    trial = replace(fix.trial, changes=scaled)
+    fixed = replace(fix, trial=trial, config=build_config(tree, scaled))
+    answer = handmade(config=seen.config, fix=fixed, whole=seen.whole)
+    told = config_of(answer).data
+    assert (told.kind, told.path, told.scale_inputs, told.sha256) == ("npz", data["path"], "standard", None)
+    (text,) = [each.text for each in lines_of(answer) if each.framework == "optax"]
+    assert f'np.load("{data["path"]}")' in text
+    assert "for step in range(600):" in text
+    assert "x_mean" in text
 
 
 def test_a_cell_is_asked_about(folder: Path, command: Any, asked: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from nanmap.config import build_config
 from nanmap.data.rows import load_rows
-from nanmap.listings import FRAMEWORKS, config_text, listing, marked, patch, set_words, unsaid
+from nanmap.listings import FRAMEWORKS, OwnNetwork, config_text, listing, marked, patch, set_words, unsaid
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's variables
 
@@ -108,10 +108,10 @@ def config_of(tree: Tree, folder: Path) -> Any:
     return build_config(tree)
 
 
-def run(framework: str, config: Any) -> dict[str, Any]:
+def run(framework: str, config: Any, own: OwnNetwork | None = None) -> dict[str, Any]:
     """The names that a program leaves behind."""
     left: dict[str, Any] = {}
-    exec(listing(framework, config, load_rows(config)), left)
+    exec(listing(framework, config, load_rows(config), own), left)
     return left
 
 
@@ -239,9 +239,10 @@ def test_a_network_of_ones_own_is_made_by_its_factory(
         "training": {"epochs": 7, "batch_size": 4, "order": "sequential"},
     }
     config = build_config(tree)
-    assert unsaid(framework, config, what) is None
-    assert unsaid("torch", config, what) == f"a network of your own that is {what}"
-    left = run(framework, config)
+    own = OwnNetwork(what, {"keras": "keras"}.get(framework))
+    assert unsaid(framework, config, own) is None
+    assert unsaid("torch", config, own) == f"a network of your own that is {what}"
+    left = run(framework, config, own)
     loss = (
         left["model"].evaluate(left["x"], left["y"], verbose=0)
         if framework == "keras"
@@ -249,6 +250,222 @@ def test_a_network_of_ones_own_is_made_by_its_factory(
     )
     expected = nanmap.run(config, allow_python=True).row["loss_final"]
     assert float(loss) == pytest.approx(expected, rel=1e-4)
+
+
+JAX_NETWORKS = {
+    "pair, trained otherwise": """
+import jax, jax.numpy as jnp
+def build(units=4):
+    def init(key, x):
+        return {"w": jax.random.normal(key, (x.shape[1], 1))}
+    def apply(parameters, x, training=True):
+        return (x @ parameters["w"])[:, 0] * (1.0 if training else 2.0)
+    return init, apply
+""",
+    "pair with a key that it does not use": """
+import jax, jax.numpy as jnp
+def build(units=4):
+    def init(key, x):
+        return {"w": jax.random.normal(key, (x.shape[1], 1))}
+    def apply(parameters, x, key):
+        return x @ parameters["w"]
+    return init, apply
+""",
+    "model": """
+import jax, nanmap
+def build(units=4):
+    def init(key, x):
+        return {"w": jax.random.normal(key, (x.shape[1], 1))}, {"mean": x[0] * 0}
+    def apply(parameters, state, x, training):
+        mean = 0.9 * state["mean"] + 0.1 * x.mean(0) if training else state["mean"]
+        return (x - mean) @ parameters["w"], {"mean": mean}
+    return nanmap.Model(init, apply, title="centred")
+""",
+    "plain linen": """
+import flax.linen as nn
+class Net(nn.Module):
+    units: int
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(1)(nn.tanh(nn.Dense(self.units)(x)))
+def build(units=4):
+    return Net(units)
+""",
+    "linen": """
+import flax.linen as nn
+class Net(nn.Module):
+    units: int
+    @nn.compact
+    def __call__(self, x, train, deterministic):
+        x = nn.BatchNorm(use_running_average=not train)(nn.Dense(self.units)(x))
+        return nn.Dense(1)(nn.Dropout(0.0, deterministic=deterministic)(nn.tanh(x)))
+def build(units=4):
+    return Net(units)
+""",
+    "plain nnx": """
+from flax import nnx
+class Net(nnx.Module):
+    def __init__(self, units, rngs):
+        self.one, self.two = nnx.Linear(1, units, rngs=rngs), nnx.Linear(units, 1, rngs=rngs)
+    def __call__(self, x):
+        return self.two(nnx.tanh(self.one(x)))
+def build(key, units=4):
+    return Net(units, nnx.Rngs(key))
+""",
+    "nnx": """
+from flax import nnx
+class Net(nnx.Module):
+    def __init__(self, units, rngs):
+        self.one, self.two = nnx.Linear(1, units, rngs=rngs), nnx.Linear(units, 1, rngs=rngs)
+        self.norm = nnx.BatchNorm(units, rngs=rngs)
+    def __call__(self, x):
+        return self.two(nnx.tanh(self.norm(self.one(x))))
+def build(key, units=4):
+    return Net(units, nnx.Rngs(key))
+""",
+    "plain equinox": """
+import equinox as eqx, jax
+def build(key, units=4):
+    return eqx.nn.MLP(1, 1, units, 1, jax.nn.tanh, key=key)
+""",
+    "equinox": """
+import equinox as eqx, jax
+class Net(eqx.Module):
+    one: eqx.nn.Linear
+    norm: eqx.nn.BatchNorm
+    two: eqx.nn.Linear
+    drop: eqx.nn.Dropout
+    def __init__(self, units, key):
+        one, two = jax.random.split(key)
+        self.one, self.two = eqx.nn.Linear(1, units, key=one), eqx.nn.Linear(units, 1, key=two)
+        self.norm, self.drop = eqx.nn.BatchNorm(units, "batch", mode="batch"), eqx.nn.Dropout(0.0)
+    def __call__(self, x, state, key):
+        x, state = self.norm(self.one(x), state)
+        return self.two(self.drop(jax.nn.tanh(x), key=key)), state
+def build(key, units=4):
+    return eqx.nn.make_with_state(Net)(units, key=key)
+""",
+}
+
+
+@pytest.mark.parametrize("name", JAX_NETWORKS)
+def test_a_network_in_any_dress_of_jax_trains_as_ours(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the same key, so that their losses are the same although they are drawn."""
+    import nanmap
+    from nanmap.diagnosis.lines import own_network
+
+    for package in ("flax", "equinox"):
+        if package in JAX_NETWORKS[name]:
+            pytest.importorskip(package)
+    file = f"jax_{name.replace(' ', '_').replace(',', '')}_of_a_test.py"
+    (folder / file).write_text(JAX_NETWORKS[name])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    sys.path_importer_cache.pop(".", None)  # of the folder of another test
+    tree = {
+        **PLAIN,
+        "data": {"kind": "line", "n": 9, "step": 0.1},
+        "model": {"kind": f"python:{folder / file}:build", "arguments": {"units": 3}},
+        "optimizer": {"learning_rate": 0.05, "momentum": 0.5},  # Adam makes steps of what rounding leaves before a norm
+        "training": {"epochs": 7, "batch_size": 4, "order": "sequential"},
+    }
+    config = build_config(tree)
+    own = own_network(config)
+    assert unsaid("optax", config, own) is None
+    left = run("optax", config, own)
+    where = (left["kept"],) if "kept" in left and not own.plain else ()
+    made = left["loss_of"](left["params"], *where, left["x"], left["y"])
+    expected = nanmap.run(config, allow_python=True).row["loss_final"]
+    assert float(made if own.plain else made[0]) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("missing", ["mean", "drop", "keep"])
+def test_a_frame_with_texts_is_encoded_as_ours(missing: str, folder: Path) -> None:
+    import pandas as pd
+
+    from nanmap.data.given import give, with_arrays
+    from nanmap.listings.rows import imports, row_lines
+
+    table = pd.read_csv("table.csv")
+    x, y = table[["town", "rooms", "size"]], table["price"]
+    given = give(x, y)
+    tree = {"data": {"missing": missing, "scale_inputs": "standard"}, "training": {"epochs": 1}}
+    config = build_config(with_arrays(tree, given))
+    rows = load_rows(config)
+    left: dict[str, Any] = {"x": x, "y": y}
+    exec("\n".join([*imports(config, rows), *row_lines(config, rows)]), left)
+    np.testing.assert_allclose(left["x"], rows.inputs, rtol=1e-12)
+    np.testing.assert_allclose(left["y"], rows.targets, rtol=1e-12)
+
+
+ENDED = {
+    "keras": """
+import keras
+def build():
+    keras.utils.set_random_seed(3)
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense({units}, "{end}")])
+""",
+    "optax": """
+import jax, jax.numpy as jnp
+def build():
+    def init(key, x):
+        return {{"w": jnp.linspace(-1, 1, 3 * {units}).reshape(3, {units})}}
+    return init, lambda parameters, x: jax.nn.{end}(x @ parameters["w"])
+""",
+}
+
+
+@pytest.mark.parametrize("framework", ENDED)
+@pytest.mark.parametrize(("end", "units"), [("softmax", 2), ("sigmoid", 1)])
+def test_an_end_that_is_undone_is_said_as_it_is_trained(
+    framework: str, end: str, units: int, folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    import nanmap
+    from nanmap.diagnosis.lines import own_network
+
+    if framework == "keras":
+        request.getfixturevalue("keras")
+    file = f"ended_{framework}_{end}_of_a_test.py"
+    (folder / file).write_text(ENDED[framework].format(units=units, end=end))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    sys.path_importer_cache.pop(".", None)  # of the folder of another test
+    tree = {
+        **CASES["two classes, bounded at the output"],
+        "model": {"kind": f"python:{folder / file}:build", "undo": end},
+        "loss": {"kind": f"{end}_cross_entropy"},
+        "optimizer": {"learning_rate": 0.5},
+    }
+    config = build_config({**tree, "data": {**tree["data"], "path": str(folder / "arrays.npz")}})
+    own = own_network(config)
+    left = run(framework, config, own)
+    if framework == "keras":
+        loss = left["model"].evaluate(left["x"], left["y"], verbose=0)
+    else:
+        loss = left["loss_of"](left["params"], left["x"], left["y"])
+    expected = nanmap.run(config, allow_python=True).row["loss_final"]
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
+    assert ("undone" in listing(framework, config, load_rows(config), own)) == (framework == "optax")
+
+
+def test_pytorch_undoes_an_end_too(folder: Path) -> None:
+    torch = pytest.importorskip("torch")
+    tree: Tree = {
+        "data": {"kind": "npz", "path": str(folder / "arrays.npz"), "target_kind": "class"},
+        "model": {"kind": "python:net.py:build", "undo": "softmax"},
+        "loss": {"kind": "softmax_cross_entropy"},
+        "training": {"epochs": 1},
+    }
+    config = build_config(tree)
+    text = listing("torch", config, load_rows(config))
+    (line,) = [line for line in text.splitlines() if line.startswith("loss_of = ")]
+    left: dict[str, Any] = {"nn": torch.nn}
+    exec(line, left)
+    logits, y = torch.tensor([[1.0, -2.0, 0.5]]), torch.tensor([[0.0, 0.0, 1.0]])
+    found = left["loss_of"](logits.softmax(1), y)
+    assert float(found) == pytest.approx(float(torch.nn.functional.cross_entropy(logits, y)), rel=1e-5)
+    keras = build_config({**PLAIN, "model": {"kind": "python:net.py:build", "undo": "softmax"}})
+    assert (
+        unsaid("keras", keras, OwnNetwork("a Keras model", "keras")) == 'model.undo = "softmax" under loss.kind = "mse"'
+    )
 
 
 def test_every_random_start_is_drawn_as_ours(folder: Path) -> None:

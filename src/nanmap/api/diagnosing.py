@@ -73,19 +73,19 @@ def diagnose(
         raise InputError("is more than a perfect answer has", key="success", value=success, allowed="a skill up to 1")
     config, settings = _network_as_keyword(config, y, settings)
     over = what_is_over(diagnose.__kwdefaults__ or (), x, y, settings)
-    made, arrays, notes = looked_at(made_config(_of_cell(config, cell, of), over), over.arrays)
-    over = over._replace(arrays=arrays)
+    seen = looked_at(made_config(_of_cell(config, cell, of), over), over.arrays)
+    over = over._replace(arrays=seen.given)
     with watched(progress, observer, "diagnosis", "steps") as told:
         answer = find_cause(
-            made,
+            seen.config,
             allow_python=allow_python,
             engine=engine,
             budget=budget,
             criterion=criterion,
             observer=told,
-            notes=notes,
+            notes=seen.notes,
         )
-    return replace(answer, given=over)
+    return replace(answer, whole=seen.whole, given=(config, over))
 
 
 def _check_positive(key: str, value: object) -> None:

@@ -230,13 +230,13 @@ def _print_answer(answer: "Answer", programs: str, words: list[str] | None) -> N
 
 def _print_patch(answer: "Answer", words: list[str] | None) -> None:
     """The lines to change in the config's file, and the command that tries them; or the whole config, where there is no file."""
-    from nanmap.diagnosis import patch_of
+    from nanmap.diagnosis import config_of, patch_of
     from nanmap.listings import config_text, set_words
 
     assert answer.fix is not None
     changes = answer.fix.trial.changes
     if words is None:
-        print(f"\nthe config with it\n\n{config_text(answer.fix.config.model_dump(exclude_unset=True))}")
+        print(f"\nthe config with it\n\n{config_text(config_of(answer).model_dump(exclude_unset=True))}")
         return
     print(f"\nthe patch of the config\n\n{patch_of(answer)}\n")
     if None not in changes.values():

@@ -21,6 +21,7 @@ ActivationKind = Literal[
     "linear", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "softplus", "softsign"
 ]
 NormKind = Literal["none", "layer", "rms", "batch"]
+Undone = Literal["none", "softmax", "sigmoid"]
 Parametrization = Literal["standard", "mean_field", "ntk"]
 ScheduleKind = Literal["constant", "inverse_time", "exponential", "cosine", "linear"]
 OrderKind = Literal["sequential", "shuffle", "replacement"]

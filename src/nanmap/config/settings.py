@@ -122,6 +122,9 @@ class ModelSettings(Settings):
         True,
         description="whether convolutions of your network become products of patches on a CPU, as is faster in a loop",
     )
+    undo: choices.Undone = Field(
+        "none", description="an activation at the end of your network, undone before the loss, which takes logits"
+    )
     hidden: Annotated[tuple[Natural, ...], Field(strict=False, max_length=MOST_LAYERS)] = Field(
         (), description="units of each hidden layer"
     )
@@ -143,7 +146,7 @@ class ModelSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for name in ("arguments", "numbers", "rewrite"):
+        for name in ("arguments", "numbers", "rewrite", "undo"):
             require(
                 is_own(self.kind) or getattr(self, name) == type(self).model_fields[name].default,
                 name,

@@ -13,6 +13,7 @@ from nanmap.config import DataSettings
 from nanmap.data.foreign import Part
 from nanmap.data.given import GivenArrays, give, hold
 from nanmap.data.tables import refuse_twice
+from nanmap.npz import read_npz
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +42,8 @@ def sample_of(data: DataSettings, given: GivenArrays | None, most_rows: int, mos
     if given is not None:
         return _of_arrays(given, most_rows, most_values)
     path = Path(data.path or "")
+    if data.kind == "npz" and path.is_file():
+        return _of_npz(path, most_rows, most_values)
     if data.kind not in ("csv", "parquet") or not path.is_file() or data.target is None:
         return None
     total, columns = _size(path, data.kind)
@@ -63,6 +66,19 @@ def _kept(total: int, columns: int, most_rows: int, most_values: int) -> np.ndar
         return None
     rows = min(most_rows, max(1, most_values // columns))
     return np.sort(np.random.default_rng(SEED).choice(total, rows, replace=False))
+
+
+def _of_npz(path: Path, most_rows: int, most_values: int) -> Sample | None:
+    try:
+        found = read_npz(path, ("x", "y"))
+    except OSError:  # it is told where whole files are read
+        return None
+    x, y = found.get("x"), found.get("y")
+    if x is None or y is None or x.ndim == 0 or len(x) != len(y[..., None]):
+        return None  # so is that
+    kept = _kept(len(x), max(1, x[:1].size), most_rows, most_values)
+    drawn = None if kept is None else give(x[kept], y[kept])
+    return None if kept is None or drawn is None else Sample(drawn, len(kept), len(x))
 
 
 def _of_arrays(given: GivenArrays, most_rows: int, most_values: int) -> Sample | None:

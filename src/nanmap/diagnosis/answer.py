@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nanmap.analysis.intervals import wilson_interval
-from nanmap.config import Config
+from nanmap.config import Config, DataSettings
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.outcomes import Cause, Outcome
 
@@ -283,6 +283,19 @@ class Spent:
 
 
 @dataclass(frozen=True)
+class Whole:
+    """What the rows that were looked at were drawn from.
+
+    Attributes:
+        data: settings of all of them.
+        rows: how many they are.
+    """
+
+    data: DataSettings
+    rows: int
+
+
+@dataclass(frozen=True)
 class Answer:
     """What is wrong with a training, why, and the smallest change that mends it.
 
@@ -304,6 +317,7 @@ class Answer:
         map: rate × remedy; None where layers have rates of their own.
         spent: what it took.
         notes: what else is to be said, such as rows that were left out.
+        whole: where all rows are, if some of them were looked at.
         given: the arrays and the network that a program gave, held for `config` and `fix.config` to be trained on them.
     """
 
@@ -325,6 +339,7 @@ class Answer:
     map: RateMap | None
     spent: Spent
     notes: tuple[str, ...] = ()
+    whole: Whole | None = None
     given: object = field(default=None, repr=False, compare=False)
 
     @property

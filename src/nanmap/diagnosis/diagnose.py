@@ -26,8 +26,7 @@ from nanmap.diagnosis.evidence import best_of, evidence, ruled_out
 from nanmap.diagnosis.intake import as_trained_elsewhere, check_rows, check_target, check_time, row_notes
 from nanmap.diagnosis.limits import in_reach, no_number, says_nothing, what_limits
 from nanmap.diagnosis.margins import edge, fine_rates, rate_range, within
-from nanmap.diagnosis.outputs import misfit
-from nanmap.diagnosis.remedies import RATE, Patient, Remedy, beyond_repair, remedies
+from nanmap.diagnosis.remedies import RATE, UNDO, Patient, Remedy, beyond_repair, remedies
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.diagnosis.search import STARTS, Choice, Clock, Search, grid_of_rates
 from nanmap.diagnosis.verdict import Signs, causes_of
@@ -175,12 +174,7 @@ class _Diagnosis:
     def _is_beyond_settings(self, worth: Sequence[Remedy]) -> bool:
         """Whether the fault is in what no setting changes: rows with what is no number, or the end of a network of the user's own."""
         rows = beyond_repair(self.patient.rows) and not any(each.repairs for each in worth)
-        return rows or self.misfit is not None
-
-    @cached_property
-    def misfit(self) -> Evidence | None:
-        """What is wrong with the end of a network of the user's own."""
-        return misfit(self.bench) if self.patient.own else None
+        return rows or (self.patient.misfit is not None and not any(UNDO in each.changes for each in worth))
 
     def _nothing(self, skill: Quantiles | None) -> tuple[Evidence, ...]:
         """That the inputs say nothing about the targets, if they do not: nor has any training learned anything."""
@@ -302,8 +296,8 @@ class _Diagnosis:
         """What keeps the best there is from converging."""
         if search is not None:
             return what_limits(self.patient, search.best_skill() if best is None else best)
-        if self.misfit is not None:
-            return self.misfit
+        if self.patient.misfit is not None:
+            return self.patient.misfit
         return no_number() if beyond_repair(self.patient.rows) else None
 
     def _others(self, search: Search, chosen: Choice | None) -> tuple[Trial, ...]:

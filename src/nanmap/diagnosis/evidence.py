@@ -81,8 +81,8 @@ def _of_cause(cause: RootCause, signs: Signs) -> Iterator[Evidence]:
         yield from _codes(patient)
     if cause is RootCause.MOMENTUM_BEYOND_BOUND:
         yield from _momentum(patient)
-    if cause in (RootCause.LOSS_DOES_NOT_FIT, RootCause.TARGET_OUT_OF_REACH) and signs.misfit is not None:
-        yield signs.misfit
+    if cause in (RootCause.LOSS_DOES_NOT_FIT, RootCause.TARGET_OUT_OF_REACH) and signs.patient.misfit is not None:
+        yield signs.patient.misfit
     elif cause is RootCause.LOSS_DOES_NOT_FIT:
         yield from _meaning(patient)
     if cause is RootCause.DIVIDED_BY_ZERO:

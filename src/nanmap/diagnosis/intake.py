@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Iterator
+from math import ceil
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,6 +11,7 @@ from nanmap.config import Config, build_config
 from nanmap.data import Rows
 from nanmap.data.given import GivenArrays, with_arrays
 from nanmap.data.sampled import sample_of
+from nanmap.diagnosis.answer import Whole
 from nanmap.diagnosis.bench import Ask, Bench
 from nanmap.diagnosis.search import STARTS
 from nanmap.engine import LocalEngine
@@ -28,14 +31,31 @@ def as_trained_elsewhere(config: Config) -> Config:
     return config.model_copy(update={"data": config.data.model_copy(update={"missing": "keep"})})
 
 
-def looked_at(config: Config, given: GivenArrays | None) -> tuple[Config, GivenArrays | None, list[str]]:
-    """The settings with some of their rows where there are very many, those rows, and what is to be said of it."""
+class LookedAt(NamedTuple):
+    """Settings with some of their rows where there are very many.
+
+    Attributes:
+        given: those rows, or the arrays as they were given.
+        whole: where all of them are; None where all are looked at.
+        notes: what is to be said of it.
+    """
+
+    config: Config
+    given: GivenArrays | None
+    whole: Whole | None = None
+    notes: tuple[str, ...] = ()
+
+
+def looked_at(config: Config, given: GivenArrays | None) -> LookedAt:
+    """The settings, with fewer rows than they have where these are very many."""
     sample = sample_of(config.data, given, MOST_ROWS, MOST_VALUES)
     if sample is None:
-        return config, given, []
+        return LookedAt(config, given)
     tree = with_arrays(config.model_dump(mode="python", exclude_unset=True), sample.given)
-    note = f"{sample.rows:,} of {sample.total:,} rows were looked at, drawn once: steps, epochs and losses are those of these rows"
-    return build_config(tree), sample.given, [note]
+    size = config.training.batch_size
+    passes = f"a pass over them has {ceil(sample.rows / size):,} updates in place of {ceil(sample.total / size):,}"
+    note = f"{sample.rows:,} of {sample.total:,} rows were looked at, drawn once: steps, epochs and losses are those of these rows; {passes}"
+    return LookedAt(build_config(tree), sample.given, Whole(config.data, sample.total), (note,))
 
 
 def check_target(config: Config) -> None:

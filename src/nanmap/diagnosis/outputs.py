@@ -1,6 +1,7 @@
 """What comes out of a network of the user's own, of which nothing is known but its outputs: whether a softmax or a sigmoid stands at its end."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -32,7 +33,10 @@ def outputs(lanes: Lanes, factor: float) -> np.ndarray:
 
 
 def misfit(bench: Bench) -> Evidence | None:
-    """That the end of a network does not fit its loss or its targets; None where it may, or where nobody can tell."""
+    """That the end of a network does not fit its loss or its targets; None where it may, or where nobody can tell.
+
+    Its figures have `undo`, the activation, where that can be taken out.
+    """
     lanes = bench.one({})
     program, rows = lanes.program, lanes.variants[0].rows
     if not np.isfinite(rows.inputs).all() or (rows.input_form is not None and rows.input_form.whole):
@@ -44,7 +48,7 @@ def misfit(bench: Bench) -> Evidence | None:
         return None
     count = found[0].shape[1]
     summed = all(np.allclose(each.sum(axis=1), 1, atol=ROUNDING) for each in found)
-    figures = {
+    figures: dict[str, Any] = {
         "outputs": count,
         "least": float(min(each.min() for each in found)),
         "most": float(max(each.max() for each in found)),
@@ -55,7 +59,8 @@ def misfit(bench: Bench) -> Evidence | None:
         )
     if not summed and count > 1 and not program.classifies:
         return None
-    end = "a softmax" if summed else "a sigmoid"
+    figures["undo"] = "softmax" if summed else "sigmoid"
+    end = f"a {figures['undo']}"
     if program.classifies:
         again = "softmax" if program.loss == "softmax_cross_entropy" else "sigmoid"
         least = np.log1p((count - 1) / np.e) if again == "softmax" and count > 1 else np.log1p(1 / np.e)

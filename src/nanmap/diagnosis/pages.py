@@ -8,7 +8,7 @@ from nanmap.config.choices import LAYER_RATES, LEARNING_RATE
 from nanmap.config.load import with_settings
 from nanmap.diagnosis.answer import Answer, Changes
 from nanmap.diagnosis.bench import SEEDS, VARIED, Bench
-from nanmap.diagnosis.lines import lines_of, patch_of
+from nanmap.diagnosis.lines import config_of, lines_of, patch_of
 from nanmap.diagnosis.picture import draw, headline, title_of
 from nanmap.diagnosis.told import told
 from nanmap.engine import Engine, LocalEngine
@@ -89,7 +89,7 @@ def said(answer: Answer) -> list[str | Part]:
 
 def _texts(answer: Answer) -> tuple[tuple[str, str], ...]:
     assert answer.fix is not None
-    config = config_text(answer.fix.config.model_dump(exclude_unset=True))
+    config = config_text(config_of(answer).model_dump(exclude_unset=True))
     found = [("the patch of the config", patch_of(answer)), ("the whole config with it", config)]
     found += [(f"in {each.title}, as a whole program", each.text) for each in lines_of(answer) if each.text]
     return tuple(found)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import ceil
 from typing import Any
 
@@ -16,13 +17,15 @@ from nanmap.config.losses import loss_entry
 from nanmap.config.optimizers import optimizer_entry
 from nanmap.config.settings import OptimizerSettings
 from nanmap.data import Rows
-from nanmap.diagnosis.answer import Changes
+from nanmap.diagnosis.answer import Changes, Evidence
 from nanmap.diagnosis.bench import Bench, Ends
 from nanmap.diagnosis.categories import names_in_numbers
+from nanmap.diagnosis.outputs import misfit
 from nanmap.outcomes import Outcome
 from nanmap.training.program import zero_divisors
 
 RATE = "learning rate"
+UNDO = "model.undo"
 BROKEN = (Outcome.NAN, Outcome.INF, Outcome.DIVERGED)
 SATURATING = ("sigmoid", "tanh", "softsign", "softplus")
 CENTRED, NARROWEST, WIDEST = 0.5, 0.5, 2.0  # beyond, a column is worth scaling: its mean, its standard deviation
@@ -88,6 +91,11 @@ class Patient:
     def classifies(self) -> bool:
         """Whether outputs are logits of classes."""
         return self.bench.variant.program.classifies
+
+    @cached_property
+    def misfit(self) -> Evidence | None:
+        """What is wrong with the end of a network of the user's own, told by its outputs."""
+        return misfit(self.bench) if self.own else None
 
     def share(self, *outcomes: Outcome) -> float:
         """Starts that end so."""
@@ -173,6 +181,17 @@ def _longer(patient: Patient) -> Iterator[Remedy]:
 def _output(patient: Patient) -> Iterator[Remedy]:
     if not patient.own and patient.config.model.output_activation != "linear" and not patient.classifies:
         yield Remedy("linear output", {"model.output_activation": "linear"}, specific=True, costly=True)
+
+
+def _end(patient: Patient) -> Iterator[Remedy]:
+    """A softmax or a sigmoid at the end of a network of the user's own is taken out; of shares of classes the loss is a cross-entropy."""
+    undo = patient.misfit.figures.get("undo") if patient.misfit else None
+    if undo is None:
+        return
+    changes = {UNDO: undo}
+    if undo == "softmax" and not patient.classifies:
+        changes["loss.kind"] = "softmax_cross_entropy"
+    yield Remedy(f"no {undo} at the end", changes, specific=True, costly=True)
 
 
 def _categories(patient: Patient) -> Iterator[Remedy]:
@@ -328,7 +347,7 @@ def faded(ends: Ends) -> bool:
 
 RULES: tuple[Callable[[Patient], Iterator[Remedy]], ...] = (
     _gaps, _scales, _start, _numbers, _longer,  # of one program
-    _categories, _output, _format, _meaning, _batches, _units, _norm, _rule, _clips, _warm_up, _size,
+    _end, _categories, _output, _format, _meaning, _batches, _units, _norm, _rule, _clips, _warm_up, _size,
 )  # fmt: skip
 
 __all__ = ["BROKEN", "LEARNING_RATE", "RATE", "Patient", "Remedy", "faded", "far_from_standard", "remedies"]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from nanmap.config import Config
 from nanmap.config.code import open_key
 from nanmap.diagnosis.answer import Answer, Edge, Fix, Quantiles, RateRange, Share, Trial
+from nanmap.diagnosis.remedies import UNDO
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.listings import toml_value
 from nanmap.outcomes import Outcome
@@ -142,6 +143,8 @@ def _fix(answer: Answer) -> Iterator[str]:
         yield from _margin(answer.edge)
     else:
         yield from (change(key, value, answer.config) for key, value in fix.trial.changes.items())
+        if UNDO in fix.trial.changes:
+            yield f"which is the network without its last {fix.trial.changes[UNDO]}: leave that out in its own code, and it is the same"
         fresh = ", none of which had a part in choosing it" if fix.trial.successes.drawn else ""
         yield f"with it: {answer.criterion} from {share(fix.trial.successes)}{fresh}"
         if fix.skill is not None:

@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from nanmap.advice import Case
 from nanmap.config.formats import FORMATS
-from nanmap.diagnosis.answer import Edge, Evidence
+from nanmap.diagnosis.answer import Edge
 from nanmap.diagnosis.bench import Ends
-from nanmap.diagnosis.outputs import misfit
 from nanmap.diagnosis.remedies import RATE, SATURATING, Patient, far_from_standard
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.outcomes import Cause, Outcome
@@ -41,11 +39,6 @@ class Signs:
     def share_of_causes(self, *causes: Cause) -> float:
         """Starts with one of these causes in their row."""
         return float(np.isin(self.ends["cause"], causes).mean())
-
-    @cached_property
-    def misfit(self) -> Evidence | None:
-        """What the outputs of a network of the user's own say about its end."""
-        return misfit(self.patient.bench) if self.patient.own else None
 
     @property
     def dead_at_start(self) -> float:
@@ -90,8 +83,8 @@ def causes_of(names: Sequence[str], signs: Signs) -> tuple[RootCause, ...]:
     if signs.case.rate is not None and signs.case.rate < 0:
         found.add(RootCause.WRONG_SIGN)
     found |= _in_rows(signs.patient)
-    if signs.misfit is not None:
-        found.add(RootCause.TARGET_OUT_OF_REACH if "target" in signs.misfit.figures else RootCause.LOSS_DOES_NOT_FIT)
+    if signs.patient.misfit is not None:
+        found.add(_end(signs))
     return tuple(each for each in RootCause if each in found)
 
 
@@ -152,6 +145,11 @@ def _output(signs: Signs) -> RootCause:
     return _stuck(signs) or RootCause.TARGET_OUT_OF_REACH
 
 
+def _end(signs: Signs) -> RootCause:
+    figures = signs.patient.misfit.figures if signs.patient.misfit else {}
+    return RootCause.TARGET_OUT_OF_REACH if "target" in figures else RootCause.LOSS_DOES_NOT_FIT
+
+
 def _units(signs: Signs) -> RootCause:
     """Gradients fade on their way through flat units of many layers only: in fewer it is the inputs, or the budget."""
     program = signs.patient.bench.variant.program
@@ -191,6 +189,8 @@ CAUSES: dict[str, Callable[[Signs], RootCause]] = {
     "divisor": lambda signs: RootCause.DIVIDED_BY_ZERO,
     "train longer": lambda signs: RootCause.TOO_SLOW,
     "linear output": _output,
+    "no softmax at the end": _end,
+    "no sigmoid at the end": _end,
     "one-hot codes": lambda signs: RootCause.CODES_FOR_CATEGORIES,
     "number format": lambda signs: RootCause.NUMBER_FORMAT,
     "classes": lambda signs: RootCause.LOSS_DOES_NOT_FIT,

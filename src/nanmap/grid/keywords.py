@@ -43,6 +43,7 @@ class Keywords(TypedDict, total=False):
     arguments: Mapping[str, Any]
     numbers: Mapping[str, float]
     rewrite: bool
+    undo: str
     hidden: Sequence[int]
     activation: str
     output_activation: str

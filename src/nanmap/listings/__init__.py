@@ -1,6 +1,7 @@
 """A training as others would write it: the patch of a config in TOML, and whole programs in optax, PyTorch and Keras."""
 
 from nanmap.listings.marks import marked as marked
+from nanmap.listings.own import OwnNetwork as OwnNetwork
 from nanmap.listings.patch import config_text as config_text
 from nanmap.listings.patch import patch as patch
 from nanmap.listings.patch import set_words as set_words

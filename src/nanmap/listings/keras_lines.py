@@ -6,7 +6,7 @@ from nanmap.config.code import is_own
 from nanmap.config.optimizers import optimizer_entry
 from nanmap.config.settings import Config
 from nanmap.data import Rows
-from nanmap.listings.own import network_lines
+from nanmap.listings.own import OwnNetwork, network_lines
 from nanmap.listings.rows import imports, row_lines
 from nanmap.listings.words import file_name, number, rate_factor, updates, updates_per_epoch
 
@@ -27,6 +27,7 @@ LOSSES = {
     "softmax_cross_entropy": "keras.losses.CategoricalCrossentropy(from_logits=True)",
     "sigmoid_cross_entropy": "keras.losses.BinaryCrossentropy(from_logits=True)",
 }
+UNDONE = {"softmax_cross_entropy": "softmax", "sigmoid_cross_entropy": "sigmoid"}  # of a loss of probabilities
 VARIANCES = {  # of Keras's VarianceScaling: scale, mode, distribution
     "glorot_uniform": (1.0, "fan_avg", "uniform"),
     "glorot_normal": (1.0, "fan_avg", "truncated_normal"),
@@ -56,6 +57,10 @@ def unsaid_in_keras(config: Config) -> str | None:
                     is_own(model.kind) and optimizer.clip_output_gradient is not None,
                     "optimizer.clip_output_gradient of a network of your own",
                 ),
+                (
+                    model.undo not in ("none", UNDONE.get(config.loss.kind)),
+                    f'model.undo = "{model.undo}" under loss.kind = "{config.loss.kind}"',
+                ),
                 (training.order == "replacement", 'training.order = "replacement"'),
                 (model.bias and biases, "these initial biases"),
             )
@@ -65,11 +70,11 @@ def unsaid_in_keras(config: Config) -> str | None:
     )
 
 
-def keras_program(config: Config, rows: Rows) -> str:
+def keras_program(config: Config, rows: Rows, own: OwnNetwork) -> str:
     """The program: `listing` tells more."""
     dtype = config.training.dtype
     parts = [
-        ["import keras", *imports(config), "", "keras.utils.set_random_seed(0)"],
+        ["import keras", *imports(config, rows), "", "keras.utils.set_random_seed(0)"],
         [*([f'keras.config.set_floatx("{dtype}")'] if dtype != "float32" else []), *row_lines(config, rows)],
         [*_clip(config), *_rate(config, rows), *_model(config, rows), *_start(config)],
         [*_compiled(config, rows), *_fit(config, rows)],
@@ -197,7 +202,10 @@ def _compiled(config: Config, rows: Rows) -> Iterator[str]:
     for name, bound in (("clipvalue", settings.clip_value), ("global_clipnorm", settings.clip_norm)):
         told += [f"{name}={number(bound)}"] if bound is not None else []
     yield f"optimizer = keras.optimizers.{RULES[settings.kind]}({', '.join(told)})"
-    yield f"model.compile(optimizer, {LOSSES[config.loss.kind].format(delta=number(config.loss.delta))})"
+    loss = LOSSES[config.loss.kind].format(delta=number(config.loss.delta))
+    if config.model.undo != "none":  # which is what Keras takes an output for
+        loss = loss.replace("from_logits=True", "")
+    yield f"model.compile(optimizer, {loss})"
 
 
 def _fit(config: Config, rows: Rows) -> Iterator[str]:

@@ -6,7 +6,8 @@ from nanmap.config.code import is_own
 from nanmap.config.optimizers import optimizer_entry
 from nanmap.config.settings import Config, OptimizerSettings
 from nanmap.data import Rows
-from nanmap.listings.own import network_lines
+from nanmap.listings.own import OwnNetwork
+from nanmap.listings.own_jax import own_forward, own_imports, own_start
 from nanmap.listings.rows import imports, row_lines
 from nanmap.listings.words import file_name, number, rate_factor, updates, updates_per_epoch
 
@@ -38,27 +39,21 @@ def unsaid_in_optax(config: Config) -> str | None:
     return "model.bias_init" if config.model.bias_init not in (None, "zeros", "ones") else None
 
 
-def optax_program(config: Config, rows: Rows) -> str:
+def optax_program(config: Config, rows: Rows, own: OwnNetwork) -> str:
     """The program: `listing` tells more."""
     first = ["from functools import partial", ""] if "partial" in _activations(config) else []
-    own = is_own(config.model.kind)
+    theirs = is_own(config.model.kind)
+    modules = ["import jax", "import jax.numpy as jnp", *imports(config, rows), "import optax"]
     parts = [
-        [*first, "import jax", "import jax.numpy as jnp", *imports(config), "import optax"],
-        [*_format(config), *row_lines(config, rows), *_kept_as(config)],
-        _own(config) if own else _start(config, rows),
-        ["", *(OWN_FORWARD if own else _forward(config)), "", "", *_loss(config), ""],
+        [*first, *modules, *(own_imports(own) if theirs else ())],
+        [*_format(config), *row_lines(config, rows), *_kept_as(config, rows, own)],
+        [*(own_start(config, own) if theirs else _start(config, rows))],
+        ["", *(own_forward(own) if theirs else _forward(config)), "", "", *_loss(config, own), ""],
         [*_optimizer(config, rows), "state = optimizer.init(params)", ""],
-        [*UPDATE, ""],
-        _loop(config, rows),
+        [*(UPDATE if own.plain else UPDATE_WITH_STATE), ""],
+        _loop(config, rows, own),
     ]
     return "\n".join("\n".join([*part, ""]) for part in parts).rstrip() + "\n"
-
-
-OWN_FORWARD = ["def forward(params, x):", "    return apply(params, x)"]
-
-
-def _own(config: Config) -> list[str]:
-    return [*network_lines(config, "init, apply"), "params = init(jax.random.key(0), x)"]
 
 
 UPDATE = [
@@ -68,16 +63,27 @@ UPDATE = [
     "    steps, state = optimizer.update(gradient, state, params)",
     "    return optax.apply_updates(params, steps), state",
 ]
+UPDATE_WITH_STATE = [
+    "@jax.jit",
+    "def update(params, kept, state, x, y, key):",
+    "    gradient, kept = jax.grad(loss_of, has_aux=True)(params, kept, x, y, key, True)",
+    "    steps, state = optimizer.update(gradient, state, params)",
+    "    return optax.apply_updates(params, steps), kept, state",
+]
 
 
 def _format(config: Config) -> list[str]:
     return ['jax.config.update("jax_enable_x64", True)'] if config.training.dtype == "float64" else []
 
 
-def _kept_as(config: Config) -> list[str]:
+def _kept_as(config: Config, rows: Rows, own: OwnNetwork) -> list[str]:
     dtype = config.training.dtype
     wide = "float64" if dtype == "float64" else "float32"
-    return [f'x, y = jnp.asarray(x, "{dtype}"), jnp.asarray(y, "{wide}")']
+    tokens = is_own(config.model.kind) and rows.input_form is not None and rows.input_form.whole
+    lines = [f'x, y = jnp.asarray(x, "{"int32" if tokens else dtype}"), jnp.asarray(y, "{wide}")']
+    if own.answer is not None and own.answer != rows.targets.shape[1:]:
+        lines.append(f"y = y.reshape({', '.join(['len(y)', *map(str, own.answer)])})")
+    return lines
 
 
 def _start(config: Config, rows: Rows) -> list[str]:
@@ -169,7 +175,7 @@ def _activated(kind: str, of: str) -> str:
     return f"{ACTIVATIONS.get(kind, f'jax.nn.{kind}')}({of})"
 
 
-def _loss(config: Config) -> Iterator[str]:
+def _loss(config: Config, own: OwnNetwork) -> Iterator[str]:
     bound = config.optimizer.clip_output_gradient
     if bound is not None:
         yield "@jax.custom_vjp"
@@ -184,9 +190,22 @@ def _loss(config: Config) -> Iterator[str]:
         yield "clipped.defvjp(lambda output: (output, None), bounded)"
         yield ""
         yield ""
-    yield "def loss_of(params, x, y):"
-    yield f"    output = {'clipped(forward(params, x))' if bound is not None else 'forward(params, x)'}"
-    yield f"    return {LOSSES[config.loss.kind].format(delta=number(config.loss.delta))}"
+    if own.plain:
+        yield "def loss_of(params, x, y):"
+        yield "    output = forward(params, x)"
+    else:
+        yield "def loss_of(params, kept, x, y, key=None, training=False):"
+        yield "    output, kept = forward(params, kept, x, key, training)"
+    if bound is not None:
+        yield "    output = clipped(output)"
+    if config.model.undo != "none":  # the activation at the network's end
+        shares = "jnp.clip(output, 1e-7, 1 - 1e-7)"
+        inverse = "jnp.log" if config.model.undo == "softmax" else "jax.scipy.special.logit"
+        yield f"    output = {inverse}({shares})  # the {config.model.undo} at the network's end, undone"
+    if is_own(config.model.kind) and config.training.dtype in ("float16", "bfloat16"):
+        yield "    output = output.astype(jnp.float32)"
+    loss = LOSSES[config.loss.kind].format(delta=number(config.loss.delta))
+    yield f"    return {loss}{'' if own.plain else ', kept'}"
 
 
 def _optimizer(config: Config, rows: Rows) -> Iterator[str]:
@@ -227,7 +246,7 @@ def _rule(settings: OptimizerSettings, rate: float, factor: str | None) -> str:
     return f"optax.{settings.kind}({', '.join(told)})"
 
 
-def _loop(config: Config, rows: Rows) -> list[str]:
+def _loop(config: Config, rows: Rows, own: OwnNetwork) -> list[str]:
     training, n = config.training, rows.n
     size, per_epoch = min(training.batch_size, n), updates_per_epoch(config, n)
     shown, drawn = max(1, updates(config, n) // 10), training.order == "replacement"
@@ -243,10 +262,16 @@ def _loop(config: Config, rows: Rows) -> list[str]:
             f"        order = {order}",
             f"    rows = order[step % {per_epoch} * {size} :][:{size}]",
         ]
-    lines += [
-        f"    params, state = update(params, state, {'x, y' if per_epoch == 1 and not drawn else 'x[rows], y[rows]'})",
+    given = "x, y" if per_epoch == 1 and not drawn else "x[rows], y[rows]"
+    if own.plain:
+        lines.append(f"    params, state = update(params, state, {given})")
+    else:
+        lines.append("    key = jax.random.fold_in(jax.random.key(0), step)")
+        lines.append(f"    params, kept, state = update(params, kept, state, {given}, key)")
+    loss = "loss_of(params, x, y)" if own.plain else "loss_of(params, kept, x, y)[0]"
+    return [
+        *lines,
         f"    if (step + 1) % {shown} == 0:",
-        "        print(step + 1, loss_of(params, x, y))",
-        'print("at the end", loss_of(params, x, y))',
+        f"        print(step + 1, {loss})",
+        f'print("at the end", {loss})',
     ]
-    return lines

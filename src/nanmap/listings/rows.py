@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from nanmap.config import DataSettings
+from nanmap.config.code import is_own
 from nanmap.config.settings import Config
 from nanmap.data import Rows
 from nanmap.data.encoding import Source
@@ -25,12 +26,19 @@ def row_lines(config: Config, rows: Rows) -> list[str]:
         read = _arrays(data, rows)
     else:
         read = _formula(data)
-    return [*read, *_gaps(data), *_split_and_scaled(data)]
+    return [*read, *_gaps(data), *_split_and_scaled(data), *_shaped(config, rows)]
 
 
-def imports(config: Config) -> list[str]:
+def _shaped(config: Config, rows: Rows) -> Iterator[str]:
+    """A network of the user's own sees a row as the file has it."""
+    if is_own(config.model.kind) and rows.input_form is not None and len(rows.input_form.shape) != 1:
+        yield f"x = x.reshape({', '.join(['len(x)', *map(str, rows.input_form.shape)])})"
+
+
+def imports(config: Config, rows: Rows) -> list[str]:
     """What these lines need."""
-    return ["import numpy as np", *(["import pandas as pd"] if config.data.kind in TABLES else [])]
+    named = config.data.kind in TABLES or any(map(_is_category, rows.sources))
+    return ["import numpy as np", *(["import pandas as pd"] if named else [])]
 
 
 def _formula(data: DataSettings) -> Iterator[str]:
@@ -62,11 +70,8 @@ def _table(data: DataSettings, rows: Rows) -> Iterator[str]:
     if data.missing == "drop":
         named = [*(source.name for source in rows.sources), data.target or ""]
         yield f"table = table.dropna(subset=[{', '.join(map(text, named))}])"
-    if any(_is_category(source) for source in rows.sources):
-        yield "columns = ["
-        yield from (f"    {_column(data, source)}," for source in rows.sources)
-        yield "]"
-        yield "x = pd.concat(columns, axis=1).to_numpy(float)"
+    if any(map(_is_category, rows.sources)):
+        yield from _encoded(data, rows, "table")
     else:
         yield f"x = table[[{', '.join(text(source.name) for source in rows.sources)}]].to_numpy(float)"
     yield from _labels(rows, f"table[{text(data.target or '')}]", ".to_numpy(float)[:, None]")
@@ -77,23 +82,35 @@ def _is_category(source: Source) -> bool:
     return bool(source.categories) and source.categories != ("false", "true")
 
 
-def _column(data: DataSettings, source: Source) -> str:
-    column = f"table[{text(source.name)}]"
+def _encoded(data: DataSettings, rows: Rows, table: str) -> Iterator[str]:
+    yield "columns = ["
+    yield from (f"    {_column(data, source, table)}," for source in rows.sources)
+    yield "]"
+    yield "x = pd.concat(columns, axis=1).to_numpy(float)"
+
+
+def _column(data: DataSettings, source: Source, table: str) -> str:
+    column = f"{table}[{text(source.name)}]"
     if not _is_category(source):
         return column
     if not source.hot:
         return f'{column}.astype("category").cat.codes.replace(-1, np.nan)'
     hot = f"pd.get_dummies({column}, dtype=float)"
-    return f"{hot}.where({column}.notna(), np.nan)" if data.missing in ("mean", "keep") else hot
+    dropped = data.missing == "drop" and data.kind in TABLES  # with its row, before
+    return hot if dropped or data.missing == "error" else f"{hot}.where({column}.notna(), np.nan)"
 
 
 def _arrays(data: DataSettings, rows: Rows) -> Iterator[str]:
     if data.kind == "npz":
         yield f"with np.load({file_name(data.path)}) as file:"
         yield '    x, y = file["x"], file["y"]'
+    elif any(map(_is_category, rows.sources)):
+        yield "# x: the frame that you have, y: its targets, a row per example"
+        yield from _encoded(data, rows, "x")
     else:
         yield "# x and y: the arrays that you have, a row per example"
-    yield "x = np.asarray(x, float).reshape(len(x), -1)"
+    if not any(map(_is_category, rows.sources)):
+        yield "x = np.asarray(x, float).reshape(len(x), -1)"
     if rows.classes and rows.classes[0] != "y[0]":
         yield from _labels(rows, "np.asarray(y).ravel()", "")
     else:

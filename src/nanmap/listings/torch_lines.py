@@ -7,7 +7,7 @@ from nanmap.config.code import is_own
 from nanmap.config.optimizers import optimizer_entry
 from nanmap.config.settings import Config
 from nanmap.data import Rows
-from nanmap.listings.own import network_lines
+from nanmap.listings.own import OwnNetwork, network_lines
 from nanmap.listings.rows import imports, row_lines
 from nanmap.listings.words import file_name, number, rate_factor, updates, updates_per_epoch
 
@@ -56,13 +56,13 @@ def unsaid_in_torch(config: Config) -> str | None:
     return "model.bias_init" if model.bias_init not in (None, "zeros", "ones") else None
 
 
-def torch_program(config: Config, rows: Rows) -> str:
+def torch_program(config: Config, rows: Rows, own: OwnNetwork) -> str:
     """The program: `listing` tells more."""
     parts = [
-        [*imports(config), "import torch", "from torch import nn", "", "torch.manual_seed(0)"],
+        [*imports(config, rows), "import torch", "from torch import nn", "", "torch.manual_seed(0)"],
         [*row_lines(config, rows), *_kept_as(config)],
         [*_model(config, rows), *_start(config)],
-        [*_optimizer(config, rows), f"loss_of = {LOSSES[config.loss.kind].format(delta=number(config.loss.delta))}"],
+        [*_optimizer(config, rows), _loss(config)],
         _loop(config, rows),
     ]
     return "\n".join("\n".join([*part, ""]) for part in parts).rstrip() + "\n"
@@ -145,6 +145,14 @@ def _optimizer(config: Config, rows: Rows) -> Iterator[str]:
     factor = rate_factor(config, updates(config, rows.n), "np")
     if factor is not None:
         yield f"schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: {factor})"
+
+
+def _loss(config: Config) -> str:
+    loss, undo = LOSSES[config.loss.kind].format(delta=number(config.loss.delta)), config.model.undo
+    if undo == "none":
+        return f"loss_of = {loss}"
+    inverse = ".log()" if undo == "softmax" else ".logit()"  # of the activation at the network's end
+    return f"loss_of = lambda output, y: {loss}(output.clamp(1e-7, 1 - 1e-7){inverse}, y)"
 
 
 def _loop(config: Config, rows: Rows) -> Iterator[str]:

@@ -199,7 +199,12 @@ class Model(ABC):
 
     def why_idle(self, name: str, settings: ModelSettings) -> str:
         """Why a setting of `[model]` changes nothing, in a clause; "" where it acts."""
-        refused = name in ("arguments", "numbers", "rewrite")  # by the config, but for networks of the user's own
+        refused = name in (
+            "arguments",
+            "numbers",
+            "rewrite",
+            "undo",
+        )  # by the config, but for networks of the user's own
         return (
             "" if name == "kind" or refused or name in self.reads else f"a `{type(self).__name__}` has no such setting"
         )

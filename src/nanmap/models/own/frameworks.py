@@ -121,7 +121,7 @@ def _of_linen(module: Any) -> Adapted:
         return (made[0], dict(made[1])) if training else (made, state)
 
     reads = frozenset({"training", "key", *given_by(takes)})
-    return Adapted(start, run, "a Flax linen module", reads, "flax")
+    return Adapted(start, run, "a Flax linen module", reads, "flax", flags=tuple(flags(False)))
 
 
 def _of_nnx(module: Any, again: Again | None) -> Adapted:

@@ -67,6 +67,7 @@ class Adapted:
         draw: `(seed, x) → (parameters, state)`: what a seed starts from, where that is drawn on the host and cannot be
             traced; `init` then says the shapes alone.
         stamp: what it is made of, where its trace does not say all.
+        flags: arguments of its call that tell whether it is trained.
     """
 
     init: Callable[[Array, Array], tuple[Tree, Tree]]
@@ -77,3 +78,4 @@ class Adapted:
     seeded: bool = True
     draw: Callable[[int, Array], tuple[Tree, Tree]] | None = None
     stamp: str = ""
+    flags: tuple[str, ...] = ()

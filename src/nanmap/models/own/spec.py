@@ -30,6 +30,7 @@ class Own(Model):
         arguments: of the factory, as JSON.
         names: of the numbers that it is given.
         rewrite: whether its convolutions become products of patches where that is faster.
+        undo: which activation at its end is undone.
         rows: what it has to fit.
         answer: shape of the outputs of a row.
         trained: name and shape of every array that is trained.
@@ -47,6 +48,7 @@ class Own(Model):
     arguments: str
     names: tuple[str, ...]
     rewrite: bool
+    undo: str
     rows: Surroundings
     answer: tuple[int, ...]
     trained: tuple[tuple[str, tuple[int, ...]], ...]
@@ -66,7 +68,7 @@ class Own(Model):
 
     def draw(self, settings: ModelSettings, seeds: np.ndarray) -> tuple[Layers, Layers]:
         """What `init` gives for the key of each seed, one after the other: vmapped it might round otherwise."""
-        trained, kept = self._live.draw([int(seed) for seed in seeds])
+        trained, kept = self.functions.draw([int(seed) for seed in seeds])
         return grouped(trained, self.groups), [kept]
 
     def forward(
@@ -84,7 +86,7 @@ class Own(Model):
         """What `apply` gives: outputs `[rows, …]` of `x` `[rows, …]`; no row is padded, so `mask` is None."""
         own = {name: numbers[OWN_PREFIX + name] for name in self.names}
         everything = {name: values for layer in parameters for name, values in layer.items()} | state[0]
-        output, after = self._live.run(everything, x, own, key, training)
+        output, after = self.functions.run(everything, x, own, key, training)
         return Pass(output, [state[0] | after])
 
     def named(self, parameters: Layers, state: Layers) -> dict[str, np.ndarray]:
@@ -99,7 +101,7 @@ class Own(Model):
         """Its settings are its own."""
         return (
             ""
-            if name in ("kind", "arguments", "numbers", "rewrite")
+            if name in ("kind", "arguments", "numbers", "rewrite", "undo")
             else f"`{self._code.name}` is a network of your own"
         )
 
@@ -112,8 +114,10 @@ class Own(Model):
         return Code.of(self.source)
 
     @property
-    def _live(self) -> Live:
-        return live(self.source, self.arguments, self.digest[:SHA], self.rows.batch, self.rows.inputs, self.rewrite)
+    def functions(self) -> Live:
+        """They, while the process lives."""
+        sha, rows = self.digest[:SHA], self.rows
+        return live(self.source, self.arguments, sha, rows.batch, rows.inputs, self.rewrite, self.undo)
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -186,7 +190,8 @@ class Own(Model):
         loss = Code.of(self.rows.loss).name if is_code(self.rows.loss) else self.rows.loss
         rows = self.rows._replace(loss=loss)
         told = (self.arguments, self.names, self.rewrite, rows, self.answer, self.trained, self.kept, self.digest)
-        return f"Own({self._code.name}, {told!r})"
+        undone = "" if self.undo == "none" else f", undo={self.undo}"  # older folders are continued
+        return f"Own({self._code.name}, {told!r}{undone})"
 
 
 def own_model(settings: ModelSettings, rows: Surroundings) -> Own:
@@ -200,14 +205,17 @@ def own_model(settings: ModelSettings, rows: Surroundings) -> Own:
         Table(settings.arguments).text,
         tuple(settings.numbers),
         settings.rewrite,
+        settings.undo,
         rows,
         source_digest(settings.kind, KEY),
     )
 
 
 @lru_cache(maxsize=256)
-def _own_model(source: str, arguments: str, names: tuple[str, ...], rewrite: bool, rows: Surroundings, sha: str) -> Own:
-    found = live(source, arguments, sha, rows.batch, rows.inputs, rewrite)
+def _own_model(
+    source: str, arguments: str, names: tuple[str, ...], rewrite: bool, undo: str, rows: Surroundings, sha: str
+) -> Own:
+    found = live(source, arguments, sha, rows.batch, rows.inputs, rewrite, undo)
     with told(source, KEY, "while it was traced"):
         traced = probe(found, names)
     _check_groups(rows.groups, [leaf.name for leaf in found.trained])
@@ -219,6 +227,7 @@ def _own_model(source: str, arguments: str, names: tuple[str, ...], rewrite: boo
         arguments=arguments,
         names=names,
         rewrite=rewrite,
+        undo=undo,
         rows=rows,
         answer=traced.answer,
         trained=tuple((leaf.name, leaf.shape) for leaf in found.trained),
