@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -116,12 +116,39 @@ def remedies(patient: Patient) -> list[Remedy]:
 def _gaps(patient: Patient) -> Iterator[Remedy]:
     """Inputs are filled; a target that is missing is none, and its row is left out."""
     inputs, targets = np.isnan(patient.rows.inputs).any(), np.isnan(patient.rows.targets).any()
-    if inputs and not targets:
+    if (kept := _without_empty(patient.rows)) and not targets:
+        more = {} if len(kept.names) == kept.whole else {"data.missing": "mean"}
+        yield Remedy(
+            "leave out empty columns", {"data.columns": kept.names, **more}, specific=True, costly=True, repairs=True
+        )
+    elif inputs and not targets:
         yield Remedy("fill missing values", {"data.missing": "mean"}, specific=True, repairs=True)
     if targets:
         yield Remedy(
             "drop rows with missing values", {"data.missing": "drop"}, specific=True, costly=True, repairs=True
         )
+
+
+class Kept(NamedTuple):
+    """Columns that are not missing in every row.
+
+    Attributes:
+        names: theirs.
+        whole: how many of them have no gap.
+    """
+
+    names: list[str]
+    whole: int
+
+
+def _without_empty(rows: Rows) -> Kept | None:
+    """The columns that hold anything, where some hold nothing; None else, or where columns have no names."""
+    gaps = dict(zip(rows.features, np.isnan(rows.inputs).T, strict=False))
+    empty = [name for name, missing in gaps.items() if missing.all()]
+    names = [each.name for each in rows.sources if each.name not in empty]
+    if not empty or not names or len(names) == len(rows.sources):
+        return None
+    return Kept(names, sum(not gaps[name].any() for name in names if name in gaps))
 
 
 def _scales(patient: Patient) -> Iterator[Remedy]:

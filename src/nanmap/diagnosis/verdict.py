@@ -179,6 +179,7 @@ def _other(signs: Signs) -> RootCause:
 CAUSES: dict[str, Callable[[Signs], RootCause]] = {
     RATE: _rate,
     "fill missing values": lambda signs: RootCause.NAN_IN_DATA,
+    "leave out empty columns": lambda signs: RootCause.NAN_IN_DATA,
     "drop rows with missing values": lambda signs: RootCause.NAN_IN_DATA,
     "scale inputs": lambda signs: RootCause.UNSCALED_INPUTS,
     "scale targets": lambda signs: RootCause.UNSCALED_TARGETS,
