@@ -16,9 +16,11 @@ from nanmap.data.sampled import sample_of
 from nanmap.diagnosis.answer import Criterion
 from nanmap.diagnosis.bench import Ask, Bench
 from nanmap.diagnosis.categories import names_in_numbers
+from nanmap.diagnosis.columns import far_from_standard, labels_as_numbers, moments
 from nanmap.diagnosis.intake import looked_at
 from nanmap.diagnosis.limits import skills_of_references
-from nanmap.diagnosis.remedies import Patient, far_from_standard, labels_as_numbers, moments, remedies
+from nanmap.diagnosis.patient import Patient
+from nanmap.diagnosis.remedies import remedies
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.diagnosis.verdict import Signs, causes_of
 from nanmap.engine import LocalEngine

@@ -21,13 +21,15 @@ from nanmap.diagnosis.answer import (
     Trial,
 )
 from nanmap.diagnosis.bench import Ask, Bench
+from nanmap.diagnosis.columns import beyond_repair
 from nanmap.diagnosis.counted import happening_of, rate_map
 from nanmap.diagnosis.curves import curves
 from nanmap.diagnosis.evidence import best_of, evidence, ruled_out
 from nanmap.diagnosis.intake import as_trained_elsewhere, check_rows, check_target, check_time, row_notes
 from nanmap.diagnosis.limits import by_heart, in_reach, no_number, says_nothing, what_limits
 from nanmap.diagnosis.margins import edge, fine_rates, rate_range, within
-from nanmap.diagnosis.remedies import BROKEN, RATE, UNDO, Patient, Remedy, beyond_repair, remedies
+from nanmap.diagnosis.patient import BROKEN, Patient
+from nanmap.diagnosis.remedies import RATE, UNDO, Remedy, remedies
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.diagnosis.search import STARTS, Choice, Clock, Search, grid_of_rates
 from nanmap.diagnosis.verdict import SOME, Signs, causes_of

@@ -6,8 +6,10 @@ import numpy as np
 
 from nanmap.config.formats import FORMATS
 from nanmap.diagnosis.answer import Criterion, Edge, Evidence, Share
+from nanmap.diagnosis.columns import far_from_standard
+from nanmap.diagnosis.patient import Patient
 from nanmap.diagnosis.records import Record
-from nanmap.diagnosis.remedies import RATE, Patient, far_from_standard
+from nanmap.diagnosis.remedies import RATE
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.diagnosis.row_evidence import codes, far_off, not_finite, of_inputs, of_targets, spectrum
 from nanmap.diagnosis.search import Choice, Search

@@ -7,7 +7,7 @@ from nanmap.data import Rows, affine_floor, loss_constant
 from nanmap.data.references.neighbours import neighbours_loss
 from nanmap.diagnosis.answer import Changes, Criterion, Evidence
 from nanmap.diagnosis.bench import Ask
-from nanmap.diagnosis.remedies import Patient
+from nanmap.diagnosis.patient import Patient
 from nanmap.diagnosis.search import Search
 
 NOTHING = 0.05  # of the constant's loss: what explains less explains nothing

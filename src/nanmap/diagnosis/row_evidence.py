@@ -9,7 +9,8 @@ from nanmap.data import Rows
 from nanmap.data.words import listed
 from nanmap.diagnosis.answer import Evidence
 from nanmap.diagnosis.categories import names_in_numbers
-from nanmap.diagnosis.remedies import Patient, far_from_standard, moments
+from nanmap.diagnosis.columns import far_from_standard, moments
+from nanmap.diagnosis.patient import Patient
 
 NEEDED = 3  # columns that are named one by one
 FAR = 100.0  # times the width of nine tenths of a column: so far from its middle no number of it is expected
