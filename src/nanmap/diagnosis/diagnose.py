@@ -170,7 +170,9 @@ class _Diagnosis:
         happening = happening_of(self.patient, self.criterion)
         self._done()
         signs = Signs(self.patient, self.patient.ends, self.patient.case(), self.edge, _rate_of(chosen))
-        causes = ((RootCause.LABELS_SAY_NOTHING,) if nothing else ()) + causes_of(chosen.parts if chosen else (), signs)
+        scaled = search.stood_in_for(chosen) if chosen else None
+        parts = [*chosen.parts, *(scaled.record.names if scaled else ())] if chosen else []
+        causes = ((RootCause.LABELS_SAY_NOTHING,) if nothing else ()) + causes_of(parts, signs)
         causes = causes or (RootCause.UNKNOWN,)
         search.explore_alone()
         self._done()

@@ -108,6 +108,21 @@ def _proofs(chosen: Choice, search: Search) -> Iterator[Evidence]:
                 {"without": name, "count": share.count, "starts": share.starts},
                 proof=True,
             )
+    if (scaled := search.stood_in_for(chosen)) is not None:
+        yield _stands_in(chosen, scaled, search)
+
+
+def _stands_in(chosen: Choice, scaled: Choice, search: Search) -> Evidence:
+    """That a rate is so small, or so large, for the scale of the rows alone."""
+    far, near = (float(each.record.rates[each.index]) for each in (chosen, scaled))
+    more = [name for name in scaled.record.names if name not in chosen.record.names]
+    share = scaled.record.share(search.criterion, scaled.index)
+    return Evidence(
+        f"a rate of {far:g} stands in for {' and '.join(more)}: with {'that' if len(more) == 1 else 'these'} {near:g} does as well "
+        f"({_told(share)} {criterion_words(search.criterion)})",
+        {"rate": far, "scaled": near, "count": share.count, "starts": share.starts},
+        proof=True,
+    )
 
 
 def best_of(names: Sequence[str], search: Search) -> tuple[Share | None, float | None]:
