@@ -210,7 +210,7 @@ def test_beside_the_rates_that_work_stands_what_ends_them() -> None:
         "from 0.0001 to 0.001; of smaller ones most end progressing, of larger ones most end stalled"
     )
     noisy = told_of(happening=replace(whole.happening, steps_per_epoch=20))  # the measured edge is 7 times above
-    assert "most end stalled: not too large for the curvature, but each update goes by the noise of" in noisy
+    assert "most end stalled: not too large for the curvature, but each update goes by" in noisy
 
 
 def test_a_slow_training_beside_a_broken_one_is_not_called_sound() -> None:

@@ -114,11 +114,15 @@ def _proofs(chosen: Choice, search: Search) -> Iterator[Evidence]:
 
 def _stands_in(chosen: Choice, scaled: Choice, search: Search) -> Evidence:
     """That a rate is so small, or so large, for the scale of the rows alone."""
-    far, near = (float(each.record.rates[each.index]) for each in (chosen, scaled))
+    own, far, near = (
+        float(each.record.rates[index])
+        for each, index in ((chosen, chosen.record.own), (chosen, chosen.index), (scaled, scaled.index))
+    )
+    size = "small" if far < abs(own) else "large"
     more = [name for name in scaled.record.names if name not in chosen.record.names]
     share = scaled.record.share(search.criterion, scaled.index)
     return Evidence(
-        f"a rate of {far:g} stands in for {' and '.join(more)}: with {'that' if len(more) == 1 else 'these'} {near:g} does as well "
+        f"so {size} a rate stands in for {' and '.join(more)}: with {'that' if len(more) == 1 else 'these'} {near:g} does as well "
         f"({_told(share)} {criterion_words(search.criterion)})",
         {"rate": far, "scaled": near, "count": share.count, "starts": share.starts},
         proof=True,

@@ -184,6 +184,10 @@ def _beyond(rates: RateRange) -> str:
     return f"; {', '.join(told)}" if told else ""
 
 
+def _rows(count: int) -> str:
+    return "a single row" if count == 1 else f"{count} rows"
+
+
 def _noise(fix: Fix) -> str:
     """Why rates fail that are far below the critical one, where batches are small."""
     rates, edge = fix.rates, fix.edge
@@ -191,7 +195,7 @@ def _noise(fix: Fix) -> str:
         return ""
     if edge.measured < FAR_BELOW * rates.high:
         return ""
-    return f": not too large for the curvature, but each update goes by the noise of {fix.config.training.batch_size} rows, and a large rate does not average it out"
+    return f": not too large for the curvature, but each update goes by {_rows(fix.config.training.batch_size)}, whose noise a large rate does not average out"
 
 
 def _range(rates: RateRange) -> str:
