@@ -206,6 +206,8 @@ def test_beside_the_rates_that_work_stands_what_ends_them() -> None:
     rates = RateRange(1e-4, 1e-3, below=Outcome.PROGRESSING, above=Outcome.STALLED)
     fix = replace(whole.fix, rates=rates)
     told_of = lambda **more: words_of(handmade(fix=fix, **more))["the smallest fix"]  # noqa: E731
+    nearly = replace(rates, above=Outcome.CONVERGED)
+    assert "of larger ones too few converge" in words_of(handmade(fix=replace(fix, rates=nearly)))["the smallest fix"]
     assert told_of().endswith(
         "from 0.0001 to 0.001; of smaller ones most end progressing, of larger ones most end stalled"
     )

@@ -23,7 +23,7 @@ def evidence(
 ) -> tuple[Evidence, ...]:
     """What speaks for the causes: figures of rows and ends first, then what was trained to prove it."""
     found = [sentence for cause in causes for sentence in _of_cause(cause, signs)]
-    found += far_off(signs.patient.rows)
+    found += far_off(signs.patient.rows, FORMATS[signs.patient.config.training.dtype].largest)
     if chosen is not None and search is not None:
         found += _proofs(chosen, search)
     return tuple({each.sentence: each for each in found}.values())

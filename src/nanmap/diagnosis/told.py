@@ -180,8 +180,12 @@ def _rates(fix: Fix, minibatches: bool) -> Iterator[str]:
 def _beyond(rates: RateRange) -> str:
     """What becomes of the rates beside those that work."""
     sides = (("smaller", rates.below), ("larger", rates.above))
-    told = [f"of {side} ones most end {outcome}" for side, outcome in sides if outcome is not None]
+    told = [f"of {side} ones {_commonly(outcome)}" for side, outcome in sides if outcome is not None]
     return f"; {', '.join(told)}" if told else ""
+
+
+def _commonly(outcome: Outcome) -> str:
+    return "too few converge" if outcome is Outcome.CONVERGED else f"most end {outcome}"
 
 
 def _rows(count: int) -> str:
