@@ -178,6 +178,16 @@ def test_a_rate_that_stands_in_for_a_scale_does_not_hide_what_mends_the_scale() 
     assert scaled is not None
     assert set(scaled.record.names) == {"scale inputs", "scale targets"}
     assert search.stood_in_for(scaled) is None
+    assert scaled.record.share(Criterion(), scaled.index).starts == STARTS  # which is decided, and no hope
+
+
+def test_a_rate_does_not_stand_in_for_a_scale_that_few_starts_bear() -> None:
+    def works(changes: dict[str, Any], rate: float, seed: int) -> bool:
+        return scales(changes, rate, seed) and not (has(changes, "targets") and seed % 16 == 15)
+
+    search, told = searched(works, INPUTS, TARGETS)
+    assert told == [{"scale inputs", RATE}]
+    assert search.stood_in_for(search.smallest()[0]) is None
 
 
 def test_a_negative_rate_is_turned() -> None:

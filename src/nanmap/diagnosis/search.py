@@ -277,9 +277,18 @@ class Search:
         lacking = sorted(SCALES - set(choice.parts))
         for more in [some for size in (1, 2) for some in combinations(lacking, size)]:
             record = self.records.get(frozenset({*choice.record.names, *more}))
-            best = record.best_rate(self.criterion) if record is not None else None
-            if record is not None and best is not None and not self.is_far(Choice(record, best)):
-                return Choice(record, best)
+            if record is not None and (near := self._nearest(record)) is not None:
+                return near
+        return None
+
+    def _nearest(self, record: Record) -> Choice | None:
+        """The best rate of a set, if that is near and known to work; where one fails, the next is decided."""
+        while (best := record.best_rate(self.criterion)) is not None:
+            near = Choice(record, best)
+            if self.is_far(near):
+                return None
+            if not self._decide([near]):
+                return near if record.works(self.criterion, best) else None
         return None
 
     def ranked(self, choices: Sequence[Choice]) -> list[Choice]:
