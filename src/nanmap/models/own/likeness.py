@@ -20,7 +20,9 @@ def code_of(kind: type, framework: str) -> str:
     >>> code_of(one, "torch") == code_of(other, "torch"), code_of(dict, "builtins")
     (False, '')
     """
-    own = [each for each in kind.__mro__ if each is not object and not f"{each.__module__}.".startswith(f"{framework}.")]
+    own = [
+        each for each in kind.__mro__ if each is not object and not f"{each.__module__}.".startswith(f"{framework}.")
+    ]
     held = [(name, value) for each in own for name, value in sorted(vars(each).items()) if name not in UNSAID]
     found = [f"{name} {_settled(value)}" for name, value in held if _says(value)]
     return hashlib.sha256("\n".join(found).encode()).hexdigest() if own else ""
