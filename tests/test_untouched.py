@@ -17,8 +17,8 @@ from nanmap.cli.listed_maps import draw_listed
 from nanmap.errors import InputError, RunFolderError
 from nanmap.plan import load_sweep, make_sweep
 from nanmap.result import Result
-from nanmap.results.files import is_plain
 from nanmap.results.folder import RunFolder
+from nanmap.results.places import is_plain
 
 TREE: dict[str, Any] = {"data": {"kind": "line", "n": 5}, "training": {"steps": 3}}
 AXES = [{"key": "optimizer.learning_rate", "values": [0.1, 0.2]}]
@@ -134,6 +134,7 @@ def test_a_run_folder_itself_may_be_a_link(start: Start, tmp_path: Path) -> None
 
 
 NAMES = ["/abs/x.png", "../../x.png", "..\\x.png", "a/b.png", ".x.png", "", "x\n.png", "x\0.png", "é" * 130 + ".png"]
+NAMES += ["CON.png", "nul", "com1 .svg", "Lpt9.x.png", "x.png ", "x."]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -76,7 +76,7 @@ def resume(shards: Shards, manifest: dict[str, Any], engine: Engine, fresh: bool
     Raises:
         RunFolderError: the folder holds rows of other settings, or files that nobody speaks for, or another run writes there.
     """
-    shards.refuse_links()
+    shards.refuse_strangers()
     lock = Lock(shards.root, shards.path.name)
     if lock.others:
         observer.noticed(lock.others)
