@@ -83,6 +83,12 @@ def make_socket(path: Path) -> None:
     os.mknod(path, stat.S_IFSOCK | 0o600)  # of which, unlike of a pipe, nothing that opens it hears no more
 
 
+def files(folder: Path) -> dict[str, bytes]:
+    """All but the locks."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".lock")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
 def told_by(look: Callable[[Path], Any], folder: Path) -> Fault | RunFolderError | None:
     """The error, or the first fault that is found."""
     try:
@@ -108,8 +114,10 @@ def test_what_is_no_file_is_told_and_stays(
         shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
         place.parent.mkdir(exist_ok=True)
         make(place)
+        before = files(folder)
         if error := told_by(look, folder):
             assert (error.file, bool(error.mend)) == (place, True), way
+            assert files(folder) == before, way
             told.add(way)
         assert place.exists(), way
         assert not place.is_file(), way

@@ -33,10 +33,12 @@ def start(request: pytest.FixtureRequest, engine) -> Start:
     return lambda out, **options: begin(make_sweep(TREE, AXES), out=out, engine=engine, **options)
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    """All that stands in a folder but what nanmap needs while it writes."""
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and ".tmp" not in path.parts)
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+def files(folder: Path) -> dict[str, bytes | None]:
+    """All that stands in a folder, and the folders in it."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }
 
 
 APP = '{"name": "An app", "start_url": "/", "icons": []}'

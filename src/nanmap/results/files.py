@@ -7,6 +7,8 @@ import os
 import platform
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,7 +47,7 @@ class Replacing:
         if is_object(self.target):
             self._file: BinaryIO = io.BytesIO()
             return self._file
-        with told_of(self.target):
+        with self._told():
             for folder in (self.target.parent, self.temporary.parent):
                 make_folder(folder)
             self._file = self.temporary.open("xb")
@@ -53,7 +55,7 @@ class Replacing:
         return self._file
 
     def __exit__(self, kind: type | None, error: BaseException | None, *_: object) -> None:
-        with told_of(self.target):
+        with self._told():
             if isinstance(self._file, io.BytesIO):
                 if kind is None:
                     self.target.write_bytes(self._file.getbuffer())
@@ -69,6 +71,17 @@ class Replacing:
                     flush_folder(self.target.parent)
             finally:
                 self.temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Errors name the file that is wanted."""
+        with told_of(self.target):
+            try:
+                yield
+            except OSError as error:
+                if str(error.filename) == str(self.temporary):
+                    error.filename = str(self.target)
+                raise
 
 
 class Lock:

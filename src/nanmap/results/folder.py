@@ -77,6 +77,16 @@ class RunFolder:
             file_within(self.path, file) for file in sorted(self.inputs.glob("*.npz")) if INPUT.fullmatch(file.name)
         )
 
+    def refuse_strangers(self) -> None:
+        """Before anything is written or removed.
+
+        Raises:
+            RunFolderError: a link, or what is no file, stands where a file of the run does.
+        """
+        for part in (self.cells, self.history, self.edges):
+            part.refuse_strangers()
+        list(self.input_files())
+
     def write_input(self, digest: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Keeps arrays beside the rows."""
         with Replacing(self.path, self.input_file(digest)) as file:

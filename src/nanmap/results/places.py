@@ -3,11 +3,12 @@
 import os
 import re
 import stat
+from contextlib import suppress
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 from typing import Literal, cast
 
-from nanmap.errors import RunFolderError
+from nanmap.errors import RunFolderError, told_of
 from nanmap.objects import is_object
 
 NAME = re.compile(r"\w[\w .=+-]{0,199}")  # of a file that settings may name: no way into another folder, no hidden file
@@ -92,10 +93,9 @@ def _without_waiting(path: str, flags: int) -> int:
 
 def _kind(path: Path) -> int:
     """Of what stands there, links not followed; 0 where nothing does."""
-    try:
+    with told_of(path), suppress(FileNotFoundError, NotADirectoryError):
         return path.lstat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
+    return 0
 
 
 def _no_file(path: Path, what: str) -> RunFolderError:

@@ -7,7 +7,7 @@ from typing import Any
 
 from nanmap.errors import told_of
 from nanmap.results.files import Replacing, sha256_of
-from nanmap.results.places import content_of, file_within, is_plain
+from nanmap.results.places import content_of, file_within, is_plain, within
 from nanmap.results.sealed import is_unchanged, sealed
 
 
@@ -50,6 +50,12 @@ class Receipts:
         """The files that there are receipts of."""
         found = (path.name.removesuffix(".json") for path in self.folder.glob("*.json"))
         return sorted(filter(is_plain, found))
+
+    def refuse_strangers(self) -> None:
+        """Raises as `file_within`, if a receipt is no file of the run folder."""
+        within(self.root, self.folder)
+        for name in self.names():
+            file_within(self.root, self.file(name))
 
     def unchanged(self) -> list[Path]:
         """The files that are as they were written."""

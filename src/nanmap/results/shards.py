@@ -218,19 +218,28 @@ class Shards:
         """Removes the shards, what was drawn from them and their manifest, and nothing that nanmap did not write.
 
         Raises:
-            RunFolderError: the manifest, or a file that has a shard's name, is not nanmap's; nothing was removed then.
+            RunFolderError: as `clearable`.
         """
-        self.refuse_strangers()
-        if not self._wrote_manifest():
-            raise self._foreign(self.manifest_file.name)
+        shards = self.clearable()
         pictures = Receipts(self.pictures) if self.pictures else None
-        drawn, shards = pictures.unchanged() if pictures else [], self.removable(set())
+        drawn = pictures.unchanged() if pictures else []
         self._begin_anew()
         self.remove(shards)
         if pictures:
             pictures.remove_with(drawn)
         with told_of(self.manifest_file):
             self.manifest_file.unlink(missing_ok=True)
+
+    def clearable(self) -> list[Path]:
+        """The shards that go where the part is cleared.
+
+        Raises:
+            RunFolderError: the manifest, or a file that has a shard's name, is not nanmap's; nothing was removed then.
+        """
+        self.refuse_strangers()
+        if (self.manifest_file.exists() or self.names()) and not self._wrote_manifest():
+            raise self._foreign(self.manifest_file.name)
+        return self.removable(set())
 
     def _files(self) -> list[Path]:
         """What stands where shards do, under names of shards.
@@ -245,13 +254,14 @@ class Shards:
         """Before anything is written or removed.
 
         Raises:
-            RunFolderError: a link, or what is no file, stands where this part, its manifest or its pictures do.
+            RunFolderError: a link, or what is no file, stands where files of this part, its manifest or its pictures do.
         """
-        receipts = (Receipts(each).folder for each in (self.path, self.pictures) if each)
         file_within(self.root, self.manifest_file)
-        for each in (self.path, self.pictures, self.root / TEMPORARY, *receipts):
-            if each:
-                within(self.root, each)
+        within(self.root, self.root / TEMPORARY)
+        for each in filter(None, (self.path, self.pictures)):
+            within(self.root, each)
+            Receipts(each).refuse_strangers()
+        self._files()
 
     def _listed(self) -> set[str]:
         """Shards that the manifest says were written: so they are known though damage has made them unreadable."""
