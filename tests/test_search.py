@@ -190,6 +190,17 @@ def test_a_rate_does_not_stand_in_for_a_scale_that_few_starts_bear() -> None:
     assert search.stood_in_for(search.smallest()[0]) is None
 
 
+def test_pairs_of_programs_are_left_out_where_there_is_little_hope() -> None:
+    bench: Any = MadeUp(lambda changes, rate, seed: has(changes, "later", "latest"))
+    latest = Remedy("latest", {"model.latest": 1}, costly=True)
+    for pairs in (True, False):
+        search = Search(
+            bench, Criterion(), [LATER, latest], grid_of_rates(OWN, None), OWN, range(STARTS), Clock(1e9), pairs=pairs
+        )
+        search.explore()
+        assert [each.parts for each in search.smallest()] == [["later", "latest"]] * pairs
+
+
 def test_a_negative_rate_is_turned() -> None:
     search, told = searched(lambda changes, rate, seed: 0 < rate < 2, own=-0.1)
     assert told == [{RATE}]

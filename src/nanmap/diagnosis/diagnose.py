@@ -203,7 +203,8 @@ class _Diagnosis:
         return () if heart is None else (found, heart)
 
     def _searched(self, found: Sequence[Remedy]) -> Search:
-        search = Search(self.bench, self.criterion, found, self.rates, self.own, self.now, self.clock)
+        hope = says_nothing(self.patient) is None
+        search = Search(self.bench, self.criterion, found, self.rates, self.own, self.now, self.clock, pairs=hope)
         search.explore()
         self._done()
         return search

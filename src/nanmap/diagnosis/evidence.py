@@ -21,9 +21,9 @@ from nanmap.plan.reach import beyond_reach
 def evidence(
     causes: Sequence[RootCause], signs: Signs, search: Search | None, chosen: Choice | None
 ) -> tuple[Evidence, ...]:
-    """What speaks for the causes: figures of rows and ends first, then what was trained to prove it."""
-    found = [sentence for cause in causes for sentence in _of_cause(cause, signs)]
-    found += far_off(signs.patient.rows, FORMATS[signs.patient.config.training.dtype].largest)
+    """What speaks for the causes: what may be wrong in the rows, figures of rows and ends, then what was trained to prove it."""
+    found = [*far_off(signs.patient.rows, FORMATS[signs.patient.config.training.dtype].largest)]
+    found += [sentence for cause in causes for sentence in _of_cause(cause, signs)]
     if chosen is not None and search is not None:
         found += _proofs(chosen, search)
     return tuple({each.sentence: each for each in found}.values())

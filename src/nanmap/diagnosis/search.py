@@ -110,6 +110,7 @@ class Search:
         own: the settings' own among them.
         seeds: of the starts that choose.
         clock: the budget.
+        pairs: whether changes that are programs of their own are tried in pairs, too, where alone they do not do.
 
     Attributes:
         records: by the names of their remedies.
@@ -124,7 +125,9 @@ class Search:
         own: float,
         seeds: range,
         clock: Clock,
+        pairs: bool = True,
     ) -> None:
+        self.pairs = pairs
         self.bench, self.criterion, self.found, self.clock = bench, criterion, list(found), clock
         self.rates, self.own, self.seeds = rates, int(np.flatnonzero(rates == own)[0]), seeds
         self.records: dict[frozenset[str], Record] = {}
@@ -141,7 +144,7 @@ class Search:
         self._with_each([each for each in costly if each.specific], MOST_CHANGES - 1)
         if not self.smallest():
             self._with_each([each for each in costly if not each.specific], MOST_CHANGES - 1, until=True)
-        if not self.smallest():
+        if self.pairs and not self.smallest():
             self._pairs(costly)
 
     def explore_alone(self) -> None:
