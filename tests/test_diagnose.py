@@ -325,6 +325,9 @@ def test_a_slip_in_the_target_is_told_without_a_search() -> None:
     assert (answer.cause, answer.fix, answer.map) == ("infinity_in_data", None, None)
     assert any("the target is 1e+308 in row 8, and from" in each.sentence for each in answer.evidence)
     assert "mend them, or leave out their rows" in answer.limit.sentence
+    y[7] = 1e4  # which float32 has, and the loss is about it alone
+    answer = nanmap.diagnose(x=x, y=y, epochs=3, batch_size=64, engine=ENGINE)
+    assert (answer.cause, answer.fix, answer.map) == ("slips_in_data", None, None)
 
 
 def test_in_two_layers_no_gradient_fades_on_its_way() -> None:
@@ -405,6 +408,19 @@ def test_whole_numbers_that_are_quantities_stay_what_they_are() -> None:
         features=("rooms",),
     )
     assert names_in_numbers(rows) == []
+
+
+@pytest.mark.long
+def test_a_line_on_codes_that_is_as_good_as_lines_get_is_not_called_sound() -> None:
+    """What it is held against is a line on the codes, too, which explains next to nothing."""
+    shop = np.random.default_rng(7).integers(0, 8, 240)
+    frame = pd.DataFrame({"shop": shop, "sales": np.array([5, 1, 4, 0, 3, 6, 2, 4])[shop] / 4})
+    asked: dict[str, Any] = {"learning_rate": 0.04, "epochs": 400, "batch_size": 256, "engine": ENGINE, "budget": 1e9}
+    answer = nanmap.diagnose(x=frame[["shop"]], y=frame["sales"].to_numpy(), **asked)
+    assert answer.happening.successes.rate == 1
+    assert answer.cause == "codes_for_categories"
+    assert answer.fix.trial.changes["data.categories"] == ["shop"]
+    assert answer.fix.skill.median > 0.9
 
 
 def test_numbers_may_be_said_to_be_names() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nanmap.data import Rows
+from nanmap.diagnosis.columns import slips
 from nanmap.diagnosis.row_evidence import far_off
 
 NONE = np.zeros((0, 1))
@@ -40,6 +41,21 @@ def test_numbers_that_are_far_from_all_others_are_told(column: np.ndarray, told:
     sentences = [each.sentence for each in far_off(rows_of(column))]
     assert len(sentences) == (told is not None)
     assert all(sentence.startswith(str(told)) for sentence in sentences)
+
+
+@pytest.mark.parametrize(
+    ("column", "rows"),
+    [
+        (with_values([4], 1e6), [4]),
+        (with_values([4, 9], [1e6, -2e6]), [4, 9]),
+        (with_values([4], 2e3), []),  # not so far from them as a hundred times what lies between them
+        (with_values([4], np.nan), []),
+        (np.random.default_rng(3).standard_cauchy(500), []),
+        (np.full(200, np.nan), []),
+    ],
+)
+def test_slips_are_farther_off_than_heavy_tails(column: np.ndarray, rows: list[int]) -> None:
+    assert slips(column).tolist() == rows
 
 
 def test_a_slip_in_the_target_is_told_but_not_in_classes() -> None:

@@ -190,6 +190,16 @@ def test_a_rate_does_not_stand_in_for_a_scale_that_few_starts_bear() -> None:
     assert search.stood_in_for(search.smallest()[0]) is None
 
 
+def test_without_what_is_needed_nothing_is_a_fix() -> None:
+    bench: Any = MadeUp(lambda changes, rate, seed: has(changes, "a") or (has(changes, "b") and rate < 0.05))
+    search = Search(
+        bench, Criterion(), [A, B], grid_of_rates(OWN, None), OWN, range(STARTS), Clock(1e9), frozenset({"b"})
+    )
+    search.explore()
+    assert [set(each.parts) for each in search.ranked(search.smallest())] == [{"a", "b"}, {"b", RATE}]
+    assert all("b" in each.parts for each in search.working())
+
+
 def test_pairs_of_programs_are_left_out_where_there_is_little_hope() -> None:
     bench: Any = MadeUp(lambda changes, rate, seed: has(changes, "later", "latest"))
     latest = Remedy("latest", {"model.latest": 1}, costly=True)

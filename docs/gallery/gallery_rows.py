@@ -25,6 +25,7 @@ def tables() -> dict[str, pd.DataFrame]:
         "springs": sound.round(4),
         "gaps": sound.assign(heat=sound.heat.where(rng.random(96) > 0.1)).round(4),
         "gaps_in_target": sound.assign(length=sound.length.where(rng.random(96) > 0.05)).round(4),
+        "slip": sound.assign(length=sound.length.where(sound.index != 16, 3e4)).round(4),
         "molecules": sound.assign(heat=(sound.heat + 5) * 1e39),
         "faint": sound.assign(age=sound.age / 100).round(6),
         "weights": sound.assign(load=200 * sound.load, length=800 * sound.load + 100 * sound.age).round(2),

@@ -128,9 +128,11 @@ def _typed(text: str, names: Mapping[str, str]) -> str:
 
     >>> _typed('set data.target_kind = "class", or data.columns', {"target_kind": "data.target_kind", "columns": "data.columns"})
     'set --target-kind class, or --columns'
+    >>> _typed("--budget 20", {"budget": "budget"})
+    '--budget 20'
     """
     for name, key in names.items():
-        if name not in BY_FILE:
+        if "." in key and name not in BY_FILE:
             text = re.sub(
                 rf"(?<![\w.]){re.escape(key)}(?![\w.])(?: = \"([^\"]*)\"| = ([^\s,;]+))?", partial(_option, name), text
             )

@@ -18,11 +18,13 @@ class Named(NamedTuple):
         name: what it is called.
         numbers: how many different ones it holds.
         share: how much of what the best line through all columns leaves over they explain as names, beyond chance.
+        gain: the same of what the best constant answer leaves over.
     """
 
     name: str
     numbers: int
     share: float
+    gain: float
 
 
 def names_in_numbers(rows: Rows) -> list[Named]:
@@ -41,13 +43,16 @@ def names_in_numbers(rows: Rows) -> list[Named]:
     left = targets - columns @ np.linalg.lstsq(columns, targets, rcond=None)[0]
     values = rows.input_scaling.undo(inputs)
     coded = {each.name for each in rows.sources if each.categories}
+    total = float(((targets - targets.mean(axis=0)) ** 2).sum())
     found = [
-        _named(name, column, left) for name, column in zip(rows.features, values.T, strict=False) if name not in coded
+        _named(name, column, left, total)
+        for name, column in zip(rows.features, values.T, strict=False)
+        if name not in coded
     ]
     return [each for each in found if each is not None and each.share > EXPLAINS]
 
 
-def _named(name: str, column: np.ndarray, left: np.ndarray) -> Named | None:
+def _named(name: str, column: np.ndarray, left: np.ndarray, total: float) -> Named | None:
     """What a column explains as names; None if it is no column of few whole numbers."""
     if np.abs(column - np.round(column)).max() > 1e-6:
         return None
@@ -59,4 +64,5 @@ def _named(name: str, column: np.ndarray, left: np.ndarray) -> Named | None:
     rest, whole = float(((left - means[place]) ** 2).sum()), float((left**2).sum())
     if not whole > 0:
         return None
-    return Named(name, len(numbers), 1 - rest / whole * (len(column) - 1) / (len(column) - len(numbers)))
+    share = 1 - rest / whole * (len(column) - 1) / (len(column) - len(numbers))
+    return Named(name, len(numbers), share, share * whole / total)

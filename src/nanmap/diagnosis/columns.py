@@ -8,7 +8,8 @@ from nanmap.data import Rows
 
 CENTRED, NARROWEST, WIDEST = 0.5, 0.5, 2.0  # beyond, a column is worth scaling: its mean, its standard deviation
 FEW_LABELS = 20  # different whole numbers up to which targets may be labels
-FEW = 0.05  # share of the rows up to which numbers that are too large are strays
+FEW = 0.05  # share of the rows up to which numbers that are too large are strays; and on either side of nine tenths of a column
+FAR = 100.0  # times the width of nine tenths of a column: so far from its middle no number of it is expected
 MANY_CLASSES = 0.2  # classes per row from which on classes may be numbers
 
 
@@ -44,6 +45,25 @@ def strays(column: np.ndarray, largest: float) -> np.ndarray:
     """The rows of a column whose numbers are too large, where they are few: mostly a slip of whoever wrote them."""
     stray = np.flatnonzero(np.abs(column) > largest)
     return stray if len(stray) <= FEW * len(column) else stray[:0]
+
+
+def far_from_all(column: np.ndarray) -> np.ndarray:
+    """The rows of a column, few of them, that are farther from its middle than nine tenths of it are wide, many times."""
+    known = np.isfinite(column)
+    low, middle, high = np.quantile(column[known], (FEW, 0.5, 1 - FEW)) if known.any() else (0, 0, 0)
+    far = np.flatnonzero(known & (np.abs(column - middle) > FAR * (high - low)))
+    return far if high > low and len(far) <= 2 * FEW * len(column) else far[:0]
+
+
+def slips(column: np.ndarray) -> np.ndarray:
+    """The rows of a column that are farther from all others than these lie apart, many times: which heavy tails are not."""
+    far = far_from_all(column)
+    if not len(far):
+        return far
+    rest = np.delete(column, far)
+    rest = rest[np.isfinite(rest)]
+    gap = np.abs(column[far] - np.median(rest)).min()
+    return far if gap > FAR * np.ptp(rest) else far[:0]
 
 
 def labels_as_numbers(targets: np.ndarray) -> bool:

@@ -7,7 +7,6 @@ from functools import cached_property
 import numpy as np
 
 from nanmap.config import Config
-from nanmap.config.formats import FORMATS
 from nanmap.data.references.constant import all_equal
 from nanmap.diagnosis.answer import (
     Answer,
@@ -22,15 +21,16 @@ from nanmap.diagnosis.answer import (
     Trial,
 )
 from nanmap.diagnosis.bench import Ask, Bench
-from nanmap.diagnosis.columns import beyond_repair, strays
+from nanmap.diagnosis.categories import names_in_numbers
+from nanmap.diagnosis.columns import beyond_repair
 from nanmap.diagnosis.counted import happening_of, rate_map
 from nanmap.diagnosis.curves import curves
 from nanmap.diagnosis.evidence import best_of, evidence, ruled_out
 from nanmap.diagnosis.intake import as_trained_elsewhere, check_rows, check_target, check_time, row_notes
-from nanmap.diagnosis.limits import by_heart, in_reach, no_number, says_nothing, slip, what_limits
+from nanmap.diagnosis.limits import by_heart, in_reach, labels_note, no_number, says_nothing, slip, what_limits
 from nanmap.diagnosis.margins import edge, fine_rates, rate_range, within
 from nanmap.diagnosis.patient import BROKEN, Patient
-from nanmap.diagnosis.remedies import RATE, UNDO, Remedy, remedies
+from nanmap.diagnosis.remedies import ONE_HOT, RATE, UNDO, Remedy, remedies
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.diagnosis.search import STARTS, Choice, Clock, Search, grid_of_rates
 from nanmap.diagnosis.verdict import SOME, Signs, causes_of
@@ -42,6 +42,7 @@ FRESH = 256  # starts that are printed: 250 of them reach 95 % by the lower boun
 APART = 100_000  # between the seeds that choose and those that are printed
 STEPS = 6  # as it is, remedies, fresh starts, critical rate, what else, losses on their way
 SHUFFLED = 16  # starts with shuffled targets
+MUCH = 0.25  # of the constant answer's loss, that columns explain as names and not as quantities
 LEARNED = 0.2  # skill from which on something was learned, whatever lines and neighbours say
 RESERVE = 0.3  # of the budget, for the proof on fresh starts
 
@@ -124,6 +125,14 @@ class _Diagnosis:
         return float(max(self.bench.rates, key=abs))
 
     @cached_property
+    def needed(self) -> frozenset[str]:
+        """Remedies without which nothing is a fix: of columns that act as names a line makes little, and that is all it is held against."""
+        names = [] if self.config.model.hidden else names_in_numbers(self.patient.rows)
+        if self.criterion.skill is not None or not any(each.gain > MUCH for each in names):
+            return frozenset()
+        return frozenset(each.name for each in remedies(self.patient) if each.name == ONE_HOT)
+
+    @cached_property
     def rates(self) -> np.ndarray:
         """Learning rates to try."""
         predicted = self.patient.case().edge
@@ -152,7 +161,7 @@ class _Diagnosis:
         self._done()
         if all_equal(self.patient.rows):
             return self._answered(happening, (RootCause.LABELS_SAY_NOTHING,), self._nothing(None, {}), None, None, None)
-        if happening.successes.interval[0] >= self.criterion.share:
+        if happening.successes.interval[0] >= self.criterion.share and not self.needed:
             return self._healthy(happening)
         worth = remedies(self.patient)
         if self._is_beyond_settings(worth):
@@ -176,6 +185,7 @@ class _Diagnosis:
         causes = ((RootCause.LABELS_SAY_NOTHING,) if nothing else ()) + causes_of(parts, signs)
         causes = causes or (RootCause.UNKNOWN,)
         search.explore_alone()
+        self.notes += labels_note(self.patient, chosen.parts if chosen else ())
         self._done()
         found = nothing + evidence(causes, signs, search, chosen)
         return self._answered(happening, causes, found, search, chosen, fix, signs)
@@ -185,14 +195,9 @@ class _Diagnosis:
         rows = beyond_repair(self.patient.rows) and not any(each.repairs for each in worth)
         return (
             rows
-            or self._slipped()
+            or self.patient.slipped
             or (self.patient.misfit is not None and not any(UNDO in each.changes for each in worth))
         )
-
-    def _slipped(self) -> bool:
-        """Whether a few targets are too large for the number format: scaled together with them, all others become one number."""
-        largest = FORMATS[self.config.training.dtype].largest
-        return any(len(strays(column, largest)) for column in self.patient.rows.targets.T)
 
     def _nothing(self, skill: Quantiles | None, changes: Changes) -> tuple[Evidence, ...]:
         """That the inputs say nothing about the targets, if they do not: a training has learned nothing, or its rows by heart."""
@@ -204,7 +209,9 @@ class _Diagnosis:
 
     def _searched(self, found: Sequence[Remedy]) -> Search:
         hope = says_nothing(self.patient) is None
-        search = Search(self.bench, self.criterion, found, self.rates, self.own, self.now, self.clock, pairs=hope)
+        search = Search(
+            self.bench, self.criterion, found, self.rates, self.own, self.now, self.clock, self.needed, pairs=hope
+        )
         search.explore()
         self._done()
         return search
@@ -320,7 +327,7 @@ class _Diagnosis:
             return self.patient.misfit
         if beyond_repair(self.patient.rows):
             return no_number()
-        return slip() if self._slipped() else None
+        return slip() if self.patient.slipped else None
 
     def _others(self, search: Search, chosen: Choice | None) -> tuple[Trial, ...]:
         """Sets that work and hold no smaller one that does, the smallest first; without the chosen one."""

@@ -104,12 +104,12 @@ def check_time(bench: Bench, engine: Engine, budget: float) -> None:
     update = _measured(bench) if own else update_seconds(variant.program, width, engine.backend)
     seconds = update * variant.steps * -(-STARTS // width) / len(engine.devices)
     if (1 if own else TIMES) * seconds > budget:  # a measurement may be too long by much, where others work as well
-        told = f"{seconds / 60:,.0f} min" if seconds > 90 else f"{seconds:,.0f} s"
+        told = f"{seconds / 60:,.0f} min" if seconds > 90 else f"{seconds:.2g} s"
         raise InputError(
             f"{STARTS} starts of {variant.steps:,} updates would take about {told}, and the whole diagnosis some {TIMES} times as long",
             key="--budget",
             value=f"{budget:g} s",
-            mend=f"--budget {TIMES * seconds:.0f}, or fewer epochs: what goes wrong mostly goes wrong early",
+            mend=f"--budget {ceil(TIMES * seconds)}, or fewer epochs: what goes wrong mostly goes wrong early",
         )
 
 

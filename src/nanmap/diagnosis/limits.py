@@ -1,5 +1,7 @@
 """Where nothing reaches the success: what the best there is can do, and what limits it, the rows or the network."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from nanmap.config.formats import FORMATS
@@ -10,6 +12,7 @@ from nanmap.diagnosis.answer import Changes, Criterion, Evidence
 from nanmap.diagnosis.bench import Ask
 from nanmap.diagnosis.columns import beyond_format
 from nanmap.diagnosis.patient import Patient
+from nanmap.diagnosis.remedies import CLASSES, remedies
 from nanmap.diagnosis.search import Search
 
 NOTHING = 0.05  # of the constant's loss: what explains less explains nothing
@@ -27,8 +30,10 @@ def says_nothing(patient: Patient) -> Evidence | None:
             f"all targets are {rows.targets.flat[0]:.4g}: a constant answers them",
             {"target": float(rows.targets.flat[0])},
         )
-    too_large = beyond_format(rows, FORMATS[patient.config.training.dtype].largest)  # which hides what all others say
-    if loss not in LOSSES or patient.bench.variant.program.labelled or rows.n < FEW or too_large:
+    hidden = patient.slipped or beyond_format(
+        rows, FORMATS[patient.config.training.dtype].largest
+    )  # what the others say
+    if loss not in LOSSES or patient.bench.variant.program.labelled or rows.n < FEW or hidden:
         return None
     line, near = skills_of_references(rows, loss, patient.config.loss.delta)
     if not (line < NOTHING and near < NOTHING):  # NaN rules nothing out
@@ -104,11 +109,19 @@ def what_limits(patient: Patient, best: float | None) -> Evidence:
     )
 
 
+def labels_note(patient: Patient, chosen: Sequence[str]) -> list[str]:
+    """That targets look like labels, where they are trained as numbers and another change mends the training as well."""
+    if CLASSES in chosen or not any(each.name == CLASSES for each in remedies(patient)):
+        return []
+    count = len(np.unique(patient.rows.targets[np.isfinite(patient.rows.targets)]))
+    return [
+        f'the target holds {count} whole numbers, as labels do: if they are names of classes, train them as such (data.target_kind = "class")'
+    ]
+
+
 def slip() -> Evidence:
     """Why no setting mends a few targets that are too large: scaled together with them, all others become one number."""
-    return Evidence(
-        "no setting mends a few targets that are too large for the number format: mend them, or leave out their rows"
-    )
+    return Evidence("no setting mends a few targets that are far from all others: mend them, or leave out their rows")
 
 
 def no_number() -> Evidence:

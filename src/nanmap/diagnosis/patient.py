@@ -8,9 +8,11 @@ import numpy as np
 from nanmap.advice import Case
 from nanmap.config import Config
 from nanmap.config.code import is_own
+from nanmap.config.formats import FORMATS
 from nanmap.data import Rows
 from nanmap.diagnosis.answer import Evidence
 from nanmap.diagnosis.bench import Bench, Ends
+from nanmap.diagnosis.columns import slips, strays
 from nanmap.diagnosis.outputs import misfit
 from nanmap.outcomes import Outcome
 
@@ -48,6 +50,14 @@ class Patient:
     def classifies(self) -> bool:
         """Whether outputs are logits of classes."""
         return self.bench.variant.program.classifies
+
+    @cached_property
+    def slipped(self) -> bool:
+        """Whether a few targets are far from all others, or too large for the number format: scaled together with them, all others are one number."""
+        largest = FORMATS[self.config.training.dtype].largest
+        if self.rows.classes:
+            return False
+        return any(len(strays(column, largest)) or len(slips(column)) for column in self.rows.targets.T)
 
     @cached_property
     def misfit(self) -> Evidence | None:

@@ -19,6 +19,7 @@ from nanmap.outcomes import Outcome
 
 RATE = "learning rate"
 UNDO = "model.undo"
+ONE_HOT, CLASSES = "one-hot codes", "classes"
 SATURATING = ("sigmoid", "tanh", "softsign", "softplus")
 LONGER = 8  # times the budget
 LARGE_BATCH = 4096  # rows of the largest batch that is offered
@@ -139,7 +140,7 @@ def _categories(patient: Patient) -> Iterator[Remedy]:
     changes: dict[str, Any] = {"data.categorical": "onehot"} if data.categorical == "codes" and (coded or names) else {}
     changes |= {"data.categories": [*data.categories, *names]} if names else {}
     if changes:
-        yield Remedy("one-hot codes", changes, specific=True, costly=True)
+        yield Remedy(ONE_HOT, changes, specific=True, costly=True)
 
 
 def _format(patient: Patient) -> Iterator[Remedy]:
@@ -230,7 +231,7 @@ def _meaning(patient: Patient) -> Iterator[Remedy]:
     if not loss_entry(patient.config.loss.kind).of_classes:
         if data.scale_targets == "none" and labels_as_numbers(rows.targets):
             changes = {"data.target_kind": "class", "loss.kind": "softmax_cross_entropy"}
-            yield Remedy("classes", changes | _linear(patient), specific=True, costly=True)
+            yield Remedy(CLASSES, changes | _linear(patient), specific=True, costly=True)
     elif numbers_as_classes(rows):
         yield Remedy("numbers", {"data.target_kind": "number", "loss.kind": "mse"}, specific=True, costly=True)
 

@@ -25,6 +25,10 @@ class RootCause(StrEnum):
         "values are missing in the data: a NaN among the rows makes the loss NaN, then every parameter",
     )
     INFINITY_IN_DATA = "infinity_in_data", "the data hold infinities, or numbers too large for the number format"
+    SLIPS_IN_DATA = (
+        "slips_in_data",
+        "a few targets are far from all others: the loss is about them, and the rest counts nothing",
+    )
     WRONG_SIGN = "wrong_sign", "the learning rate is negative: every update climbs the loss instead of descending it"
     LOSS_DOES_NOT_FIT = "loss_does_not_fit", "the loss does not fit the output or the targets"
     TARGET_OUT_OF_REACH = "target_out_of_reach", "the output's activation never gives numbers that the targets hold"

@@ -9,13 +9,11 @@ from nanmap.data import Rows
 from nanmap.data.words import listed
 from nanmap.diagnosis.answer import Evidence
 from nanmap.diagnosis.categories import names_in_numbers
-from nanmap.diagnosis.columns import far_from_standard, moments, strays
+from nanmap.diagnosis.columns import far_from_all, far_from_standard, moments, strays
 from nanmap.diagnosis.patient import Patient
 
 NEEDED = 3  # columns that are named one by one
-FAR = 100.0  # times the width of nine tenths of a column: so far from its middle no number of it is expected
 APART = 3.0  # times the range of all other numbers: so far off one number, many times, is none that was measured
-FEW = 0.05  # share of the rows on either side, within which nine tenths of a column are
 TARGET = "the target"
 MANY = 0.25  # share of the rows up to which one number many times may stand for a missing value
 
@@ -84,10 +82,8 @@ def _placeholder(name: str, column: np.ndarray) -> Iterator[Evidence]:
 
 
 def _slips(name: str, column: np.ndarray) -> Iterator[Evidence]:
-    known = np.isfinite(column)
-    low, middle, high = np.quantile(column[known], (FEW, 0.5, 1 - FEW)) if known.any() else (0, 0, 0)
-    far = np.flatnonzero(known & (np.abs(column - middle) > FAR * (high - low)))
-    if not (high > low and 0 < len(far) <= 2 * FEW * len(column)):
+    far = far_from_all(column)
+    if not len(far):
         return
     rest, worst = np.delete(column, far), int(far[np.argmax(np.abs(column[far]))])
     value, low, high = float(column[worst]), float(np.nanmin(rest)), float(np.nanmax(rest))
@@ -162,7 +158,7 @@ def codes(patient: Patient) -> Iterator[Evidence]:
                 f"column {source.name} holds {len(source.categories)} categories as codes: {codes}",
                 {"column": source.name},
             )
-    for name, count, share in names_in_numbers(patient.rows):
+    for name, count, share, _ in names_in_numbers(patient.rows):
         yield Evidence(
             f"column {name} holds {count} whole numbers, which act as names: as such they explain {share:.0%} of what the best line leaves over",
             {"column": name, "numbers": count, "share": share},

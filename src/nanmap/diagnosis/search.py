@@ -110,6 +110,7 @@ class Search:
         own: the settings' own among them.
         seeds: of the starts that choose.
         clock: the budget.
+        needed: names of remedies without which nothing is a fix.
         pairs: whether changes that are programs of their own are tried in pairs, too, where alone they do not do.
 
     Attributes:
@@ -125,9 +126,10 @@ class Search:
         own: float,
         seeds: range,
         clock: Clock,
+        needed: frozenset[str] = frozenset(),
         pairs: bool = True,
     ) -> None:
-        self.pairs = pairs
+        self.needed, self.pairs = needed, pairs
         self.bench, self.criterion, self.found, self.clock = bench, criterion, list(found), clock
         self.rates, self.own, self.seeds = rates, int(np.flatnonzero(rates == own)[0]), seeds
         self.records: dict[frozenset[str], Record] = {}
@@ -235,7 +237,7 @@ class Search:
                 found.append(Choice(record, self.own))
             elif best is not None:
                 found.append(Choice(record, best))
-        return [each for each in found if each.size]
+        return [each for each in found if each.size and self.needed <= set(each.record.names)]
 
     def _decide(self, choices: Sequence[Choice]) -> bool:
         """Trains the rest of the starts that a decision takes, a few at a time, as long as there is hope; whether any was left to train."""

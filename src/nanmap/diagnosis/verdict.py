@@ -9,7 +9,7 @@ from nanmap.advice import Case
 from nanmap.config.formats import FORMATS
 from nanmap.diagnosis.answer import Edge
 from nanmap.diagnosis.bench import Ends
-from nanmap.diagnosis.columns import far_from_standard
+from nanmap.diagnosis.columns import far_from_standard, slips
 from nanmap.diagnosis.patient import Patient
 from nanmap.diagnosis.remedies import RATE, SATURATING
 from nanmap.diagnosis.root_causes import RootCause
@@ -95,7 +95,13 @@ def _in_rows(patient: Patient) -> set[RootCause]:
     arrays = patient.rows.inputs, patient.rows.targets
     largest = FORMATS[patient.config.training.dtype].largest
     found = {RootCause.NAN_IN_DATA} if any(np.isnan(each).any() for each in arrays) else set()
+    found |= {RootCause.SLIPS_IN_DATA} if any(len(slips(each)) for each in _targets(patient)) else set()
     return found | ({RootCause.INFINITY_IN_DATA} if any((np.abs(each) > largest).any() for each in arrays) else set())
+
+
+def _targets(patient: Patient) -> np.ndarray:
+    """Columns of targets that are numbers, `[columns, n]`."""
+    return patient.rows.targets.T[: 0 if patient.rows.classes else None]
 
 
 def _rate(signs: Signs) -> RootCause:
