@@ -421,6 +421,7 @@ def test_a_line_on_codes_that_is_as_good_as_lines_get_is_not_called_sound() -> N
     assert answer.cause == "codes_for_categories"
     assert answer.fix.trial.changes["data.categories"] == ["shop"]
     assert answer.fix.skill.median > 0.9
+    assert all("one-hot codes" in part.remedies for part in answer.fix.parts)
 
 
 def test_numbers_may_be_said_to_be_names() -> None:

@@ -161,7 +161,8 @@ class _Diagnosis:
         self._done()
         if all_equal(self.patient.rows):
             return self._answered(happening, (RootCause.LABELS_SAY_NOTHING,), self._nothing(None, {}), None, None, None)
-        if happening.successes.interval[0] >= self.criterion.share and not self.needed:
+        succeeds = happening.successes.interval[0] >= self.criterion.share
+        if succeeds and not self.needed and not self.patient.slipped:  # a line through slips and codes converges, too
             return self._healthy(happening)
         worth = remedies(self.patient)
         if self._is_beyond_settings(worth):
@@ -263,6 +264,8 @@ class _Diagnosis:
         found = []
         for name in names if len(names) > 1 else ():
             rest = [each for each in names if each != name]
+            if name in self.needed:  # without it success says little
+                continue
             record = search.records.get(frozenset(rest) - {RATE})
             share, _ = best_of(rest, search)
             if record is not None and share is not None:

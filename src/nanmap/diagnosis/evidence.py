@@ -104,12 +104,18 @@ def _proofs(chosen: Choice, search: Search) -> Iterator[Evidence]:
         if share is not None:
             at = f" at any of {len(record.rates)} learning rates" if rate is None else ""
             yield Evidence(
-                f"{' and '.join(rest)} without {name}: {_told(share)} {criterion_words(criterion)}{at}",
+                f"{' and '.join(rest)} without {name}: {_told(share)} {criterion_words(criterion)}{at}{_little(name, rest, search)}",
                 {"without": name, "count": share.count, "starts": share.starts},
                 proof=True,
             )
     if (scaled := search.stood_in_for(chosen)) is not None:
         yield _stands_in(chosen, scaled, search)
+
+
+def _little(name: str, rest: Sequence[str], search: Search) -> str:
+    """To what little a set comes without what it needs, although that converges."""
+    record = search.records[frozenset(rest) - {RATE}]
+    return f", to a skill of {record.skill(record.most(search.criterion)):.3g}" if name in search.needed else ""
 
 
 def _stands_in(chosen: Choice, scaled: Choice, search: Search) -> Evidence:
