@@ -13,6 +13,7 @@ import pytest
 from handmade_answer import NAMES, handmade
 from nanmap import api
 from nanmap.config import build_config
+from nanmap.data.sampled import sample_of
 from nanmap.diagnosis import RootCause, as_object, config_of, lines_of, told
 from nanmap.diagnosis.answer import Criterion, Ending, Evidence, Quantiles, Share, Trial
 from nanmap.diagnosis.intake import looked_at
@@ -305,3 +306,13 @@ def test_figures_of_some_starts_say_of_how_many() -> None:
     assert "2 at the end (of those 3 that have one); " in sentences[2]
     assert sentences[3].startswith("skill 0.9 (of those 3 that have one): 0 is")
     assert "that have one" not in sentences[1]
+
+
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_the_last_row_of_a_file_counts_whether_its_line_is_ended_or_not(end: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("x,y\n" + "\n".join(f"{row},{2 * row}" for row in range(50)) + end)
+    data = build_config({"data": {"kind": "csv", "path": str(path), "target": "y"}, "training": {"epochs": 1}}).data
+    seen = sample_of(data, None, 10, 10)
+    assert seen is not None
+    assert seen.total == 50
