@@ -1,8 +1,10 @@
 """A diagnosis from one end to the other, on lines whose edge is known; its parts beside single trainings and NumPy."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,12 +22,14 @@ from nanmap.diagnosis.columns import far_from_standard, labels_as_numbers, momen
 from nanmap.diagnosis.intake import looked_at
 from nanmap.diagnosis.limits import skills_of_references
 from nanmap.diagnosis.patient import Patient
-from nanmap.diagnosis.remedies import remedies
+from nanmap.diagnosis.remedies import _clips, remedies
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.diagnosis.verdict import Signs, causes_of
 from nanmap.engine import LocalEngine
 from nanmap.errors import InputError
 from nanmap.outcomes import Outcome
+from nanmap.plan import make_variant
+from nanmap.training.optimizers import make_optimizer
 
 LINE: dict[str, Any] = {
     "data": {"kind": "line", "start": 1, "n": 20, "slope": 0.5},
@@ -401,3 +405,22 @@ def test_numbers_may_be_said_to_be_names() -> None:
     assert rows.inputs[:, :2].tolist() == [[0, 1], [1, 0], [0, 1]]
     with pytest.raises(InputError, match="no such input column"):
         nanmap.run(x=frame, y=[1.0, 2.0, 3.0], epochs=1, categories=["shops"])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("name", ["clip by norm", "clip by value"])
+def test_bounds_beside_a_clip_change_no_gradient_not_even_an_infinite_one(name: str, dtype: str) -> None:
+    """They stand in one program; entries of 16 bits overflow easily, and a bound would make a number of them."""
+    tree: dict = {"data": {"kind": "line", "n": 9}, "training": {"steps": 1, "dtype": dtype}}
+    patient = SimpleNamespace(config=build_config(tree), share=lambda *_: 1.0)
+    (remedy,) = [each for each in _clips(patient) if each.name == name]
+    for gradient in ([np.inf, 1.0], [40_000.0, -3.0]):
+        moved = []
+        for changes in (remedy.changes, {**remedy.changes, **remedy.beside}):
+            program = make_variant(build_config(with_settings(tree, changes))).program
+            with np.errstate(over="ignore"):
+                numbers = {key.split(".")[1]: jnp.asarray(np.float32(bound)) for key, bound in changes.items()}
+            grads = [{"kernel": jnp.asarray(gradient, dtype)}]
+            rule = make_optimizer(program, numbers, jnp.ones(1))
+            moved.append(np.asarray(rule.update(grads, rule.init(grads), grads)[0][0]["kernel"]))
+        np.testing.assert_array_equal(*moved)
