@@ -94,7 +94,11 @@ def state(root: Path) -> dict[str, bytes]:
     ]
     told = {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(files)}
     manifest = json.loads(told.pop("manifest.json"))
-    kept = {key: value for key, value in manifest.items() if key not in ("timings", "compilations", "narrowed", "seal")}
+    kept = {
+        key: value
+        for key, value in manifest.items()
+        if key not in ("timings", "compilations", "narrowed", "made", "seal")
+    }
     return told | {"manifest": json.dumps(kept).encode()}
 
 

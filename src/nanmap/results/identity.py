@@ -49,6 +49,11 @@ class _TimingsSaid(_Said):
     wall_seconds: float = Field(ge=0, allow_inf_nan=False)
 
 
+class _MadeSaid(_Said):
+    began: str
+    arguments: list[str] | None
+
+
 class _ManifestSaid(_Said):
     sweep: _SweepSaid
     schema_: int = Field(VERSION, alias="schema", le=VERSION)
@@ -60,6 +65,7 @@ class _ManifestSaid(_Said):
     models: dict[str, list[str]] = {}
     narrowed: dict[str, list[int]] = {}
     timings: _TimingsSaid | None = None
+    made: list[_MadeSaid] = []
     maps: list[dict[str, Any]] = []
     shards: list[str] = []
     backend: str | None = None

@@ -9,12 +9,13 @@ from nanmap.engine import Engine
 from nanmap.errors import RunFolderError, told_of
 from nanmap.results.files import Lock
 from nanmap.results.identity import UNHASHED, describe_changes, is_of_arrays, is_same
+from nanmap.results.made import with_now
 from nanmap.results.shards import Shards
 from nanmap.runs.observer import Observer
 from nanmap.training.program import Program
 
 # What a manifest adds up over all runs into its folder, of what it has when it is begun; and the machine that began it.
-SPENT = ("timings", "wall_seconds", "compilations", "narrowed", "columns_of_a_map", "machine")
+SPENT = ("timings", "wall_seconds", "compilations", "narrowed", "columns_of_a_map", "machine", "made")
 ON_A_LINE = "--fresh replaces them; --out DIR writes elsewhere"
 IN_PYTHON = "fresh=True replaces them; out=… writes elsewhere"  # where arrays come from, and where there are no options
 
@@ -102,6 +103,7 @@ def _ready(
         shards.clear()
     elif there:
         manifest = manifest | _spent(shards, manifest, observer)
+    manifest = manifest | {"made": with_now(manifest["made"])}
     resumed = Resumed(shards, manifest, engine, lock)
     others = shards.removable(resumed.finished)
     shards.vouch(resumed.finished, beside_hash(manifest))
