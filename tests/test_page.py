@@ -409,6 +409,13 @@ def test_what_was_filled_in_is_dotted_and_said(opened: Open, tmp_path: Path):
     assert "Not trained but filled in" in page.text("#training")
     page.click_pixel(3, 2)
     assert "Not trained but filled in" not in page.text("#training")
+    page.value(
+        "() => { const c = page.columns.get('loss_final'), stands = c.stands.bind(c); "
+        "c.stands = (row) => page.columns.get('inferred').value(row) === 1 ? MISSING : stands(row); }"
+    )
+    page.select_option("#choose-value", "loss_final")
+    assert "not trained 24 · 40 %" in page.text("#legend")
+    assert "dots: not trained; the outcome is filled in from around, numbers are not" in page.text("#legend")
 
 
 def test_on_a_phone_a_tap_brings_the_training_into_sight(opened: Open, tmp_path: Path):
