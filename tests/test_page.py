@@ -425,6 +425,32 @@ def test_on_a_phone_a_tap_brings_the_training_into_sight(opened: Open, tmp_path:
     assert page.text("#training h2").startswith("Cell ")
 
 
+def test_two_fingers_zoom_and_what_is_under_them_stays(opened: Open, tmp_path: Path):
+    view = {"viewport": {"width": 500, "height": 900}, "has_touch": True}
+    page = opened(small(tmp_path), "#one=seed:0", **view)
+    held = page.context.new_cdp_session(page.page)
+    places = [page.middle_of(1, 1), page.middle_of(3, 1)]
+    touches = lambda kind, points: held.send(  # noqa: E731
+        "Input.dispatchTouchEvent",
+        {"type": kind, "touchPoints": [{"x": x, "y": y, "id": n} for n, (x, y) in enumerate(points)]},
+    )
+    touches("touchStart", places[:1])
+    touches("touchStart", places)
+    (left, y), (right, _) = places
+    apart = [(left - 30, y), (right + 30, y)]
+    touches("touchMove", apart)
+    touches("touchEnd", [])
+    page.wait_for_function("() => page.state.window[1] - page.state.window[0] < 5")
+    x0, x1 = page.value("() => page.state.window.slice(0, 2)")
+    assert (x1 - x0) / 5 == pytest.approx((right - left) / (right - left + 60), rel=0.02)
+    for (x, _), middle in zip(apart, (1.5, 3.5), strict=True):
+        at = page.value("([x, y]) => toSheet(page.sheet.boxes[0], x, y)", [middle, 1.5])
+        assert at[0] + page.locator("#cursor").bounding_box()["x"] == pytest.approx(x, abs=1.5)
+    assert page.value("() => [page.state.cell, page.dragged, fingers.size]") == [None, None, 0]  # it is no click
+    page.touchscreen.tap(*page.middle_of(2, 1))
+    assert page.text("#training h2").startswith("Cell ")
+
+
 @pytest.mark.parametrize(
     ("axis", "most", "expected"),
     [

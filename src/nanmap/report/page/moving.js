@@ -11,7 +11,10 @@ function listen() {
   canvas.addEventListener("pointerleave", () => !page.dragged && moveTo(null));
   canvas.addEventListener("pointerdown", grab);
   canvas.addEventListener("pointerup", letGo);
-  canvas.addEventListener("pointercancel", () => (page.dragged = null));
+  canvas.addEventListener("pointercancel", (event) => {
+    lift(event);
+    page.dragged = null;
+  });
   canvas.addEventListener("wheel", turn, { passive: false });
   canvas.addEventListener("keydown", press);
   document.getElementById("closer").addEventListener("click", () => zoom(CLOSER, null));
@@ -62,6 +65,7 @@ function placeOf(event) {
 
 /** Follows the pointer, once per frame. */
 function hover(event) {
+  if (slide(event)) return;
   const place = placeOf(event);
   if (page.dragged) return drag(place);
   if (page.asked) return;
@@ -88,6 +92,7 @@ function grab(event) {
   if (event.button) return;
   page.dragged = { from: placeOf(event), window: [...page.state.window], moved: false };
   event.target.setPointerCapture(event.pointerId);
+  touch(event);
 }
 
 function drag(place) {
@@ -103,6 +108,7 @@ function drag(place) {
 }
 
 function letGo(event) {
+  lift(event);
   const { moved } = page.dragged || { moved: true };
   page.dragged = null;
   if (moved) return;
