@@ -16,9 +16,11 @@ from nanmap.data.sampled import sample_of
 from nanmap.diagnosis.answer import Criterion
 from nanmap.diagnosis.bench import Ask, Bench
 from nanmap.diagnosis.categories import names_in_numbers
+from nanmap.diagnosis.columns import far_from_standard, labels_as_numbers, moments
 from nanmap.diagnosis.intake import looked_at
 from nanmap.diagnosis.limits import skills_of_references
-from nanmap.diagnosis.remedies import Patient, far_from_standard, labels_as_numbers, moments, remedies
+from nanmap.diagnosis.patient import Patient
+from nanmap.diagnosis.remedies import remedies
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.diagnosis.verdict import Signs, causes_of
 from nanmap.engine import LocalEngine
@@ -219,6 +221,31 @@ def test_remedies_are_those_that_the_settings_leave_room_for() -> None:
 def _patient(settings: dict[str, Any]) -> Patient:
     bench = Bench(build_config(with_settings(LINE, settings)), False, ENGINE)
     return Patient(bench, bench.train([Ask({}, range(2))])[0])
+
+
+@pytest.mark.parametrize(("partly", "more"), [(False, {}), (True, {"data.missing": "mean"})])
+def test_a_column_without_any_number_is_left_out(partly: bool, more: dict[str, str], tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": np.arange(8.0), "b": np.nan, "c": np.arange(8.0) % 3, "y": np.arange(8.0)})
+    frame.loc[2:2, "c"] = np.nan if partly else 1
+    frame.to_csv(tmp_path / "gaps.csv", index=False)
+    data = {"kind": "csv", "path": str(tmp_path / "gaps.csv"), "target": "y", "missing": "keep"}
+    bench = Bench(build_config({"data": data, "training": {"epochs": 1}}), False, ENGINE)
+    found = remedies(Patient(bench, bench.train([Ask({}, range(2))])[0]))
+    assert found[0].changes == {"data.columns": ["a", "c"], **more}
+    assert [each.name for each in found if each.repairs] == ["leave out empty columns"]
+
+
+def test_shuffled_targets_are_those_of_other_rows() -> None:
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(24, 1)), rng.normal(size=24)
+    skills = []
+    for targets, shuffled in ((y, True), (y[np.random.default_rng(0).permutation(24)], False)):
+        given = give(x, targets)  # which are kept as long as somebody holds them
+        tree = with_arrays({"optimizer": {"learning_rate": 0.1}, "training": {"epochs": 9}}, given)
+        bench = Bench(build_config(tree), False, ENGINE)
+        skills.append(bench.train([Ask({}, range(3), shuffled=shuffled)])[0]["skill"])
+    assert np.array_equal(*skills)
+    assert not np.array_equal(skills[0], bench.train([Ask({}, range(3), shuffled=True)])[0]["skill"])
 
 
 @pytest.mark.parametrize(

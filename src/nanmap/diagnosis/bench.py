@@ -39,12 +39,14 @@ class Ask:
         seeds: a start each.
         rates: learning rates to train each start at; the settings' own if there are none.
         steps: updates, if they are others than the settings' budget.
+        shuffled: whether each row has the targets of another: what is learned of them is learned by heart.
     """
 
     changes: Changes
     seeds: range
     rates: tuple[float, ...] = ()
     steps: int | None = None
+    shuffled: bool = False
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,7 @@ class Bench:
         pieces = []
         for offset, plan in self._plans(changes, seeds, ask.rates):
             for lanes in plan.lanes(plan.grid.cells(np.arange(plan.grid.size))):
-                lanes = _shortened(lanes, ask.steps)
+                lanes = _shuffled(_shortened(lanes, ask.steps), ask.shuffled)
                 pieces.append((lanes, offset + lanes.position))
         return pieces, shape, draws
 
@@ -255,6 +257,16 @@ def _shortened(lanes: Lanes, steps: int | None) -> Lanes:
     if steps is None:
         return lanes
     return replace(lanes, variants=tuple(replace(each, steps=steps) for each in lanes.variants))
+
+
+def _shuffled(lanes: Lanes, wanted: bool) -> Lanes:
+    """The same trainings on rows that have the targets of others."""
+    if not wanted:
+        return lanes
+    order = np.random.default_rng(0).permutation(lanes.variants[0].rows.n)
+    rows = [replace(each.rows, targets=each.rows.targets[order]) for each in lanes.variants]
+    made = zip(lanes.variants, rows, strict=True)
+    return replace(lanes, variants=tuple(replace(each, rows=mixed) for each, mixed in made))
 
 
 def _put(columns: dict[str, np.ndarray], cells: np.ndarray, facts: Facts, size: int) -> None:

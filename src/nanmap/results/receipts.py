@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from nanmap.errors import told_of
-from nanmap.results.files import Replacing, is_plain, sha256_of, within
+from nanmap.results.files import Replacing, sha256_of
+from nanmap.results.places import content_of, file_within, is_plain, within
 from nanmap.results.sealed import is_unchanged, sealed
 
 
@@ -29,9 +30,9 @@ class Receipts:
 
     def read(self, name: str) -> dict[str, Any] | None:
         """What is said of a file; None if nothing is, and no word if it cannot be read or is not as it was written."""
-        file = within(self.root, self.file(name))
+        place = file_within(self.root, self.file(name))
         try:
-            content = file.read_bytes()
+            content = content_of(place)
             told = json.loads(content)
             whole = isinstance(told, dict) and is_unchanged(content) is not False
         except FileNotFoundError:
@@ -42,7 +43,7 @@ class Receipts:
 
     def fits(self, name: str) -> bool | None:
         """Whether the file is what was written, to the byte; None where no receipt says what that was."""
-        told, file = self.read(name), self.part / name
+        told, file = self.read(name), file_within(self.root, self.part / name)
         return None if told is None else file.is_file() and sha256_of(file) == told.get("sha256")
 
     def names(self) -> list[str]:
@@ -50,9 +51,15 @@ class Receipts:
         found = (path.name.removesuffix(".json") for path in self.folder.glob("*.json"))
         return sorted(filter(is_plain, found))
 
+    def refuse_strangers(self) -> None:
+        """Raises as `file_within`, if a receipt is no file of the run folder."""
+        within(self.root, self.folder)
+        for name in self.names():
+            file_within(self.root, self.file(name))
+
     def unchanged(self) -> list[Path]:
         """The files that are as they were written."""
-        return [within(self.root, self.part / name) for name in self.names() if self.fits(name)]
+        return [self.part / name for name in self.names() if self.fits(name)]
 
     def remove_with(self, files: list[Path]) -> None:
         """Removes files of the part and their receipts, and the folder if none is left in it."""
@@ -65,7 +72,7 @@ class Receipts:
 
     def remove(self, name: str) -> None:
         """Forgets a file."""
-        file = within(self.root, self.file(name))
+        file = file_within(self.root, self.file(name))
         with told_of(file):
             file.unlink(missing_ok=True)
 

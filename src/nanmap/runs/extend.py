@@ -53,7 +53,9 @@ class Growing:
         self.stale = _is_of_another(self.place, manifest)
         self.machine = old.get("machine") or {}
         self.spent = {key: old[key] for key in SPENT if key in old}
-        folder.cells.refuse_links()
+        folder.cells.refuse_strangers()
+        for part in (folder.cells, folder.history):  # they go once the larger run has their place
+            part.removable(set())
         self._lock = Lock(folder.path, LOCKED)
         try:
             self._rows = _whole_rows(folder.cells, old, observer)

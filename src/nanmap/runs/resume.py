@@ -77,7 +77,9 @@ def resume(shards: Shards, manifest: dict[str, Any], engine: Engine, fresh: bool
     Raises:
         RunFolderError: the folder holds rows of other settings, or files that nobody speaks for, or another run writes there.
     """
-    shards.refuse_links()
+    shards.refuse_strangers()
+    with told_of(shards.root):  # a folder that is refused is not even locked
+        _refuse(shards, manifest, fresh)
     lock = Lock(shards.root, shards.path.name)
     if lock.others:
         observer.noticed(lock.others)
@@ -92,8 +94,7 @@ def resume(shards: Shards, manifest: dict[str, Any], engine: Engine, fresh: bool
 def _ready(
     shards: Shards, manifest: dict[str, Any], engine: Engine, fresh: bool, observer: Observer, lock: Lock
 ) -> Resumed:
-    there = shards.manifest_file.exists()
-    lost = not fresh and _speak_for_themselves(shards, manifest)
+    there, lost = _refuse(shards, manifest, fresh)
     if lost:
         observer.noticed(
             f"{shards.manifest_file.name} is lost or damaged, and is written anew: the rows say whose they are"
@@ -102,22 +103,37 @@ def _ready(
         shards.clear()
     elif there:
         manifest = manifest | _spent(shards, manifest, observer)
-    elif any(shards.path.glob("*")):
+    manifest = manifest | {"made": with_now(manifest["made"])}
+    resumed = Resumed(shards, manifest, engine, lock)
+    others = shards.removable(resumed.finished)
+    shards.vouch(resumed.finished, beside_hash(manifest))
+    for name in shards.damaged(manifest["hash"], resumed.finished):
+        observer.noticed(f"{shards.path.name}/{name} is damaged, and is made again")
+    shards.write_manifest(manifest)  # before anything goes: it says that the run is not complete
+    shards.remove(others)
+    return resumed
+
+
+def _refuse(shards: Shards, manifest: dict[str, Any], fresh: bool) -> tuple[bool, bool]:
+    """Whether there is a manifest, and whether one was lost; changes nothing.
+
+    Raises:
+        RunFolderError: the folder holds rows of other settings, or files that nobody speaks for.
+    """
+    there = shards.manifest_file.exists()
+    lost = not fresh and _speak_for_themselves(shards, manifest)
+    if fresh:
+        shards.clearable()
+    elif there and not lost:
+        _check_same(shards, manifest)
+    elif not lost and any(shards.path.glob("*")):
         start_over = IN_PYTHON if is_of_arrays(manifest) else ON_A_LINE
         raise RunFolderError(
             "has files but no manifest: it is not a run that can be continued",
             file=shards.path,
             mend=f"the settings that it was run with continue it; {start_over}",
         )
-    manifest = manifest | {"made": with_now(manifest["made"])}
-    resumed = Resumed(shards, manifest, engine, lock)
-    shards.vouch(resumed.finished, beside_hash(manifest))
-    for name in shards.damaged(manifest["hash"], resumed.finished):
-        observer.noticed(f"{shards.path.name}/{name} is damaged, and is made again")
-    others = shards.removable(resumed.finished)
-    shards.write_manifest(manifest)  # before anything goes: it says that the run is not complete
-    shards.remove(others)
-    return resumed
+    return there, lost
 
 
 def pinned_widths(shards: Shards, programs: Iterable[Program], fresh: bool) -> dict[Program, int]:
@@ -156,8 +172,7 @@ def _how_else(shards: Shards, manifest: dict[str, Any], old: dict[str, Any]) -> 
     return keeps * (shards.rows == "rows") + (IN_PYTHON if in_python else ON_A_LINE)
 
 
-def _spent(shards: Shards, manifest: dict[str, Any], observer: Observer) -> dict[str, Any]:
-    """What earlier runs into the folder spent, where that can be believed; theirs must be the same run."""
+def _check_same(shards: Shards, manifest: dict[str, Any]) -> None:
     old = shards.read_manifest()
     if not is_same(old, manifest):
         raise RunFolderError(
@@ -165,6 +180,11 @@ def _spent(shards: Shards, manifest: dict[str, Any], observer: Observer) -> dict
             file=shards.path.parent,
             mend=_how_else(shards, manifest, old),
         )
+
+
+def _spent(shards: Shards, manifest: dict[str, Any], observer: Observer) -> dict[str, Any]:
+    """What earlier runs into the folder spent, where that can be believed."""
+    old = shards.read_manifest()
     if not shards.keeps_its_seal():
         observer.noticed(f"{shards.manifest_file.name} was damaged or edited, and is written anew")
         return {}
