@@ -25,7 +25,7 @@ function dotsInWords() {
 function showAll() {
   page.state.off.clear();
   update("arrange");
-  document.getElementById("legend").querySelector("input")?.focus();
+  focusOn("#legend input");
 }
 
 function legendEntry(entry) {
@@ -37,10 +37,7 @@ function legendEntry(entry) {
       if (box.checked) state.off.delete(entry.key);
       else state.off.add(entry.key);
       update("arrange");
-      document
-        .getElementById(`legend`)
-        .querySelector(`input[data-key="${CSS.escape(entry.key)}"]`)
-        ?.focus();
+      focusOn(`#legend input[data-key="${CSS.escape(entry.key)}"]`);
     },
   });
   box.dataset.key = entry.key;
