@@ -224,6 +224,31 @@ def test_the_legend_filters(opened: Open, tmp_path: Path):
     assert page.value("() => page.arrangement.rows.length") == 60
 
 
+def test_slices_and_siblings_are_those_of_the_rows_that_the_map_shows(opened: Open, tmp_path: Path):
+    """Whatever chooses rows: a slider, the legend, an address with a filter by a column that is not coloured."""
+    loss = np.where(np.arange(60) % 5 == 4, np.nan, np.arange(60.0) + 1)
+    page = opened(small(tmp_path, outcome="stalled", loss_final=loss), "#cell=22")
+    line = (
+        "() => document.querySelector('#slices .plot').plot.data[1].map((y) => y && Number((10 ** y).toPrecision(6)))"
+    )
+    words = "() => document.getElementById('siblings').textContent"
+    assert page.value(line) == [8.5, 9.5, 10.5, 11.5, None]  # of 1, 6, 11 and 16 the median, …
+    assert "training 1 of 4 in this pixel" in page.value(words)
+    page.get_by_label("Next training of this pixel").click()
+    assert page.value("() => [page.state.cell, document.activeElement.ariaLabel]") == [
+        27,
+        "Next training of this pixel",
+    ]
+    page.select_option("#choose-seed", "one")
+    page.locator("#slide-seed").fill("3")
+    page.wait_for_function(f"() => ({line})()[0] === 16")
+    assert page.locator("#siblings").is_hidden()
+    page.locator("[data-key='outcome:stalled']").uncheck()
+    page.wait_for_function("() => document.getElementById('slices').textContent.includes('No training here that')")
+    page = opened(small(tmp_path, outcome="stalled", loss_final=loss), "#without=loss_final:3")
+    assert page.value("() => page.arrangement.rows.length") == 48
+
+
 def test_any_axes_panels_and_single_values(opened: Open, tmp_path: Path):
     page = opened(small(tmp_path))
     page.select_option("#choose-seed", "panels")

@@ -62,10 +62,13 @@ class Division:
         there = self.growing.there(cells)
         kept, others = np.flatnonzero(there), np.flatnonzero(~there)
         lanes = self.plan.lanes(cells.take(others)) if len(others) else []
-        shard = Shard(number, cells, [replace(each, position=others[each.position]) for each in lanes])
+        lanes = [replace(each, position=others[each.position]) for each in lanes]
+        shard = Shard(number, cells, self.beside.asked(lanes) if self.beside else lanes)
         if len(kept):
             shard.programs = {each.program: None for each in self.plan.lanes(cells)}
             shard.put(kept, self.growing.columns(cells.take(kept)))
+            if self.beside and self.growing.histories:
+                shard.histories.append(self.growing.histories.table(cells.take(kept)))
         return shard
 
     def _count(self, number: int) -> int:

@@ -18,7 +18,7 @@ from nanmap.runs.division import Division, made, write
 from nanmap.runs.extend import Growing, grows
 from nanmap.runs.filling import Shard
 from nanmap.runs.handing_out import Workers, handed_out
-from nanmap.runs.history import Recording, kept_history, record_histories, recording_of
+from nanmap.runs.history import Recording, kept_history, record_histories, recording_kept, recording_of
 from nanmap.runs.inputs import keep_inputs
 from nanmap.runs.job import job_of
 from nanmap.runs.observer import Observer
@@ -72,6 +72,9 @@ def train_sweep(
         _refuse_elsewhere(plan, extend, recording if workers else None)
     if grows(folder, manifest, extend):
         with Growing(folder, manifest, observer) as growing:
+            if growing.histories and not recording:
+                recording = recording_kept(growing.histories, manifest["hash"])
+                work, manifest = work._replace(recording=recording), manifest | {"history": recording.described()}
             _check_machine(folder, growing.machine, manifest["machine"], False, observer)
             with resume(growing.place.cells, manifest | growing.spent, engine, growing.stale, observer) as resumed:
                 _fill(work, growing.place, resumed, growing)
@@ -229,7 +232,8 @@ def _fill(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | N
         else:
             _train(work, folder, resumed, growing)
         if recording:
-            record_histories(plan, engine, folder, recording, resumed.manifest["shard_cells"], observer)
+            kept, size = growing.histories if growing else None, resumed.manifest["shard_cells"]
+            record_histories(plan, engine, folder, recording, size, observer, kept)
     finally:  # an interrupted run says what it has, too
         resumed.manifest["shards"] = resumed.shards.names()
 
@@ -237,7 +241,9 @@ def _fill(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | N
 def _train(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | None) -> None:
     """Trains the cells of all shards that are not finished, but those that a smaller run has."""
     recording = work.recording
-    beside = recording if recording and recording.cells == "all" and not growing else None
+    beside = recording if recording and recording.cells == "all" else None
+    if beside and growing and not growing.has_all_histories(beside.updates):
+        beside = None  # the rows that are there have their histories in the second pass, and so have all
     division = Division(work.plan, resumed.manifest["shard_cells"], growing, beside)
     pending = _pending(division, resumed, work.observer)
 

@@ -60,7 +60,7 @@ async function loadRest() {
   if (page.sources) await Promise.all(Object.values(page.sources).map((column) => column.load()));
   page.history = told.history && (await historyOf(told.history));
   document.body.dataset.ready = "yes";
-  update("cursor");
+  update(page.state.off.size ? "arrange" : "cursor"); // an address may filter by a column that was not there yet
   showTraining();
   showPinned();
   showSlices();
@@ -148,9 +148,19 @@ function update(from, controls = false) {
   if (at <= 2) drawMap();
   else drawCursor();
   if (controls) showControls();
+  if (at <= 0) showBelow();
   describe();
   showFacts();
   keepLink();
+}
+
+/** What stands below the map and hangs on the rows that it shows, once nobody moves a slider any more. */
+function showBelow() {
+  clearTimeout(page.below);
+  page.below = setTimeout(() => {
+    redrawSlices();
+    showSiblings();
+  }, 100);
 }
 
 function fits({ panel, y, x }) {
