@@ -319,7 +319,7 @@ def test_a_training_again_says_whether_its_row_came_out_and_what_to_try(
     assert json.loads(command(*asked, "--json", cwd=folder).stdout)["same_row"] is False
     changed = ("--set", "data.n = 9", "--set", "training.epochs=4")
     told = command(*asked, *changed, cwd=folder).stdout
-    assert "row" not in told  # with other settings it is another training
+    assert "the stored row" not in told  # with other settings it is another training
     assert "try: nanmap run line.toml --set training.epochs=4 --set data.n=3\n" in told
     assert "prove: nanmap diagnose line.toml --set 'data.n = 9' --set training.epochs=4\n" in told
     assert "same_row" not in json.loads(command(*asked, *changed, "--json", cwd=folder).stdout)
