@@ -19,6 +19,7 @@ from nanmap.diagnosis.answer import Criterion
 from nanmap.diagnosis.bench import Ask, Bench
 from nanmap.diagnosis.categories import names_in_numbers
 from nanmap.diagnosis.columns import far_from_standard, labels_as_numbers, moments
+from nanmap.diagnosis.counted import first_tensor_of
 from nanmap.diagnosis.intake import looked_at
 from nanmap.diagnosis.limits import skills_of_references
 from nanmap.diagnosis.patient import Patient
@@ -109,8 +110,38 @@ def test_the_map_has_the_fix_on_its_side(too_fast: Any) -> None:
     assert (drawn.outcomes[line][drawn.rates > 0.01] == "nan").all()
 
 
+def test_the_first_tensor_is_that_of_the_settings_own_start(too_fast: Any) -> None:
+    assert too_fast.first_tensor.name == "loss"
+    assert too_fast.first_tensor == nanmap.run(too_fast.config, engine=ENGINE).first_tensor
+
+
+@pytest.mark.parametrize(
+    ("tree", "settings"),
+    {
+        "the fourth start, the first three last longer": (
+            {"model": {"hidden": [3]}, "optimizer": {"learning_rate": 3.0}, "training": {"steps": 25, "seed": 1}},
+            {"training_seed": 4},
+        ),
+        "a line that starts where it should end, so that others are drawn": (
+            {"model": {"init": "ones"}, "optimizer": {"learning_rate": 9.0}, "training": {"steps": 90}},
+            {"init": "glorot_uniform"},
+        ),
+    }.values(),
+)
+def test_the_first_tensor_is_that_of_the_first_start_that_has_one(tree: dict, settings: dict) -> None:
+    tree = {"data": {"kind": "line", "n": 8, "slope": 1.0}, **tree}
+    bench = Bench(build_config(tree), False, ENGINE)
+    first = bench.own_seed.start
+    (ends,) = bench.train([Ask({}, range(first, first + 4))])
+    found = first_tensor_of(Patient(bench, bench.own_start().with_more(ends) if bench.varied else ends))
+    assert found is not None
+    assert found == nanmap.run(tree, engine=ENGINE, **settings).first_tensor
+    assert nanmap.run(tree, engine=ENGINE).first_tensor is None
+
+
 def test_a_training_with_which_nothing_is_wrong_is_left_alone() -> None:
     answer = diagnosed({RATE: 0.002})
+    assert answer.first_tensor is None
     assert answer.cause == "nothing_wrong"
     assert answer.fix is None
     assert not answer.others

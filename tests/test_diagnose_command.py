@@ -155,6 +155,8 @@ def test_json_is_one_object_with_the_names_that_scripts_rely_on(folder: Path, co
     assert found["evidence"] == ["the rate 0.01 is 1.44 times the critical one"]
     assert found["edge"] == {"measured": 0.006961, "predicted": 0.006962, "ratio": pytest.approx(0.99986, abs=1e-4)}
     assert found["fix"] == [{"key": "optimizer.learning_rate", "value": 0.005}]
+    first = {"name": "loss", "step": 63, "value": "inf", "largest_before": 3.2e38, "largest_in": "activation:layers.0"}
+    assert found["first_tensor"] == first
     assert (found["success_rate"], found["success_interval"][1]) == (1, 1)
     assert 0.97 < found["success_interval"][0] < 0.98
     assert found["seeds"] == {"now": [0, 128], "choice": [128, 256], "fresh": [256, 384]}
@@ -181,7 +183,7 @@ def test_the_words_hold_the_figures() -> None:
     ]  # fmt: skip
     assert "of 128 starts 120 end nan, 8 inf: a NaN" in said["what happens"]
     assert "step 63 (10 % to 90 %: 60 to 66) of 500" in said["what happens"]
-    assert "the first tensor that is not finite is loss, in step 63" in said["why"]
+    assert "the first tensor that is not finite is loss (the loss of the update): inf in step 63" in said["why"]
     assert "optimizer.learning_rate = 0.005 (it was 0.01)" in said["the smallest fix"]
     assert "128 of 128 starts (100 %; 95 % interval 97.1–100 %)" in said["the smallest fix"]
     assert (

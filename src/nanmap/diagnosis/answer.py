@@ -11,6 +11,7 @@ from nanmap.analysis.intervals import wilson_interval
 from nanmap.config import Config, DataSettings
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.outcomes import Cause, Outcome
+from nanmap.runs.first_tensor import FirstTensor
 
 Changes = Mapping[str, Any]  # dotted key → value; None takes a setting out
 
@@ -119,21 +120,6 @@ class Evidence:
     sentence: str
     figures: Mapping[str, Any] = field(default_factory=dict)
     proof: bool = False
-
-
-@dataclass(frozen=True)
-class FirstTensor:
-    """The first tensor that is not finite.
-
-    Attributes:
-        name: `data`, `activation:<layer>`, `loss`, `gradient:<layer>`, `optimizer`, `parameter:<layer>`.
-        step: the update in which it came.
-        largest_before: the largest value in the tensor before, by size.
-    """
-
-    name: str
-    step: int
-    largest_before: float
 
 
 @dataclass(frozen=True)
@@ -316,7 +302,7 @@ class Answer:
         also: the others, where the fix mends several at once.
         evidence: what speaks for it, the strongest first.
         ruled_out: what was looked at and is not the reason.
-        first_tensor: where the first number that is none appeared; None where none did, or nobody looked.
+        first_tensor: of the first start in which a number came that is none, where that was; None where none did.
         edge: the critical rate; None where rates have none, or layers have rates of their own.
         fix: the smallest; None where nothing is wrong or nothing helps.
         others: other sets that reach the success, the smallest first.

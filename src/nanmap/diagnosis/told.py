@@ -119,11 +119,8 @@ def _why(answer: Answer) -> Iterator[str]:
     yield answer.cause.sentence
     yield from (f"also: {each.sentence.removeprefix('nothing is broken: ')}" for each in answer.also)
     yield from (each.sentence for each in answer.evidence)
-    if (tensor := answer.first_tensor) is not None:
-        yield (
-            f"the first tensor that is not finite is {tensor.name}, in step {tensor.step}; "
-            f"the largest value before was {_figure(tensor.largest_before)}"
-        )
+    if answer.first_tensor is not None:
+        yield answer.first_tensor.sentence
 
 
 def _title_of_fix(answer: Answer) -> str:
