@@ -61,6 +61,7 @@ def train_sweep(
     folder, engine = RunFolder(out), engine or LocalEngine(backend=workers.machine["platform"] if workers else None)
     shard_cells = shard_cells or default_shard_cells(plan.grid.size)
     _check_size(plan, shard_cells)
+    folder.refuse_strangers()
     _pin_widths(plan, folder, engine, fresh, tune, observer)
     observer = observer or Observer()
     manifest = _manifest(plan, engine, shard_cells)
@@ -82,6 +83,8 @@ def train_sweep(
         return folder
     if not recording and (kept := kept_history(folder, manifest["hash"])):
         manifest["history"] = kept
+    if fresh:  # before anything is removed
+        _check_the_rest(folder)
     with resume(folder.cells, manifest, engine, fresh, observer) as resumed:
         if fresh:
             _forget_the_rest(folder)
@@ -134,6 +137,13 @@ def _refuse_elsewhere(plan: Plan, extend: bool, recording: Recording | None) -> 
             "have the rows made without it; the same sweep with it, on this machine, records the histories beside them"
         )
         raise InputError("is recorded by this machine alone", file=plan.sweep.file, key="record.history", mend=mend)
+
+
+def _check_the_rest(folder: RunFolder) -> None:
+    """That what `_forget_the_rest` would remove is nanmap's."""
+    folder.history.removable(set())
+    if folder.next.cells.manifest_file.exists():
+        folder.next.cells.clearable()
 
 
 def _forget_the_rest(folder: RunFolder) -> None:
