@@ -127,6 +127,17 @@ def test_an_interrupted_refinement_ends_with_the_bytes_of_a_whole_one(run, both,
     assert result.manifest["refined"] == Result(both[0]).manifest["refined"]
 
 
+def test_receipts_say_the_machines_that_trained(run, engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nanmap.runs.refine.SECONDS", 0.0)
+    first, other = dict(engine.machine), dict(engine.machine) | {"model": "Another"}
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, observer=Stops(400))
+    monkeypatch.setattr(engine, "machine", other)
+    receipts = Result(run(tmp_path).path).folder.cells.receipts
+    told = [receipts.read(name) for name in receipts.names()]
+    assert [(each["machine"], each.get("others")) for each in told] == [(other, [first])] * len(told)
+
+
 def test_a_full_sweep_trains_what_is_missing(run, both, tmp_path: Path) -> None:
     shutil.copytree(both[0], tmp_path / "run")
     inferred = rows_of(both[0]).inferred.sum()
