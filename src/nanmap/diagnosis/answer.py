@@ -1,5 +1,6 @@
 """What a diagnosis found: all that is to be said of a training, as figures. Words, patches and pictures are made of it elsewhere."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -93,9 +94,17 @@ class Happening:
     steps_per_epoch: int
 
     @property
+    def outcomes(self) -> dict[Outcome, int]:
+        """How many of the starts end so, from whatever cause: the commonest first, of equally many the worse."""
+        counts: Counter[Outcome] = Counter()
+        for each in self.endings:
+            counts[each.outcome] += each.count
+        return dict(sorted(counts.items(), key=lambda pair: (-pair[1], -pair[0].severity)))
+
+    @property
     def outcome(self) -> Outcome:
         """The commonest."""
-        return self.endings[0].outcome
+        return next(iter(self.outcomes))
 
 
 @dataclass(frozen=True)

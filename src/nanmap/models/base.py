@@ -204,6 +204,7 @@ class Model(ABC):
             "numbers",
             "rewrite",
             "undo",
+            "class_axis",
         )  # by the config, but for networks of the user's own
         return (
             "" if name == "kind" or refused or name in self.reads else f"a `{type(self).__name__}` has no such setting"
