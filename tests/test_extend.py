@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import nanmap
@@ -20,6 +21,7 @@ from nanmap.results.columns import COLUMNS
 from nanmap.results.folder import RunFolder
 from nanmap.results.sealed import sealed
 from nanmap.results.switch import NEXT, settle, switch
+from nanmap.runs.kept import KeptRows
 from nanmap.runs.observer import Observer
 from test_resume import Stops, content
 
@@ -154,6 +156,30 @@ def test_a_damaged_shard_is_trained_again(run, old: Path, tmp_path: Path) -> Non
     assert content(old) == content(tmp_path / "fresh")
     assert counts.finished == 6
     assert any("part-000001.parquet is damaged" in each for each in counts.told)
+
+
+def test_rows_of_another_machine_are_told_by_the_receipt_of_their_new_shard(
+    run, engine, old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = dict(engine.machine)
+    monkeypatch.setattr(engine, "machine", first | {"model": "Another"})
+    run(old, **GROWN["values"], extend=True)
+    receipts = RunFolder(old).cells.receipts
+    told = [receipts.read(name) for name in receipts.names()]
+    assert {each["machine"]["model"] for each in told} == {"Another"}
+    assert [first] in [each.get("others") for each in told]
+
+
+def test_a_shard_that_is_damaged_meanwhile_is_not_taken_over(old: Path) -> None:
+    """Looked at when it is read, too, and not only when the run was opened."""
+    cells, manifest = RunFolder(old).cells, RunFolder(old).read_manifest()
+    kept = KeptRows(cells, manifest)
+    table = pq.read_table(cells.file(1))
+    pq.write_table(table, cells.file(1), compression=None)
+    assert len(kept.columns(np.arange(4))["outcome"]) == 4
+    with pytest.raises(RunFolderError, match="is not as it was written") as error:
+        kept.columns(np.arange(4, 8))
+    assert error.value.file == cells.file(1)
 
 
 def test_an_extension_that_is_interrupted_leaves_the_run_and_is_taken_up_again(run, old: Path, tmp_path: Path) -> None:

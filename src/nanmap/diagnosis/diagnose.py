@@ -23,7 +23,7 @@ from nanmap.diagnosis.answer import (
 from nanmap.diagnosis.bench import Ask, Bench
 from nanmap.diagnosis.categories import names_in_numbers
 from nanmap.diagnosis.columns import beyond_repair
-from nanmap.diagnosis.counted import happening_of, rate_map
+from nanmap.diagnosis.counted import first_tensor_of, happening_of, rate_map
 from nanmap.diagnosis.curves import curves
 from nanmap.diagnosis.evidence import best_of, evidence, ruled_out
 from nanmap.diagnosis.intake import as_trained_elsewhere, check_rows, check_target, check_time, row_notes
@@ -309,7 +309,7 @@ class _Diagnosis:
             causes[1:],
             found,
             ruled_out(causes, signs, search) if signs and search else (),
-            None,
+            None if healthy else first_tensor_of(self.patient),
             self.edge,
             fix,
             self._others(search, chosen) if search else (),

@@ -191,10 +191,15 @@ def _clips(patient: Patient) -> Iterator[Remedy]:
     set_already = optimizer.clip_norm or optimizer.clip_value or optimizer.clip_output_gradient
     if set_already or patient.share(*BROKEN, Outcome.DEAD) < 0.05:
         return
-    never = FORMATS[patient.config.training.dtype].largest / 2
     for name, key in CLIPS.items():
-        others = {f"optimizer.{other}": never for other in CLIPS.values() if other != key}
+        others = {f"optimizer.{other}": _never(other, patient) for other in CLIPS.values() if other != key}
         yield Remedy(name, {f"optimizer.{key}": 1.0}, costly=True, beside=others)
+
+
+def _never(key: str, patient: Patient) -> float:
+    """A bound that stands for none: infinite where entries are clipped, for they may be; a norm is taken in 32 bits at least."""
+    wide = "float64" if patient.config.training.dtype == "float64" else "float32"
+    return FORMATS[wide].largest / 2 if key == "clip_norm" else FORMATS["float64"].largest
 
 
 def _rule(patient: Patient) -> Iterator[Remedy]:

@@ -1,7 +1,7 @@
 """What nanmap wrote into a part of a run folder: of each file its SHA-256, apart from it, so that neither goes with the other."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,26 @@ from nanmap.errors import told_of
 from nanmap.results.files import Replacing, sha256_of
 from nanmap.results.places import content_of, file_within, is_plain, within
 from nanmap.results.sealed import is_unchanged, sealed
+
+Machine = Mapping[str, str]
+
+
+def made_on(machine: Machine, others: Iterable[Machine] = ()) -> dict[str, Any]:
+    """What a receipt says of where rows come from: the machine that made the shard, and others whose rows were taken over.
+
+    >>> made_on({"platform": "cpu"}, [{"platform": "cpu"}, {"platform": "gpu"}])
+    {'machine': {'platform': 'cpu'}, 'others': [{'platform': 'gpu'}]}
+    """
+    kept: list[Machine] = []
+    kept += [dict(each) for each in others if each != machine and each not in kept]
+    return {"machine": dict(machine)} | ({"others": kept} if kept else {})
+
+
+def machines_of(receipt: Mapping[str, Any], else_on: Machine) -> list[Machine]:
+    """The machines that rows of a shard come from; `else_on` where its receipt does not say so."""
+    machine, others = receipt.get("machine"), receipt.get("others")
+    found = [machine, *(others if isinstance(others, list) else [])]
+    return [each for each in found if isinstance(each, dict)] or [else_on]
 
 
 class Receipts:

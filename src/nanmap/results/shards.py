@@ -160,8 +160,10 @@ class Shards:
 
     def _fits(self, path: Path) -> bool:
         """Whether a shard is what its receipt says; without one, whether its pages are what their checksums say."""
-        fits = self.receipts.fits(path.name)
-        return is_readable(path) if fits is None else fits
+        if self.receipts.read(path.name) is None:
+            return is_readable(path)
+        self._seen.pop(path.name, None)
+        return self._is_whole(path)
 
     def vouch(self, numbers: Iterable[int], told: Mapping[str, Any] | None = None) -> None:
         """Writes the receipts of shards that were found whole without one, because it was lost or never written."""
@@ -309,7 +311,7 @@ class Shards:
             RunFolderError: there are no shards yet, or it is damaged.
         """
         try:
-            return pq.read_schema(readable(self._there()[0])).names
+            return pq.read_schema(readable(self._checked(self._there()[0]))).names
         except (pa.ArrowInvalid, OSError):
             raise self._unreadable() from None
 
@@ -338,8 +340,12 @@ class Shards:
             yield found
 
     def table(self, number: int) -> pa.Table:
-        """The rows of one shard, which is there."""
-        return self._read(file_within(self.root, self.file(number)), None)
+        """The rows of one shard, which is there.
+
+        Raises:
+            RunFolderError: it is damaged.
+        """
+        return self._read(self._checked(file_within(self.root, self.file(number))), None)
 
     def _read(self, path: Path, columns: list[str] | None, after: int = -1) -> pa.Table:
         """Rows of cells beyond `after`."""
@@ -378,15 +384,19 @@ class Shards:
         """
         files = self._there()
         for path in files:
-            if not self._is_whole(path):
-                raise RunFolderError("is not as it was written: it is damaged", file=path, mend=self._repairs())
             try:
-                wrong = strange_columns(pq.read_schema(readable(path)), of_cells=self.rows == "rows")
+                wrong = strange_columns(pq.read_schema(readable(self._checked(path))), of_cells=self.rows == "rows")
             except (pa.ArrowException, OSError):
                 raise self._unreadable() from None
             if wrong:
                 raise self._strange(path, wrong)
         return files
+
+    def _checked(self, path: Path) -> Path:
+        """The same shard, if it is as it was written."""
+        if not self._is_whole(path):
+            raise RunFolderError("is not as it was written: it is damaged", file=path, mend=self._repairs())
+        return path
 
     def _strange(self, path: Path, wrong: str) -> RunFolderError:
         return RunFolderError(f"is no shard of nanmap's: it {wrong}", file=path, mend=self._repairs())
