@@ -165,7 +165,7 @@ threads: .venv/installed
 # The page on the gallery: every config of configs/gallery diagnosed, and its fix tried on starts that nobody used.
 gallery: .venv/developing
 	@$(BIN)/python docs/gallery/make_configs.py
-	@$(BIN)/python docs/make_gallery_page.py --measure $(CASES)
+	@$(BIN)/python docs/gallery/make_page.py --measure $(CASES)
 	@$(BIN)/python docs/make_answer.py
 
 clean:

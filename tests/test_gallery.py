@@ -16,7 +16,7 @@ from nanmap.diagnosis import RootCause
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "configs" / "gallery"
-PAGES = runpy.run_path(str(ROOT / "docs" / "make_gallery_page.py"))
+PAGES = runpy.run_path(str(ROOT / "docs" / "gallery" / "make_page.py"))
 CASES, RESULTS = PAGES["cases"](), PAGES["load_results"]()
 HEALTHY = PAGES["HEALTHY"]
 BROKEN = [name for name in CASES if CASES[name]["cause"] != HEALTHY]

@@ -413,6 +413,25 @@ def test_what_is_no_module_and_a_torchax_that_is_missing_are_told(
         run(given(network(nn.Identity())), engine)
 
 
+@pytest.mark.long
+def test_a_module_is_diagnosed_with_a_program_of_pytorch_that_runs(torchax: Any, engine: LocalEngine) -> None:
+    from nanmap.diagnosis import lines_of
+
+    x = np.random.default_rng(0).standard_normal((48, 3)) * [1, 50, 1]
+    y = x[:, :1] + x[:, 1:2] / 50
+    torch.manual_seed(2)
+    module = nn.Sequential(nn.Linear(3, 1))
+    asked: dict[str, Any] = {"learning_rate": 0.05, "epochs": 40, "batch_size": 48, "order": "sequential"}
+    answer = nanmap.diagnose(module, x, y, **asked, engine=engine, budget=1e9, progress=False)
+    assert answer.fix.trial.changes == {"data.scale_inputs": "standard"}
+    (lines,) = [each for each in lines_of(answer) if each.framework == "torch"]
+    left: dict[str, Any] = {"x": x, "y": y, "model": copy.deepcopy(module)}
+    exec(lines.text, left)
+    loss = float(left["loss_of"](left["model"](left["x"]), left["y"]).detach())
+    expected = nanmap.run(answer.fix.config, engine=engine, progress=False).row["loss_final"]
+    assert loss == pytest.approx(expected, rel=1e-4)
+
+
 def test_the_example_runs(torchax: Any, tmp_path: Path, command: Callable[..., Any]) -> None:
     assert_example_trains("torch_model", tmp_path, command)
 

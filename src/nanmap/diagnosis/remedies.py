@@ -146,7 +146,7 @@ def _categories(patient: Patient) -> Iterator[Remedy]:
 def _format(patient: Patient) -> Iterator[Remedy]:
     """A wider number format, where the present one may have given out; a model of Keras or PyTorch has the one it was made in."""
     dtype = patient.config.training.dtype
-    if patient.own and getattr(patient.bench.variant.program.model, "package", None) in ("keras", "torch"):
+    if patient.own and getattr(patient.bench.variant.program.model, "package", None) in ("keras", "torchax"):
         return
     if dtype in ("float16", "bfloat16"):
         yield Remedy("number format", known.SINGLE, specific=True, costly=True)

@@ -11,7 +11,7 @@ from nanmap.listings.words import file_name
 
 PACKAGES = {
     "keras": ("keras",),
-    "torch": ("torch",),
+    "torch": ("torchax",),  # by which PyTorch's modules run on JAX
     "optax": (None, "flax", "equinox"),
 }  # that a framework's program can call
 
@@ -59,7 +59,7 @@ def unsaid_of_own(framework: str, config: Config, own: OwnNetwork) -> str | None
 
     >>> from nanmap.config import build_config
     >>> tree = {"data": {"kind": "line", "n": 5}, "model": {"kind": "python:net.py:build"}, "training": {"epochs": 1}}
-    >>> unsaid_of_own("keras", build_config(tree), OwnNetwork("a PyTorch Sequential", "torch"))
+    >>> unsaid_of_own("keras", build_config(tree), OwnNetwork("a PyTorch Sequential", "torchax"))
     'a network of your own that is a PyTorch Sequential'
     """
     if not own.what or own.package not in PACKAGES[framework]:
