@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from handmade_answer import handmade
 from make_pages import main, sources
 from measured import THREADS
 from measured.common import PRINTED, ROOT
+from measured.diagnosed import diagnosed
 from rendering import FOLDER, TEMPLATES, load_results, page, pages, plain, shown, to_json
 
 RESULTS = load_results()
@@ -20,6 +22,13 @@ PAGES = pages(RESULTS)
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_a_page_is_its_template_with_the_measured_figures(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == PAGES[path], "run `make threads`"
+
+
+def test_an_answer_is_told_as_far_as_a_page_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nanmap.diagnose", lambda config, **asked: handmade(), raising=False)
+    told = diagnosed("keras_line")
+    assert (told["endings"], told["cause"], told["rates"]) == ("nan 120, inf 8", "rate_above_edge", [1e-4, 0.0068])
+    assert told.keys() == RESULTS["keras_line"]["diagnosis"].keys()
 
 
 def test_every_page_has_its_other_language() -> None:

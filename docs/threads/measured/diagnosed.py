@@ -4,7 +4,7 @@ from typing import Any
 
 import nanmap
 from measured.common import config_of
-from nanmap.diagnosis.told import change, ends
+from nanmap.diagnosis.told import change
 
 
 def diagnosed(name: str) -> dict[str, Any]:
@@ -14,7 +14,7 @@ def diagnosed(name: str) -> dict[str, Any]:
     assert fix is not None, f"{name} has no fix"
     return {
         "starts": answer.happening.successes.starts,
-        "endings": ", ".join(f"{outcome} {count}" for outcome, count in ends(answer).items()),
+        "endings": ", ".join(f"{outcome} {count}" for outcome, count in answer.happening.outcomes.items()),
         "cause": str(answer.cause),
         "also": ", ".join(f"`{cause}`" for cause in answer.also) or "–",
         "fix": ", ".join(f"`{change(key, value, answer.config)}`" for key, value in fix.trial.changes.items()),
