@@ -7,6 +7,7 @@ python docs/gallery/make_page.py                       only writes the page
 import argparse
 import hashlib
 import json
+import re
 import time
 import tomllib
 from pathlib import Path
@@ -185,6 +186,13 @@ def _words(cause: str) -> str:
     return cause.replace("_", " ")
 
 
+def text_of(results: dict[str, Any]) -> str:
+    """As JSON, a list of numbers or texts on a line of its own."""
+    text = json.dumps(plain(results), ensure_ascii=False, indent=1, allow_nan=False)
+    lists = re.compile(r"\[[^\[\]{}]*\]")  # that hold no others; a text in them has no line break
+    return lists.sub(lambda found: re.sub(r"\n\s*", " ", found[0]), text) + "\n"
+
+
 def load_results() -> dict[str, Any]:
     """What was measured, by case, in the order of the gallery."""
     found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
@@ -199,8 +207,7 @@ def main() -> None:
     for name in cases() if asked == [] else asked or []:
         found = measure(name)
         print(name, found["cause"], found["fix"], found["unused"], f"{found['cpu_seconds']} CPU s", flush=True)
-        text = json.dumps(plain(load_results() | {name: found}), ensure_ascii=False, indent=1, allow_nan=False)
-        RESULTS.write_text(text + "\n", encoding="utf-8")
+        RESULTS.write_text(text_of(load_results() | {name: found}), encoding="utf-8")
     results = load_results()
     PAGE.write_text(page(results), encoding="utf-8")
     draw(results, PICTURE)
