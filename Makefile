@@ -5,6 +5,7 @@
 #   make test                     the tests           make check        lint, types, layers, docs
 #   make coverage                 the tests, and what of each file they run       make test-long    the few that take long
 #   make test-page                the pages in a browser: pictures, sizes, accessibility (needs Chromium, and npm once)
+#   make check-page               the types of the pages' scripts, by TypeScript (needs npm once)
 #   make test-ray                 a real Ray cluster, Slurm's submitit and an object store, all on this machine
 #   make test-frameworks          networks in Flax, Equinox and PyTorch, which it installs (some GB)
 #   make faults                   kills, full disks, damage, hundreds of each; writes docs/reliability.md
@@ -32,7 +33,7 @@ BIN     := .venv/bin
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: sweep map report test test-page coverage test-long test-ray test-frameworks faults check format docs figures threads gallery bench bench-compare fuzz gpu performance clean
+.PHONY: sweep map report test check-page test-page coverage test-long test-ray test-frameworks faults check format docs figures threads gallery bench bench-compare fuzz gpu performance clean
 .DEFAULT_GOAL := sweep
 
 .venv/created:
@@ -100,7 +101,14 @@ AXE := axe-core@4.14.1
 .venv/axe: .venv/developing
 	@mkdir -p $@.new && cd $@.new && npm pack --silent $(AXE) >/dev/null && tar -xzf axe-core-*.tgz && cd ../.. && mv $@.new $@
 
-test-page: .venv/axe
+TSC := typescript@7.0.2
+.venv/tsc: .venv/developing
+	@npm install --silent --no-audit --no-fund --prefix $@.new $(TSC) && mv $@.new $@
+
+check-page: .venv/tsc
+	@.venv/tsc/node_modules/.bin/tsc -p tests/types_of_pages
+
+test-page: check-page .venv/axe
 	@$(BIN)/pytest -m '' tests/test_page.py tests/test_page_looks.py tests/test_serve.py
 
 check: .venv/developing

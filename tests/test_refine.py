@@ -155,6 +155,10 @@ def test_other_settings_of_refine_are_another_run(run, both, tmp_path: Path) -> 
     with pytest.raises(InputError, match="cannot hold another run"):
         run(tmp_path / "run", spec={"num": NUM, "audit": 21}, extend=True)
     assert content(tmp_path / "run") == content(both[0])
+    with pytest.raises(
+        InputError, match="as many values along init_scale and learning_rate as it has, --extend trains"
+    ):
+        run(tmp_path / "run", spec=None, refine=None)
 
 
 def test_who_reads_rows_is_given_the_trained_ones(both, tmp_path: Path, engine) -> None:
@@ -182,6 +186,9 @@ def test_a_map_says_what_was_filled_in(both, tmp_path: Path) -> None:
     words = " ".join(text.get_text() for text in figure.texts)
     assert "the rest filled in: of 20 drawn at random 0 wrong (at most 14" in words
     assert "paler: filled in, not trained" in words
+    figure = Result(both[0]).map("learning_rate", "init_scale", value="loss_final", select={"seed": 0})
+    words = " ".join(text.get_text() for text in figure.texts)
+    assert "the rest has no numbers, its outcomes are filled in: of 20" in words.replace("\n", " ")
     plain = Result(both[1]).map("learning_rate", "init_scale", select={"seed": 0})
     assert "filled in" not in " ".join(text.get_text() for text in plain.texts)
 

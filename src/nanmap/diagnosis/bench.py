@@ -89,8 +89,7 @@ class Ends:
 
     def commonest(self, rate: int = 0) -> Outcome:
         """Of the outcomes at one of the rates; of two the worse."""
-        found = self["outcome"][rate].tolist()
-        return max((Outcome(name) for name in set(found)), key=lambda each: (found.count(each), each.severity))
+        return commonest(self["outcome"][rate].tolist())
 
     def quantiles(self, values: np.ndarray) -> Quantiles | None:
         """Of the values that are finite."""
@@ -108,6 +107,11 @@ class Ends:
     def at(self, rate: int) -> "Ends":
         """Those at one of the rates."""
         return Ends({name: each[rate : rate + 1] for name, each in self.columns.items()}, self.drawn)
+
+
+def commonest(names: Sequence[str]) -> Outcome:
+    """Of the outcomes of some trainings; of two the worse."""
+    return max((Outcome(name) for name in set(names)), key=lambda each: (names.count(each), each.severity))
 
 
 class Bench:

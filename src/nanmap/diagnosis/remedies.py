@@ -23,6 +23,7 @@ SATURATING = ("sigmoid", "tanh", "softsign", "softplus")
 LONGER = 8  # times the budget
 LARGE_BATCH = 4096  # rows of the largest batch that is offered
 HIGH_MOMENTUM = 0.9
+MANY_UNITS = 8  # in a layer, from which on fewer may do
 CLIPS = {"clip by norm": "clip_norm", "clip by value": "clip_value", "clip at the output": "clip_output_gradient"}
 
 
@@ -189,10 +190,15 @@ def _clips(patient: Patient) -> Iterator[Remedy]:
     set_already = optimizer.clip_norm or optimizer.clip_value or optimizer.clip_output_gradient
     if set_already or patient.share(*BROKEN, Outcome.DEAD) < 0.05:
         return
-    never = FORMATS[patient.config.training.dtype].largest / 2
     for name, key in CLIPS.items():
-        others = {f"optimizer.{other}": never for other in CLIPS.values() if other != key}
+        others = {f"optimizer.{other}": _never(other, patient) for other in CLIPS.values() if other != key}
         yield Remedy(name, {f"optimizer.{key}": 1.0}, costly=True, beside=others)
+
+
+def _never(key: str, patient: Patient) -> float:
+    """A bound that stands for none: infinite where entries are clipped, for they may be; a norm is taken in 32 bits at least."""
+    wide = "float64" if patient.config.training.dtype == "float64" else "float32"
+    return FORMATS[wide].largest / 2 if key == "clip_norm" else FORMATS["float64"].largest
 
 
 def _rule(patient: Patient) -> Iterator[Remedy]:
@@ -208,11 +214,17 @@ def _warm_up(patient: Patient) -> Iterator[Remedy]:
 
 
 def _size(patient: Patient) -> Iterator[Remedy]:
+    """More units where some starts stay short of it, fewer where some break; of none a hidden layer."""
     model = patient.config.model
-    if patient.own or patient.share(Outcome.STALLED, Outcome.PROGRESSING, Outcome.DEAD) < 0.05 or model.init == "file":
+    if patient.own or model.init == "file":
         return
-    if model.hidden:
+    short = patient.share(Outcome.STALLED, Outcome.PROGRESSING, Outcome.DEAD) >= 0.05
+    if short and model.hidden:
         yield Remedy("more units", known.units(model, 4), costly=True)
+    elif short:
+        yield Remedy("a hidden layer", known.HIDDEN_LAYER, costly=True)
+    if patient.share(*BROKEN) >= 0.05 and max(model.hidden, default=0) >= MANY_UNITS:
+        yield Remedy("fewer units", known.units(model, 1 / 4), costly=True)
 
 
 def _meaning(patient: Patient) -> Iterator[Remedy]:

@@ -38,6 +38,7 @@ SCRIPTS = (
     "slices.js",
     "tables.js",
     "said.js",
+    "fingers.js",
     "moving.js",
     "main.js",
 )

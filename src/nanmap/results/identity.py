@@ -43,6 +43,7 @@ class _SweepSaid(_Said):
     axes: list[dict[str, Any]] = []
     zip: list[list[str]] = []
     where: str | None = None
+    refine: dict[str, Any] | None = None
 
 
 class _TimingsSaid(_Said):

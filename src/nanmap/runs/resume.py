@@ -161,10 +161,14 @@ def beside_hash(manifest: dict[str, Any]) -> dict[str, Any]:
     return {key: manifest[key] for key in UNHASHED if key in manifest}
 
 
-def _how_else(shards: Shards, manifest: dict[str, Any]) -> str:
+def _how_else(shards: Shards, manifest: dict[str, Any], old: dict[str, Any]) -> str:
     """What may be done where a folder holds other rows; a sweep may hold them all."""
     in_python = is_of_arrays(manifest)
-    keeps = f"{'extend=True' if in_python else '--extend'} keeps them if the sweep holds all of them; "
+    extend = "extend=True" if in_python else "--extend"
+    keeps = f"{extend} keeps them if the sweep holds all of them; "
+    if (refine := old["sweep"].get("refine")) and not manifest["sweep"].get("refine"):
+        axes = " and ".join(map(str, refine.get("axes") or ()))
+        keeps = f"with as many values along {axes} as it has, {extend} trains what it filled in; "
     return keeps * (shards.rows == "rows") + (IN_PYTHON if in_python else ON_A_LINE)
 
 
@@ -174,7 +178,7 @@ def _check_same(shards: Shards, manifest: dict[str, Any]) -> None:
         raise RunFolderError(
             f"holds {shards.rows} of other settings: {describe_changes(old, manifest)}",
             file=shards.path.parent,
-            mend=_how_else(shards, manifest),
+            mend=_how_else(shards, manifest, old),
         )
 
 
