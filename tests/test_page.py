@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from shutil import rmtree
 from threading import Thread
 from typing import Any
 
@@ -393,6 +394,29 @@ def test_a_served_page_takes_newer_rows_and_keeps_what_was_looked_at(browser: An
     assert page.text("#status").startswith("The command that served this page has ended.")
     page.context.close()
     assert [message for message in page.messages if "ERR_CONNECTION_REFUSED" not in message] == []
+
+
+def test_a_served_run_that_grows_is_looked_at_anew(browser: Any, tmp_path: Path):
+    """In another grid the numbers of cells mean others; the view stays, so far as it can."""
+    folder = small(tmp_path)
+    with Served(lambda: RunFolder(folder.path)) as served:
+        Thread(target=served.serve_forever, args=(0.01,), daemon=True).start()
+        page = Opened(
+            browser, f"{served.address}#x=learning_rate&y=seed&one=batch_size:1&value=loss_final&cell=17&pins=3,17"
+        )
+        rmtree(folder.cells.path)
+        write_run(folder.path, [SEED, RATE], {"outcome": "stalled"}, maps=[], shard_cells=20)
+        page.value("() => follow()")
+        assert page.value("() => page.grid.rows") == 20
+        state = page.value(
+            "() => [page.state.x, page.state.y, page.state.value, page.state.cell, page.state.fixed.size]"
+        )
+        assert state == ["learning_rate", "seed", "loss_final", None, 0]
+        assert page.text("#status") == "It has other cells than before: what was chosen is let go. The run is complete."
+        assert page.locator("#training").is_hidden()
+        served.shutdown()
+    page.context.close()
+    assert page.messages == []
 
 
 def test_what_was_filled_in_is_dotted_and_said(opened: Open, tmp_path: Path):
