@@ -13,6 +13,7 @@ const page = {
   curves: [],
   kept: null,
   slice: null,
+  other: false, // whether the newest rows are of another grid
 };
 const ORDER = ["arrange", "paint", "draw", "cursor"]; // a change of one asks for all that follow
 const POLL = 4000; // milliseconds between two looks at a run that is being trained
@@ -216,16 +217,16 @@ async function follow() {
   try {
     const answer = await fetch("data", { cache: "no-cache" });
     const state = answer.headers.get("ETag");
-    const newer = answer.ok && state !== page.seen ? await answer.json() : null,
-      other = newer && gridIn(newer) !== gridIn(page.document);
+    const newer = answer.ok && state !== page.seen ? await answer.json() : null;
     if (newer) {
+      page.other = gridIn(newer) !== gridIn(page.document);
       page.seen = state;
       await openRun(newer, page.state);
     }
     const goesOn = page.document.complete
       ? "The run is complete."
       : `The run goes on: ${counted(page.grid.rows, "training")} so far.`;
-    say(other ? `It has other cells than before: what was chosen is let go. ${goesOn}` : goesOn);
+    say(page.other ? `It has other cells than before: what was chosen is let go. ${goesOn}` : goesOn);
     setTimeout(follow, POLL);
   } catch {
     say("The command that served this page has ended. What is shown is what was there last.");
