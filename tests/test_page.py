@@ -365,6 +365,15 @@ def test_a_run_of_nan_alone(opened: Open, tmp_path: Path):
     assert "Nothing converged" in page.text("#best")
 
 
+def test_the_theme_is_not_asked_for_at_each_pixel(opened: Open, tmp_path: Path):
+    """Of a million pixels without a number that took ten seconds."""
+    page = opened(small(tmp_path, outcome="nan", loss_final=np.nan), "#value=loss_final&one=seed:0")
+    count = "(value) => { let n = 0; const own = matchMedia; matchMedia = (each) => { n++; return own.call(window, each); }; paint(page.arrangement, value); matchMedia = own; return n; }"
+    assert page.value("() => page.arrangement.rows.length") == 15
+    for value in ("loss_final", "outcome", "nan"):
+        assert page.value(count, value) <= len(SEVERITY)
+
+
 def test_a_pixel_of_one_training_says_nothing_of_others(opened: Open, tmp_path: Path):
     page = opened(small(tmp_path), "#one=seed:0&cell=3")
     assert "null" not in page.text("main")
