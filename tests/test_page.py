@@ -451,6 +451,13 @@ def test_what_was_filled_in_is_dotted_and_said(opened: Open, tmp_path: Path):
     )
     page.select_option("#choose-value", "loss_final")
     assert "not trained 24 · 40 %" in page.text("#legend")
+    middle = "() => quantile(page.columns.get('loss_final'), Uint32Array.of(0, 2, 3, 4), 0, 4, 0.5).value"
+    losses = page.value("() => [2, 3, 4].map((row) => page.columns.get('loss_final').value(row))")
+    assert page.value(middle) == sorted(losses)[1]
+    page.value("() => redrawSlices()")
+    stands = "() => document.querySelector('#slices .plot').plot.data[1].map((y) => typeof y)"
+    assert page.value(stands) == ["undefined", "undefined", "number", "number", "number"]
+    assert "Of the trained cells alone" in page.text("#slices")
     assert "dots: not trained; the outcome is filled in from around, numbers are not" in page.text("#legend")
 
 

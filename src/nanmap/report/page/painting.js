@@ -217,12 +217,16 @@ function orLast(value) {
 
 /**
  * The run that has a share of the others before it, from best to worst: numbers, infinity, NaN, and a missing value last, or
- * first where it says that something never happened. Between two runs the value is interpolated, or is the worse one.
+ * first where it says that something never happened; cells that were filled in have no say. Between two runs the value is interpolated, or is the worse one.
  */
 function quantile(column, rows, from, to, share) {
   const count = to - from;
   if (!count) return { value: NaN, kind: EMPTY };
   if (count === 1) return { value: column.value(rows[from]), kind: column.kind(rows[from]) };
+  const inferred = page.columns.get("inferred"),
+    trained = inferred?.stored ? rows.subarray(from, to).filter((row) => inferred.value(row) !== 1) : null;
+  if (trained && trained.length < count)
+    return trained.length ? quantile(column, trained, 0, trained.length, share) : { value: NaN, kind: MISSING };
   const sign = column.better === "high" ? -1 : 1,
     real = [];
   let [nans, missing] = [0, 0];
