@@ -251,6 +251,12 @@ def test_the_best_there_is_is_called_so_with_what_limits_it() -> None:
 def test_a_search_that_was_cut_short_says_so() -> None:
     short = replace(handmade().spent, cut_short=True)
     assert words_of(handmade(spent=short))["to be known"].startswith("the budget ended the search after 6 s")
+    assert (
+        "may tell more of what else works" in words_of(handmade(spent=short))["to be known"]
+    )  # one change: none is smaller
+    whole = handmade().fix
+    two = replace(whole, trial=replace(whole.trial, remedies=("learning rate", "scale inputs")))
+    assert "may find a smaller fix" in words_of(handmade(spent=short, fix=two))["to be known"]
 
 
 def test_a_start_that_is_never_drawn_has_no_interval() -> None:

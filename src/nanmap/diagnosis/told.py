@@ -211,7 +211,9 @@ def _no_less(fix: Fix) -> Iterator[str]:
 def _notes(answer: Answer) -> Iterator[str]:
     yield from answer.notes
     if answer.spent.cut_short:
-        yield f"the budget ended the search after {answer.spent.seconds:.0f} s, before all was tried: a larger one (--budget) may find a smaller fix"
+        single = answer.fix is not None and answer.fix.reaches and len(answer.fix.trial.remedies) == 1
+        more = "tell more of what else works" if single else "find a smaller fix"
+        yield f"the budget ended the search after {answer.spent.seconds:.0f} s, before all was tried: a larger one (--budget) may {more}"
 
 
 def _trial(trial: Trial) -> str:
