@@ -35,6 +35,7 @@ class RunFolder:
     Attributes:
         cells: a row per training of a sweep, with `manifest.json`.
         history: a row per update that was looked at on the way, of the run's cells or some of them.
+        first_tensors: a row per cell in which an infinity or a NaN came: the first tensor that was not finite.
         edges: a row per critical rate, with `edges.json`.
         maps: the folder of pictures.
         inputs: the folder of arrays that a program in Python gave to train on.
@@ -50,6 +51,7 @@ class RunFolder:
         settle(self.path)
         self.cells = Shards(self.path / "cells", self.path / "manifest.json", "rows", "sweep", self.maps)
         self.history = Shards(self.path / "history", self.path / "manifest.json", "histories", "sweep", once=False)
+        self.first_tensors = Shards(self.path / "first_tensors", self.path / "manifest.json", "first tensors", "sweep")
         self.edges = Shards(self.path / "edges", self.path / "edges.json", "edges", "edge")
 
     @classmethod

@@ -19,7 +19,8 @@ from nanmap.results.receipts import Receipts
 NEXT = ".next"
 MAPS = "maps"
 JOURNAL, REPLACED = "switch.json", "replaced"  # in `NEXT`: what is to be moved, and what was there before
-PARTS = ("cells", "receipts/cells", "history", "receipts/history", "manifest.json")
+BESIDE = ("history", "first_tensors")  # what may stand beside rows
+PARTS = ("cells", "receipts/cells", *BESIDE, *(f"receipts/{part}" for part in BESIDE), "manifest.json")
 ALWAYS = ("cells", "receipts/cells", "manifest.json")  # of which every state has its own
 LOCKED = "cells"  # the part whose lock is held by who switches
 
@@ -88,7 +89,11 @@ def _said_by(journal: Path) -> dict[str, bool]:
         told = json.loads(journal.read_bytes())
     except (OSError, ValueError, RecursionError):
         told = None
-    if not isinstance(told, dict) or {*told} != {*PARTS} or not all(isinstance(each, bool) for each in told.values()):
+    if (
+        not isinstance(told, dict)
+        or not {*told} <= {*PARTS}
+        or not all(isinstance(each, bool) for each in told.values())
+    ):
         told = {}
     if not all(told.get(part) for part in ALWAYS):
         mend = f"move the folder {NEXT} away: the run is what stands beside it, if its manifest.json is there"

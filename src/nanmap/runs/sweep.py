@@ -17,6 +17,7 @@ from nanmap.results.shards import MOST_SHARDS, default_shard_cells
 from nanmap.runs.division import Division, made, write
 from nanmap.runs.extend import Growing, grows
 from nanmap.runs.filling import Shard
+from nanmap.runs.first_tensors import described, has_first_tensors, record_first_tensors
 from nanmap.runs.handing_out import Workers, handed_out
 from nanmap.runs.history import Recording, kept_history, record_histories, recording_kept, recording_of
 from nanmap.runs.inputs import keep_inputs
@@ -67,21 +68,29 @@ def train_sweep(
     manifest |= {"device": (workers or engine).device, "machine": dict((workers or engine).machine)}
     recording = recording_of(plan.sweep.record, manifest["hash"])
     manifest |= {"history": recording.described()} if recording else {}
-    work = _Work(plan, engine, observer, recording, workers)
+    tensors = plan.sweep.record.first_tensor
+    manifest |= described(manifest["hash"]) if tensors else {}
+    work = _Work(plan, engine, observer, recording, tensors, workers)
     if workers or is_object(folder.path):
-        _refuse_elsewhere(plan, extend, recording if workers else None)
+        _refuse_elsewhere(plan, extend)
+    if workers and (recording or tensors):
+        _refuse_beside(plan, "record.history" if recording else "record.first_tensor")
     if grows(folder, manifest, extend):
         with Growing(folder, manifest, observer) as growing:
             if growing.histories and not recording:
                 recording = recording_kept(growing.histories, manifest["hash"])
                 work, manifest = work._replace(recording=recording), manifest | {"history": recording.described()}
+            if has_first_tensors(folder):
+                work, manifest = work._replace(tensors=True), manifest | described(manifest["hash"])
             _check_machine(folder, growing.machine, manifest["machine"], False, observer)
             with resume(growing.place.cells, manifest | growing.spent, engine, growing.stale, observer) as resumed:
                 _fill(work, growing.place, resumed, growing)
             growing.commit()
         return folder
-    if not recording and (kept := kept_history(folder, manifest["hash"])):
+    if not recording and not fresh and (kept := kept_history(folder, manifest["hash"])):
         manifest["history"] = kept
+    if not fresh and manifest["hash"] == _hash_of(folder) and has_first_tensors(folder):
+        manifest |= described(manifest["hash"])
     with resume(folder.cells, manifest, engine, fresh, observer) as resumed:
         if fresh:
             _forget_the_rest(folder)
@@ -114,10 +123,11 @@ class _Work(NamedTuple):
     engine: Engine
     observer: Observer
     recording: Recording | None
+    tensors: bool
     workers: Workers | None
 
 
-def _refuse_elsewhere(plan: Plan, extend: bool, recording: Recording | None) -> None:
+def _refuse_elsewhere(plan: Plan, extend: bool) -> None:
     """What is done on this machine alone.
 
     Raises:
@@ -129,16 +139,25 @@ def _refuse_elsewhere(plan: Plan, extend: bool, recording: Recording | None) -> 
     if plan.sweep.refine:
         mend = "leave --engine out; or have all of it trained with --refine 0"
         raise InputError("is done on this machine alone", file=plan.sweep.file, key="refine", mend=mend)
-    if recording:
-        mend = (
-            "have the rows made without it; the same sweep with it, on this machine, records the histories beside them"
-        )
-        raise InputError("is recorded by this machine alone", file=plan.sweep.file, key="record.history", mend=mend)
+
+
+def _refuse_beside(plan: Plan, key: str) -> None:
+    mend = "have the rows made without it; the same sweep with it, on this machine, records it beside them"
+    raise InputError("is recorded by this machine alone", file=plan.sweep.file, key=key, mend=mend)
+
+
+def _hash_of(folder: RunFolder) -> str | None:
+    """Of the run that is there, if there is one."""
+    try:
+        return folder.read_manifest().get("hash")
+    except RunFolderError:
+        return None
 
 
 def _forget_the_rest(folder: RunFolder) -> None:
     """What went with the rows that were: histories, and an extension that was given up."""
-    folder.history.remove(folder.history.removable(set()))
+    for part in (folder.history, folder.first_tensors):
+        part.remove(part.removable(set()))
     if folder.next.cells.manifest_file.exists():
         folder.next.cells.clear()
 
@@ -223,7 +242,7 @@ def _check_machine(
 
 def _fill(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | None = None) -> None:
     """Gives every cell its row, and histories to those that are to have one; however that ends, the manifest says what there is."""
-    plan, engine, observer, recording, workers = work
+    plan, engine, observer, recording, tensors, workers = work
     try:
         if plan.sweep.refine:
             train_refined(plan, engine, resumed, observer)
@@ -232,8 +251,11 @@ def _fill(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | N
         else:
             _train(work, folder, resumed, growing)
         if recording:
-            kept, size = growing.histories if growing else None, resumed.manifest["shard_cells"]
-            record_histories(plan, engine, folder, recording, size, observer, kept)
+            kept = growing.histories if growing else None
+            record_histories(plan, engine, folder, recording, resumed.manifest["shard_cells"], observer, kept)
+        if tensors:
+            told = resumed.manifest
+            record_first_tensors(plan, engine, folder, told["hash"], told["shard_cells"], observer)
     finally:  # an interrupted run says what it has, too
         resumed.manifest["shards"] = resumed.shards.names()
 

@@ -3,7 +3,7 @@
 Whoever looks for the first that is not finite asks here; training itself does not.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -82,6 +82,37 @@ def seen(tensors: Tensors) -> tuple[list[str], Seen]:
     ]
     names, found = [name for name, _ in floats], [_look(leaf) for _, leaf in floats]
     return names, jax.tree.map(lambda *each: jnp.stack(each), *found)
+
+
+class First(NamedTuple):
+    """The first tensor that is not finite, scalars.
+
+    Attributes:
+        place: its place among the tensors; -1 if all are finite.
+        nan: whether it holds a NaN, else it holds an infinity.
+        largest: the largest number by size in the tensors before it; negative if there is none.
+        largest_at: the place of the tensor that holds that.
+    """
+
+    place: Array
+    nan: Array
+    largest: Array
+    largest_at: Array
+
+
+def first_of(names: Sequence[str], found: Seen) -> First:
+    """The first of the tensors that is not finite. Neighbours of one name, as inputs and targets are, count as one tensor."""
+    starts = np.array([_start_of_name(names, place) for place in range(len(names))])
+    bad = found.infinite | found.nan
+    place = jnp.argmax(bad)
+    before = jnp.where(np.arange(len(names)) < jnp.asarray(starts)[place], found.largest, -1)
+    return First(jnp.where(jnp.any(bad), place, -1), found.nan[place], jnp.max(before), jnp.argmax(before))
+
+
+def _start_of_name(names: Sequence[str], place: int) -> int:
+    while place and names[place - 1] == names[place]:
+        place -= 1
+    return place
 
 
 def _look(leaf: Array) -> Seen:

@@ -1,0 +1,115 @@
+"""First tensors beside the rows of a run: in a second pass over the cells in which an infinity or a NaN came."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from nanmap.engine import Engine
+from nanmap.errors import InputError, RunFolderError
+from nanmap.grid import Cells
+from nanmap.outcomes import Facts
+from nanmap.plan import Lanes, Plan
+from nanmap.results.arrays import numbers_of
+from nanmap.results.columns import INFERRED
+from nanmap.results.first_tensors import (
+    FIRST_TENSOR_COLUMNS,
+    first_tensors_hash,
+    first_tensors_table,
+    make_first_tensors,
+)
+from nanmap.results.folder import RunFolder
+from nanmap.results.shards import shard_metadata
+from nanmap.runs.filling import Shard, trained
+from nanmap.runs.first_tensor import Replay, first_tensor
+from nanmap.runs.observer import Observer
+
+EVENTS = ("first_inf_step", "first_nan_step")
+
+
+def described(rows: str) -> dict[str, Any]:
+    """What a manifest says of the first tensors of rows with this hash."""
+    return {"first_tensors": {"hash": first_tensors_hash(rows)}}
+
+
+def has_first_tensors(folder: RunFolder) -> bool:
+    """Whether the run in a folder has them, of the rows that it has."""
+    try:
+        manifest = folder.read_manifest()
+    except RunFolderError:
+        return False
+    said = manifest.get("first_tensors")
+    return isinstance(said, dict) and said.get("hash") == first_tensors_hash(str(manifest.get("hash")))
+
+
+def record_first_tensors(
+    plan: Plan, engine: Engine, folder: RunFolder, rows: str, shard_cells: int, observer: Observer
+) -> None:
+    """Trains the cells in which an infinity or a NaN came once more, up to that update; their rows stay.
+
+    Args:
+        folder: whose rows are all there.
+        rows: their hash.
+    """
+    shards, hash = folder.first_tensors, first_tensors_hash(rows)
+    finished = shards.finished(hash)
+    shards.remove(shards.removable(finished))
+    breaks = _breaks(plan, folder)
+    chosen: dict[int, Cells] = {}
+    for number in range(-(-plan.grid.size // shard_cells)):
+        if number not in finished:
+            cells = plan.grid.kept(number * shard_cells, min((number + 1) * shard_cells, plan.grid.size))
+            chosen[number] = cells.take(np.flatnonzero(breaks[cells.numbers] >= 0))
+    observer.replaying(sum(map(len, chosen.values())))
+    for number, parts in _found(plan, engine, breaks, chosen, observer):
+        shards.write(number, first_tensors_table(parts, shard_metadata(hash, number)))
+
+
+def _breaks(plan: Plan, folder: RunFolder) -> np.ndarray:
+    """The first update of each cell with an infinity or a NaN, int64 by number; -1 where none came, or nobody trained it."""
+    found, filled = np.full(plan.grid.size, -1, np.int64), [INFERRED.name] if plan.sweep.refine else []
+    for table in folder.tables(["cell", *EVENTS, *filled]):
+        steps, missing = zip(*(numbers_of(table[name]) for name in EVENTS), strict=True)
+        never = np.iinfo(np.int64).max
+        first = np.minimum(*(np.where(none, never, step) for step, none in zip(steps, missing, strict=True)))
+        for name in filled:
+            first[numbers_of(table[name])[0].astype(bool)] = never
+        found[numbers_of(table["cell"])[0]] = np.where(first < never, first, -1)
+    return found
+
+
+def _found(
+    plan: Plan, engine: Engine, breaks: np.ndarray, chosen: dict[int, Cells], observer: Observer
+) -> Iterator[tuple[int, list[pa.Table]]]:
+    """The first tensors of shards, each once it is whole."""
+    found: dict[int, list[pa.Table]] = {number: [] for number in chosen}
+    yield from ((number, []) for number, cells in chosen.items() if not len(cells))
+    shards = (Shard(number, cells, _asked(plan, cells, breaks)) for number, cells in chosen.items() if len(cells))
+    for shard, lanes, index, facts in trained(engine, shards):
+        place = lanes.position[index]
+        found[shard.number].append(_table(plan, engine, shard.cells.numbers[place], facts))
+        shard.put(place, {})
+        observer.replayed(len(index))
+        if not shard.missing:
+            yield shard.number, found.pop(shard.number)
+
+
+def _asked(plan: Plan, cells: Cells, breaks: np.ndarray) -> list[Lanes]:
+    return [replace(each, breaks=breaks[cells.numbers[each.position]]) for each in plan.lanes(cells)]
+
+
+def _table(plan: Plan, engine: Engine, numbers: np.ndarray, facts: Facts) -> pa.Table:
+    """The first tensors of some cells; those that are not found among others are looked for alone."""
+    if "first_tensor" not in facts:
+        mend = "leave it out, or train locally"
+        raise InputError("this engine looks for no first tensors", key="record.first_tensor", mend=mend)
+    columns = {each.name: facts[each.name].copy() for each in FIRST_TENSOR_COLUMNS[1:]} | {"cell": numbers}
+    for place in np.flatnonzero(columns["first_tensor"] == "").tolist():
+        (lanes,) = plan.lanes(plan.grid.cells(numbers[place : place + 1]))
+        if alone := first_tensor(Replay.of(engine, lanes, int(columns["step"][place]))):
+            largest = (np.nan, "") if alone.largest_before is None else (alone.largest_before, alone.largest_in)
+            for name, value in zip(columns, (alone.name, alone.step, alone.value, *largest), strict=False):
+                columns[name][place] = value
+    return make_first_tensors(columns)
