@@ -72,27 +72,39 @@ def together(program: Program, width: int) -> int:
 def _looked(program: Program, task: Task, names: list[str], lane: Lane, state: State, step: Array, key: Array) -> First:
     """What broke one lane in its update. Nothing is said of a lane whose optimizer was broken before, nor if all is finite."""
     task = task._replace(order_key=key)
-    of_rows, rows = seen(tensors_of_rows(program, lane, task, state))
-    look = partial(_of_update, program, lane, task, state, step, names)
-    update = _at(program, task, step, look)
+    of_rows: list[str] = []
+    update, made = _at(program, task, step, partial(_of_update, program, lane, task, state, step, names))
+    rows = partial(_of_rows, program, lane, task, of_rows, len(names))
+    (before, begins_bad), (after, _) = rows(state), rows(made)
     names += of_rows
-    start = first_of(of_rows, rows)
-    of_start = (step == 0) & (rows.infinite[-1] | rows.nan[-1])  # of the loss over all rows, which is assessed before
-    shift = len(names) - len(of_rows)
-    start = start._replace(place=start.place + shift, largest_at=start.largest_at + shift)
-    sound = _is_sound(program, lane, state)
-    found = jax.tree.map(lambda one, other: jnp.where(of_start, one, other), start, update)
-    return found._replace(place=jnp.where(sound, found.place, -1))
+    found = _either(update.place >= 0, update, after)
+    found = _either((step == 0) & begins_bad, before, found)
+    return found._replace(place=jnp.where(_is_sound(program, lane, state), found.place, -1))
 
 
 def _of_update(
     program: Program, lane: Lane, task: Task, state: State, step: Array, names: list[str], batch: Batch
-) -> First:
-    names[:], found = seen(tensors_of_update(program, lane, task, state, batch, step))
-    return first_of(names, found)
+) -> tuple[First, State]:
+    tensors, made = tensors_of_update(program, lane, task, state, batch, step)
+    names[:], found = seen(tensors)
+    return first_of(names, found), made
 
 
-def _at(program: Program, task: Task, step: Array, look: Callable[[Batch], First]) -> First:
+def _of_rows(
+    program: Program, lane: Lane, task: Task, names: list[str], shift: int, state: State
+) -> tuple[First, Array]:
+    """The first tensor of an assessment, its places behind so many others, and whether the loss is not finite."""
+    names[:], found = seen(tensors_of_rows(program, lane, task, state))
+    first = first_of(names, found)
+    place = jnp.where(first.place < 0, -1, first.place + shift)
+    return first._replace(place=place, largest_at=first.largest_at + shift), found.infinite[-1] | found.nan[-1]
+
+
+def _either(condition: Array, one: First, other: First) -> First:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), one, other)
+
+
+def _at(program: Program, task: Task, step: Array, look: Callable[[Batch], Any]) -> Any:
     """A look at the rows of an update."""
     if program.full_batch:
         return look(all_rows(program, task))

@@ -128,6 +128,7 @@ class LocalEngine:
         self._compiled = 0
         self._looks: dict[tuple[Program, int, int, int], Compiled] = {}  # for histories
         self._breaks: dict[tuple[Program, int, int, int], tuple[Compiled, list[str]]] = {}  # for first tensors
+        self._break_functions: dict[tuple[Program, int], tuple[Any, list[str]]] = {}
         self._groups: dict[Program, int] = {}  # per call, where memory allowed only so many
         self._lock = Lock()
         self._compiling = [Lock() for _ in self.devices]
@@ -360,7 +361,7 @@ class LocalEngine:
         with self._compiling[device]:
             if key not in self._breaks:
                 program, sharding, width = compiled.program, compiled.sharding, compiled.width
-                function, names = build_breaks(program, together(program, width))
+                function, names = self._break_function(program, width)
                 with jax.enable_x64(program.dtype == "float64"):
                     groups, states = group_shapes(program, width, compiled.capacity, sharding, compiled.together)
                     shape = partial(jax.ShapeDtypeStruct, sharding=sharding)
@@ -369,6 +370,14 @@ class LocalEngine:
                     call = self._executable(program, function, broken, states, sharding)
                 self._breaks[key] = replace(compiled, call=call), names
             return self._breaks[key]
+
+    def _break_function(self, program: Program, width: int) -> tuple[Any, list[str]]:
+        """What is compiled, one for all devices: JAX traces it once then."""
+        key = program, width
+        with self._lock:
+            if key not in self._break_functions:
+                self._break_functions[key] = build_breaks(program, together(program, width))
+            return self._break_functions[key]
 
     def _look(self, compiled: Compiled, device: int) -> Compiled:
         """What looks at the updates of the program on that device, in the shape of its call."""

@@ -19,6 +19,8 @@ FIRST_TENSOR_COLUMNS = (
     Column("largest_before", pa.float64(), Unit.BARE, "The largest number by size in all tensors before it.", Missing.NAN, (Reason.NOTHING_BEFORE,)),
     Column("largest_in", TEXT, Unit.NAME, "The tensor that holds that; empty where there is none."),
 )  # fmt: skip
+KINDS = {"double": np.float64, "int64": np.int64}
+NONE = {each.name: np.zeros(0, KINDS.get(str(each.type), object)) for each in FIRST_TENSOR_COLUMNS}  # of no cell
 
 
 def first_tensors_hash(rows: str) -> str:
@@ -29,9 +31,7 @@ def first_tensors_hash(rows: str) -> str:
 
 def first_tensors_table(parts: Iterable[pa.Table], metadata: Mapping[str, str]) -> pa.Table:
     """The first tensors of some cells as one table, ordered by cell."""
-    none = {each.name: np.zeros(0, object if each.type == TEXT else np.int64) for each in FIRST_TENSOR_COLUMNS}
-    empty = make_first_tensors(none | {"largest_before": np.zeros(0)})
-    table = pa.concat_tables([empty, *parts]).unify_dictionaries().sort_by("cell")
+    table = pa.concat_tables([make_first_tensors(NONE), *parts]).unify_dictionaries().sort_by("cell")
     return table.combine_chunks().replace_schema_metadata(dict(metadata))
 
 

@@ -141,7 +141,7 @@ def first_tensor(replay: Replay) -> FirstTensor | None:
         if step == 0 and not np.isfinite(Assessment(*found.state.marks[0]).loss) and (first := _first(0, *rows(state))):
             return first
         batch = batch_at(program, task, step)
-        update = _seen(replay, tensors_of_update, lane, task, state, batch, jnp.int32(step))
+        update = _seen(replay, _tensors_of_update, lane, task, state, batch, jnp.int32(step))
         if first := _first(step, *update):
             return first
         after = jax.tree.map(jnp.asarray, replay.engine.resume(lanes, found, step + 1).state)
@@ -156,6 +156,10 @@ def lane_of(lanes: Lanes) -> Lane:
         rates = lanes.learning_rates[0].astype(program.wide)
     held = {name: jnp.asarray(float(each) if program.narrow else each) for name, each in numbers.items()}
     return Lane(held, jnp.asarray(rates))
+
+
+def _tensors_of_update(*given: Any) -> Tensors:
+    return tensors_of_update(*given)[0]
 
 
 def _seen(replay: Replay, tensors: Callable[..., Tensors], *arguments: Any) -> tuple[list[str], Seen]:

@@ -16,6 +16,7 @@ from nanmap.results.arrays import numbers_of
 from nanmap.results.columns import INFERRED
 from nanmap.results.first_tensors import (
     FIRST_TENSOR_COLUMNS,
+    NONE,
     first_tensors_hash,
     first_tensors_table,
     make_first_tensors,
@@ -27,6 +28,7 @@ from nanmap.runs.first_tensor import Replay, first_tensor
 from nanmap.runs.observer import Observer
 
 EVENTS = ("first_inf_step", "first_nan_step")
+MOST_AT_ONCE = 1 << 17  # cells
 
 
 def described(rows: str) -> dict[str, Any]:
@@ -57,14 +59,32 @@ def record_first_tensors(
     finished = shards.finished(hash)
     shards.remove(shards.removable(finished))
     breaks = _breaks(plan, folder)
-    chosen: dict[int, Cells] = {}
-    for number in range(-(-plan.grid.size // shard_cells)):
-        if number not in finished:
-            cells = plan.grid.kept(number * shard_cells, min((number + 1) * shard_cells, plan.grid.size))
-            chosen[number] = cells.take(np.flatnonzero(breaks[cells.numbers] >= 0))
-    observer.replaying(sum(map(len, chosen.values())))
-    for number, parts in _found(plan, engine, breaks, chosen, observer):
-        shards.write(number, first_tensors_table(parts, shard_metadata(hash, number)))
+    pending = [number for number in range(-(-plan.grid.size // shard_cells)) if number not in finished]
+    broken = {number: _broken(breaks, number * shard_cells, shard_cells) for number in pending}
+    observer.replaying(sum(map(len, broken.values())))
+    for some in _together(broken):
+        table = _found(plan, engine, np.concatenate([broken[number] for number in some]), breaks, observer)
+        owner = table["cell"].to_numpy() // shard_cells
+        for number in some:
+            mine = [table.filter(pa.array(owner == number))]
+            shards.write(number, first_tensors_table(mine, shard_metadata(hash, number)))
+
+
+def _broken(breaks: np.ndarray, first: int, size: int) -> np.ndarray:
+    return first + np.flatnonzero(breaks[first : first + size] >= 0)
+
+
+def _together(broken: dict[int, np.ndarray]) -> Iterator[list[int]]:
+    """Shards whose cells are trained at once: those of many broke at the same updates, and a call pauses at each."""
+    some: list[int] = []
+    cells = 0
+    for number, mine in broken.items():
+        if some and cells + len(mine) > MOST_AT_ONCE:
+            yield some
+            some, cells = [], 0
+        some, cells = [*some, number], cells + len(mine)
+    if some:
+        yield some
 
 
 def _breaks(plan: Plan, folder: RunFolder) -> np.ndarray:
@@ -80,20 +100,17 @@ def _breaks(plan: Plan, folder: RunFolder) -> np.ndarray:
     return found
 
 
-def _found(
-    plan: Plan, engine: Engine, breaks: np.ndarray, chosen: dict[int, Cells], observer: Observer
-) -> Iterator[tuple[int, list[pa.Table]]]:
-    """The first tensors of shards, each once it is whole."""
-    found: dict[int, list[pa.Table]] = {number: [] for number in chosen}
-    yield from ((number, []) for number, cells in chosen.items() if not len(cells))
-    shards = (Shard(number, cells, _asked(plan, cells, breaks)) for number, cells in chosen.items() if len(cells))
-    for shard, lanes, index, facts in trained(engine, shards):
-        place = lanes.position[index]
-        found[shard.number].append(_table(plan, engine, shard.cells.numbers[place], facts))
-        shard.put(place, {})
-        observer.replayed(len(index))
-        if not shard.missing:
-            yield shard.number, found.pop(shard.number)
+def _found(plan: Plan, engine: Engine, numbers: np.ndarray, breaks: np.ndarray, observer: Observer) -> pa.Table:
+    """The first tensors of cells with these numbers."""
+    parts = [make_first_tensors(NONE)]
+    if len(numbers):
+        cells = plan.grid.cells(numbers)
+        for shard, lanes, index, facts in trained(engine, [Shard(0, cells, _asked(plan, cells, breaks))]):
+            place = lanes.position[index]
+            parts.append(_table(plan, engine, numbers[place], facts))
+            shard.put(place, {})
+            observer.replayed(len(index))
+    return pa.concat_tables(parts).unify_dictionaries()
 
 
 def _asked(plan: Plan, cells: Cells, breaks: np.ndarray) -> list[Lanes]:

@@ -33,8 +33,13 @@ class Seen(NamedTuple):
     largest: Array
 
 
-def tensors_of_update(program: Program, lane: Lane, task: Task, state: State, batch: Batch, step: Array) -> Tensors:
-    """What an update is given and computes. The gradient of the outputs is that before it is clipped, and so are those of parameters."""
+def tensors_of_update(
+    program: Program, lane: Lane, task: Task, state: State, batch: Batch, step: Array
+) -> tuple[Tensors, State]:
+    """What an update is given and computes, and the state that it makes, without its records.
+
+    The gradient of the outputs is that before it is clipped, and so are those of parameters.
+    """
     given = lane, task, state, batch, step
     loss, _, grads, model_state, steps, optimizer = step_made(program, *given)
     batch = with_key(program, task, batch, step)
@@ -44,7 +49,8 @@ def tensors_of_update(program: Program, lane: Lane, task: Task, state: State, ba
     mean = partial(mean_loss, program, lane, target=batch.y, count=batch.count, mask=batch.mask)
     _, output_gradient = loss_and_gradient(mean, passed.output, None)
     backwards = _in_order(program, grads, computed_at(lambda *given: step_made(program, *given)[2], *given))
-    return [
+    parameters = optax.apply_updates(state.parameters, steps)
+    tensors = [
         *_given(program, state, batch.x, batch.y),
         *_state(program, model_state),
         *_activations(program, passed),
@@ -53,8 +59,9 @@ def tensors_of_update(program: Program, lane: Lane, task: Task, state: State, ba
         *backwards,
         *_all_as(OPTIMIZER, steps),
         *_all_as(OPTIMIZER, jax.tree.map(_newly, state.optimizer, optimizer)),
-        *_parameters(program, optax.apply_updates(state.parameters, steps)),
+        *_parameters(program, parameters),
     ]
+    return tensors, state._replace(parameters=parameters, model_state=model_state, optimizer=optimizer)
 
 
 def tensors_of_rows(program: Program, lane: Lane, task: Task, state: State) -> Tensors:
