@@ -1,8 +1,10 @@
 """A diagnosis from one end to the other, on lines whose edge is known; its parts beside single trainings and NumPy."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,15 +18,19 @@ from nanmap.data.sampled import sample_of
 from nanmap.diagnosis.answer import Criterion
 from nanmap.diagnosis.bench import Ask, Bench
 from nanmap.diagnosis.categories import names_in_numbers
+from nanmap.diagnosis.columns import far_from_standard, labels_as_numbers, moments
 from nanmap.diagnosis.counted import first_tensor_of
 from nanmap.diagnosis.intake import looked_at
 from nanmap.diagnosis.limits import skills_of_references
-from nanmap.diagnosis.remedies import Patient, far_from_standard, labels_as_numbers, moments, remedies
+from nanmap.diagnosis.patient import Patient
+from nanmap.diagnosis.remedies import _clips, remedies
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.diagnosis.verdict import Signs, causes_of
 from nanmap.engine import LocalEngine
 from nanmap.errors import InputError
 from nanmap.outcomes import Outcome
+from nanmap.plan import make_variant
+from nanmap.training.optimizers import make_optimizer
 
 LINE: dict[str, Any] = {
     "data": {"kind": "line", "start": 1, "n": 20, "slope": 0.5},
@@ -252,6 +258,31 @@ def _patient(settings: dict[str, Any]) -> Patient:
     return Patient(bench, bench.train([Ask({}, range(2))])[0])
 
 
+@pytest.mark.parametrize(("partly", "more"), [(False, {}), (True, {"data.missing": "mean"})])
+def test_a_column_without_any_number_is_left_out(partly: bool, more: dict[str, str], tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": np.arange(8.0), "b": np.nan, "c": np.arange(8.0) % 3, "y": np.arange(8.0)})
+    frame.loc[2:2, "c"] = np.nan if partly else 1
+    frame.to_csv(tmp_path / "gaps.csv", index=False)
+    data = {"kind": "csv", "path": str(tmp_path / "gaps.csv"), "target": "y", "missing": "keep"}
+    bench = Bench(build_config({"data": data, "training": {"epochs": 1}}), False, ENGINE)
+    found = remedies(Patient(bench, bench.train([Ask({}, range(2))])[0]))
+    assert found[0].changes == {"data.columns": ["a", "c"], **more}
+    assert [each.name for each in found if each.repairs] == ["leave out empty columns"]
+
+
+def test_shuffled_targets_are_those_of_other_rows() -> None:
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(24, 1)), rng.normal(size=24)
+    skills = []
+    for targets, shuffled in ((y, True), (y[np.random.default_rng(0).permutation(24)], False)):
+        given = give(x, targets)  # which are kept as long as somebody holds them
+        tree = with_arrays({"optimizer": {"learning_rate": 0.1}, "training": {"epochs": 9}}, given)
+        bench = Bench(build_config(tree), False, ENGINE)
+        skills.append(bench.train([Ask({}, range(3), shuffled=shuffled)])[0]["skill"])
+    assert np.array_equal(*skills)
+    assert not np.array_equal(skills[0], bench.train([Ask({}, range(3), shuffled=True)])[0]["skill"])
+
+
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
@@ -301,7 +332,11 @@ def test_a_value_beyond_the_number_format_is_an_infinity_that_scaling_mends() ->
     x = np.random.default_rng(0).normal(size=(40, 2))
     x[3, 0] = 1e308
     answer = nanmap.diagnose(x=x, y=x[:, 1], epochs=100, learning_rate=0.1, batch_size=64, engine=ENGINE, budget=1e9)
-    assert answer.cause == "infinity_in_data"
+    assert (answer.cause, answer.also) == (
+        "infinity_in_data",
+        ("unscaled_inputs",),
+    )  # although no line sees the second column beside it
+    assert sum("1e+308 in row 4" in each.sentence for each in answer.evidence) == 1
     assert answer.fix.trial.changes == {"data.scale_inputs": "standard"}
     assert moments(x)[1][0] == pytest.approx(1e308 * (np.sqrt(39) / 40))
 
@@ -315,6 +350,16 @@ def test_a_slip_of_the_pen_is_told_with_its_row_and_without_a_warning(recwarn: p
     assert any("is 1e+308 in row 4, and at most" in each for each in said)
     assert not any("no missing and no infinite value" in each.sentence for each in answer.ruled_out)
     assert not [each for each in recwarn if issubclass(each.category, RuntimeWarning)]
+
+
+def test_a_slip_in_the_target_is_told_without_a_search() -> None:
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    y = x[:, 0].copy()
+    y[7] = 1e308
+    answer = nanmap.diagnose(x=x, y=y, epochs=3, batch_size=64, engine=ENGINE)
+    assert (answer.cause, answer.fix, answer.map) == ("infinity_in_data", None, None)
+    assert any("the target is 1e+308 in row 8, and from" in each.sentence for each in answer.evidence)
+    assert "mend them, or leave out their rows" in answer.limit.sentence
 
 
 def test_in_two_layers_no_gradient_fades_on_its_way() -> None:
@@ -405,3 +450,22 @@ def test_numbers_may_be_said_to_be_names() -> None:
     assert rows.inputs[:, :2].tolist() == [[0, 1], [1, 0], [0, 1]]
     with pytest.raises(InputError, match="no such input column"):
         nanmap.run(x=frame, y=[1.0, 2.0, 3.0], epochs=1, categories=["shops"])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("name", ["clip by norm", "clip by value"])
+def test_bounds_beside_a_clip_change_no_gradient_not_even_an_infinite_one(name: str, dtype: str) -> None:
+    """They stand in one program; entries of 16 bits overflow easily, and a bound would make a number of them."""
+    tree: dict = {"data": {"kind": "line", "n": 9}, "training": {"steps": 1, "dtype": dtype}}
+    patient = SimpleNamespace(config=build_config(tree), share=lambda *_: 1.0)
+    (remedy,) = [each for each in _clips(patient) if each.name == name]
+    for gradient in ([np.inf, 1.0], [40_000.0, -3.0]):
+        moved = []
+        for changes in (remedy.changes, {**remedy.changes, **remedy.beside}):
+            program = make_variant(build_config(with_settings(tree, changes))).program
+            with np.errstate(over="ignore"):
+                numbers = {key.split(".")[1]: jnp.asarray(np.float32(bound)) for key, bound in changes.items()}
+            grads = [{"kernel": jnp.asarray(gradient, dtype)}]
+            rule = make_optimizer(program, numbers, jnp.ones(1))
+            moved.append(np.asarray(rule.update(grads, rule.init(grads), grads)[0][0]["kernel"]))
+        np.testing.assert_array_equal(*moved)

@@ -4,6 +4,7 @@ import json
 import shlex
 import tomllib
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,16 @@ import pytest
 from handmade_answer import NAMES, handmade
 from nanmap import api
 from nanmap.config import build_config
+from nanmap.config.choices import LEARNING_RATE
+from nanmap.config.load import with_settings
+from nanmap.data.sampled import sample_of
 from nanmap.diagnosis import RootCause, as_object, config_of, lines_of, told
-from nanmap.diagnosis.answer import Criterion, Evidence, Quantiles, Share, Trial
+from nanmap.diagnosis.answer import Criterion, Ending, Evidence, Quantiles, RateRange, Share, Trial
 from nanmap.diagnosis.intake import looked_at
 from nanmap.diagnosis.picture import draw
 from nanmap.diagnosis.told import change, value_of
 from nanmap.errors import InputError
-from nanmap.outcomes import Outcome
+from nanmap.outcomes import Cause, Outcome
 
 
 @pytest.fixture
@@ -141,6 +145,13 @@ def test_an_item_of_a_list_goes_by_its_option(folder: Path, command: Any) -> Non
     assert "nanmap: --hidden item 2: expects a whole number (got 'five')" in done.stderr
 
 
+def test_a_mend_names_what_was_typed(folder: Path, command: Any) -> None:
+    (folder / "texts.csv").write_text("size,kind\n" + "1,a\n2,b\n" * 5)
+    done = command("diagnose", *["--data", "texts.csv", "--target", "kind", "--epochs", "5"], cwd=folder)
+    assert "--target-kind class" in done.stderr
+    assert "data.target_kind" not in done.stderr
+
+
 def test_no_skill_is_more_than_perfect() -> None:
     with pytest.raises(InputError, match="success: is more than a perfect answer has"):
         api.diagnose({}, success=1.5)
@@ -191,6 +202,20 @@ def test_the_words_hold_the_figures() -> None:
     )
     assert "at least from 0.0001 to 0.0068" in said["the smallest fix"]
     assert "works from 3 of 16 starts; most end stalled, skill 0.2" in said["often advised, and not enough here"]
+
+
+def test_beside_the_rates_that_work_stands_what_ends_them() -> None:
+    whole = handmade()
+    rates = RateRange(1e-4, 1e-3, below=Outcome.PROGRESSING, above=Outcome.STALLED)
+    fix = replace(whole.fix, rates=rates)
+    told_of = lambda **more: words_of(handmade(fix=fix, **more))["the smallest fix"]  # noqa: E731
+    nearly = replace(rates, above=Outcome.CONVERGED)
+    assert "of larger ones too few converge" in words_of(handmade(fix=replace(fix, rates=nearly)))["the smallest fix"]
+    assert told_of().endswith(
+        "from 0.0001 to 0.001; of smaller ones most end progressing, of larger ones most end stalled"
+    )
+    noisy = told_of(happening=replace(whole.happening, steps_per_epoch=20))  # the measured edge is 7 times above
+    assert "most end stalled: not too large for the curvature, but each update goes by" in noisy
 
 
 def test_a_slow_training_beside_a_broken_one_is_not_called_sound() -> None:
@@ -279,6 +304,23 @@ def test_the_picture_shows_what_the_answer_holds() -> None:
     assert marks["the fix"] == pytest.approx([np.log10(0.005), 0])
 
 
+def test_a_rate_below_zero_stands_left_of_all_others() -> None:
+    climbing = build_config(with_settings(handmade().config.model_dump(exclude_unset=True), {LEARNING_RATE: -0.01}))
+    _, remedies = draw(handmade(config=climbing)).axes
+    marks = {line.get_label(): line.get_xydata()[0] for line in remedies.get_lines()}
+    assert marks["the rate as it is: -0.01"] == pytest.approx([remedies.get_xlim()[0], 0])
+
+
+def test_long_names_of_remedies_do_not_touch() -> None:
+    found = handmade().map
+    long = " + ".join(["fill missing values", "scale inputs", "scale targets"])
+    _, remedies = draw(handmade(map=replace(found, remedies=(*NAMES[:3], long)))).axes
+    figure = remedies.figure
+    figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in remedies.get_yticklabels()]
+    assert all(upper.y0 >= lower.y1 for upper, lower in pairwise(boxes))
+
+
 def test_the_picture_bears_nan_everywhere() -> None:
     before = handmade().before
     lost = replace(before, losses=np.full_like(before.losses, np.nan))
@@ -286,3 +328,34 @@ def test_the_picture_bears_nan_everywhere() -> None:
     answer = handmade(before=lost, after=None, fix=None, map=None, happening=happening)
     (panel,) = draw(answer).axes
     assert panel.get_xlabel() == "updates"
+
+
+def test_what_happens_is_the_commonest_outcome_whatever_its_causes() -> None:
+    causes = (
+        (Outcome.CONVERGED, Cause.NONE, 50),
+        (Outcome.NAN, Cause.OVERFLOW, 40),
+        (Outcome.NAN, Cause.BLOWN_UP_AT_ONCE, 38),
+    )
+    happening = replace(handmade().happening, endings=tuple(Ending(*each) for each in causes))
+    answer = replace(handmade(), happening=happening)
+    assert as_object(answer)["outcome"] == "nan"
+    assert told(answer)[0].sentences[0] == f"of 128 starts 78 end nan, 50 converged: {Outcome.NAN.sentence}"
+
+
+def test_figures_of_some_starts_say_of_how_many() -> None:
+    figures = {"skill": Quantiles(0.9, 0.9, 0.9, 3), "loss_final": Quantiles(2.0, 2.0, 2.0, 3)}
+    answer = replace(handmade(), happening=replace(handmade().happening, **figures))
+    sentences = told(answer)[0].sentences
+    assert "2 at the end (of those 3 that have one); " in sentences[2]
+    assert sentences[3].startswith("skill 0.9 (of those 3 that have one): 0 is")
+    assert "that have one" not in sentences[1]
+
+
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_the_last_row_of_a_file_counts_whether_its_line_is_ended_or_not(end: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("x,y\n" + "\n".join(f"{row},{2 * row}" for row in range(50)) + end)
+    data = build_config({"data": {"kind": "csv", "path": str(path), "target": "y"}, "training": {"epochs": 1}}).data
+    seen = sample_of(data, None, 10, 10)
+    assert seen is not None
+    assert seen.total == 50

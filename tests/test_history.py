@@ -192,6 +192,15 @@ def test_a_boundary_is_two_cells_wide_on_each_side(tmp_path: Path) -> None:
     assert not near[:, [0, 2]].any()  # names have no neighbours
 
 
+def test_a_boundary_goes_by_the_size_of_values_wherever_they_stand(tmp_path: Path) -> None:
+    rates = [0.001, 100.0, 0.01, 10.0, 0.1, 1.0]
+    outcome = np.where(np.array(rates) < 0.5, "converged", "nan").astype(object)
+    axes = [{"key": "optimizer.learning_rate", "values": rates}]
+    folder = write_run(tmp_path, axes, {"outcome": outcome})
+    near = near_boundary(make_sweep(LINE, axes).grid, folder)
+    assert sorted(np.array(rates)[near].tolist()) == [0.01, 0.1, 1.0, 10.0]
+
+
 class Recorded(Observer):
     """How many cells were trained once more for their histories, and how many rows were trained."""
 

@@ -14,7 +14,7 @@ import pytest
 import nanmap
 from nanmap.engine import LocalEngine
 from nanmap.models.own import keras_model, live, spec
-from own_loops import assert_example_trains
+from own_loops import SMALLER, assert_example_trains, assert_maps, notebook_cell
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's variables
 
@@ -120,6 +120,30 @@ def test_a_model_that_gives_nan_gives_it_in_the_same_epoch(keras: Any, engine: L
     ours = np.array(losses(report))  # up to the epoch whose update makes the NaN, which the next one's loss shows
     assert len(ours) == np.isnan(told).argmax() == report.row["first_nan_step"] + 1
     assert 40 < np.isinf(told).argmax() == np.isinf(ours).argmax() < len(ours)
+
+
+def test_a_class_that_is_written_again_is_another_network(keras: Any, engine: LocalEngine) -> None:
+    """Of one name and with the same weights, as when a cell of a notebook is changed and run once more."""
+
+    def written_again(factor: float) -> Any:
+        class Scaled(keras.Model):
+            def __init__(self) -> None:
+                super().__init__()
+                self.out = keras.layers.Dense(2, kernel_initializer="ones")
+
+            def call(self, x: Any) -> Any:
+                return self.out(x) * factor
+
+        model = Scaled()
+        model(X)
+        model.compile("sgd", "mse")
+        return model
+
+    models = [written_again(factor) for factor in (1.0, 2.0)]
+    configs = [nanmap.from_keras(model) for model in models]
+    for model, config in zip(models, configs, strict=True):
+        expected = model.evaluate(X, Y, ROWS, verbose=0)
+        assert run(config, engine).row["loss_initial"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_dropout_drops_what_keras_drops_and_other_seeds_drop_otherwise(dense: Any, engine: LocalEngine) -> None:
@@ -398,3 +422,9 @@ def test_a_folder_asks_for_the_model_that_it_cannot_keep(
 
 def test_the_example_runs(keras: Any, tmp_path: Path, command: Callable[..., Any]) -> None:
     assert_example_trains("keras_model", tmp_path, command)
+
+
+def test_the_program_of_the_document_shows_its_map(keras: Any) -> None:
+    x = np.random.default_rng(0).standard_normal((40, 3))
+    cell = notebook_cell("keras.md", "from_keras", SMALLER | {"epochs=40": "epochs=2"}, x=x, y=x[:, :1])
+    assert_maps(cell, 2, 2)

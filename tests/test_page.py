@@ -409,12 +409,45 @@ def test_what_was_filled_in_is_dotted_and_said(opened: Open, tmp_path: Path):
     assert "Not trained but filled in" in page.text("#training")
     page.click_pixel(3, 2)
     assert "Not trained but filled in" not in page.text("#training")
+    page.value(
+        "() => { const c = page.columns.get('loss_final'), stands = c.stands.bind(c); "
+        "c.stands = (row) => page.columns.get('inferred').value(row) === 1 ? MISSING : stands(row); }"
+    )
+    page.select_option("#choose-value", "loss_final")
+    assert "not trained 24 · 40 %" in page.text("#legend")
+    assert "dots: not trained; the outcome is filled in from around, numbers are not" in page.text("#legend")
 
 
 def test_on_a_phone_a_tap_brings_the_training_into_sight(opened: Open, tmp_path: Path):
     page = opened(small(tmp_path), viewport={"width": 360, "height": 640}, has_touch=True, reduced_motion="reduce")
     page.touchscreen.tap(*page.middle_of(1, 1))
     page.wait_for_function("() => document.getElementById('training').getBoundingClientRect().top < innerHeight - 40")
+    assert page.text("#training h2").startswith("Cell ")
+
+
+def test_two_fingers_zoom_and_what_is_under_them_stays(opened: Open, tmp_path: Path):
+    view = {"viewport": {"width": 500, "height": 900}, "has_touch": True}
+    page = opened(small(tmp_path), "#one=seed:0", **view)
+    held = page.context.new_cdp_session(page.page)
+    places = [page.middle_of(1, 1), page.middle_of(3, 1)]
+    touches = lambda kind, points: held.send(  # noqa: E731
+        "Input.dispatchTouchEvent",
+        {"type": kind, "touchPoints": [{"x": x, "y": y, "id": n} for n, (x, y) in enumerate(points)]},
+    )
+    touches("touchStart", places[:1])
+    touches("touchStart", places)
+    (left, y), (right, _) = places
+    apart = [(left - 30, y), (right + 30, y)]
+    touches("touchMove", apart)
+    touches("touchEnd", [])
+    page.wait_for_function("() => page.state.window[1] - page.state.window[0] < 5")
+    x0, x1 = page.value("() => page.state.window.slice(0, 2)")
+    assert (x1 - x0) / 5 == pytest.approx((right - left) / (right - left + 60), rel=0.02)
+    for (x, _), middle in zip(apart, (1.5, 3.5), strict=True):
+        at = page.value("([x, y]) => toSheet(page.sheet.boxes[0], x, y)", [middle, 1.5])
+        assert at[0] + page.locator("#cursor").bounding_box()["x"] == pytest.approx(x, abs=1.5)
+    assert page.value("() => [page.state.cell, page.dragged, fingers.size]") == [None, None, 0]  # it is no click
+    page.touchscreen.tap(*page.middle_of(2, 1))
     assert page.text("#training h2").startswith("Cell ")
 
 

@@ -150,8 +150,9 @@ class _Source:
         from nanmap.analysis import row_of_cell
         from nanmap.runs.again import Held, other_bits
 
-        stored = None if self.cell is None else row_of_cell(self.folder, self.cell)
-        return None if stored is None else Held.of(stored, row, other_bits(self.folder.read_manifest(), engine))
+        if self.cell is None or (stored := row_of_cell(self.folder, self.cell)) is None:
+            return None
+        return Held.of(stored, row, other_bits(self.folder, self.cell, engine))
 
 
 def _teller(total: int) -> "Callable[[int, EpochLoss], None]":

@@ -4,7 +4,7 @@ import numpy as np
 
 from nanmap.diagnosis.answer import Criterion, Ending, Happening, RateMap
 from nanmap.diagnosis.bench import VARIED
-from nanmap.diagnosis.remedies import Patient
+from nanmap.diagnosis.patient import Patient
 from nanmap.diagnosis.search import Choice, Search
 from nanmap.outcomes import Cause, Outcome
 from nanmap.runs.first_tensor import FirstTensor, Replay, first_tensor

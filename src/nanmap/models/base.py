@@ -208,6 +208,7 @@ class Model(ABC):
             "numbers",
             "rewrite",
             "undo",
+            "class_axis",
         )  # by the config, but for networks of the user's own
         return (
             "" if name == "kind" or refused or name in self.reads else f"a `{type(self).__name__}` has no such setting"
@@ -328,6 +329,11 @@ class Model(ABC):
     @property
     def normalised(self) -> bool:
         """Whether a pass sums over the units or the rows to normalise them."""
+        return False
+
+    @property
+    def sums_once(self) -> bool:
+        """Whether all that a pass normalises by is one sum over the units of a row."""
         return False
 
     @property

@@ -15,6 +15,7 @@ from nanmap.grid import Cells
 from nanmap.results.files import Lock
 from nanmap.results.folder import RunFolder
 from nanmap.results.identity import describe_changes, identity_hash, is_same
+from nanmap.results.receipts import Machine
 from nanmap.results.shards import Shards
 from nanmap.results.switch import LOCKED, switch
 from nanmap.runs.history import kept_history
@@ -53,7 +54,9 @@ class Growing:
         self.stale = _is_of_another(self.place, manifest)
         self.machine = old.get("machine") or {}
         self.spent = {key: old[key] for key in SPENT if key in old}
-        folder.cells.refuse_links()
+        folder.cells.refuse_strangers()
+        for part in (folder.cells, folder.history):  # they go once the larger run has their place
+            part.removable(set())
         self._lock = Lock(folder.path, LOCKED)
         try:
             self._rows = _whole_rows(folder.cells, old, observer)
@@ -82,6 +85,10 @@ class Growing:
         """Whether every row that is there has its history, with so many updates: then others are made beside their rows."""
         kept = self.histories
         return kept is not None and kept.of_all and kept.updates == updates and self._rows.finished <= kept.finished
+
+    def machines(self, cells: Cells) -> list[Machine]:
+        """Those that made the rows of cells that have theirs."""
+        return self._rows.machines(self._growth.old_numbers(cells))
 
     def commit(self) -> None:
         """Puts the new state, all of which is there, in the place of the run."""
@@ -146,7 +153,7 @@ def check_rows_stay(folder: RunFolder, old: dict[str, Any], manifest: dict[str, 
 
 def _whole_rows(shards: Shards, manifest: dict[str, Any], observer: Observer) -> KeptRows:
     refined = bool(manifest["sweep"].get("refine"))
-    rows = KeptRows(shards, manifest["hash"], manifest["shard_cells"], refined)
+    rows = KeptRows(shards, manifest, refined)
     for name in shards.damaged(manifest["hash"], rows.finished):
         observer.noticed(f"{shards.path.name}/{name} is damaged, and its cells are trained again")
     return rows

@@ -1,6 +1,6 @@
 """Histories beside the rows of a run: with the rows where all cells have one, else in a second pass once all rows are there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from nanmap.config.settings import RecordSettings
 from nanmap.engine import Engine
 from nanmap.errors import InputError, RunFolderError
 from nanmap.grid import Cells, Grid
+from nanmap.grid.axes import Axis
 from nanmap.outcomes import Facts
 from nanmap.plan import Lanes, Plan
 from nanmap.results.arrays import names_of, numbers_of
@@ -177,10 +178,17 @@ def near_boundary(grid: Grid, folder: RunFolder) -> np.ndarray:
     shaped = outcomes.reshape(grid.shape)
     near = np.zeros(grid.shape, bool)
     for dimension, axes in enumerate(grid.dimensions):
-        if all(axis.labels.dtype.kind in "if" for axis in axes):
+        for order in _orders(axes):
+            back = np.argsort(order)
+            ordered = shaped.take(order, dimension)
             for distance in range(1, NEAR + 1):
-                near |= _differs(shaped, dimension, distance)
+                near |= _differs(ordered, dimension, distance).take(back, dimension)
     return near.reshape(-1)
+
+
+def _orders(axes: Sequence[Axis]) -> list[np.ndarray]:
+    """Positions along a dimension by the size of each of its axes; none where one has names. A file may list values in any order."""
+    return [np.argsort(axis.labels) for axis in axes] if all(axis.are_numbers for axis in axes) else []
 
 
 def _differs(values: np.ndarray, dimension: int, distance: int) -> np.ndarray:

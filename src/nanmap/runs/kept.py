@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from nanmap.grid import Cells
 from nanmap.results.columns import CELL, COLUMNS, INFERRED
+from nanmap.results.receipts import Machine, machines_of
 from nanmap.results.shards import Shards
 
 TABLES_HELD = 8  # shards in memory: cells of a grid that grew come in the order that they had, or nearly
@@ -21,14 +22,14 @@ class KeptRows:
 
     Args:
         shards: of its cells.
-        hash: that its shards say.
-        shard_cells: cells per shard.
+        manifest: of the run.
         refined: whether some of their rows were filled in; those are none.
     """
 
-    def __init__(self, shards: Shards, hash: str, shard_cells: int, refined: bool = False) -> None:
-        self._shards, self._size, self._refined = shards, shard_cells, refined
-        self.finished = shards.finished(hash)
+    def __init__(self, shards: Shards, manifest: Mapping[str, Any], refined: bool = False) -> None:
+        self._shards, self._size, self._refined = shards, manifest["shard_cells"], refined
+        self._machine: Machine = manifest.get("machine") or {}
+        self.finished = shards.finished(manifest["hash"])
         self._table = lru_cache(TABLES_HELD)(self._read)
 
     def there(self, numbers: np.ndarray) -> np.ndarray:
@@ -52,6 +53,14 @@ class KeptRows:
                     masked = isinstance(values, np.ma.MaskedArray)
                     found[name] = (np.ma if masked else np).zeros(len(numbers), values.dtype)
                 found[name][place] = values[row]
+        return found
+
+    def machines(self, numbers: np.ndarray) -> list[Machine]:
+        """Those that made the rows of some cells, so far as the receipts of their shards say."""
+        found: list[Machine] = []
+        for shard in np.unique(numbers // self._size).tolist():
+            receipt = self._shards.receipts.read(self._shards.file(shard).name)
+            found += [each for each in machines_of(receipt or {}, self._machine) if each not in found]
         return found
 
     def all_numbers(self) -> np.ndarray:

@@ -62,6 +62,7 @@ def train_sweep(
     folder, engine = RunFolder(out), engine or LocalEngine(backend=workers.machine["platform"] if workers else None)
     shard_cells = shard_cells or default_shard_cells(plan.grid.size)
     _check_size(plan, shard_cells)
+    folder.refuse_strangers()
     _pin_widths(plan, folder, engine, fresh, tune, observer)
     observer = observer or Observer()
     manifest = _manifest(plan, engine, shard_cells)
@@ -91,6 +92,8 @@ def train_sweep(
         manifest["history"] = kept
     if not fresh and manifest["hash"] == _hash_of(folder) and has_first_tensors(folder):
         manifest |= described(manifest["hash"])
+    if fresh:  # before anything is removed
+        _check_the_rest(folder)
     with resume(folder.cells, manifest, engine, fresh, observer) as resumed:
         if fresh:
             _forget_the_rest(folder)
@@ -152,6 +155,14 @@ def _hash_of(folder: RunFolder) -> str | None:
         return folder.read_manifest().get("hash")
     except RunFolderError:
         return None
+
+
+def _check_the_rest(folder: RunFolder) -> None:
+    """That what `_forget_the_rest` would remove is nanmap's."""
+    for part in (folder.history, folder.first_tensors):
+        part.removable(set())
+    if folder.next.cells.manifest_file.exists():
+        folder.next.cells.clearable()
 
 
 def _forget_the_rest(folder: RunFolder) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from nanmap.errors import InputError
 from nanmap.models.own.interface import Adapted, Array, Tree
+from nanmap.models.own.likeness import code_of, settings_of
 from nanmap.models.own.memory import ModelInMemory, hold
 
 KEY = "model.kind"
@@ -22,7 +23,8 @@ PREFIX = "module."
 RESETS = ("reset_parameters", "_reset_parameters")  # how PyTorch's modules draw their parameters
 Remade = Callable[[int], Any]
 Arrays = dict[str, np.ndarray]
-_TRACING = RLock()  # a module is switched to training and back, and its buffers are exchanged
+# While a module is traced, other threads find it in training, and tracers in place of its parameters and buffers.
+_TRACING = RLock()
 
 
 def of_torch(module: Any, remade: Remade, present: tuple[Arrays, Arrays] | None = None) -> Adapted:
@@ -70,7 +72,8 @@ def held_torch(module: Any) -> ModelInMemory:
     present = values_of(module)
 
     def drawn(seed: int) -> Any:
-        made = copy.deepcopy(module)
+        with _TRACING:
+            made = copy.deepcopy(module)
         for name, part in made.named_modules():
             reset = next((getattr(part, each) for each in RESETS if hasattr(part, each)), None)
             if reset is not None:
@@ -81,22 +84,35 @@ def held_torch(module: Any) -> ModelInMemory:
                 raise InputError(problem, key="training.seed", mend=mend)
         return made
 
-    found = hashlib.sha256(f"{type(module).__qualname__} {module!r}".encode())
+    found = hashlib.sha256(_told(module).encode())
     for part in present:
         for name, values in part.items():
             found.update(f"{name} {values.dtype} {values.shape} ".encode() + np.ascontiguousarray(values).tobytes())
     name = re.sub(r"\W", "_", type(module).__name__).lower()
-    return hold(ModelInMemory(name, found.hexdigest(), lambda: of_torch(module, drawn, present)))
+    return hold(ModelInMemory(name, found.hexdigest(), lambda: of_torch(module, drawn, present), module))
+
+
+def _told(module: Any) -> str:
+    """What a module is made of, without its weights. What it prints of itself leaves much out, the heads of an attention among it."""
+    import torch
+
+    leave = vars(torch.nn.Module())
+    parts = (
+        f"{name} {type(part).__qualname__} {code_of(type(part), 'torch')} {settings_of(part, leave)}"
+        for name, part in module.named_modules()
+    )
+    return "\n".join([repr(module), *parts])
 
 
 def values_of(module: Any) -> tuple[Arrays, Arrays]:
     """Its parameters that are trained, and everything else it holds, by PyTorch's names, on the host."""
     trained: Arrays = {}
     kept: Arrays = {}
-    for name, each in module.named_parameters():
-        (trained if each.requires_grad else kept)[name] = each.detach().cpu().numpy().copy()
-    for name, each in module.named_buffers():
-        kept[name] = each.detach().cpu().numpy().copy()
+    with _TRACING:
+        for name, each in module.named_parameters():
+            (trained if each.requires_grad else kept)[name] = each.detach().cpu().numpy().copy()
+        for name, each in module.named_buffers():
+            kept[name] = each.detach().cpu().numpy().copy()
     return trained, kept
 
 

@@ -22,13 +22,13 @@ async function start() {
   const held = document.getElementById("document");
   const told = JSON.parse(held.textContent);
   held.textContent = "";
-  await open(told);
+  await openRun(told);
   listen();
   if (document.body.dataset.live === "yes") setTimeout(follow, POLL);
 }
 
 /** Takes the data of a run, keeping what was looked at if some was there before. */
-async function open(told, before = null) {
+async function openRun(told, before = null) {
   const columns = columnsOf(told),
     cells = told.cells ? Uint32Array.from(await unpacked(told.cells)) : null;
   const first = before
@@ -222,7 +222,7 @@ async function follow() {
     const state = answer.headers.get("ETag");
     if (answer.ok && state !== page.seen) {
       page.seen = state;
-      await open(await answer.json(), page.state);
+      await openRun(await answer.json(), page.state);
     }
     say(
       page.document.complete

@@ -1,6 +1,7 @@
 "use strict";
 // The training that was chosen: what became of it, its curve, and the trainings that share its pixel.
 
+/** @type {[string, number][]} */
 const MARKS = [
   ["loss_initial", 0],
   ["loss_at_50", 50],
@@ -49,7 +50,7 @@ function showSiblings() {
   if (place.hidden) return;
   const go = (step) => () => {
     select(page.grid.cell(rows[(at + step + rows.length) % rows.length]));
-    document.querySelector(`#siblings button:${step > 0 ? "last" : "first"}-child`)?.focus();
+    focusOn(`#siblings button:${step > 0 ? "last" : "first"}-child`);
   };
   fill(
     place,
@@ -74,7 +75,7 @@ function pinButton(cell) {
     update("cursor");
     showTraining();
     showPinned();
-    document.getElementById("pin")?.focus();
+    focusOn("#pin");
   };
   return element("button", { id: "pin", type: "button", onclick: toggle }, pinned ? "Unpin" : "Pin to compare");
 }
