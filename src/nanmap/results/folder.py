@@ -85,7 +85,7 @@ class RunFolder:
         Raises:
             RunFolderError: a link, or what is no file, stands where a file of the run does.
         """
-        for part in (self.cells, self.history, self.edges):
+        for part in (self.cells, self.history, self.first_tensors, self.edges):
             part.refuse_strangers()
         list(self.input_files())
 

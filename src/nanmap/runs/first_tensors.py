@@ -36,14 +36,15 @@ def described(rows: str) -> dict[str, Any]:
     return {"first_tensors": {"hash": first_tensors_hash(rows)}}
 
 
-def has_first_tensors(folder: RunFolder) -> bool:
-    """Whether the run in a folder has them, of the rows that it has."""
+def has_first_tensors(folder: RunFolder, rows: str | None = None) -> bool:
+    """Whether the run in a folder has them, of the rows that it has; and these, if a hash is given, are of such."""
     try:
         manifest = folder.read_manifest()
     except RunFolderError:
         return False
     said = manifest.get("first_tensors")
-    return isinstance(said, dict) and said.get("hash") == first_tensors_hash(str(manifest.get("hash")))
+    known = str(manifest.get("hash"))
+    return isinstance(said, dict) and said.get("hash") == first_tensors_hash(known) and rows in (None, known)
 
 
 def record_first_tensors(
