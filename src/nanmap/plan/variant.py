@@ -89,10 +89,13 @@ def make_variant(config: Config) -> Variant:
 
 
 def _check_memory(program: Program) -> None:
-    """Asks before arrays are made, of one cell alone: how many there is room for beside it the engine sees to."""
+    """Asks before arrays are made, of one cell alone: how many there is room for beside it the engine sees to.
+
+    An assessment may take rows in pieces, but where they may see each other.
+    """
     model = program.model
-    numbers = program.rows * model.activations + 4 * model.parameters
-    what = "the layers of this network, of all rows at once,"
+    numbers = (program.rows if model.exact else program.batch) * model.activations + 4 * model.parameters
+    what = f"the layers of this network, of {'all rows' if model.exact else 'a batch'} at once,"
     check_memory(numbers * program.item_bytes, what, key="model.hidden" if model.hidden_units else "data")
 
 
