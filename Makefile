@@ -5,7 +5,9 @@
 #   make test                     the tests           make check        lint, types, layers, docs
 #   make coverage                 the tests, and what of each file they run       make test-long    the few that take long
 #   make test-page                the pages in a browser: pictures, sizes, accessibility (needs Chromium, and npm once)
+#   make check-page               the types of the pages' scripts, by TypeScript (needs npm once)
 #   make test-ray                 a real Ray cluster, Slurm's submitit and an object store, all on this machine
+#   make test-frameworks          networks in Flax, Equinox and PyTorch, which it installs (some GB)
 #   make faults                   kills, full disks, damage, hundreds of each; writes docs/reliability.md
 #   make threads                  the pages on the four threads, measured anew
 #   make gallery                  the page on the gallery of broken trainings, diagnosed anew   CASES='gaps codes' only these
@@ -31,7 +33,7 @@ BIN     := .venv/bin
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: sweep map report test test-page coverage test-long test-ray faults check format docs figures threads gallery bench bench-compare fuzz gpu performance clean
+.PHONY: sweep map report test check-page test-page coverage test-long test-ray test-frameworks faults check format docs figures threads gallery bench bench-compare fuzz gpu performance clean
 .DEFAULT_GOAL := sweep
 
 .venv/created:
@@ -82,6 +84,14 @@ test-long: .venv/developing
 test-ray: .venv/distributing
 	@$(BIN)/pytest tests/test_handing_out.py tests/test_ray.py tests/test_slurm.py tests/test_objects.py
 
+# PyTorch beside them is some GB with its CUDA; and torchax says of itself no bound: constraints.txt has the two that fit.
+.venv/frameworks: .venv/developing
+	@$(INSTALL) -e '.[flax,equinox,torch]'
+	@touch $@
+
+test-frameworks: .venv/frameworks
+	@$(BIN)/pytest tests/test_own_frameworks.py tests/test_own_torch.py
+
 # One at a time: some of them count what the others would change.
 faults: .venv/developing
 	@$(BIN)/pytest tests --faults docs/reliability/counts.json
@@ -91,7 +101,14 @@ AXE := axe-core@4.14.1
 .venv/axe: .venv/developing
 	@mkdir -p $@.new && cd $@.new && npm pack --silent $(AXE) >/dev/null && tar -xzf axe-core-*.tgz && cd ../.. && mv $@.new $@
 
-test-page: .venv/axe
+TSC := typescript@7.0.2
+.venv/tsc: .venv/developing
+	@npm install --silent --no-audit --no-fund --prefix $@.new $(TSC) && mv $@.new $@
+
+check-page: .venv/tsc
+	@.venv/tsc/node_modules/.bin/tsc -p tests/types_of_pages
+
+test-page: check-page .venv/axe
 	@$(BIN)/pytest -m '' tests/test_page.py tests/test_page_looks.py tests/test_serve.py
 
 check: .venv/developing

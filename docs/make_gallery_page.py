@@ -42,14 +42,13 @@ def measure(name: str) -> dict[str, Any]:
     import nanmap
     from nanmap.config import load_config
     from nanmap.diagnosis import as_object, told
-    from nanmap.diagnosis.told import ends
 
     config = load_config(CONFIGS / f"{name}.toml")
     answer = nanmap.diagnose(config, allow_python=True, progress=False, budget=BUDGET)
     found = as_object(answer)
     return {
         "source": sources(name),
-        "endings": {str(outcome): count for outcome, count in ends(answer).items()},
+        "endings": {str(outcome): count for outcome, count in answer.happening.outcomes.items()},
         "told": [[section.title, list(section.sentences)] for section in told(answer)],
         "unused": unused(config, found) if found["fix"] else None,
         **{key: value for key, value in found.items() if key not in ("programs", "seconds")},

@@ -1,8 +1,10 @@
 """A diagnosis from one end to the other, on lines whose edge is known; its parts beside single trainings and NumPy."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,14 +18,19 @@ from nanmap.data.sampled import sample_of
 from nanmap.diagnosis.answer import Criterion
 from nanmap.diagnosis.bench import Ask, Bench
 from nanmap.diagnosis.categories import names_in_numbers
+from nanmap.diagnosis.columns import far_from_standard, labels_as_numbers, moments
+from nanmap.diagnosis.counted import first_tensor_of
 from nanmap.diagnosis.intake import looked_at
 from nanmap.diagnosis.limits import skills_of_references
-from nanmap.diagnosis.remedies import Patient, far_from_standard, labels_as_numbers, moments, remedies
+from nanmap.diagnosis.patient import Patient
+from nanmap.diagnosis.remedies import _clips, remedies
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.diagnosis.verdict import Signs, causes_of
 from nanmap.engine import LocalEngine
 from nanmap.errors import InputError
 from nanmap.outcomes import Outcome
+from nanmap.plan import make_variant
+from nanmap.training.optimizers import make_optimizer
 
 LINE: dict[str, Any] = {
     "data": {"kind": "line", "start": 1, "n": 20, "slope": 0.5},
@@ -103,8 +110,38 @@ def test_the_map_has_the_fix_on_its_side(too_fast: Any) -> None:
     assert (drawn.outcomes[line][drawn.rates > 0.01] == "nan").all()
 
 
+def test_the_first_tensor_is_that_of_the_settings_own_start(too_fast: Any) -> None:
+    assert too_fast.first_tensor.name == "loss"
+    assert too_fast.first_tensor == nanmap.run(too_fast.config, engine=ENGINE).first_tensor
+
+
+@pytest.mark.parametrize(
+    ("tree", "settings"),
+    {
+        "the fourth start, the first three last longer": (
+            {"model": {"hidden": [3]}, "optimizer": {"learning_rate": 3.0}, "training": {"steps": 25, "seed": 1}},
+            {"training_seed": 4},
+        ),
+        "a line that starts where it should end, so that others are drawn": (
+            {"model": {"init": "ones"}, "optimizer": {"learning_rate": 9.0}, "training": {"steps": 90}},
+            {"init": "glorot_uniform"},
+        ),
+    }.values(),
+)
+def test_the_first_tensor_is_that_of_the_first_start_that_has_one(tree: dict, settings: dict) -> None:
+    tree = {"data": {"kind": "line", "n": 8, "slope": 1.0}, **tree}
+    bench = Bench(build_config(tree), False, ENGINE)
+    first = bench.own_seed.start
+    (ends,) = bench.train([Ask({}, range(first, first + 4))])
+    found = first_tensor_of(Patient(bench, bench.own_start().with_more(ends) if bench.varied else ends))
+    assert found is not None
+    assert found == nanmap.run(tree, engine=ENGINE, **settings).first_tensor
+    assert nanmap.run(tree, engine=ENGINE).first_tensor is None
+
+
 def test_a_training_with_which_nothing_is_wrong_is_left_alone() -> None:
     answer = diagnosed({RATE: 0.002})
+    assert answer.first_tensor is None
     assert answer.cause == "nothing_wrong"
     assert answer.fix is None
     assert not answer.others
@@ -219,6 +256,31 @@ def test_remedies_are_those_that_the_settings_leave_room_for() -> None:
 def _patient(settings: dict[str, Any]) -> Patient:
     bench = Bench(build_config(with_settings(LINE, settings)), False, ENGINE)
     return Patient(bench, bench.train([Ask({}, range(2))])[0])
+
+
+@pytest.mark.parametrize(("partly", "more"), [(False, {}), (True, {"data.missing": "mean"})])
+def test_a_column_without_any_number_is_left_out(partly: bool, more: dict[str, str], tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": np.arange(8.0), "b": np.nan, "c": np.arange(8.0) % 3, "y": np.arange(8.0)})
+    frame.loc[2:2, "c"] = np.nan if partly else 1
+    frame.to_csv(tmp_path / "gaps.csv", index=False)
+    data = {"kind": "csv", "path": str(tmp_path / "gaps.csv"), "target": "y", "missing": "keep"}
+    bench = Bench(build_config({"data": data, "training": {"epochs": 1}}), False, ENGINE)
+    found = remedies(Patient(bench, bench.train([Ask({}, range(2))])[0]))
+    assert found[0].changes == {"data.columns": ["a", "c"], **more}
+    assert [each.name for each in found if each.repairs] == ["leave out empty columns"]
+
+
+def test_shuffled_targets_are_those_of_other_rows() -> None:
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(24, 1)), rng.normal(size=24)
+    skills = []
+    for targets, shuffled in ((y, True), (y[np.random.default_rng(0).permutation(24)], False)):
+        given = give(x, targets)  # which are kept as long as somebody holds them
+        tree = with_arrays({"optimizer": {"learning_rate": 0.1}, "training": {"epochs": 9}}, given)
+        bench = Bench(build_config(tree), False, ENGINE)
+        skills.append(bench.train([Ask({}, range(3), shuffled=shuffled)])[0]["skill"])
+    assert np.array_equal(*skills)
+    assert not np.array_equal(skills[0], bench.train([Ask({}, range(3), shuffled=True)])[0]["skill"])
 
 
 @pytest.mark.parametrize(
@@ -374,3 +436,22 @@ def test_numbers_may_be_said_to_be_names() -> None:
     assert rows.inputs[:, :2].tolist() == [[0, 1], [1, 0], [0, 1]]
     with pytest.raises(InputError, match="no such input column"):
         nanmap.run(x=frame, y=[1.0, 2.0, 3.0], epochs=1, categories=["shops"])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("name", ["clip by norm", "clip by value"])
+def test_bounds_beside_a_clip_change_no_gradient_not_even_an_infinite_one(name: str, dtype: str) -> None:
+    """They stand in one program; entries of 16 bits overflow easily, and a bound would make a number of them."""
+    tree: dict = {"data": {"kind": "line", "n": 9}, "training": {"steps": 1, "dtype": dtype}}
+    patient = SimpleNamespace(config=build_config(tree), share=lambda *_: 1.0)
+    (remedy,) = [each for each in _clips(patient) if each.name == name]
+    for gradient in ([np.inf, 1.0], [40_000.0, -3.0]):
+        moved = []
+        for changes in (remedy.changes, {**remedy.changes, **remedy.beside}):
+            program = make_variant(build_config(with_settings(tree, changes))).program
+            with np.errstate(over="ignore"):
+                numbers = {key.split(".")[1]: jnp.asarray(np.float32(bound)) for key, bound in changes.items()}
+            grads = [{"kernel": jnp.asarray(gradient, dtype)}]
+            rule = make_optimizer(program, numbers, jnp.ones(1))
+            moved.append(np.asarray(rule.update(grads, rule.init(grads), grads)[0][0]["kernel"]))
+        np.testing.assert_array_equal(*moved)

@@ -13,13 +13,14 @@ import pytest
 from handmade_answer import NAMES, handmade
 from nanmap import api
 from nanmap.config import build_config
+from nanmap.data.sampled import sample_of
 from nanmap.diagnosis import RootCause, as_object, config_of, lines_of, told
-from nanmap.diagnosis.answer import Criterion, Evidence, Quantiles, Share, Trial
+from nanmap.diagnosis.answer import Criterion, Ending, Evidence, Quantiles, Share, Trial
 from nanmap.diagnosis.intake import looked_at
 from nanmap.diagnosis.picture import draw
 from nanmap.diagnosis.told import change, value_of
 from nanmap.errors import InputError
-from nanmap.outcomes import Outcome
+from nanmap.outcomes import Cause, Outcome
 
 
 @pytest.fixture
@@ -154,6 +155,8 @@ def test_json_is_one_object_with_the_names_that_scripts_rely_on(folder: Path, co
     assert found["evidence"] == ["the rate 0.01 is 1.44 times the critical one"]
     assert found["edge"] == {"measured": 0.006961, "predicted": 0.006962, "ratio": pytest.approx(0.99986, abs=1e-4)}
     assert found["fix"] == [{"key": "optimizer.learning_rate", "value": 0.005}]
+    first = {"name": "loss", "step": 63, "value": "inf", "largest_before": 3.2e38, "largest_in": "activation:layers.0"}
+    assert found["first_tensor"] == first
     assert (found["success_rate"], found["success_interval"][1]) == (1, 1)
     assert 0.97 < found["success_interval"][0] < 0.98
     assert found["seeds"] == {"now": [0, 128], "choice": [128, 256], "fresh": [256, 384]}
@@ -180,7 +183,7 @@ def test_the_words_hold_the_figures() -> None:
     ]  # fmt: skip
     assert "of 128 starts 120 end nan, 8 inf: a NaN" in said["what happens"]
     assert "step 63 (10 % to 90 %: 60 to 66) of 500" in said["what happens"]
-    assert "the first tensor that is not finite is loss, in step 63" in said["why"]
+    assert "the first tensor that is not finite is loss (the loss of the update): inf in step 63" in said["why"]
     assert "optimizer.learning_rate = 0.005 (it was 0.01)" in said["the smallest fix"]
     assert "128 of 128 starts (100 %; 95 % interval 97.1–100 %)" in said["the smallest fix"]
     assert (
@@ -284,3 +287,34 @@ def test_the_picture_bears_nan_everywhere() -> None:
     answer = handmade(before=lost, after=None, fix=None, map=None, happening=happening)
     (panel,) = draw(answer).axes
     assert panel.get_xlabel() == "updates"
+
+
+def test_what_happens_is_the_commonest_outcome_whatever_its_causes() -> None:
+    causes = (
+        (Outcome.CONVERGED, Cause.NONE, 50),
+        (Outcome.NAN, Cause.OVERFLOW, 40),
+        (Outcome.NAN, Cause.BLOWN_UP_AT_ONCE, 38),
+    )
+    happening = replace(handmade().happening, endings=tuple(Ending(*each) for each in causes))
+    answer = replace(handmade(), happening=happening)
+    assert as_object(answer)["outcome"] == "nan"
+    assert told(answer)[0].sentences[0] == f"of 128 starts 78 end nan, 50 converged: {Outcome.NAN.sentence}"
+
+
+def test_figures_of_some_starts_say_of_how_many() -> None:
+    figures = {"skill": Quantiles(0.9, 0.9, 0.9, 3), "loss_final": Quantiles(2.0, 2.0, 2.0, 3)}
+    answer = replace(handmade(), happening=replace(handmade().happening, **figures))
+    sentences = told(answer)[0].sentences
+    assert "2 at the end (of those 3 that have one); " in sentences[2]
+    assert sentences[3].startswith("skill 0.9 (of those 3 that have one): 0 is")
+    assert "that have one" not in sentences[1]
+
+
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_the_last_row_of_a_file_counts_whether_its_line_is_ended_or_not(end: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("x,y\n" + "\n".join(f"{row},{2 * row}" for row in range(50)) + end)
+    data = build_config({"data": {"kind": "csv", "path": str(path), "target": "y"}, "training": {"epochs": 1}}).data
+    seen = sample_of(data, None, 10, 10)
+    assert seen is not None
+    assert seen.total == 50

@@ -12,7 +12,7 @@ import pytest
 
 import nanmap
 from handmade import AT_REST, SMALL_FRACTAL
-from nanmap.edges.bisection import BUDGET, Edges, plan_search, search
+from nanmap.edges.bisection import BUDGET, Edges, Span, plan_search, search
 from nanmap.edges.facts import STABLE, SWINGING, UNSETTLED, UNSTABLE, _measured
 from nanmap.edges.probe import _stable
 from nanmap.edges.quantiles import over_seeds
@@ -87,6 +87,20 @@ class TestSearch:
         assert np.sqrt(found.low * found.high)[0] == pytest.approx(1 + 0.02 / 16, rel=1e-4)
         assert found.last_stable[0] == found.low[0], "a rate that only seemed stable is none"
         assert not found.settled[0]
+
+    @pytest.mark.parametrize("gaps", [1, 2])
+    def test_a_rate_of_the_scan_that_only_seemed_stable_is_left_below(self, gaps: int):
+        """The same, where rates of the coarse scan stand between the edge and what seems to be one."""
+        probe = lambda rows, rates, stretch: (rates < 1) | (stretch * (rates - 1) < 0.02)  # noqa: E731
+        highest = {1: 1.005, 2: 1.013}[gaps]  # of the scan, below 1.02; the one before is 0.996, or 1.004
+        found = search(probe, 1, Span(highest / 1.009**10, highest * 1.009**20, 31, 6), np.ones(1, bool))
+        assert found.low[0] < 1 + 0.02 / 16 <= found.high[0]
+        assert found.last_stable[0] == found.low[0]
+
+    def test_where_even_the_lowest_rate_only_seemed_stable_there_is_no_edge(self):
+        probe = lambda rows, rates, stretch: stretch * (rates - 1) < 0.02  # noqa: E731
+        found = search(probe, 1, Span(1.018, 10.0, 7, 10), np.ones(1, bool))
+        assert np.isnan([found.low[0], found.high[0], found.last_stable[0]]).all()
 
 
 def test_the_note_says_on_which_side_of_the_rates_an_edge_is_missing() -> None:

@@ -9,16 +9,19 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import nanmap
-from nanmap.errors import InputError
+from nanmap.errors import InputError, RunFolderError
 from nanmap.plan import make_sweep
 from nanmap.result import Result
 from nanmap.results import switch as switching
 from nanmap.results.columns import COLUMNS
 from nanmap.results.folder import RunFolder
+from nanmap.results.sealed import sealed
 from nanmap.results.switch import NEXT, settle, switch
+from nanmap.runs.kept import KeptRows
 from nanmap.runs.observer import Observer
 from test_resume import Stops, content
 
@@ -91,7 +94,11 @@ def state(root: Path) -> dict[str, bytes]:
     ]
     told = {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(files)}
     manifest = json.loads(told.pop("manifest.json"))
-    kept = {key: value for key, value in manifest.items() if key not in ("timings", "compilations", "narrowed", "seal")}
+    kept = {
+        key: value
+        for key, value in manifest.items()
+        if key not in ("timings", "compilations", "narrowed", "made", "seal")
+    }
     return told | {"manifest": json.dumps(kept).encode()}
 
 
@@ -149,6 +156,30 @@ def test_a_damaged_shard_is_trained_again(run, old: Path, tmp_path: Path) -> Non
     assert content(old) == content(tmp_path / "fresh")
     assert counts.finished == 6
     assert any("part-000001.parquet is damaged" in each for each in counts.told)
+
+
+def test_rows_of_another_machine_are_told_by_the_receipt_of_their_new_shard(
+    run, engine, old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = dict(engine.machine)
+    monkeypatch.setattr(engine, "machine", first | {"model": "Another"})
+    run(old, **GROWN["values"], extend=True)
+    receipts = RunFolder(old).cells.receipts
+    told = [receipts.read(name) for name in receipts.names()]
+    assert {each["machine"]["model"] for each in told} == {"Another"}
+    assert [first] in [each.get("others") for each in told]
+
+
+def test_a_shard_that_is_damaged_meanwhile_is_not_taken_over(old: Path) -> None:
+    """Looked at when it is read, too, and not only when the run was opened."""
+    cells, manifest = RunFolder(old).cells, RunFolder(old).read_manifest()
+    kept = KeptRows(cells, manifest)
+    table = pq.read_table(cells.file(1))
+    pq.write_table(table, cells.file(1), compression=None)
+    assert len(kept.columns(np.arange(4))["outcome"]) == 4
+    with pytest.raises(RunFolderError, match="is not as it was written") as error:
+        kept.columns(np.arange(4, 8))
+    assert error.value.file == cells.file(1)
 
 
 def test_an_extension_that_is_interrupted_leaves_the_run_and_is_taken_up_again(run, old: Path, tmp_path: Path) -> None:
@@ -236,7 +267,7 @@ def test_another_file_of_the_same_name_is_refused(run, tmp_path: Path) -> None:
         run(tmp_path / "run", [FINER], tree, extend=True)
 
 
-STEPS = 10  # two moves of three parts, the pictures, the journal, its flush, and what was replaced
+STEPS = 9  # two moves of three parts, the pictures, the journal, and what was replaced
 
 
 class Killed(BaseException):
@@ -325,6 +356,40 @@ def test_a_killed_process_leaves_no_state_between(assembled, tmp_path: Path) -> 
     assert state(RunFolder(root).path) == new
 
 
+def test_no_loss_of_power_brings_the_journal_back(
+    assembled: tuple[Path, dict[str, bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is flushed between the journal's end and that of the state that it replaced."""
+    shutil.copytree(assembled[0], tmp_path / "run")
+    place, seen = tmp_path / "run" / NEXT, []
+    monkeypatch.setattr(
+        switching, "flush_folder", lambda folder: seen.append((folder, (place / switching.JOURNAL).exists()))
+    )
+    monkeypatch.setattr(shutil, "rmtree", lambda folder: seen.append((folder, None)))
+    switch(tmp_path / "run")
+    assert seen[-3:-1] == [(place, False), (place / switching.REPLACED, None)]
+
+
+def test_what_others_put_among_the_rows_stays_there(run, old: Path) -> None:
+    mine = ["cells/mine.csv", "receipts/cells/mine.json", ".next/mine.js", "history/notes.txt"]
+    for name in mine:
+        (old / name).parent.mkdir(exist_ok=True)
+        (old / name).write_text(name)
+    run(old, **GROWN["values"], extend=True)
+    assert [name for name in mine if (old / name).exists() and (old / name).read_text() == name] == mine
+    assert not (old / NEXT / switching.REPLACED).exists()
+
+
+@pytest.mark.parametrize("part", ["cells", "history"])
+def test_what_has_a_shard_s_name_but_is_another_program_s_is_not_replaced(part: str, run, old: Path) -> None:
+    (old / part).mkdir(exist_ok=True)
+    (old / part / "part-000007.parquet").write_bytes(b"mine")
+    with pytest.raises(RunFolderError, match=r"holds a part-000007\.parquet that nanmap did not write"):
+        run(old, **GROWN["values"], extend=True)
+    assert (old / part / "part-000007.parquet").read_bytes() == b"mine"
+    assert not (old / NEXT).exists()
+
+
 @pytest.mark.parametrize(
     "journal",
     [
@@ -337,6 +402,8 @@ def test_a_killed_process_leaves_no_state_between(assembled, tmp_path: Path) -> 
         b"[" * 100_000,
         json.dumps(dict.fromkeys(switching.PARTS, False)).encode(),
         json.dumps({part: part != "manifest.json" for part in switching.PARTS}).encode(),
+        sealed(dict.fromkeys(switching.PARTS, True)).replace(b"history", b"histrry"),
+        sealed(dict.fromkeys(switching.PARTS, True)).replace(b'history": true', b'history": false'),
     ],
 )
 def test_a_journal_of_a_stranger_moves_nothing(journal: bytes, old: Path) -> None:

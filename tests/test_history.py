@@ -1,6 +1,5 @@
 """Histories beside the rows: against a loop in NumPy, without touching a bit of any row, resumed as rows are."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from nanmap.plan import make_sweep
 from nanmap.result import Result
 from nanmap.results.folder import RunFolder
 from nanmap.runs.history import near_boundary
+from nanmap.runs.observer import Observer
 from nanmap.training.cell import HISTORY, lengths
 from test_resume import Stops, content
 
@@ -192,16 +192,77 @@ def test_a_boundary_is_two_cells_wide_on_each_side(tmp_path: Path) -> None:
     assert not near[:, [0, 2]].any()  # names have no neighbours
 
 
-def test_an_extended_run_has_the_histories_of_all(run, tmp_path: Path) -> None:
-    more = RATE | {"values": [1e-5, *RATE["values"]]}
+def test_a_boundary_goes_by_the_size_of_values_wherever_they_stand(tmp_path: Path) -> None:
+    rates = [0.001, 100.0, 0.01, 10.0, 0.1, 1.0]
+    outcome = np.where(np.array(rates) < 0.5, "converged", "nan").astype(object)
+    axes = [{"key": "optimizer.learning_rate", "values": rates}]
+    folder = write_run(tmp_path, axes, {"outcome": outcome})
+    near = near_boundary(make_sweep(LINE, axes).grid, folder)
+    assert sorted(np.array(rates)[near].tolist()) == [0.01, 0.1, 1.0, 10.0]
+
+
+class Recorded(Observer):
+    """How many cells were trained once more for their histories, and how many rows were trained."""
+
+    def __init__(self) -> None:
+        self.again, self.rows = 0, 0
+
+    def recording(self, total: int) -> None:
+        self.again += total
+
+    def advanced(self, rows: int, outcomes: np.ndarray | None = None) -> None:
+        self.rows += rows
+
+
+MORE = RATE | {"values": [1e-5, *RATE["values"]]}
+
+
+@pytest.mark.parametrize("cells", ["all", "boundary", 0.5])
+def test_an_extended_run_keeps_its_histories(cells: str | float, run, tmp_path: Path) -> None:
+    """Under their new numbers, beside those of the new cells, with the bytes of the same sweep run afresh."""
+    told, tree = Recorded(), LINE | {"record": {"history": 12, "history_cells": cells}}
+    axes = [
+        BATCH,
+        MORE | {"values": MORE["values"][::-1]},
+    ]  # so that a new shard has cells of several old ones, backwards
     run(tmp_path / "run", LINE | RECORD, [RATE, BATCH])
-    run(tmp_path / "run", LINE | RECORD, [more, BATCH], extend=True)
-    run(tmp_path / "fresh", LINE | RECORD, [more, BATCH])
+    run(tmp_path / "run", tree, axes, extend=True, observer=told)
+    run(tmp_path / "fresh", tree, axes)
     for part in ("cells", "history"):
         assert content(tmp_path / "run", part) == content(tmp_path / "fresh", part)
-    shutil.rmtree(tmp_path / "fresh")
-    run(tmp_path / "run", LINE, [more | {"values": [1e-6, *more["values"]]}, BATCH], extend=True)
-    assert not (tmp_path / "run" / "history").exists()  # its numbers would be of other cells
+    wanted = set(histories(tmp_path / "fresh").cell)
+    new = {cell for cell in wanted if cell % 5 == 4}
+    assert (told.rows, told.again) == (2, 0 if cells == "all" else len(new))
+
+
+def test_histories_that_a_run_lacks_are_made_when_it_grows(run, tmp_path: Path) -> None:
+    run(tmp_path / "run", LINE | RECORD, [RATE, BATCH])
+    (tmp_path / "run" / "history" / "part-000001.parquet").write_bytes(b"PAR1 and then nothing")
+    run(tmp_path / "other", LINE | {"record": {"history": 9}}, [RATE, BATCH])
+    some = run(tmp_path / "some", LINE | {"record": {"history": 12, "history_cells": 0.5}}, [RATE, BATCH])
+    there = len(set(histories(some.path).cell))
+    run(tmp_path / "fresh", LINE | RECORD, [MORE, BATCH])
+    # Of a damaged shard, and of the new ones; of other updates all; of some cells the others.
+    for name, again in (("run", 4 + 2), ("other", 10), ("some", 10 - there)):
+        told = Recorded()
+        run(tmp_path / name, LINE | RECORD, [MORE, BATCH], extend=True, observer=told)
+        assert content(tmp_path / name, "history") == content(tmp_path / "fresh", "history")
+        assert told.again == again
+
+
+def test_an_extension_that_asks_for_no_histories_keeps_those_that_there_are(run, tmp_path: Path) -> None:
+    run(tmp_path / "run", LINE | RECORD, [RATE, BATCH])
+    run(tmp_path / "fresh", LINE | RECORD, [MORE, BATCH])
+    told = Recorded()
+    run(tmp_path / "run", LINE, [MORE, BATCH], extend=True, observer=told)
+    every, kept = histories(tmp_path / "fresh"), histories(tmp_path / "run")
+    pd.testing.assert_frame_equal(kept, every[every.cell >= 2].reset_index(drop=True), check_exact=True)
+    assert told.again == 0
+    assert Result(tmp_path / "run").manifest["history"]["cells"] == "kept"
+    run(tmp_path / "run", LINE, [MORE, BATCH])
+    assert len(histories(tmp_path / "run")) == len(kept)
+    run(tmp_path / "run", LINE | RECORD, [MORE, BATCH])
+    assert content(tmp_path / "run", "history") == content(tmp_path / "fresh", "history")
 
 
 @pytest.mark.parametrize(

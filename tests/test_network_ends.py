@@ -9,7 +9,7 @@ import pytest
 
 import nanmap
 from nanmap.engine import LocalEngine
-from nanmap.models.own.undone import undone
+from nanmap.models.own.end import End
 
 ENGINE = LocalEngine()
 RNG = np.random.default_rng(0)
@@ -87,10 +87,10 @@ def test_what_is_undone_trains_as_the_network_without_it(end: Any, outputs: int)
 
 
 def test_a_probability_of_0_has_a_finite_loss_when_it_is_undone() -> None:
-    found = undone("softmax", jnp.array([[0.0, 1.0], [np.nan, 0.5]]))
+    found = End("softmax").of(jnp.array([[0.0, 1.0], [np.nan, 0.5]]))
     np.testing.assert_allclose(found[0], [np.log(1e-7), np.log1p(-1e-7)], atol=1e-6)
     assert np.isnan(found[1, 0])
-    assert np.isfinite(undone("sigmoid", jnp.array([0.0, 1.0], jnp.float16))).all()
+    assert np.isfinite(End("sigmoid").of(jnp.array([0.0, 1.0], jnp.float16))).all()
 
 
 def test_only_networks_of_ones_own_have_an_end_to_undo() -> None:

@@ -94,7 +94,7 @@ def test_what_an_mlp_says_of_its_settings_is_tested_whole_and_it_reads_them_all(
     mlp = MLP.of(settings, 1, 1)
     idle = {f"model.{name}" for name in ModelSettings.model_fields if mlp.why_idle(name, settings)}
     assert idle == {key for key in IDLE if key.startswith("model.")}
-    refused = {"arguments", "numbers", "rewrite", "undo"}  # by the config
+    refused = {"arguments", "numbers", "rewrite", "undo", "class_axis"}  # by the config
     assert {"kind", *refused, *mlp.reads} == set(ModelSettings.model_fields)
 
 

@@ -122,6 +122,30 @@ def test_a_model_that_gives_nan_gives_it_in_the_same_epoch(keras: Any, engine: L
     assert 40 < np.isinf(told).argmax() == np.isinf(ours).argmax() < len(ours)
 
 
+def test_a_class_that_is_written_again_is_another_network(keras: Any, engine: LocalEngine) -> None:
+    """Of one name and with the same weights, as when a cell of a notebook is changed and run once more."""
+
+    def written_again(factor: float) -> Any:
+        class Scaled(keras.Model):
+            def __init__(self) -> None:
+                super().__init__()
+                self.out = keras.layers.Dense(2, kernel_initializer="ones")
+
+            def call(self, x: Any) -> Any:
+                return self.out(x) * factor
+
+        model = Scaled()
+        model(X)
+        model.compile("sgd", "mse")
+        return model
+
+    models = [written_again(factor) for factor in (1.0, 2.0)]
+    configs = [nanmap.from_keras(model) for model in models]
+    for model, config in zip(models, configs, strict=True):
+        expected = model.evaluate(X, Y, ROWS, verbose=0)
+        assert run(config, engine).row["loss_initial"] == pytest.approx(expected, rel=1e-5)
+
+
 def test_dropout_drops_what_keras_drops_and_other_seeds_drop_otherwise(dense: Any, engine: LocalEngine) -> None:
     model = dense(dropout=0.25)
     given = nanmap.from_keras(model)

@@ -328,6 +328,21 @@ def test_shares_at_several_places_are_what_labels_are(folder: Path, dtype: type)
         nanmap.run(model=build, y=np.ones((len(x), x.shape[1], 5), dtype), **given)
 
 
+@pytest.mark.parametrize("shares", [False, True])
+def test_classes_on_axis_1_are_those_on_the_last(folder: Path, shares: bool) -> None:
+    """As many places as classes: shapes alone do not tell which is which."""
+    x = arrays_of(folder, "tokens")[0][:, :5]
+    init, apply = loaded(OTHERS)["transformer"]()
+    y = np.eye(5)[x[:, ::-1]] if shares else x[:, ::-1]
+    given = {"x": x, "loss": "softmax_cross_entropy", "epochs": 1, "order": "sequential"}
+    last = nanmap.run(model=(init, apply), y=y, **given)
+    first = init, lambda parameters, x: jnp.moveaxis(apply(parameters, x), -1, 1)
+    on_1 = nanmap.run(model=first, y=np.moveaxis(y, -1, 1) if shares else y, class_axis=1, **given)
+    assert on_1.row == last.row
+    with pytest.raises(InputError, match="for a network of your own"):
+        nanmap.run(x=x, y=y, class_axis=1, epochs=1)
+
+
 @pytest.mark.parametrize("labels", [False, True])
 def test_images_with_shares_or_labels(folder: Path, engine: LocalEngine, labels: bool) -> None:
     x, y = arrays_of(folder, "images")

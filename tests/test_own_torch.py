@@ -50,7 +50,9 @@ def network(*more: Any, momentum: float | None = 0.1) -> Any:
     return nn.Sequential(conv, norm, nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), *more, nn.Linear(36, CLASSES))
 
 
-def looped(module: Any, optimizer: Callable[[Any], Any], epochs: int = EPOCHS) -> tuple[Any, list[float]]:
+def looped(
+    module: Any, optimizer: Callable[[Any], Any], epochs: int = EPOCHS, rows: tuple[Any, Any] = (X, Y)
+) -> tuple[Any, list[float]]:
     """What a plain loop makes of a copy of the module, and the mean loss of each epoch."""
     module, loss, told = copy.deepcopy(module), nn.CrossEntropyLoss(), []
     rule = optimizer(module.parameters())
@@ -58,7 +60,7 @@ def looped(module: Any, optimizer: Callable[[Any], Any], epochs: int = EPOCHS) -
     for _ in range(epochs):
         total = 0.0
         for first in range(0, ROWS, BATCH):
-            x, y = torch.tensor(X[first : first + BATCH]), torch.tensor(Y[first : first + BATCH])
+            x, y = (torch.tensor(each[first : first + BATCH]) for each in rows)
             rule.zero_grad()
             value = loss(module(x), y)
             value.backward()
@@ -152,6 +154,50 @@ def test_seed_0_is_the_module_as_it_is_and_others_are_drawn_anew(torchax: Any, e
     assert rows.loss_initial[1] == pytest.approx(at_rest(module), rel=1e-6)
 
 
+def test_modules_that_print_the_same_and_have_the_same_weights_are_told_apart(
+    torchax: Any, engine: LocalEngine
+) -> None:
+    """The heads of an attention, what `forward` says, and functions that a module holds are in nothing that it prints."""
+
+    def attention(heads: int) -> Any:
+        torch.manual_seed(0)
+        return nn.TransformerEncoderLayer(4, heads, 8, dropout=0.0, batch_first=True)
+
+    def written_again(factor: int) -> Any:
+        class Net(nn.Linear):
+            def forward(self, x: Any) -> Any:
+                return super().forward(x) * factor
+
+        torch.manual_seed(0)
+        return Net(4, 4)
+
+    class Holder:
+        def __init__(self, factor: float) -> None:
+            self.factor = factor
+
+    def holding(factor: float) -> Any:
+        torch.manual_seed(0)
+        module = nn.Linear(4, 4)
+        module.held = Holder(factor)  # which nobody looks into
+        module.register_forward_hook(lambda module, given, output: output * module.held.factor)
+        return module
+
+    x = rng.standard_normal((8, 3, 4)).astype(np.float32)
+
+    def assert_starts_as(module: Any, config: Any) -> None:
+        with torch.no_grad():
+            expected = nn.functional.mse_loss(module.eval()(torch.tensor(x)), torch.tensor(x)).item()
+        report = run(config, engine, x=x, y=x, epochs=1)
+        assert report.row["loss_initial"] == pytest.approx(expected, rel=1e-5), module
+
+    modules = [make(number) for make in (attention, written_again) for number in (1, 2)]
+    configs = [given(module, loss=nn.MSELoss()) for module in modules]  # all of them before the first is trained
+    for module, config in zip(modules, configs, strict=True):
+        assert_starts_as(module, config)
+    for number in (1, 2):
+        assert_starts_as(module := holding(number), given(module, loss=nn.MSELoss()))
+
+
 def test_dropout_is_distributed_as_that_of_pytorch(torchax: Any, engine: LocalEngine) -> None:
     """After one epoch, 60 seeds of each, from the same weights: means within four standard errors."""
     module, seeds = network(nn.Dropout(0.5)), 60
@@ -204,17 +250,63 @@ def test_tokens_and_tied_weights(torchax: Any, engine: LocalEngine) -> None:
             self.out.weight = self.words.weight
 
         def forward(self, x: Any) -> Any:
-            return self.out(self.words(x))
+            return self.out(self.words(x)).movedim(-1, 1)
 
     module, tokens = Tied(), np.arange(24).reshape(6, 4) % 5
     report = run(given(module), engine, x=tokens, y=(tokens + 1) % 5, epochs=1, batch_size=6)
     inputs, targets = torch.tensor(tokens), torch.tensor((tokens + 1) % 5)
-    loss = nn.functional.cross_entropy(module(inputs).flatten(0, 1), targets.flatten())
+    loss = nn.functional.cross_entropy(module(inputs), targets)
     loss.backward()
     assert losses(report)[0] == pytest.approx(loss.item(), rel=1e-6)
     assert [key for key in report.params if "weight" in key] == ["words.weight"]
     stepped = module.words.weight - 0.05 * module.words.weight.grad
     np.testing.assert_allclose(report.params["words.weight"], stepped.detach(), rtol=1e-5, atol=1e-7)
+
+
+class Everywhere(nn.Module):
+    """Classes at every place, on the axis that it is told."""
+
+    def __init__(self, axis: int = 1) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.out, self.axis = nn.Linear(2, CLASSES), axis
+
+    def forward(self, x: Any) -> Any:
+        return self.out(x.movedim(1, -1)).movedim(-1, self.axis)
+
+
+def of_places(*places: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Inputs, labels, and shares in which every class has some, but for places of the first row that have one alone."""
+    x = rng.standard_normal((ROWS, 2, *places)).astype(np.float32)
+    shares = rng.dirichlet(np.ones(CLASSES), (ROWS, *places)).astype(np.float32)
+    shares[0] = np.eye(CLASSES)[0]
+    return x, rng.integers(0, CLASSES, (ROWS, *places)), np.moveaxis(shares, -1, 1)
+
+
+@pytest.mark.parametrize("shares", [False, True])
+@pytest.mark.parametrize("places", [(CLASSES,), (5,), (CLASSES, CLASSES), (1, 4)])
+def test_classes_at_several_places_lie_where_pytorch_has_them(
+    places: tuple[int, ...], shares: bool, torchax: Any, engine: LocalEngine
+) -> None:
+    module, (x, labels, shared) = Everywhere(), of_places(*places)
+    rows = x, shared if shares else labels
+    after, told = looped(module, OPTIMIZERS["sgd"], rows=rows)
+    report = run(given(module), engine, x=rows[0], y=rows[1])
+    np.testing.assert_allclose(losses(report), told, rtol=1e-5)
+    np.testing.assert_allclose(report.params["out.weight"], after.out.weight.detach(), rtol=1e-4, atol=1e-6)
+
+
+def test_classes_on_another_axis_than_pytorch_has_them_are_refused(torchax: Any, engine: LocalEngine) -> None:
+    x, labels, shares = of_places(5)
+    with pytest.raises(nanmap.InputError, match=r"outputs\.movedim\(-1, 1\)"):
+        run(given(Everywhere(-1)), engine, x=x, y=labels)
+    with pytest.raises(nanmap.InputError, match=r"shares floats \[3, 5\]"):
+        run(given(Everywhere()), engine, x=x, y=shares.round().astype(int))
+    assert run(given(Everywhere(-1), loss=nn.MSELoss()), engine, x=x, y=np.moveaxis(shares, 1, -1)).outcome
+    report = run(given(Everywhere()), engine, x=x, y=shares, loss="mse", epochs=1)  # no classes: the axes stay
+    with torch.no_grad():
+        mean = nn.functional.mse_loss(Everywhere()(torch.tensor(x)), torch.tensor(shares))
+    assert report.row["loss_initial"] == pytest.approx(mean.item(), rel=1e-6)
 
 
 def test_what_torchax_or_the_format_would_do_otherwise_is_refused(torchax: Any, engine: LocalEngine) -> None:

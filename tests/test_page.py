@@ -224,6 +224,31 @@ def test_the_legend_filters(opened: Open, tmp_path: Path):
     assert page.value("() => page.arrangement.rows.length") == 60
 
 
+def test_slices_and_siblings_are_those_of_the_rows_that_the_map_shows(opened: Open, tmp_path: Path):
+    """Whatever chooses rows: a slider, the legend, an address with a filter by a column that is not coloured."""
+    loss = np.where(np.arange(60) % 5 == 4, np.nan, np.arange(60.0) + 1)
+    page = opened(small(tmp_path, outcome="stalled", loss_final=loss), "#cell=22")
+    line = (
+        "() => document.querySelector('#slices .plot').plot.data[1].map((y) => y && Number((10 ** y).toPrecision(6)))"
+    )
+    words = "() => document.getElementById('siblings').textContent"
+    assert page.value(line) == [8.5, 9.5, 10.5, 11.5, None]  # of 1, 6, 11 and 16 the median, …
+    assert "training 1 of 4 in this pixel" in page.value(words)
+    page.get_by_label("Next training of this pixel").click()
+    assert page.value("() => [page.state.cell, document.activeElement.ariaLabel]") == [
+        27,
+        "Next training of this pixel",
+    ]
+    page.select_option("#choose-seed", "one")
+    page.locator("#slide-seed").fill("3")
+    page.wait_for_function(f"() => ({line})()[0] === 16")
+    assert page.locator("#siblings").is_hidden()
+    page.locator("[data-key='outcome:stalled']").uncheck()
+    page.wait_for_function("() => document.getElementById('slices').textContent.includes('No training here that')")
+    page = opened(small(tmp_path, outcome="stalled", loss_final=loss), "#without=loss_final:3")
+    assert page.value("() => page.arrangement.rows.length") == 48
+
+
 def test_any_axes_panels_and_single_values(opened: Open, tmp_path: Path):
     page = opened(small(tmp_path))
     page.select_option("#choose-seed", "panels")
@@ -384,12 +409,45 @@ def test_what_was_filled_in_is_dotted_and_said(opened: Open, tmp_path: Path):
     assert "Not trained but filled in" in page.text("#training")
     page.click_pixel(3, 2)
     assert "Not trained but filled in" not in page.text("#training")
+    page.value(
+        "() => { const c = page.columns.get('loss_final'), stands = c.stands.bind(c); "
+        "c.stands = (row) => page.columns.get('inferred').value(row) === 1 ? MISSING : stands(row); }"
+    )
+    page.select_option("#choose-value", "loss_final")
+    assert "not trained 24 · 40 %" in page.text("#legend")
+    assert "dots: not trained; the outcome is filled in from around, numbers are not" in page.text("#legend")
 
 
 def test_on_a_phone_a_tap_brings_the_training_into_sight(opened: Open, tmp_path: Path):
     page = opened(small(tmp_path), viewport={"width": 360, "height": 640}, has_touch=True, reduced_motion="reduce")
     page.touchscreen.tap(*page.middle_of(1, 1))
     page.wait_for_function("() => document.getElementById('training').getBoundingClientRect().top < innerHeight - 40")
+    assert page.text("#training h2").startswith("Cell ")
+
+
+def test_two_fingers_zoom_and_what_is_under_them_stays(opened: Open, tmp_path: Path):
+    view = {"viewport": {"width": 500, "height": 900}, "has_touch": True}
+    page = opened(small(tmp_path), "#one=seed:0", **view)
+    held = page.context.new_cdp_session(page.page)
+    places = [page.middle_of(1, 1), page.middle_of(3, 1)]
+    touches = lambda kind, points: held.send(  # noqa: E731
+        "Input.dispatchTouchEvent",
+        {"type": kind, "touchPoints": [{"x": x, "y": y, "id": n} for n, (x, y) in enumerate(points)]},
+    )
+    touches("touchStart", places[:1])
+    touches("touchStart", places)
+    (left, y), (right, _) = places
+    apart = [(left - 30, y), (right + 30, y)]
+    touches("touchMove", apart)
+    touches("touchEnd", [])
+    page.wait_for_function("() => page.state.window[1] - page.state.window[0] < 5")
+    x0, x1 = page.value("() => page.state.window.slice(0, 2)")
+    assert (x1 - x0) / 5 == pytest.approx((right - left) / (right - left + 60), rel=0.02)
+    for (x, _), middle in zip(apart, (1.5, 3.5), strict=True):
+        at = page.value("([x, y]) => toSheet(page.sheet.boxes[0], x, y)", [middle, 1.5])
+        assert at[0] + page.locator("#cursor").bounding_box()["x"] == pytest.approx(x, abs=1.5)
+    assert page.value("() => [page.state.cell, page.dragged, fingers.size]") == [None, None, 0]  # it is no click
+    page.touchscreen.tap(*page.middle_of(2, 1))
     assert page.text("#training h2").startswith("Cell ")
 
 

@@ -127,6 +127,17 @@ def test_an_interrupted_refinement_ends_with_the_bytes_of_a_whole_one(run, both,
     assert result.manifest["refined"] == Result(both[0]).manifest["refined"]
 
 
+def test_receipts_say_the_machines_that_trained(run, engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nanmap.runs.refine.SECONDS", 0.0)
+    first, other = dict(engine.machine), dict(engine.machine) | {"model": "Another"}
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, observer=Stops(400))
+    monkeypatch.setattr(engine, "machine", other)
+    receipts = Result(run(tmp_path).path).folder.cells.receipts
+    told = [receipts.read(name) for name in receipts.names()]
+    assert [(each["machine"], each.get("others")) for each in told] == [(other, [first])] * len(told)
+
+
 def test_a_full_sweep_trains_what_is_missing(run, both, tmp_path: Path) -> None:
     shutil.copytree(both[0], tmp_path / "run")
     inferred = rows_of(both[0]).inferred.sum()
@@ -144,6 +155,10 @@ def test_other_settings_of_refine_are_another_run(run, both, tmp_path: Path) -> 
     with pytest.raises(InputError, match="cannot hold another run"):
         run(tmp_path / "run", spec={"num": NUM, "audit": 21}, extend=True)
     assert content(tmp_path / "run") == content(both[0])
+    with pytest.raises(
+        InputError, match="as many values along init_scale and learning_rate as it has, --extend trains"
+    ):
+        run(tmp_path / "run", spec=None, refine=None)
 
 
 def test_who_reads_rows_is_given_the_trained_ones(both, tmp_path: Path, engine) -> None:
@@ -171,6 +186,9 @@ def test_a_map_says_what_was_filled_in(both, tmp_path: Path) -> None:
     words = " ".join(text.get_text() for text in figure.texts)
     assert "the rest filled in: of 20 drawn at random 0 wrong (at most 14" in words
     assert "paler: filled in, not trained" in words
+    figure = Result(both[0]).map("learning_rate", "init_scale", value="loss_final", select={"seed": 0})
+    words = " ".join(text.get_text() for text in figure.texts)
+    assert "the rest has no numbers, its outcomes are filled in: of 20" in words.replace("\n", " ")
     plain = Result(both[1]).map("learning_rate", "init_scale", select={"seed": 0})
     assert "filled in" not in " ".join(text.get_text() for text in plain.texts)
 

@@ -1,16 +1,20 @@
 """Each rule of the remedies and of the evidence by itself: cases made by hand, of which nothing is trained."""
 
-from types import SimpleNamespace
+import ast
+import inspect
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from handmade import AT_REST
-from nanmap.advice import Case, Edge, evidence, remedy
+from nanmap.advice import Case, Edge, changes, evidence, remedy
+from nanmap.advice import remedies as by_rule
 from nanmap.advice.case import varies_little
 from nanmap.advice.remedies import rounded_down
 from nanmap.config.load import with_settings
+from nanmap.diagnosis import remedies as by_trial
 from nanmap.outcomes import MARKS
 from nanmap.plan import Plan, make_sweep
 
@@ -178,6 +182,18 @@ def test_a_longer_training_has_the_budget_that_its_pace_asks_for(
 )
 def test_rounding_down_takes_a_rounding_for_none_and_leaves_what_has_no_digits(value: float, rounded: float) -> None:
     assert rounded_down(value) == rounded
+
+
+@pytest.mark.parametrize("module", [by_rule, by_trial])
+def test_what_a_change_does_stands_in_one_table(module: ModuleType) -> None:
+    """Both rooms that advise take it from there: none of them spells out a setting that is in the table."""
+    constants = [value for name, value in vars(changes).items() if name.isupper() and isinstance(value, dict)]
+    written = {(key, value) for each in constants for key, value in each.items()}
+    literals = [node for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Dict)]
+    pairs = [pair for each in literals for pair in zip(each.keys, each.values, strict=True)]
+    spelled = {(k.value, v.value) for k, v in pairs if isinstance(k, ast.Constant) and isinstance(v, ast.Constant)}
+    assert not written & spelled
+    assert ("optimizer.decay", 0.0) in spelled or module is by_rule  # the test sees what is spelled out
 
 
 def test_what_does_not_go_together_with_the_other_settings_is_not_advised() -> None:

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import os
 import re
 import tomllib
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from nanmap.report.document import make_document
 from nanmap.report.histories import read_histories
 from nanmap.report.looks import letters_of
 from nanmap.report.packing import pack_counts, pack_levels, to_words
-from nanmap.report.page import PARTS, SCRIPTS, STYLES, digest
+from nanmap.report.page import PARTS, SCRIPTS, STYLES, digest, write_page
 from nanmap.report.rows import read_rows
 from nanmap.report.settings import toml_of
 
@@ -296,6 +297,25 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, command: Callabl
     done = command("report", "run", "--out", "/proc/page.html", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("nanmap: /proc/page.html: No such file")
+
+
+def test_two_writers_of_a_page_do_not_share_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the first has written so far is moved by it alone, and flushed before."""
+    done: list[Any] = []
+    move, flush = os.replace, os.fsync
+
+    def meanwhile(source: Any, target: Any) -> None:
+        done.append(Path(source).read_text(encoding="utf-8"))
+        if len(done) == 2:
+            write_page(tmp_path / "page.html", "second")
+        move(source, target)
+
+    monkeypatch.setattr(os, "replace", meanwhile)
+    monkeypatch.setattr(os, "fsync", lambda file: (done.append("flushed"), flush(file)) if not done else flush(file))
+    write_page(tmp_path / "page.html", "first")
+    assert done == ["flushed", "first", "second"]
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == "first"
+    assert [each.name for each in tmp_path.iterdir()] == ["page.html"]
 
 
 def test_settings_of_a_config_and_of_axes_have_the_same_places():

@@ -12,6 +12,7 @@ from nanmap.diagnosis.margins import within
 from nanmap.diagnosis.records import Record, subsets
 from nanmap.diagnosis.remedies import Remedy
 from nanmap.diagnosis.search import LOOK, STARTS, Clock, Search, grid_of_rates
+from nanmap.outcomes import Outcome
 
 OWN = 0.1
 Works = Callable[[dict[str, Any], float, int], bool]  # changes, rate, seed
@@ -192,3 +193,11 @@ def test_the_range_of_rates_ends_at_a_gap() -> None:
     record.put(np.arange(5), ends)
     assert record.run(Criterion(), 2) == (2, 3)
     assert record.width(Criterion(), 2) == pytest.approx(1.0)
+
+
+def test_the_commonest_outcome_is_that_of_all_starts() -> None:
+    record = Record((), np.array([0.1]), 0)
+    for outcomes in (["nan"] * 9 + ["stalled"], ["stalled"] * 3 + ["nan"] * 2):
+        outcome = np.array([outcomes], object)
+        record.put(np.array([0]), Ends({"outcome": outcome, "skill": np.zeros(outcome.shape)}))
+    assert record.outcome(0) is Outcome.NAN

@@ -86,6 +86,8 @@ def test_an_outcome_that_there_is_not_is_told(folder: RunFolder) -> None:
         ("widths", []),
         ("timings", {}),
         ("timings", {"wall_seconds": float("1e400")}),
+        ("made", [{"began": 5, "arguments": None}]),
+        ("made", [{"began": "2026-01-01T00:00:00+00:00", "arguments": "sweep; rm"}]),
         ("shards", "part-000000.parquet"),
         ("schema", 10**6),
         ("compilations", None),

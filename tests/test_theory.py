@@ -186,6 +186,12 @@ class TestTypical:
         found = typical_edge(problem, 1, False)
         assert found == pytest.approx(turn(grows, found / 1.5, found * 1.5), rel=0.03)
 
+    def test_growth_that_comes_and_goes_within_an_octave_is_found(self):
+        """Rows of curvature 1 and 5.9, each once in a pass: it grows from 0.53 to 0.64, and not again below 1.17."""
+        columns = np.sqrt([[0.5], [2.95]])
+        first = np.roots([5.9, -6.9, 2]).min()
+        assert typical_edge(LinearProblem(columns, columns, 2.0), 1, False) == pytest.approx(first, rel=1e-3)
+
     @pytest.mark.parametrize("momentum", [0.9, 0.97, -0.97])
     def test_equal_batches_turn_where_full_batch_descent_does(self, momentum: float):
         problem = LinearProblem(np.ones((4, 1)), np.ones((4, 1)), 2.0)
@@ -235,6 +241,12 @@ class TestInOrder:
             return whole
 
         assert radius(passed(found * (1 - 1e-5))) < 1 < radius(passed(found * (1 + 1e-5)))
+
+    def test_growth_between_two_rates_that_shrink_is_found(self):
+        """Rows of curvature 1 and 5.83: a pass grows from 0.578 to 0.594, between two rates of the first look."""
+        columns = np.sqrt([[0.5], [2.915]])
+        first = np.roots([5.83, -6.83, 2]).min()
+        assert in_order_edge(LinearProblem(columns, columns, 2.0), 1) == pytest.approx(first, rel=1e-5)
 
     def test_is_not_trusted_where_rounding_decides(self):
         wide = np.stack([np.arange(100.0), np.ones(100)], axis=1)

@@ -17,8 +17,8 @@ from nanmap.cli.listed_maps import draw_listed
 from nanmap.errors import InputError, RunFolderError
 from nanmap.plan import load_sweep, make_sweep
 from nanmap.result import Result
-from nanmap.results.files import is_plain
 from nanmap.results.folder import RunFolder
+from nanmap.results.places import is_plain
 
 TREE: dict[str, Any] = {"data": {"kind": "line", "n": 5}, "training": {"steps": 3}}
 AXES = [{"key": "optimizer.learning_rate", "values": [0.1, 0.2]}]
@@ -33,10 +33,12 @@ def start(request: pytest.FixtureRequest, engine) -> Start:
     return lambda out, **options: begin(make_sweep(TREE, AXES), out=out, engine=engine, **options)
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    """All that stands in a folder but what nanmap needs while it writes."""
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and ".tmp" not in path.parts)
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+def files(folder: Path) -> dict[str, bytes | None]:
+    """All that stands in a folder, and the folders in it."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }
 
 
 APP = '{"name": "An app", "start_url": "/", "icons": []}'
@@ -134,6 +136,7 @@ def test_a_run_folder_itself_may_be_a_link(start: Start, tmp_path: Path) -> None
 
 
 NAMES = ["/abs/x.png", "../../x.png", "..\\x.png", "a/b.png", ".x.png", "", "x\n.png", "x\0.png", "é" * 130 + ".png"]
+NAMES += ["CON.png", "nul", "com1 .svg", "Lpt9.x.png", "x.png ", "x."]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -206,11 +206,12 @@ def test_shards_without_a_row_have_no_sample(engine, tmp_path: Path) -> None:
     assert [each.problem for each in found.faults] == ["holds 0 rows, though the run of 2 cells is complete"]
 
 
-def rewritten(run: Path, column: str, values: pa.Array) -> None:
+def rewritten(run: Path, column: str, values: pa.Array, number: int = 1, **told: Any) -> None:
     """A shard with other values and a receipt that fits: what no checksum can tell."""
     cells = RunFolder(run).cells
-    table = pq.read_table(cells.file(1))
-    cells.write(1, table.set_column(table.column_names.index(column), table.schema.field(column), values))
+    table = pq.read_table(cells.file(number))
+    place, field = table.column_names.index(column), table.schema.field(column)
+    cells.write(number, table.set_column(place, field, values), told)
 
 
 def test_rows_that_do_not_come_out_again_are_told(run: Path, engine, command) -> None:
@@ -252,6 +253,39 @@ def test_another_backend_is_compared_by_the_outcome(run: Path, engine, command) 
     assert "cell 2 did not come out again: outcome was inf, is" in nanmap.verify(run, engine=engine).faults[0].problem
     told = command("run", "--cell", 2, "--of", run.name, cwd=run.parent).stdout
     assert "the stored row ended otherwise: outcome was inf, is" in told
+
+
+def test_a_shard_is_held_against_what_comes_out_on_the_machine_that_made_it(run: Path, engine) -> None:
+    """The machine that began a folder stands in its manifest; a receipt says which one made a shard."""
+    folder = RunFolder(run)
+    manifest, mine = folder.read_manifest(), dict(engine.machine)
+    other = mine | {"model": "Another"}
+    folder.write_manifest(manifest | {"machine": other})
+    assert nanmap.verify(run, engine=engine).by == "bits"  # this one made all of them
+    told = {"part-000001.parquet": {"machine": other}, "part-000002.parquet": {"machine": mine, "others": [other]}}
+    for name, facts in told.items():
+        receipt = folder.cells.receipts.read(name)
+        folder.cells.receipts.write(name, receipt["sha256"], receipt | facts)
+    found = nanmap.verify(run, engine=engine)
+    assert (found.ok, found.by) == (True, "outcome")
+    assert found.notes == (
+        "outcomes alone are compared of 4 of the 6 cells, as last digits may differ: "
+        f"this machine is another one: model is {mine['model']}, not Another",
+    )
+    final = pq.read_table(run / "cells" / "part-000000.parquet")["loss_final"].to_numpy()
+    rewritten(run, "loss_final", pa.array(np.nextafter(final, 9e9)), 0, machine=mine)
+    assert "cell 0 did not come out again: loss_final was" in nanmap.verify(run, engine=engine).faults[0].problem
+
+
+def test_rows_that_a_condition_keeps_are_counted(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, [RATE, {"key": "training.seed", "range": [0, 4]}], where="seed != 2", shard_cells=5)
+    assert nanmap.verify(tmp_path, sample=0).ok
+    count = folder.cells.count_rows()
+    for gone in (tmp_path / "cells" / "part-000001.parquet", folder.cells.receipts.file("part-000001.parquet")):
+        gone.unlink(missing_ok=True)
+    folder.write_manifest(folder.read_manifest() | {"shards": folder.cells.names()})
+    (fault,) = nanmap.verify(tmp_path, sample=0).faults
+    assert fault.problem == f"holds {folder.cells.count_rows()} rows, though the run of {count} cells is complete"
 
 
 def test_a_row_is_held_by_every_bit_or_by_its_outcome() -> None:

@@ -164,7 +164,7 @@ def finished(engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 KEYS = [
     *("sweep", "data", "shard_cells", "backend", "widths", "schema", "versions", "hash", "maps", "programs", "models"),
-    *("device", "timings", "shards", "narrowed", "rows", "complete", "compilations"),
+    *("device", "timings", "shards", "narrowed", "rows", "complete", "compilations", "made"),
     *("sweep.config", "sweep.axes", "sweep.where", "sweep.zip", "sweep.config.data.n", "sweep.axes.0.num"),
 ]
 

@@ -105,6 +105,8 @@ MENDS = {  # of what the system says no to
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), ROOM),
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "write where you may, with --out"),
     errno.ENAMETOOLONG: "take a shorter name",
+    errno.EISDIR: "a folder stands where a file would have to be: name another one",
+    errno.ENXIO: "a pipe or a socket stands where a file would have to be: name another one",
     errno.ENOTDIR: "a file stands where a folder would have to be: name another one",
     errno.ELOOP: "links lead in a circle here: name the folder itself",
     errno.EMFILE: "too many files are open: raise the limit, as by `ulimit -n 4096`",

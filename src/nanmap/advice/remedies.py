@@ -2,19 +2,16 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from nanmap.advice import changes
 from nanmap.advice.case import Case, edge_of
-from nanmap.config.choices import LAYER_RATES
+from nanmap.advice.changes import Settings
+from nanmap.config.choices import FLAT_BELOW_ZERO, LAYER_RATES
 from nanmap.config.code import is_own
-from nanmap.config.optimizers import optimizer_entry
-from nanmap.config.settings import OptimizerSettings
 from nanmap.outcomes import Cause
-from nanmap.training.program import zero_divisors
 
-Settings = dict[str, Any]  # key → value
 LONGEST = 100  # times the budget
 FAR_OFF = 100  # times the constant answer's loss: a start that is no start
 UNKNOWN = 8  # times the budget, where the last tenth has no pace
@@ -51,7 +48,7 @@ def _smaller_steps(case: Case) -> Settings:
     Scaled data come with the rate that they have, if it would do on them.
     """
     if case.config.model.init_scale > 1 and case.row["loss_initial"] > FAR_OFF * case.row["loss_constant"]:
-        return {"model.init_scale": 1.0}
+        return changes.USUAL_SCALE
     scaling = _scaling(case)
     if scaling and case.rate is None:
         return scaling
@@ -127,11 +124,8 @@ def _longer(case: Case) -> Settings:
     """The budget that the last tenth's pace asks for, and half as much again."""
     with np.errstate(invalid="ignore", divide="ignore"):
         needed = float(case.trend.needed)
-    training = case.config.training
     factor = min(LONGEST, max(2, math.ceil(1.5 * (1 + needed)))) if 0 < needed < LONGEST else UNKNOWN
-    if training.epochs is not None:
-        return {"training.epochs": training.epochs * factor}
-    return {"training.steps": (training.steps or 1) * factor}
+    return changes.longer(case.config.training, factor)
 
 
 def _on_its_way(case: Case) -> Settings:
@@ -145,24 +139,23 @@ def _on_its_way(case: Case) -> Settings:
 def _scaling(case: Case) -> Settings:
     """Standardised data, where they are raw; under SGD the targets of a line only shift its bias and stretch its loss."""
     targets = case.lanes.program.model.hidden_units or case.config.optimizer.kind != "sgd"
-    found: Settings = {"data.scale_inputs": "standard"} if case.raw_inputs else {}
+    found = changes.SCALED_INPUTS if case.raw_inputs else {}
     if not (case.raw_targets and targets):
         return found
-    return found | {"data.scale_targets": "standard"} | _within_reach(case)
+    return found | changes.SCALED_TARGETS | _within_reach(case)
 
 
 def _within_reach(case: Case) -> Settings:
     """Outputs that may take any value: standardised targets are negative, too, which those of a relu never are."""
     bent = case.config.model.output_activation != "linear" and not case.lanes.program.classifies
-    return {"model.output_activation": "linear"} if bent else {}
+    return changes.LINEAR_OUTPUT if bent else {}
 
 
 def _smaller_start(case: Case) -> Settings:
     """Scaled data, a line's targets too: it is their square that overflows; or initial kernels as large as one is used to."""
     if case.raw_inputs or case.raw_targets:
-        return _scaling(case) | ({"data.scale_targets": "standard"} if case.raw_targets else {})
-    model = case.config.model
-    return {"model.init_scale": 1.0} if model.init_scale > 1 else {"model.init": "glorot_uniform"}
+        return _scaling(case) | (changes.SCALED_TARGETS if case.raw_targets else {})
+    return changes.USUAL_SCALE if case.config.model.init_scale > 1 else changes.USUAL_START
 
 
 def _within_float16(case: Case) -> Settings:
@@ -170,7 +163,7 @@ def _within_float16(case: Case) -> Settings:
     events = [case.row[name] for name in ("first_inf_step", "first_nan_step")]
     if 0 in events and (case.raw_inputs or case.raw_targets):
         return _smaller_start(case)
-    return _smaller_steps(case) if case.large_steps else {"training.dtype": "bfloat16"}
+    return _smaller_steps(case) if case.large_steps else changes.BRAIN
 
 
 def _steadier_gradient(case: Case) -> Settings:
@@ -179,10 +172,10 @@ def _steadier_gradient(case: Case) -> Settings:
     if model.init_scale <= 1 and (scaling := _scaling(case)):
         return scaling
     if model.init_scale != 1:
-        return {"model.init_scale": 1.0}
+        return changes.USUAL_SCALE
     if model.activation in ("sigmoid", "softplus"):
-        return {"model.activation": "tanh"}
-    return {"model.norm": "layer"} if model.norm == "none" and model.hidden else _larger_steps(case)
+        return changes.CENTRED_UNITS
+    return changes.LAYER_NORM if model.norm == "none" and model.hidden else _larger_steps(case)
 
 
 def _livelier(case: Case) -> Settings:
@@ -192,9 +185,9 @@ def _livelier(case: Case) -> Settings:
     if found:
         return found
     if model.init in ("zeros", "ones") and model.hidden:
-        return {"model.init": "glorot_uniform"}
-    if model.activation in ("relu", "relu6", "sigmoid") and model.hidden:
-        return {"model.activation": "leaky_relu"}
+        return changes.USUAL_START
+    if model.activation in (*FLAT_BELOW_ZERO, "sigmoid") and model.hidden:
+        return changes.LEAKY_UNITS
     return _steadier_gradient(case)
 
 
@@ -204,7 +197,7 @@ def _stronger(case: Case) -> Settings:
         return _within_reach(case)
     model, optimizer = case.config.model, case.config.optimizer
     if case.config.training.dtype in ("bfloat16", "float16") and case.row["loss_at_90"] == case.row["loss_final"]:
-        return {"training.dtype": "float32"}  # steps that are lost in rounding
+        return changes.SINGLE  # steps that are lost in rounding
     if optimizer.schedule != "constant":
         return {"optimizer.schedule": "constant"}
     if scaling := _scaling(case):
@@ -216,8 +209,8 @@ def _stronger(case: Case) -> Settings:
         return _larger_steps(case) if plain else _calmer(case)
     if optimizer.kind == "sgd" and not optimizer.nesterov and optimizer.momentum is None:
         rate = {"optimizer.learning_rate": 0.01} if case.rate else {}
-        return {"optimizer.kind": "adam"} | rate
-    return {} if model.init == "file" else {"model.hidden": [2 * units for units in model.hidden]}
+        return changes.adam(optimizer) | rate
+    return {} if model.init == "file" else changes.units(model, 2)
 
 
 def _unmoved(case: Case) -> Settings:
@@ -229,10 +222,7 @@ def _unmoved(case: Case) -> Settings:
 
 def _divisible(case: Case) -> Settings:
     """The usual number for each one that lets a divisor be 0."""
-    optimizer, usual = case.config.optimizer, OptimizerSettings()
-    zero = zero_divisors(optimizer, case.config.training.dtype)
-    defaults = {"b2": optimizer_entry(optimizer.kind).b2}
-    return {f"optimizer.{name}": defaults.get(name, getattr(usual, name)) for name in zero}
+    return changes.divisible(case.config.optimizer, case.config.training.dtype)
 
 
 def _nothing(case: Case) -> Settings:
@@ -242,11 +232,11 @@ def _nothing(case: Case) -> Settings:
 REMEDIES: dict[Cause, Callable[[Case], Settings]] = {
     Cause.NONE: _nothing,
     Cause.GOOD_START: _nothing,
-    Cause.DATA_NAN: lambda case: {"data.missing": "mean"},
+    Cause.DATA_NAN: lambda case: changes.FILLED,
     Cause.START_NOT_FINITE: _smaller_start,
     Cause.GRADIENT_ASCENT: _downhill,
     Cause.FLOAT16_RANGE: _within_float16,
-    Cause.PRECISION: lambda case: {"data.scale_targets": "standard"},
+    Cause.PRECISION: lambda case: changes.SCALED_TARGETS,
     Cause.NO_MOVEMENT: _unmoved,
     Cause.SINGLE_ROWS: lambda case: {"training.batch_size": min(32, case.rows.n)},
     Cause.EXPLODING_GRADIENT: _steadier_gradient,

@@ -22,6 +22,7 @@ ActivationKind = Literal[
 ]
 NormKind = Literal["none", "layer", "rms", "batch"]
 Undone = Literal["none", "softmax", "sigmoid"]
+ClassAxis = Literal[-1, 1]
 Parametrization = Literal["standard", "mean_field", "ntk"]
 ScheduleKind = Literal["constant", "inverse_time", "exponential", "cosine", "linear"]
 OrderKind = Literal["sequential", "shuffle", "replacement"]

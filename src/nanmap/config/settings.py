@@ -125,6 +125,10 @@ class ModelSettings(Settings):
     undo: choices.Undone = Field(
         "none", description="an activation at the end of your network, undone before the loss, which takes logits"
     )
+    class_axis: choices.ClassAxis = Field(
+        -1,
+        description="where your network has its classes under `softmax_cross_entropy`: on the last axis of its outputs, or on axis 1 as PyTorch's losses",
+    )
     hidden: Annotated[tuple[Natural, ...], Field(strict=False, max_length=MOST_LAYERS)] = Field(
         (), description="units of each hidden layer"
     )
@@ -146,7 +150,7 @@ class ModelSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for name in ("arguments", "numbers", "rewrite", "undo"):
+        for name in ("arguments", "numbers", "rewrite", "undo", "class_axis"):
             require(
                 is_own(self.kind) or getattr(self, name) == type(self).model_fields[name].default,
                 name,

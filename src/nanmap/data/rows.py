@@ -17,7 +17,7 @@ from nanmap.data.given import KIND as HELD
 from nanmap.data.given import held, read_given
 from nanmap.data.missing import drop_rows, fill_with_means
 from nanmap.data.scaling import UNSCALED, Scaling, fit_scaling
-from nanmap.data.tables import Arrays, RowForm, encode_given, read_arrays, read_table
+from nanmap.data.tables import Arrays, RowForm, encode_given, read_arrays, read_table, with_classes_last
 from nanmap.data.words import listed
 from nanmap.errors import InputError
 
@@ -90,7 +90,8 @@ def load_rows(config: Config) -> Rows:
     array([0.5, 1. , 1.5])
     """
     softmax = config.loss.kind == "softmax_cross_entropy"
-    rows = _kept(config.data, softmax, is_own(config.model.kind))
+    axis = config.model.class_axis if softmax else -1
+    rows = _kept(config.data, softmax, is_own(config.model.kind), axis)
     # Whole numbers may be the labels of a network of the user's own, which knows how many classes there are.
     labels = softmax and rows.target_form is not None and rows.target_form.whole
     if loss_entry(config.loss.kind).of_classes and not labels:
@@ -98,26 +99,30 @@ def load_rows(config: Config) -> Rows:
     return rows
 
 
-def _kept(data: DataSettings, always_one_hot: bool, any_rank: bool) -> Rows:
+def _kept(data: DataSettings, always_one_hot: bool, any_rank: bool, class_axis: int) -> Rows:
     """Rows as they were made before: those of arrays go when these go, others stay.
 
     Args:
         always_one_hot: whether two classes become two columns, too.
         any_rank: keep in mind how the numbers of a row lie, and whether they are whole.
+        class_axis: of a share of each class at several places.
     """
     given = held(data.sha256) if data.kind == HELD else None
     if given is None:
-        return _load(data, always_one_hot, any_rank, file_stamp(data.path))
-    key = data, always_one_hot, any_rank
+        return _load(data, always_one_hot, any_rank, class_axis, file_stamp(data.path))
+    key = data, always_one_hot, any_rank, class_axis
     if key not in given.made:
-        given.made[key] = _made(data, encode_given(data, given, always_one_hot, any_rank))
+        arrays = encode_given(data, given, always_one_hot, any_rank)
+        given.made[key] = _made(data, with_classes_last(arrays, class_axis))
     return given.made[key]
 
 
 @lru_cache(maxsize=4096)
-def _load(data: DataSettings, always_one_hot: bool, any_rank: bool, stamp: tuple[int, int] | None) -> Rows:
+def _load(
+    data: DataSettings, always_one_hot: bool, any_rank: bool, class_axis: int, stamp: tuple[int, int] | None
+) -> Rows:
     """`stamp` tells a file that changed since it was read from the one that was read."""
-    return _made(data, _raw(data, always_one_hot, any_rank))
+    return _made(data, with_classes_last(_raw(data, always_one_hot, any_rank), class_axis))
 
 
 def _made(data: DataSettings, arrays: Arrays) -> Rows:

@@ -104,8 +104,11 @@ def _size(path: Path, kind: str) -> tuple[int, int]:
 
         told = pq.read_metadata(path)
         return told.num_rows, told.num_columns
+    lines, last = 0, b"\n"
     with path.open("rb") as file:
-        lines = sum(block.count(b"\n") for block in iter(lambda: file.read(BLOCK), b""))
+        for block in iter(lambda: file.read(BLOCK), b""):
+            lines, last = lines + block.count(b"\n"), block[-1:]
+    lines += last != b"\n"  # the last line may end with the file
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
         names = next(csv.reader(text), [])
     return lines - 1, max(len(names), 1)

@@ -160,6 +160,17 @@ def _flat(array: np.ndarray, unscaled: bool) -> tuple[np.ndarray, RowForm | None
     return array.reshape(len(array), -1), RowForm(array.shape[1:], array.dtype.kind in "iub" and unscaled)
 
 
+def with_classes_last(arrays: Arrays, class_axis: int) -> Arrays:
+    """Shares of classes `[n, classes, …]` with the classes on their last axis; labels, whole numbers, stay as they are."""
+    form = arrays.target_form
+    if class_axis != 1 or form is None or form.whole or len(form.shape) < 2:
+        return arrays
+    moved = np.moveaxis(arrays.targets.reshape(-1, *form.shape), 1, -1)
+    return arrays._replace(
+        targets=moved.reshape(arrays.targets.shape), target_form=form._replace(shape=moved.shape[1:])
+    )
+
+
 def encode_given(data: DataSettings, given: GivenArrays, always_one_hot: bool, any_rank: bool = False) -> Arrays:
     """Inputs, targets and a report from what a program in Python gave: columns as those of a table, numbers as they are.
 

@@ -1,5 +1,6 @@
 """What a diagnosis found: all that is to be said of a training, as figures. Words, patches and pictures are made of it elsewhere."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from nanmap.analysis.intervals import wilson_interval
 from nanmap.config import Config, DataSettings
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.outcomes import Cause, Outcome
+from nanmap.runs.first_tensor import FirstTensor
 
 Changes = Mapping[str, Any]  # dotted key → value; None takes a setting out
 
@@ -93,9 +95,17 @@ class Happening:
     steps_per_epoch: int
 
     @property
+    def outcomes(self) -> dict[Outcome, int]:
+        """How many of the starts end so, from whatever cause: the commonest first, of equally many the worse."""
+        counts: Counter[Outcome] = Counter()
+        for each in self.endings:
+            counts[each.outcome] += each.count
+        return dict(sorted(counts.items(), key=lambda pair: (-pair[1], -pair[0].severity)))
+
+    @property
     def outcome(self) -> Outcome:
         """The commonest."""
-        return self.endings[0].outcome
+        return next(iter(self.outcomes))
 
 
 @dataclass(frozen=True)
@@ -110,21 +120,6 @@ class Evidence:
     sentence: str
     figures: Mapping[str, Any] = field(default_factory=dict)
     proof: bool = False
-
-
-@dataclass(frozen=True)
-class FirstTensor:
-    """The first tensor that is not finite.
-
-    Attributes:
-        name: `data`, `activation:<layer>`, `loss`, `gradient:<layer>`, `optimizer`, `parameter:<layer>`.
-        step: the update in which it came.
-        largest_before: the largest value in the tensor before, by size.
-    """
-
-    name: str
-    step: int
-    largest_before: float
 
 
 @dataclass(frozen=True)
@@ -307,7 +302,7 @@ class Answer:
         also: the others, where the fix mends several at once.
         evidence: what speaks for it, the strongest first.
         ruled_out: what was looked at and is not the reason.
-        first_tensor: where the first number that is none appeared; None where none did, or nobody looked.
+        first_tensor: of the first start in which a number came that is none, where that was; None where none did.
         edge: the critical rate; None where rates have none, or layers have rates of their own.
         fix: the smallest; None where nothing is wrong or nothing helps.
         others: other sets that reach the success, the smallest first.

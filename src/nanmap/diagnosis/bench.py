@@ -39,12 +39,14 @@ class Ask:
         seeds: a start each.
         rates: learning rates to train each start at; the settings' own if there are none.
         steps: updates, if they are others than the settings' budget.
+        shuffled: whether each row has the targets of another: what is learned of them is learned by heart.
     """
 
     changes: Changes
     seeds: range
     rates: tuple[float, ...] = ()
     steps: int | None = None
+    shuffled: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,7 @@ class Ends:
 
     def commonest(self, rate: int = 0) -> Outcome:
         """Of the outcomes at one of the rates; of two the worse."""
-        found = self["outcome"][rate].tolist()
-        return max((Outcome(name) for name in set(found)), key=lambda each: (found.count(each), each.severity))
+        return commonest(self["outcome"][rate].tolist())
 
     def quantiles(self, values: np.ndarray) -> Quantiles | None:
         """Of the values that are finite."""
@@ -106,6 +107,11 @@ class Ends:
     def at(self, rate: int) -> "Ends":
         """Those at one of the rates."""
         return Ends({name: each[rate : rate + 1] for name, each in self.columns.items()}, self.drawn)
+
+
+def commonest(names: Sequence[str]) -> Outcome:
+    """Of the outcomes of some trainings; of two the worse."""
+    return max((Outcome(name) for name in set(names)), key=lambda each: (names.count(each), each.severity))
 
 
 class Bench:
@@ -228,7 +234,7 @@ class Bench:
         pieces = []
         for offset, plan in self._plans(changes, seeds, ask.rates):
             for lanes in plan.lanes(plan.grid.cells(np.arange(plan.grid.size))):
-                lanes = _shortened(lanes, ask.steps)
+                lanes = _shuffled(_shortened(lanes, ask.steps), ask.shuffled)
                 pieces.append((lanes, offset + lanes.position))
         return pieces, shape, draws
 
@@ -255,6 +261,16 @@ def _shortened(lanes: Lanes, steps: int | None) -> Lanes:
     if steps is None:
         return lanes
     return replace(lanes, variants=tuple(replace(each, steps=steps) for each in lanes.variants))
+
+
+def _shuffled(lanes: Lanes, wanted: bool) -> Lanes:
+    """The same trainings on rows that have the targets of others."""
+    if not wanted:
+        return lanes
+    order = np.random.default_rng(0).permutation(lanes.variants[0].rows.n)
+    rows = [replace(each.rows, targets=each.rows.targets[order]) for each in lanes.variants]
+    made = zip(lanes.variants, rows, strict=True)
+    return replace(lanes, variants=tuple(replace(each, rows=mixed) for each, mixed in made))
 
 
 def _put(columns: dict[str, np.ndarray], cells: np.ndarray, facts: Facts, size: int) -> None:

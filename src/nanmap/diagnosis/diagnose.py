@@ -10,6 +10,7 @@ from nanmap.config import Config
 from nanmap.data.references.constant import all_equal
 from nanmap.diagnosis.answer import (
     Answer,
+    Changes,
     Criterion,
     Edge,
     Evidence,
@@ -20,16 +21,18 @@ from nanmap.diagnosis.answer import (
     Trial,
 )
 from nanmap.diagnosis.bench import Ask, Bench
-from nanmap.diagnosis.counted import happening_of, rate_map
+from nanmap.diagnosis.columns import beyond_repair
+from nanmap.diagnosis.counted import first_tensor_of, happening_of, rate_map
 from nanmap.diagnosis.curves import curves
 from nanmap.diagnosis.evidence import best_of, evidence, ruled_out
 from nanmap.diagnosis.intake import as_trained_elsewhere, check_rows, check_target, check_time, row_notes
-from nanmap.diagnosis.limits import in_reach, no_number, says_nothing, what_limits
+from nanmap.diagnosis.limits import by_heart, in_reach, no_number, says_nothing, what_limits
 from nanmap.diagnosis.margins import edge, fine_rates, rate_range, within
-from nanmap.diagnosis.remedies import RATE, UNDO, Patient, Remedy, beyond_repair, remedies
+from nanmap.diagnosis.patient import BROKEN, Patient
+from nanmap.diagnosis.remedies import RATE, UNDO, Remedy, remedies
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.diagnosis.search import STARTS, Choice, Clock, Search, grid_of_rates
-from nanmap.diagnosis.verdict import Signs, causes_of
+from nanmap.diagnosis.verdict import SOME, Signs, causes_of
 from nanmap.engine import Engine, LocalEngine
 from nanmap.runs.observer import Observer
 
@@ -37,6 +40,7 @@ BUDGET = 120.0  # seconds; most diagnoses take under 20 where the machine has no
 FRESH = 256  # starts that are printed: 250 of them reach 95 % by the lower bound
 APART = 100_000  # between the seeds that choose and those that are printed
 STEPS = 6  # as it is, remedies, fresh starts, critical rate, what else, losses on their way
+SHUFFLED = 16  # starts with shuffled targets
 LEARNED = 0.2  # skill from which on something was learned, whatever lines and neighbours say
 RESERVE = 0.3  # of the budget, for the proof on fresh starts
 
@@ -146,7 +150,7 @@ class _Diagnosis:
         happening = happening_of(self.patient, self.criterion)
         self._done()
         if all_equal(self.patient.rows):
-            return self._answered(happening, (RootCause.LABELS_SAY_NOTHING,), self._nothing(None), None, None, None)
+            return self._answered(happening, (RootCause.LABELS_SAY_NOTHING,), self._nothing(None, {}), None, None, None)
         if happening.successes.interval[0] >= self.criterion.share:
             return self._healthy(happening)
         worth = remedies(self.patient)
@@ -155,15 +159,17 @@ class _Diagnosis:
             causes = causes_of((), signs)
             return self._answered(happening, causes, evidence(causes, signs, None, None), None, None, None, signs)
         search = self._searched(worth)
-        working = search.ranked(search.smallest())
+        working, asked = search.ranked(search.smallest()), self.criterion
         if not working and (relaxed := in_reach(search)) is not None:
             search.criterion = self.criterion = relaxed
             working = search.ranked(search.smallest())
-            happening = happening_of(self.patient, relaxed)
         chosen, fix = self._proven(working, search)
+        nothing = self._nothing(fix.skill if fix else None, fix.trial.changes if fix else {})
+        if nothing and (self.criterion is not asked or self.patient.share(*BROKEN) < SOME):
+            search.criterion, self.criterion, chosen, fix = asked, asked, None, None  # what is learned is noise
+        happening = happening_of(self.patient, self.criterion)
         self._done()
         signs = Signs(self.patient, self.patient.ends, self.patient.case(), self.edge, _rate_of(chosen))
-        nothing = self._nothing(fix.skill if fix else None)
         causes = ((RootCause.LABELS_SAY_NOTHING,) if nothing else ()) + causes_of(chosen.parts if chosen else (), signs)
         causes = causes or (RootCause.UNKNOWN,)
         search.explore_alone()
@@ -176,12 +182,13 @@ class _Diagnosis:
         rows = beyond_repair(self.patient.rows) and not any(each.repairs for each in worth)
         return rows or (self.patient.misfit is not None and not any(UNDO in each.changes for each in worth))
 
-    def _nothing(self, skill: Quantiles | None) -> tuple[Evidence, ...]:
-        """That the inputs say nothing about the targets, if they do not: nor has any training learned anything."""
-        if skill is not None and skill.median > LEARNED:
-            return ()
+    def _nothing(self, skill: Quantiles | None, changes: Changes) -> tuple[Evidence, ...]:
+        """That the inputs say nothing about the targets, if they do not: a training has learned nothing, or its rows by heart."""
         found = says_nothing(self.patient)
-        return () if found is None else (found,)
+        if found is None or skill is None or skill.median <= LEARNED:
+            return () if found is None else (found,)
+        heart = by_heart(self.patient, changes, skill.median, self.now[:SHUFFLED])
+        return () if heart is None else (found, heart)
 
     def _searched(self, found: Sequence[Remedy]) -> Search:
         search = Search(self.bench, self.criterion, found, self.rates, self.own, self.now, self.clock)
@@ -252,7 +259,7 @@ class _Diagnosis:
             f"{share.count} of {share.starts} starts succeed" if share.drawn else "it succeeds, and nothing is drawn"
         )
         found = (Evidence(sentence, {"count": share.count, "starts": share.starts}, proof=True),)
-        nothing = self._nothing(happening.skill)
+        nothing = self._nothing(happening.skill, {})
         cause = RootCause.LABELS_SAY_NOTHING if nothing else RootCause.NOTHING_WRONG
         return self._answered(happening, (cause,), nothing + found, None, None, None, signs)
 
@@ -279,7 +286,7 @@ class _Diagnosis:
             causes[1:],
             found,
             ruled_out(causes, signs, search) if signs and search else (),
-            None,
+            None if healthy else first_tensor_of(self.patient),
             self.edge,
             fix,
             self._others(search, chosen) if search else (),

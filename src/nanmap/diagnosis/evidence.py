@@ -5,20 +5,17 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from nanmap.config.formats import FORMATS
-from nanmap.data import Rows
-from nanmap.data.words import listed
 from nanmap.diagnosis.answer import Criterion, Edge, Evidence, Share
-from nanmap.diagnosis.categories import names_in_numbers
+from nanmap.diagnosis.columns import far_from_standard
+from nanmap.diagnosis.patient import Patient
 from nanmap.diagnosis.records import Record
-from nanmap.diagnosis.remedies import RATE, Patient, far_from_standard, moments
+from nanmap.diagnosis.remedies import RATE
 from nanmap.diagnosis.root_causes import RootCause
+from nanmap.diagnosis.row_evidence import codes, far_off, not_finite, of_inputs, of_targets, spectrum
 from nanmap.diagnosis.search import Choice, Search
 from nanmap.diagnosis.verdict import FAR_OFF, Signs
 from nanmap.outcomes import Outcome
 from nanmap.plan.reach import beyond_reach
-
-NEEDED = 3  # columns that are named one by one
-FEW = 0.05  # share of the rows up to which numbers that are too large are strays
 
 
 def evidence(
@@ -26,6 +23,7 @@ def evidence(
 ) -> tuple[Evidence, ...]:
     """What speaks for the causes: figures of rows and ends first, then what was trained to prove it."""
     found = [sentence for cause in causes for sentence in _of_cause(cause, signs)]
+    found += far_off(signs.patient.rows)
     if chosen is not None and search is not None:
         found += _proofs(chosen, search)
     return tuple({each.sentence: each for each in found}.values())
@@ -34,12 +32,12 @@ def evidence(
 def _of_cause(cause: RootCause, signs: Signs) -> Iterator[Evidence]:
     patient = signs.patient
     if cause in (RootCause.NAN_IN_DATA, RootCause.INFINITY_IN_DATA):
-        yield from _not_finite(patient)
+        yield from not_finite(patient)
     if cause in (RootCause.UNSCALED_INPUTS, RootCause.UNSCALED_DATA):
-        yield from _inputs(patient)
-        yield from _spectrum(patient)
+        yield from of_inputs(patient)
+        yield from spectrum(patient)
     if cause in (RootCause.UNSCALED_TARGETS, RootCause.UNSCALED_DATA):
-        yield from _targets(patient)
+        yield from of_targets(patient)
     if cause in (
         RootCause.RATE_ABOVE_EDGE,
         RootCause.KILLED,
@@ -49,7 +47,7 @@ def _of_cause(cause: RootCause, signs: Signs) -> Iterator[Evidence]:
     ):
         yield from _edge(signs.edge)
     if cause is RootCause.RATE_ABOVE_EDGE and far_from_standard(patient.rows.inputs).any():
-        yield from _inputs(patient)
+        yield from of_inputs(patient)
     if cause is RootCause.WRONG_SIGN:
         rate = max(patient.bench.rates, key=abs)
         yield Evidence(
@@ -78,7 +76,7 @@ def _of_cause(cause: RootCause, signs: Signs) -> Iterator[Evidence]:
     if cause is RootCause.TARGET_OUT_OF_REACH:
         yield from _reach(patient)
     if cause is RootCause.CODES_FOR_CATEGORIES:
-        yield from _codes(patient)
+        yield from codes(patient)
     if cause is RootCause.MOMENTUM_BEYOND_BOUND:
         yield from _momentum(patient)
     if cause in (RootCause.LOSS_DOES_NOT_FIT, RootCause.TARGET_OUT_OF_REACH) and signs.patient.misfit is not None:
@@ -131,91 +129,6 @@ def _told(share: Share) -> str:
     return f"{share.count} of {share.starts}" if share.drawn else ("always" if share.count else "never")
 
 
-def _not_finite(patient: Patient) -> Iterator[Evidence]:
-    rows = patient.rows
-    for name, columns, names in (("inputs", rows.inputs, rows.features), ("targets", rows.targets, ("target",) * 99)):
-        largest = FORMATS[patient.config.training.dtype].largest
-        too_large = f"infinite, or beyond {largest:.3g}, the largest number of {patient.config.training.dtype}"
-        for what, bad in (("missing", np.isnan(columns)), (too_large, np.abs(columns) > largest)):
-            if not bad.any():
-                continue
-            worst = [f"{names[place]} ({bad[:, place].sum()})" for place in np.flatnonzero(bad.any(axis=0))]
-            hit = int(bad.any(axis=1).sum())
-            values = "1 value" if bad.sum() == 1 else f"{int(bad.sum())} values"
-            yield Evidence(
-                f"{values} of the {name} {'is' if bad.sum() == 1 else 'are'} {what}, in {hit} of {rows.n} rows: {listed(worst)}",
-                {"values": int(bad.sum()), "rows": hit, "of": rows.n},
-            )
-    yield from _strays(rows, FORMATS[patient.config.training.dtype].largest)
-
-
-def _strays(rows: Rows, largest: float) -> Iterator[Evidence]:
-    """Single numbers that are too large, in columns whose other rows are not: mostly a slip of whoever wrote them."""
-    for name, column in zip(rows.features, rows.inputs.T, strict=False):
-        stray = np.flatnonzero(np.abs(column) > largest)
-        if 0 < len(stray) <= FEW * rows.n:
-            value, rest = float(column[stray[0]]), float(np.abs(column[np.abs(column) <= largest]).max(initial=0))
-            scaled = "; scaled together with it, all other rows of the column become one number"
-            yield Evidence(
-                f"{name} is {value:.4g} in row {stray[0] + 1}, and at most {rest:.4g} in size elsewhere: if that is a slip, "
-                f"mend it or leave out the row{scaled if np.isfinite(value) else ''}",
-                {"column": name, "row": int(stray[0]) + 1, "value": value, "rest": rest},
-            )
-
-
-def _inputs(patient: Patient) -> Iterator[Evidence]:
-    rows = patient.rows
-    means, spreads = moments(rows.inputs)
-    for place in _largest(rows.inputs)[:NEEDED]:
-        column = rows.inputs[np.isfinite(rows.inputs[:, place]), place]
-        low, high, mean, spread = (float(each) for each in (column.min(), column.max(), means[place], spreads[place]))
-        name = rows.features[place] if place < len(rows.features) else f"x[{place}]"
-        yield Evidence(
-            f"input {name} goes from {low:.4g} to {high:.4g}, mean {mean:.4g}, standard deviation {spread:.3g}",
-            {"column": name, "low": low, "high": high, "mean": mean, "deviation": spread},
-        )
-
-
-def _largest(columns: np.ndarray) -> list[int]:
-    """Columns that are worth scaling, the largest first."""
-    mean, spread = moments(columns)
-    size = np.nan_to_num(np.maximum(np.abs(mean), spread))
-    return [int(place) for place in np.argsort(-size) if far_from_standard(columns)[place]]
-
-
-def _spectrum(patient: Patient) -> Iterator[Evidence]:
-    """The spectrum of the inputs' second moments, which that of a line's Hessian is: how steep, how uneven, and by which column."""
-    rows = patient.rows
-    columns = rows.inputs[np.isfinite(rows.inputs).all(axis=1)]
-    if len(columns) < 2:
-        return
-    with_bias = np.hstack([columns, np.ones((len(columns), 1))])
-    with np.errstate(all="ignore"):
-        moments = with_bias.T @ with_bias / len(columns)
-    if not np.isfinite(moments).all():
-        return
-    values, vectors = np.linalg.eigh(moments)
-    kept = values[values > 1e-12 * values[-1]]
-    place = int(np.argmax(np.abs(vectors[:, -1])))
-    name = [*rows.features, "the bias"][place] if place <= len(rows.features) else f"x[{place}]"
-    share = float(vectors[place, -1] ** 2)
-    condition = float(values[-1] / kept[0])
-    yield Evidence(
-        f"the inputs' second moments have λmax = {values[-1]:.4g} and the condition number {condition:.3g}; {share:.0%} of the steepest direction is {name}",
-        {"lambda_max": float(values[-1]), "condition": condition, "column": name, "share": share},
-    )
-
-
-def _targets(patient: Patient) -> Iterator[Evidence]:
-    targets = patient.rows.targets
-    known, (_, spread) = targets[np.isfinite(targets)], moments(targets)
-    figures = {"low": float(known.min()), "high": float(known.max()), "deviation": float(spread.max())}
-    yield Evidence(
-        f"the targets go from {figures['low']:.4g} to {figures['high']:.4g}, standard deviation {figures['deviation']:.4g}",
-        figures,
-    )
-
-
 def _edge(edge: Edge | None) -> Iterator[Evidence]:
     if edge is None or edge.factor is None or edge.rate <= 0:
         return
@@ -254,21 +167,6 @@ def _reach(patient: Patient) -> Iterator[Evidence]:
         yield Evidence(
             f"the output is a {name}, and targets reach {target:.4g}: no output can be that",
             {"target": target, "output": name},
-        )
-
-
-def _codes(patient: Patient) -> Iterator[Evidence]:
-    for source in patient.rows.sources:
-        if len(source.categories) > 2 and not source.hot:
-            codes = listed(f"{text} = {code}" for code, text in enumerate(source.categories))
-            yield Evidence(
-                f"column {source.name} holds {len(source.categories)} categories as codes: {codes}",
-                {"column": source.name},
-            )
-    for name, count, share in names_in_numbers(patient.rows):
-        yield Evidence(
-            f"column {name} holds {count} whole numbers, which act as names: as such they explain {share:.0%} of what the best line leaves over",
-            {"column": name, "numbers": count, "share": share},
         )
 
 

@@ -5,13 +5,15 @@ import numpy as np
 from nanmap.config.losses import LOSSES
 from nanmap.data import Rows, affine_floor, loss_constant
 from nanmap.data.references.neighbours import neighbours_loss
-from nanmap.diagnosis.answer import Criterion, Evidence
-from nanmap.diagnosis.remedies import Patient
+from nanmap.diagnosis.answer import Changes, Criterion, Evidence
+from nanmap.diagnosis.bench import Ask
+from nanmap.diagnosis.patient import Patient
 from nanmap.diagnosis.search import Search
 
 NOTHING = 0.05  # of the constant's loss: what explains less explains nothing
 FEW = 30  # rows below which it would be a matter of chance
 STEP = 0.05  # to which the success that is in reach is rounded down
+ALIKE = 0.75  # of the skill, that shuffled targets reach: it hangs little on which row has which
 LEAST = 0.1  # skill below which there is no best to speak of
 
 
@@ -31,6 +33,20 @@ def says_nothing(patient: Patient) -> Evidence | None:
     return Evidence(
         f"the best line explains {max(line, 0.0):.1%} of the loss of a constant answer beyond chance, the five nearest other rows {max(near, 0.0):.1%}",
         {"line": line, "neighbours": near},
+    )
+
+
+def by_heart(patient: Patient, changes: Changes, skill: float, seeds: range) -> Evidence | None:
+    """Whether a training comes to nearly the same on shuffled targets: then it has learned its rows by heart, and nothing of others."""
+    (ends,) = patient.bench.train([Ask(changes, seeds, shuffled=True)])
+    mixed = ends.quantiles(ends["skill"])
+    if mixed is None or mixed.median < ALIKE * skill:
+        return None
+    return Evidence(
+        f"where the targets are shuffled among the rows a training comes to a skill of {mixed.median:.3g}, as they are to {skill:.3g}: "
+        f"what it learns is these rows by heart",
+        {"shuffled": mixed.median, "skill": skill},
+        proof=True,
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from nanmap.analysis.intervals import wilson_interval
 from nanmap.diagnosis.answer import Changes, Criterion, Share, Trial
-from nanmap.diagnosis.bench import Ask, Bench, Ends
+from nanmap.diagnosis.bench import Ask, Bench, Ends, commonest
 from nanmap.diagnosis.remedies import RATE, Remedy
 from nanmap.outcomes import Outcome
 
@@ -133,15 +133,16 @@ class Record:
 
     def skills(self, index: int) -> np.ndarray:
         """At a rate, of all its starts."""
-        found = [ends["skill"][np.flatnonzero(part == index)[0]] for part, ends in self.parts if index in part]
-        return np.concatenate(found) if found else np.zeros(0)
+        return self._all("skill", index)
 
     def outcome(self, index: int) -> Outcome | None:
-        """The commonest at a rate; None where nothing was trained."""
-        for part, ends in reversed(self.parts):
-            if index in part:
-                return ends.commonest(int(np.flatnonzero(part == index)[0]))
-        return None
+        """The commonest of all its starts at a rate; None where nothing was trained."""
+        found = self._all("outcome", index).tolist()
+        return commonest(found) if found else None
+
+    def _all(self, name: str, index: int) -> np.ndarray:
+        found = [ends[name][np.flatnonzero(part == index)[0]] for part, ends in self.parts if index in part]
+        return np.concatenate(found) if found else np.zeros(0)
 
     def trial(self, bench: Bench, criterion: Criterion, index: int) -> Trial:
         """What is told of it at a rate."""

@@ -9,7 +9,6 @@ from nanmap.diagnosis.answer import Answer, Edge, Fix, Quantiles, RateRange, Sha
 from nanmap.diagnosis.remedies import UNDO
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.listings import toml_value
-from nanmap.outcomes import Outcome
 
 MOST = 4  # of what else works, and of what does not
 
@@ -74,38 +73,35 @@ def value_of(config: Config, key: str) -> Any:
 
 def _happens(answer: Answer) -> Iterator[str]:
     now = answer.happening
-    (most, count), *others = ends(answer).items()
+    (most, count), *others = now.outcomes.items()
     rest = "".join(f", {fewer} {outcome}" for outcome, fewer in others)
     many = f"of {now.successes.starts} starts {count} end {most}{rest}" if others else f"all {count} starts end {most}"
     many = many if now.successes.drawn else f"it ends {most}"
     yield f"{many}: {now.outcome.sentence}"
     if now.first_bad is not None:
-        came = (
-            "" if now.first_bad.starts == now.successes.starts else f" (of those {now.first_bad.starts} that have one)"
-        )
-        yield f"the first infinity or NaN comes at step {_spread(now.first_bad, '.0f')} of {now.steps:,}{came}"
+        came = f"{_spread(now.first_bad, '.0f')} of {now.steps:,}{_those(now.first_bad, now.successes)}"
+        yield f"the first infinity or NaN comes at step {came}"
     yield f"{_losses(answer)}; the best constant answer has {_figure(now.loss_constant)}, {_enough(answer)}"
     if now.skill is not None:
-        yield f"skill {_spread(now.skill)}: 0 is the best constant answer, 1 is perfect{_accuracy(answer)}"
+        skill = f"{_spread(now.skill)}{_those(now.skill, now.successes)}"
+        yield f"skill {skill}: 0 is the best constant answer, 1 is perfect{_accuracy(answer)}"
     if now.successes.count:
         yield f"success ({answer.criterion}): {share(now.successes)}"
 
 
-def ends(answer: Answer) -> dict[Outcome, int]:
-    """How many of the starts end in which way, the commonest first."""
-    counts: dict[Outcome, int] = {}
-    for each in answer.happening.endings:
-        counts[each.outcome] = counts.get(each.outcome, 0) + each.count
-    return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
-
-
 def _losses(answer: Answer) -> str:
     now = answer.happening
-    first = (
-        "no finite loss at the start" if now.loss_initial is None else f"loss {_spread(now.loss_initial)} at the start"
-    )
-    last = "none that is finite at the end" if now.loss_final is None else f"{_spread(now.loss_final)} at the end"
+    first, last = "no finite loss at the start", "none that is finite at the end"
+    if now.loss_initial is not None:
+        first = f"loss {_spread(now.loss_initial)} at the start{_those(now.loss_initial, now.successes)}"
+    if now.loss_final is not None:
+        last = f"{_spread(now.loss_final)} at the end{_those(now.loss_final, now.successes)}"
     return f"{first}, {last}"
+
+
+def _those(found: Quantiles, starts: Share) -> str:
+    """Over how many of the starts it was taken, if not over all: the others have none that is finite."""
+    return "" if found.starts == starts.starts else f" (of those {found.starts} that have one)"
 
 
 def _enough(answer: Answer) -> str:
@@ -123,11 +119,8 @@ def _why(answer: Answer) -> Iterator[str]:
     yield answer.cause.sentence
     yield from (f"also: {each.sentence.removeprefix('nothing is broken: ')}" for each in answer.also)
     yield from (each.sentence for each in answer.evidence)
-    if (tensor := answer.first_tensor) is not None:
-        yield (
-            f"the first tensor that is not finite is {tensor.name}, in step {tensor.step}; "
-            f"the largest value before was {_figure(tensor.largest_before)}"
-        )
+    if answer.first_tensor is not None:
+        yield answer.first_tensor.sentence
 
 
 def _title_of_fix(answer: Answer) -> str:
@@ -148,7 +141,7 @@ def _fix(answer: Answer) -> Iterator[str]:
         fresh = ", none of which had a part in choosing it" if fix.trial.successes.drawn else ""
         yield f"with it: {answer.criterion} from {share(fix.trial.successes)}{fresh}"
         if fix.skill is not None:
-            yield f"skill {_spread(fix.skill)} with it"
+            yield f"skill {_spread(fix.skill)} with it{_those(fix.skill, fix.trial.successes)}"
         yield from _margin(fix.edge)
         yield from _rates(fix)
         yield from _no_less(fix)

@@ -9,7 +9,9 @@ from nanmap.advice import Case
 from nanmap.config.formats import FORMATS
 from nanmap.diagnosis.answer import Edge
 from nanmap.diagnosis.bench import Ends
-from nanmap.diagnosis.remedies import RATE, SATURATING, Patient, far_from_standard
+from nanmap.diagnosis.columns import far_from_standard
+from nanmap.diagnosis.patient import Patient
+from nanmap.diagnosis.remedies import RATE, SATURATING
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.outcomes import Cause, Outcome
 from nanmap.outcomes.classify import DEEP, EXPLODED, VANISHED
@@ -179,6 +181,7 @@ def _other(signs: Signs) -> RootCause:
 CAUSES: dict[str, Callable[[Signs], RootCause]] = {
     RATE: _rate,
     "fill missing values": lambda signs: RootCause.NAN_IN_DATA,
+    "leave out empty columns": lambda signs: RootCause.NAN_IN_DATA,
     "drop rows with missing values": lambda signs: RootCause.NAN_IN_DATA,
     "scale inputs": lambda signs: RootCause.UNSCALED_INPUTS,
     "scale targets": lambda signs: RootCause.UNSCALED_TARGETS,

@@ -106,8 +106,8 @@ def search(probe: Probe, rows: int, span: Span, verified: np.ndarray, ahead: int
         again = failing & (bracket.stretch * VERIFY <= MOST_STRETCH)
         bracket.settled[failing & ~again] = False
         bracket.restart(again)
-        bracket.narrow(again, ahead)
-        failing = again
+        failing = again & bracket.open
+        bracket.narrow(failing, ahead)
     return bracket.found()
 
 
@@ -178,8 +178,18 @@ class _Brackets:
         """Opens brackets again, on the longer horizon; what seemed stable near the edge no longer counts."""
         self.stretch[chosen] *= VERIFY
         self.low[chosen], self.high[chosen] = 0, self.places
-        kept = np.where(self.reentrant, self.last_stable, self.span.rates[self.gap])
-        self.last_stable[chosen] = kept[chosen]
+        self._lower(np.flatnonzero(chosen))
+        held = np.where(self.open, self.span.rates[self.gap], -np.inf)
+        self.last_stable[chosen] = np.where(self.reentrant, self.last_stable, held)[chosen]
+
+    def _lower(self, rows: np.ndarray) -> None:
+        """Goes down to the highest gap whose lower rate is stable on the horizon as it is now; without one nothing is left open."""
+        while len(rows):
+            stable = self._ask(rows, self.span.rates[self.gap[rows]])
+            rows = rows[~stable]
+            self.open[rows] = self.gap[rows] > 0
+            rows = rows[self.gap[rows] > 0]
+            self.gap[rows] -= 1
 
     def found(self) -> Edges:
         """What is known now."""

@@ -59,6 +59,7 @@ def find_edges(
     engine.begin(widths, observer.noticed if observer else None)
     manifest = _manifest(plan, engine, {"along": along, "tolerance": tolerance, "block": block})
     observer = observer or Observer()
+    folder.refuse_strangers()
     with resume(folder.edges, manifest, engine, fresh, observer) as resumed:
         keep_inputs(folder, plan.variants(), observer)
         _search(plan, rows, span, engine, resumed, observer)

@@ -44,6 +44,7 @@ class Keywords(TypedDict, total=False):
     numbers: Mapping[str, float]
     rewrite: bool
     undo: str
+    class_axis: int
     hidden: Sequence[int]
     activation: str
     output_activation: str

@@ -69,6 +69,8 @@ def unsaid_of_own(framework: str, config: Config, own: OwnNetwork) -> str | None
     for name in ("numbers", "rewrite"):
         if getattr(config.model, name) != type(config.model).model_fields[name].default:
             return f"model.{name}"
+    if config.model.class_axis == 1 and len(own.answer or ()) > 1:
+        return "model.class_axis"
     return "optimizer.group_rates" if config.optimizer.group_rates else None
 
 

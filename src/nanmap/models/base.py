@@ -178,9 +178,13 @@ class Model(ABC):
         """Of each layer whose units can be flat, which of them are not on some row that counts, bool `[units]` each."""
         return []
 
-    def named(self, parameters: Layers, state: Layers) -> dict[str, np.ndarray]:
+    def named(self, parameters: Layers, state: Layers) -> dict[str, Array]:
         """Arrays of one cell by name, as a person looks at them: `layers.0.…` what is trained, `state.0.…` what is not."""
-        return {name: np.asarray(values) for name, values in (*leaves(parameters, "layers"), *leaves(state, "state"))}
+        return {**dict(leaves(parameters, "layers")), **dict(leaves(state, "state"))}
+
+    def activations_of(self, passed: Pass) -> dict[str, Array]:
+        """What a pass computed, by the names of its layers, in their order: where the first number that is none is looked for."""
+        return {"output": passed.output}
 
     def linear_columns(self, inputs: np.ndarray) -> np.ndarray | None:
         """The columns `[n, d]` that one output is a linear combination of; None for any model but such."""
@@ -204,6 +208,7 @@ class Model(ABC):
             "numbers",
             "rewrite",
             "undo",
+            "class_axis",
         )  # by the config, but for networks of the user's own
         return (
             "" if name == "kind" or refused or name in self.reads else f"a `{type(self).__name__}` has no such setting"

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from nanmap.config.base import NotNegative, Number, Settings, Whole, require
-from nanmap.results.files import LETTERS, is_plain
+from nanmap.results.places import LETTERS, is_plain
 
 Ends = Annotated[tuple[Number, Number], Field(strict=False)]
 PICTURES = (".png", ".svg", ".pdf")

@@ -48,17 +48,22 @@ def describe_map(
         title or trained,
         *([trained] if title else []),
         " · ".join(parts),
-        *describe_refinement(settings.manifest),
+        *describe_refinement(settings.manifest, shown=done == total),
         *_present("; ".join(_present(*describe_fixed(settings), *describe_judgement(settings), note))),
     ]
 
 
-def describe_refinement(manifest: Mapping[str, Any]) -> list[str]:
-    """Of a run that refined itself: how much was trained, and what the audit says of the rest."""
+def describe_refinement(manifest: Mapping[str, Any], shown: bool = True) -> list[str]:
+    """Of a run that refined itself: how much was trained, and what the audit says of the rest.
+
+    Args:
+        shown: whether what was filled in is on the map; it has no numbers.
+    """
     told = manifest.get("refined")
     if not told:
         return []
-    trained = f"{percent(told['trained'], told['cells'])} trained, where the map changes; the rest filled in"
+    rest = "the rest filled in" if shown else "the rest has no numbers, its outcomes are filled in"
+    trained = f"{percent(told['trained'], told['cells'])} trained, where the map changes; {rest}"
     if not (audit := told.get("audit")):
         return [trained]
     bound = (

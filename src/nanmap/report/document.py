@@ -28,6 +28,7 @@ from nanmap.report.said import Part, as_data
 from nanmap.report.settings import axis_settings, base_settings, code_named, place_of
 from nanmap.results.columns import column_named
 from nanmap.results.folder import RunFolder
+from nanmap.results.made import described
 
 FORMAT = 1
 MOST_CELLS = 16_000_000  # of a grid: the browser keeps four bytes for each, rows or not
@@ -195,9 +196,13 @@ def check_plain(path: str) -> None:
     Raises:
         InputError: it holds control characters, or such as turn the direction of writing.
     """
-    if any(unicodedata.category(letter) == "Cc" or letter in BIDIRECTIONAL for letter in path):
+    if _is_odd(path):
         problem = "holds control characters, which no command to paste may hold"
         raise InputError(problem, key="run", value=path, mend="give the folder another name")
+
+
+def _is_odd(text: str) -> bool:
+    return any(unicodedata.category(letter) == "Cc" or letter in BIDIRECTIONAL for letter in text)
 
 
 def _sources(folder: RunFolder, cells: np.ndarray) -> dict[str, Any] | None:
@@ -231,7 +236,7 @@ def _provenance(folder: RunFolder, manifest: Mapping[str, Any]) -> list[list[str
             [f"time taken{label}", f"{seconds:,.1f} s" if isinstance(seconds, int | float) else ""],
             [f"programs{label}", "; ".join(dict.fromkeys((told.get("programs") or {}).values()))],
             [f"files read{label}", "; ".join(told.get("data") or ())],
-            [f"more rows{label}", "" if run.temporary else _command("sweep", "SWEEP.toml", "--out", str(run.path))],
+            *([f"made{label}", _plain(text)] for text in described(told.get("made") or ())),
         ]
     found += [["note", note] for note in getattr(folder, "notes", ())]
     if not has_rows(folder):
@@ -239,6 +244,13 @@ def _provenance(folder: RunFolder, manifest: Mapping[str, Any]) -> list[list[str
     if not any(run.temporary for run in runs):
         found.append(["this page again", _command("report", *(str(run.path) for run in runs))])
     return [[heading, text] for heading, text in found if text]
+
+
+def _plain(text: str) -> str:
+    """A command that a manifest says, where it does what it shows."""
+    return (
+        f"{text.partition(': ')[0]}: a command with control characters, which is not shown" if _is_odd(text) else text
+    )
 
 
 def _command(*words: str) -> str:

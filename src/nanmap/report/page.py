@@ -12,6 +12,7 @@ from typing import Any
 from nanmap.errors import InputError
 from nanmap.report.document import make_document
 from nanmap.report.said import Part
+from nanmap.results.files import Replacing
 from nanmap.results.folder import RunFolder
 
 SUFFIXES = (".html", ".htm")
@@ -37,6 +38,7 @@ SCRIPTS = (
     "slices.js",
     "tables.js",
     "said.js",
+    "fingers.js",
     "moving.js",
     "main.js",
 )
@@ -71,16 +73,8 @@ def checked(out: str | Path) -> Path:
 
 def write_page(path: Path, text: str) -> None:
     """Writes a page in one go: whoever has it open sees the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.tmp")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        error.filename = str(path)  # which is what was asked for
-        raise
-    finally:
-        beside.unlink(missing_ok=True)
+    with Replacing(None, path) as file:
+        file.write(text.encode())
 
 
 def as_html(document: Mapping[str, Any], live: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""Files of a run folder: written whole or not at all, and never through a link that leads out of it."""
+"""Files of a run folder: written whole or not at all; who may write them, one at a time."""
 
 import hashlib
 import io
@@ -7,11 +7,14 @@ import os
 import platform
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from nanmap.errors import RunFolderError, told_of
 from nanmap.objects import is_object
+from nanmap.results.places import file_within, opened, within
 
 try:
     import fcntl
@@ -20,35 +23,6 @@ except ImportError:  # Windows
 
 TEMPORARY = ".tmp"
 UNFINISHED = re.compile(r".+\.[0-9a-f]{8}")  # what `Replacing` calls a file until it is whole
-NAME = re.compile(r"\w[\w .=+-]{0,199}")  # of a file that settings may name: no way into another folder, no hidden file
-LETTERS = "letters, digits, blanks and . = + - _, at most 200, the first a letter or digit"
-
-
-def is_plain(name: str) -> bool:
-    """Whether a file may be called so: a name alone, of letters that no system or shell takes for something else.
-
-    >>> is_plain("outcome_x=1.png"), is_plain("../x.png"), is_plain(".png")
-    (True, False, False)
-    """
-    return NAME.fullmatch(name) is not None and len(name.encode("utf-8", "surrogatepass")) <= 240
-
-
-def within(root: Path, path: Path) -> Path:
-    """The same path, if no link stands between the run folder and it.
-
-    Raises:
-        RunFolderError: one does; what is behind it is not the run's.
-    """
-    for each in (path, *path.parents):
-        if each == root:
-            break
-        if each.is_symlink():
-            raise RunFolderError(
-                "is a symbolic link: a run folder holds its own files only",
-                file=each,
-                mend=f"put the files themselves there, or link the whole folder {root}",
-            )
-    return path
 
 
 class Replacing:
@@ -64,7 +38,7 @@ class Replacing:
 
     def __init__(self, root: Path | None, target: Path) -> None:
         unfinished = f"{target.name}.{secrets.token_hex(4)}"
-        self.target = within(root, target) if root else target
+        self.target = file_within(root, target) if root else target
         self.temporary = (
             within(root, root / TEMPORARY) / unfinished if root else target.with_name(f".{unfinished[-120:]}")
         )
@@ -73,7 +47,7 @@ class Replacing:
         if is_object(self.target):
             self._file: BinaryIO = io.BytesIO()
             return self._file
-        with told_of(self.target):
+        with self._told():
             for folder in (self.target.parent, self.temporary.parent):
                 make_folder(folder)
             self._file = self.temporary.open("xb")
@@ -81,7 +55,7 @@ class Replacing:
         return self._file
 
     def __exit__(self, kind: type | None, error: BaseException | None, *_: object) -> None:
-        with told_of(self.target):
+        with self._told():
             if isinstance(self._file, io.BytesIO):
                 if kind is None:
                     self.target.write_bytes(self._file.getbuffer())
@@ -97,6 +71,17 @@ class Replacing:
                     flush_folder(self.target.parent)
             finally:
                 self.temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Errors name the file that is wanted."""
+        with told_of(self.target):
+            try:
+                yield
+            except OSError as error:
+                if str(error.filename) == str(self.temporary):
+                    error.filename = str(self.target)
+                raise
 
 
 class Lock:
@@ -116,7 +101,7 @@ class Lock:
 
     def __init__(self, root: Path, part: str, wait: bool = False) -> None:
         folder = within(root, root / TEMPORARY)
-        file = within(root, folder / f"{part}.lock")
+        file = file_within(root, folder / f"{part}.lock")
         self.others: str | None = None
         self._object = file if is_object(file) else None
         if self._object:
@@ -124,7 +109,7 @@ class Lock:
             return
         with told_of(file):
             make_folder(folder)
-            self._file = file.open("ab")
+            self._file = opened(file, "ab")
         if take(self._file, wait) is False:
             self._file.close()
             mend = "wait until it has ended, or write elsewhere with --out"
@@ -169,14 +154,14 @@ def remove_unfinished(root: Path) -> None:
     """Removes what interrupted writes left. What another process is writing at the moment is locked, and stays."""
     for left in within(root, root / TEMPORARY).glob("*"):
         if UNFINISHED.fullmatch(left.name) and left.is_file() and not left.is_symlink():
-            with told_of(left), left.open("rb") as file:
+            with told_of(left), opened(left) as file:
                 if take(file):
                     left.unlink(missing_ok=True)
 
 
 def sha256_of(path: Path) -> str:
     """Of a file's content, in hexadecimal digits."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

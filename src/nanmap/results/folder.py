@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from nanmap.errors import RunFolderError, check_path, told_of
 from nanmap.objects import place
 from nanmap.results.columns import INFERRED
-from nanmap.results.files import LETTERS, Replacing, is_plain, sha256_of, within
+from nanmap.results.files import Replacing, sha256_of
+from nanmap.results.places import LETTERS, content_of, file_within, is_plain, within
 from nanmap.results.receipts import Receipts
 from nanmap.results.shards import Shards
 from nanmap.results.switch import MAPS, next_of, settle
@@ -67,12 +68,24 @@ class RunFolder:
 
     def input_file(self, digest: str) -> Path:
         """Where arrays stand that were trained on, by what stands for them."""
-        return self.inputs / f"{digest}.npz"
+        return file_within(self.path, self.inputs / f"{digest}.npz")
 
     def input_files(self) -> Iterator[Path]:
         """The arrays that are kept, each in a file named by what stands for them."""
         within(self.path, self.inputs)
-        return (within(self.path, file) for file in sorted(self.inputs.glob("*.npz")) if INPUT.fullmatch(file.name))
+        return (
+            file_within(self.path, file) for file in sorted(self.inputs.glob("*.npz")) if INPUT.fullmatch(file.name)
+        )
+
+    def refuse_strangers(self) -> None:
+        """Before anything is written or removed.
+
+        Raises:
+            RunFolderError: a link, or what is no file, stands where a file of the run does.
+        """
+        for part in (self.cells, self.history, self.edges):
+            part.refuse_strangers()
+        list(self.input_files())
 
     def write_input(self, digest: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Keeps arrays beside the rows."""
@@ -81,8 +94,8 @@ class RunFolder:
 
     def forget_inputs(self) -> None:
         """Removes arrays that neither the cells' manifest nor the edges' names. What nanmap did not write stays."""
-        manifests = [each.manifest_file for each in (self.cells, self.edges) if each.manifest_file.exists()]
-        told = "".join(file.read_text(encoding="utf-8", errors="replace") for file in manifests)
+        manifests = (file_within(self.path, each.manifest_file) for each in (self.cells, self.edges))
+        told = "".join(content_of(file).decode(errors="replace") for file in manifests if file.exists())
         for file in self.input_files():
             if file.stem not in told:
                 with told_of(file):
@@ -96,7 +109,7 @@ class RunFolder:
         """
         if not is_plain(name):
             raise RunFolderError("cannot be the name of a picture", file=self.path, value=name, allowed=LETTERS)
-        return within(self.path, self.maps / name)
+        return file_within(self.path, self.maps / name)
 
     def keep_picture(self, picture: Path) -> None:
         """Remembers a picture as drawn from the rows: it goes with them."""

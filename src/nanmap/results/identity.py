@@ -43,10 +43,16 @@ class _SweepSaid(_Said):
     axes: list[dict[str, Any]] = []
     zip: list[list[str]] = []
     where: str | None = None
+    refine: dict[str, Any] | None = None
 
 
 class _TimingsSaid(_Said):
     wall_seconds: float = Field(ge=0, allow_inf_nan=False)
+
+
+class _MadeSaid(_Said):
+    began: str
+    arguments: list[str] | None
 
 
 class _ManifestSaid(_Said):
@@ -60,6 +66,7 @@ class _ManifestSaid(_Said):
     models: dict[str, list[str]] = {}
     narrowed: dict[str, list[int]] = {}
     timings: _TimingsSaid | None = None
+    made: list[_MadeSaid] = []
     maps: list[dict[str, Any]] = []
     shards: list[str] = []
     backend: str | None = None

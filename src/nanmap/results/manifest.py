@@ -21,7 +21,7 @@ def make_manifest(identity: Mapping[str, Any], frameworks: Iterable[str] = ()) -
         **_plain(identity),
     }
     manifest["hash"] = identity_hash(manifest)
-    manifest["complete"] = False
+    manifest |= {"complete": False, "made": []}
     return manifest
 
 

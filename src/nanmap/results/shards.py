@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nanmap.errors import InputError, RunFolderError, told_of
-from nanmap.limits import check_regular
 from nanmap.objects import known_to_arrow, readable
 from nanmap.results.columns import VERSION, blank
-from nanmap.results.files import TEMPORARY, Replacing, flush_folder, remove_unfinished, sha256_of, within
+from nanmap.results.files import TEMPORARY, Replacing, flush_folder, remove_unfinished, sha256_of
 from nanmap.results.identity import what_is_wrong
+from nanmap.results.places import content_of, file_within, within
 from nanmap.results.receipts import Receipts
 from nanmap.results.sealed import is_unchanged, sealed
 from nanmap.results.strange import strange_columns, strange_rows
@@ -71,10 +71,9 @@ class Shards:
         Raises:
             RunFolderError: there is no manifest, or it is damaged or foreign.
         """
-        folder, name = self.root, within(self.root, self.manifest_file).name
+        folder, name = self.root, file_within(self.root, self.manifest_file).name
         try:
-            check_regular(self.manifest_file)
-            manifest = json.loads(self.manifest_file.read_text(encoding="utf-8"))
+            manifest = json.loads(content_of(self.manifest_file).decode())
         except InputError:
             raise
         except NotADirectoryError:
@@ -109,7 +108,7 @@ class Shards:
             OSError: it cannot be looked at.
             ValueError: it is no JSON.
         """
-        return is_unchanged(self.manifest_file.read_bytes()) is not False
+        return is_unchanged(content_of(self.manifest_file)) is not False
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Replaces the manifest."""
@@ -151,17 +150,20 @@ class Shards:
 
     def is_finished(self, number: int, wanted: str) -> bool:
         """Whether one shard is there, its hash is `wanted`, and it is as it was written."""
-        path = self.file(number)
+        path = file_within(self.root, self.file(number))
         return _said_of(path) == (wanted, number) and self.receipts.fits(path.name) is True
 
     def read(self, number: int, columns: list[str]) -> pa.Table:
         """Columns of one shard."""
-        return pq.read_table(readable(self.file(number)), columns=columns, page_checksum_verification=True)
+        file = file_within(self.root, self.file(number))
+        return pq.read_table(readable(file), columns=columns, page_checksum_verification=True)
 
     def _fits(self, path: Path) -> bool:
         """Whether a shard is what its receipt says; without one, whether its pages are what their checksums say."""
-        fits = self.receipts.fits(path.name)
-        return is_readable(path) if fits is None else fits
+        if self.receipts.read(path.name) is None:
+            return is_readable(path)
+        self._seen.pop(path.name, None)
+        return self._is_whole(path)
 
     def vouch(self, numbers: Iterable[int], told: Mapping[str, Any] | None = None) -> None:
         """Writes the receipts of shards that were found whole without one, because it was lost or never written."""
@@ -218,18 +220,28 @@ class Shards:
         """Removes the shards, what was drawn from them and their manifest, and nothing that nanmap did not write.
 
         Raises:
-            RunFolderError: the manifest, or a file that has a shard's name, is not nanmap's; nothing was removed then.
+            RunFolderError: as `clearable`.
         """
-        if not self._wrote_manifest():
-            raise self._foreign(self.manifest_file.name)
+        shards = self.clearable()
         pictures = Receipts(self.pictures) if self.pictures else None
-        drawn, shards = pictures.unchanged() if pictures else [], self.removable(set())
+        drawn = pictures.unchanged() if pictures else []
         self._begin_anew()
         self.remove(shards)
         if pictures:
             pictures.remove_with(drawn)
         with told_of(self.manifest_file):
             self.manifest_file.unlink(missing_ok=True)
+
+    def clearable(self) -> list[Path]:
+        """The shards that go where the part is cleared.
+
+        Raises:
+            RunFolderError: the manifest, or a file that has a shard's name, is not nanmap's; nothing was removed then.
+        """
+        self.refuse_strangers()
+        if (self.manifest_file.exists() or self.names()) and not self._wrote_manifest():
+            raise self._foreign(self.manifest_file.name)
+        return self.removable(set())
 
     def _files(self) -> list[Path]:
         """What stands where shards do, under names of shards.
@@ -238,18 +250,20 @@ class Shards:
             RunFolderError: some of it is a link.
         """
         within(self.root, self.path)
-        return [within(self.root, path) for path in sorted(self.path.glob(SHARD_FILES))]
+        return [file_within(self.root, path) for path in sorted(self.path.glob(SHARD_FILES))]
 
-    def refuse_links(self) -> None:
+    def refuse_strangers(self) -> None:
         """Before anything is written or removed.
 
         Raises:
-            RunFolderError: a link stands where this part, its manifest or its pictures do.
+            RunFolderError: a link, or what is no file, stands where files of this part, its manifest or its pictures do.
         """
-        receipts = (Receipts(each).folder for each in (self.path, self.pictures) if each)
-        for each in (self.path, self.manifest_file, self.pictures, self.root / TEMPORARY, *receipts):
-            if each:
-                within(self.root, each)
+        file_within(self.root, self.manifest_file)
+        within(self.root, self.root / TEMPORARY)
+        for each in filter(None, (self.path, self.pictures)):
+            within(self.root, each)
+            Receipts(each).refuse_strangers()
+        self._files()
 
     def _listed(self) -> set[str]:
         """Shards that the manifest says were written: so they are known though damage has made them unreadable."""
@@ -297,7 +311,7 @@ class Shards:
             RunFolderError: there are no shards yet, or it is damaged.
         """
         try:
-            return pq.read_schema(readable(self._there()[0])).names
+            return pq.read_schema(readable(self._checked(self._there()[0]))).names
         except (pa.ArrowInvalid, OSError):
             raise self._unreadable() from None
 
@@ -326,8 +340,12 @@ class Shards:
             yield found
 
     def table(self, number: int) -> pa.Table:
-        """The rows of one shard, which is there."""
-        return self._read(self.file(number), None)
+        """The rows of one shard, which is there.
+
+        Raises:
+            RunFolderError: it is damaged.
+        """
+        return self._read(self._checked(file_within(self.root, self.file(number))), None)
 
     def _read(self, path: Path, columns: list[str] | None, after: int = -1) -> pa.Table:
         """Rows of cells beyond `after`."""
@@ -366,15 +384,19 @@ class Shards:
         """
         files = self._there()
         for path in files:
-            if not self._is_whole(path):
-                raise RunFolderError("is not as it was written: it is damaged", file=path, mend=self._repairs())
             try:
-                wrong = strange_columns(pq.read_schema(readable(path)), of_cells=self.rows == "rows")
+                wrong = strange_columns(pq.read_schema(readable(self._checked(path))), of_cells=self.rows == "rows")
             except (pa.ArrowException, OSError):
                 raise self._unreadable() from None
             if wrong:
                 raise self._strange(path, wrong)
         return files
+
+    def _checked(self, path: Path) -> Path:
+        """The same shard, if it is as it was written."""
+        if not self._is_whole(path):
+            raise RunFolderError("is not as it was written: it is damaged", file=path, mend=self._repairs())
+        return path
 
     def _strange(self, path: Path, wrong: str) -> RunFolderError:
         return RunFolderError(f"is no shard of nanmap's: it {wrong}", file=path, mend=self._repairs())

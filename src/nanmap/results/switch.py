@@ -6,6 +6,7 @@ it stands, the folder is the new run: whoever opens it next makes the moves that
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,13 +14,17 @@ from pathlib import Path
 
 from nanmap.errors import RunFolderError, told_of
 from nanmap.objects import is_object
-from nanmap.results.files import Lock, Replacing, flush_folder, within
+from nanmap.results.files import TEMPORARY, Lock, Replacing, flush_folder, make_folder
+from nanmap.results.places import content_of, file_within, within
 from nanmap.results.receipts import Receipts
+from nanmap.results.sealed import is_unchanged, sealed
 
 NEXT = ".next"
 MAPS = "maps"
 JOURNAL, REPLACED = "switch.json", "replaced"  # in `NEXT`: what is to be moved, and what was there before
-PARTS = ("cells", "receipts/cells", "history", "receipts/history", "manifest.json")
+FOLDERS = ("cells", "receipts/cells", "history", "receipts/history")
+OURS = re.compile(r"part-\d{6}\.parquet(\.json)?")  # in them; what else stands there stays
+PARTS = (*FOLDERS, "manifest.json")
 ALWAYS = ("cells", "receipts/cells", "manifest.json")  # of which every state has its own
 LOCKED = "cells"  # the part whose lock is held by who switches
 
@@ -37,7 +42,7 @@ def switch(root: Path) -> None:
     """
     place = next_of(root)
     with Replacing(place, place / JOURNAL) as file:
-        file.write(json.dumps({part: (place / part).exists() for part in PARTS}).encode())
+        file.write(sealed({part: (place / part).exists() for part in PARTS}))
     _finish(root)
 
 
@@ -46,7 +51,7 @@ def settle(root: Path) -> None:
     if is_object(root) or not os.path.exists(root / NEXT):  # no error where the name is too long for one
         return
     place = next_of(root)
-    if (place / JOURNAL).exists() or (place / REPLACED).exists():
+    if file_within(root, place / JOURNAL).exists() or within(root, place / REPLACED).exists():
         lock = Lock(root, LOCKED, wait=True)  # of one that is being made the end is awaited
         try:
             _finish(root)
@@ -72,10 +77,12 @@ def _moves(root: Path) -> Iterator[Callable[[], None]]:
             if new.exists():
                 yield partial(_move, new, old)
         yield partial(_forget_pictures, root)
-        yield journal.unlink
-        yield partial(flush_folder, place)
+        yield partial(_end, journal)
     if replaced.exists():
-        yield partial(shutil.rmtree, place)
+        for part in FOLDERS:
+            left = (path for path in sorted((replaced / part).glob("*")) if not OURS.fullmatch(path.name))
+            yield from (partial(_move, path, root / part / path.name) for path in left)
+        yield partial(_remove, place)
 
 
 def _said_by(journal: Path) -> dict[str, bool]:
@@ -85,15 +92,15 @@ def _said_by(journal: Path) -> dict[str, bool]:
         RunFolderError: it is no journal.
     """
     try:
-        told = json.loads(journal.read_bytes())
+        content = content_of(journal)
+        told = json.loads(content) if is_unchanged(content) is not False else None
     except (OSError, ValueError, RecursionError):
         told = None
-    if not isinstance(told, dict) or {*told} != {*PARTS} or not all(isinstance(each, bool) for each in told.values()):
-        told = {}
-    if not all(told.get(part) for part in ALWAYS):
+    said = {part: told[part] for part in PARTS if isinstance(told.get(part), bool)} if isinstance(told, dict) else {}
+    if len(said) < len(PARTS) or not all(said[part] for part in ALWAYS):
         mend = f"move the folder {NEXT} away: the run is what stands beside it, if its manifest.json is there"
         raise RunFolderError("is no journal of a switch", file=journal, mend=mend)
-    return told
+    return said
 
 
 def _forget_pictures(root: Path) -> None:
@@ -102,8 +109,24 @@ def _forget_pictures(root: Path) -> None:
     pictures.remove_with(pictures.unchanged())
 
 
+def _end(journal: Path) -> None:
+    journal.unlink()
+    flush_folder(journal.parent)  # else a loss of power brings it back, beside a state that has changed since
+
+
+def _remove(place: Path) -> None:
+    """The state that was, last of all, and the folder that its successor was assembled in, unless others wrote there, too."""
+    for lock in within(place, place / TEMPORARY).glob("*.lock"):
+        lock.unlink()
+    shutil.rmtree(place / REPLACED)
+    for folder in (place / TEMPORARY, place / "receipts", place):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    flush_folder(place.parent)
+
+
 def _move(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     os.rename(source, target)
     for folder in (source.parent, target.parent):
         flush_folder(folder)

@@ -1,6 +1,5 @@
 """Cells of a run folder trained again, as the run trained them: to hold the rows that are stored against the rows that come out."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from nanmap.results.columns import make_table
 from nanmap.results.folder import RunFolder
 from nanmap.results.identity import VERSIONS
 from nanmap.results.manifest import installed
+from nanmap.results.receipts import machines_of
 from nanmap.runs.complete import complete_rows
 from nanmap.runs.filling import Shard, trained
 from nanmap.runs.resume import pinned_widths
@@ -117,20 +117,24 @@ def train_again(plan: Plan, engine: Engine, cells: np.ndarray) -> dict[int, Row]
     return {row.pop("cell"): row for row in rows}
 
 
-def other_bits(manifest: Mapping[str, Any], engine: Engine) -> str | None:
-    """Why the last digits of rows that the engine trains may be others than those of a run; None where they may not.
+def other_bits(folder: RunFolder, cell: int, engine: Engine) -> str | None:
+    """Why the last digits of a row that the engine trains may be others than those of the stored one; None where they may not.
 
     Args:
-        manifest: of the run.
+        folder: of the run; what made the shard of a cell, its receipt says.
+        cell: which.
         engine: trains now.
     """
+    manifest = folder.read_manifest()
+    receipt = folder.cells.receipts.read(folder.cells.file(cell // manifest["shard_cells"]).name)
+    machines = machines_of(receipt or {}, manifest.get("machine") or {})
     was = manifest.get("versions") or {}
     pairs = {
         "backend": (manifest.get("backend"), engine.backend),
         **{name: (was.get(name), installed(name)) for name in VERSIONS},
     }
     told = [f"{name} was {a}, is {b}" for name, (a, b) in pairs.items() if a not in (b, None)]
-    if wrong := what_differs(manifest.get("machine") or {}, engine.machine):
-        told.append(f"this machine is another one: {wrong}")
+    wrong = dict.fromkeys(what_differs(each, engine.machine) for each in machines)
+    told += [f"this machine is another one: {each}" for each in wrong if each]
     told += ["a device ran out of memory and took fewer cells side by side"] if manifest.get("narrowed") else []
     return "; ".join(told) or None

@@ -12,6 +12,7 @@ from nanmap.plan import Plan
 from nanmap.results.columns import make_table
 from nanmap.results.folder import RunFolder
 from nanmap.results.histories import history_table
+from nanmap.results.receipts import made_on
 from nanmap.results.shards import shard_metadata
 from nanmap.runs.complete import complete_rows
 from nanmap.runs.extend import Growing
@@ -62,10 +63,14 @@ class Division:
         there = self.growing.there(cells)
         kept, others = np.flatnonzero(there), np.flatnonzero(~there)
         lanes = self.plan.lanes(cells.take(others)) if len(others) else []
-        shard = Shard(number, cells, [replace(each, position=others[each.position]) for each in lanes])
+        lanes = [replace(each, position=others[each.position]) for each in lanes]
+        shard = Shard(number, cells, self.beside.asked(lanes) if self.beside else lanes)
         if len(kept):
             shard.programs = {each.program: None for each in self.plan.lanes(cells)}
             shard.put(kept, self.growing.columns(cells.take(kept)))
+            shard.others = self.growing.machines(cells.take(kept))
+            if self.beside and self.growing.histories:
+                shard.histories.append(self.growing.histories.table(cells.take(kept)))
         return shard
 
     def _count(self, number: int) -> int:
@@ -94,7 +99,7 @@ def write(folder: RunFolder, hash: str, shard: Shard, engine: Engine, beside: Re
         history = history_table(shard.histories, shard_metadata(beside.hash, shard.number))
         folder.history.write(shard.number, history)
     widths = {program.key: engine.width(program) for program in shard.programs}
-    told: Mapping[str, Any] = {"machine": dict(engine.machine), "widths": widths}
+    told: Mapping[str, Any] = made_on(engine.machine, shard.others) | {"widths": widths}
     metadata = shard_metadata(hash, shard.number)
     table = make_table(shard.cells.numbers, shard.cells.columns(), shard.columns, metadata)
     folder.cells.write(shard.number, table, told)

@@ -15,9 +15,11 @@ from nanmap.grid import Cells
 from nanmap.results.files import Lock
 from nanmap.results.folder import RunFolder
 from nanmap.results.identity import describe_changes, identity_hash, is_same
+from nanmap.results.receipts import Machine
 from nanmap.results.shards import Shards
 from nanmap.results.switch import LOCKED, switch
-from nanmap.runs.kept import KeptRows
+from nanmap.runs.history import kept_history
+from nanmap.runs.kept import KeptHistories, KeptRows
 from nanmap.runs.observer import Observer
 from nanmap.runs.resume import SPENT
 
@@ -38,6 +40,7 @@ class Growing:
         stale: whether what stands there is of another extension.
         machine: what its rows were made on.
         spent: what the run has cost so far, for the manifest.
+        histories: those that it has; None if none were asked for.
 
     Raises:
         InputError: the larger sweep does not hold the run, or its rows could not stand beside those that are there.
@@ -51,10 +54,13 @@ class Growing:
         self.stale = _is_of_another(self.place, manifest)
         self.machine = old.get("machine") or {}
         self.spent = {key: old[key] for key in SPENT if key in old}
-        folder.cells.refuse_links()
+        folder.cells.refuse_strangers()
+        for part in (folder.cells, folder.history):  # they go once the larger run has their place
+            part.removable(set())
         self._lock = Lock(folder.path, LOCKED)
         try:
             self._rows = _whole_rows(folder.cells, old, observer)
+            self.histories = _whole_histories(folder, old, self._growth)
         except BaseException:
             self._lock.release()
             raise
@@ -74,6 +80,15 @@ class Growing:
     def columns(self, cells: Cells) -> dict[str, np.ndarray]:
         """The rows of cells that have theirs."""
         return self._rows.columns(self._growth.old_numbers(cells))
+
+    def has_all_histories(self, updates: int) -> bool:
+        """Whether every row that is there has its history, with so many updates: then others are made beside their rows."""
+        kept = self.histories
+        return kept is not None and kept.of_all and kept.updates == updates and self._rows.finished <= kept.finished
+
+    def machines(self, cells: Cells) -> list[Machine]:
+        """Those that made the rows of cells that have theirs."""
+        return self._rows.machines(self._growth.old_numbers(cells))
 
     def commit(self) -> None:
         """Puts the new state, all of which is there, in the place of the run."""
@@ -138,10 +153,15 @@ def check_rows_stay(folder: RunFolder, old: dict[str, Any], manifest: dict[str, 
 
 def _whole_rows(shards: Shards, manifest: dict[str, Any], observer: Observer) -> KeptRows:
     refined = bool(manifest["sweep"].get("refine"))
-    rows = KeptRows(shards, manifest["hash"], manifest["shard_cells"], refined)
+    rows = KeptRows(shards, manifest, refined)
     for name in shards.damaged(manifest["hash"], rows.finished):
         observer.noticed(f"{shards.path.name}/{name} is damaged, and its cells are trained again")
     return rows
+
+
+def _whole_histories(folder: RunFolder, manifest: dict[str, Any], growth: Growth) -> KeptHistories | None:
+    said = kept_history(folder, manifest["hash"])
+    return KeptHistories(folder.history, said, manifest["shard_cells"], growth.old_numbers) if said else None
 
 
 def _is_of_another(place: RunFolder, manifest: dict[str, Any]) -> bool:

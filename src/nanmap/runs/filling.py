@@ -1,6 +1,6 @@
 """Shards while they fill: batches go to the engine, columns come back in any order. Whole ones go to the `writer`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,7 @@ class Shard:
         self.missing = len(cells)
         self.columns: dict[str, np.ndarray] = {}
         self.histories: list[pa.Table] = []
+        self.others: list[Mapping[str, str]] = []  # machines whose rows were taken over
 
     def put(self, position: np.ndarray, columns: dict[str, np.ndarray]) -> None:
         """Stores the columns of some cells at their places."""

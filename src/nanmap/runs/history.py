@@ -1,6 +1,6 @@
 """Histories beside the rows of a run: with the rows where all cells have one, else in a second pass once all rows are there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from nanmap.config.settings import RecordSettings
 from nanmap.engine import Engine
 from nanmap.errors import InputError, RunFolderError
 from nanmap.grid import Cells, Grid
+from nanmap.grid.axes import Axis
 from nanmap.outcomes import Facts
 from nanmap.plan import Lanes, Plan
 from nanmap.results.arrays import names_of, numbers_of
@@ -18,11 +19,13 @@ from nanmap.results.folder import RunFolder
 from nanmap.results.histories import history_hash, history_table, make_history
 from nanmap.results.shards import shard_metadata
 from nanmap.runs.filling import Shard, trained
+from nanmap.runs.kept import KeptHistories
 from nanmap.runs.observer import Observer
 from nanmap.training.cell import HISTORY
 
 NEAR = 2  # cells along an axis from a change of outcome that still count as its boundary
 SAMPLE = 0.01  # of the other cells beside a boundary
+KEPT = "kept"  # in place of whose histories are asked for: those that a smaller run had
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Recording:
 
     Attributes:
         updates: of each cell, about: the first ones fall together.
-        cells: `all`, `boundary`, or a share.
+        cells: `all`, `boundary`, a share, or `KEPT`.
         hash: what its shards say.
     """
 
@@ -46,6 +49,11 @@ class Recording:
     def asked(self, lanes: list[Lanes]) -> list[Lanes]:
         """Batches whose updates are looked at."""
         return [replace(each, history=self.updates) for each in lanes]
+
+
+def recording_kept(kept: KeptHistories, rows: str) -> Recording:
+    """What there is of histories after an extension that asks for none, beside rows of this hash."""
+    return Recording(kept.updates, KEPT, history_hash(rows, kept.updates, KEPT))
 
 
 def recording_of(record: RecordSettings, rows: str) -> Recording | None:
@@ -77,24 +85,49 @@ def history_of(numbers: np.ndarray, facts: Facts) -> pa.Table:
 
 
 def record_histories(
-    plan: Plan, engine: Engine, folder: RunFolder, recording: Recording, shard_cells: int, observer: Observer
+    plan: Plan,
+    engine: Engine,
+    folder: RunFolder,
+    recording: Recording,
+    shard_cells: int,
+    observer: Observer,
+    kept: KeptHistories | None = None,
 ) -> None:
     """Trains the cells whose history is asked for and is not there once more, and keeps it; their rows stay.
 
     Args:
         folder: whose rows are all there.
+        kept: those of the smaller run that this one grew from, which are taken as they are.
     """
     finished = folder.history.finished(recording.hash)
     folder.history.remove(folder.history.removable(finished))
-    wanted = _wanted_cells(plan.grid, folder, recording) & _trained_cells(plan, folder)
-    chosen = {}
+    kept = kept if kept and kept.updates == recording.updates else None
+    wanted = _trained_cells(plan, folder)
+    if recording.cells != KEPT:
+        wanted &= _wanted_cells(plan.grid, folder, recording)
+    chosen: dict[int, Cells] = {}
     for number in range(-(-plan.grid.size // shard_cells)):
         if number not in finished:
             cells = plan.grid.kept(number * shard_cells, min((number + 1) * shard_cells, plan.grid.size))
             chosen[number] = cells.take(np.flatnonzero(wanted[cells.numbers]))
-    observer.recording(sum(map(len, chosen.values())))
-    for number, parts in _recorded(plan, engine, recording, chosen, observer):
+    missing = {number: _without(cells, kept, recording) for number, cells in chosen.items()}
+    observer.recording(sum(map(len, missing.values())))
+    for number, parts in _recorded(plan, engine, recording, missing, observer):
+        parts += _taken(chosen[number], kept)
         folder.history.write(number, history_table(parts, shard_metadata(recording.hash, number)))
+
+
+def _without(cells: Cells, kept: KeptHistories | None, recording: Recording) -> Cells:
+    """Those that have no history yet and are to have one."""
+    if recording.cells == KEPT:
+        return cells.take(np.zeros(0, int))
+    return cells.take(np.flatnonzero(~kept.there(cells))) if kept else cells
+
+
+def _taken(cells: Cells, kept: KeptHistories | None) -> list[pa.Table]:
+    """The histories that are there."""
+    there = np.flatnonzero(kept.there(cells)) if kept else np.zeros(0, int)
+    return [kept.table(cells.take(there))] if kept and len(there) else []
 
 
 def _recorded(
@@ -145,10 +178,17 @@ def near_boundary(grid: Grid, folder: RunFolder) -> np.ndarray:
     shaped = outcomes.reshape(grid.shape)
     near = np.zeros(grid.shape, bool)
     for dimension, axes in enumerate(grid.dimensions):
-        if all(axis.labels.dtype.kind in "if" for axis in axes):
+        for order in _orders(axes):
+            back = np.argsort(order)
+            ordered = shaped.take(order, dimension)
             for distance in range(1, NEAR + 1):
-                near |= _differs(shaped, dimension, distance)
+                near |= _differs(ordered, dimension, distance).take(back, dimension)
     return near.reshape(-1)
+
+
+def _orders(axes: Sequence[Axis]) -> list[np.ndarray]:
+    """Positions along a dimension by the size of each of its axes; none where one has names. A file may list values in any order."""
+    return [np.argsort(axis.labels) for axis in axes] if all(axis.are_numbers for axis in axes) else []
 
 
 def _differs(values: np.ndarray, dimension: int, distance: int) -> np.ndarray:

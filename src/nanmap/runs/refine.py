@@ -17,6 +17,7 @@ from nanmap.grid import Cells
 from nanmap.outcomes import Cause, Outcome
 from nanmap.plan import Plan
 from nanmap.results.columns import column_named, make_refined_table, make_table
+from nanmap.results.receipts import made_on
 from nanmap.results.schema import Missing, Scale
 from nanmap.results.shards import shard_metadata
 from nanmap.runs.complete import complete_rows
@@ -52,7 +53,7 @@ class _Refining:
         self.numbers = numbers.reshape(-1, *numbers.shape[-2:])
         firsts = grid.cells(self.numbers[:, 0, 0])
         self.kept = np.ones(len(firsts), bool) if grid.where is None else np.asarray(grid.where(firsts.columns()))
-        self.earlier = KeptRows(resumed.shards, resumed.manifest["hash"], resumed.manifest["shard_cells"], True)
+        self.earlier = KeptRows(resumed.shards, resumed.manifest, True)
         self.known = self.earlier.all_numbers()
         self.rows: list[tuple[np.ndarray, dict[str, np.ndarray]]] = []
         self.written = time.monotonic()
@@ -185,7 +186,8 @@ class _Refining:
         shown = own if ends is None else cells
         texts = {name: rows[name] for name in ("outcome", "cause")} if ends is None else _texts(ends[shown.numbers])
         full = make_refined_table(shown.numbers, shown.columns(), table, texts, metadata)
-        self.resumed.shards.write(number, full)
+        others = self.earlier.machines(np.intersect1d(own.numbers, self.known))
+        self.resumed.shards.write(number, full, made_on(self.engine.machine, others))
 
 
 def at_most(wrong: int, cells: int, sure: float = SURE) -> float:

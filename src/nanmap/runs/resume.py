@@ -9,12 +9,13 @@ from nanmap.engine import Engine
 from nanmap.errors import RunFolderError, told_of
 from nanmap.results.files import Lock
 from nanmap.results.identity import UNHASHED, describe_changes, is_of_arrays, is_same
+from nanmap.results.made import with_now
 from nanmap.results.shards import Shards
 from nanmap.runs.observer import Observer
 from nanmap.training.program import Program
 
 # What a manifest adds up over all runs into its folder, of what it has when it is begun; and the machine that began it.
-SPENT = ("timings", "wall_seconds", "compilations", "narrowed", "columns_of_a_map", "machine")
+SPENT = ("timings", "wall_seconds", "compilations", "narrowed", "columns_of_a_map", "machine", "made")
 ON_A_LINE = "--fresh replaces them; --out DIR writes elsewhere"
 IN_PYTHON = "fresh=True replaces them; out=… writes elsewhere"  # where arrays come from, and where there are no options
 
@@ -76,7 +77,9 @@ def resume(shards: Shards, manifest: dict[str, Any], engine: Engine, fresh: bool
     Raises:
         RunFolderError: the folder holds rows of other settings, or files that nobody speaks for, or another run writes there.
     """
-    shards.refuse_links()
+    shards.refuse_strangers()
+    with told_of(shards.root):  # a folder that is refused is not even locked
+        _refuse(shards, manifest, fresh)
     lock = Lock(shards.root, shards.path.name)
     if lock.others:
         observer.noticed(lock.others)
@@ -91,8 +94,7 @@ def resume(shards: Shards, manifest: dict[str, Any], engine: Engine, fresh: bool
 def _ready(
     shards: Shards, manifest: dict[str, Any], engine: Engine, fresh: bool, observer: Observer, lock: Lock
 ) -> Resumed:
-    there = shards.manifest_file.exists()
-    lost = not fresh and _speak_for_themselves(shards, manifest)
+    there, lost = _refuse(shards, manifest, fresh)
     if lost:
         observer.noticed(
             f"{shards.manifest_file.name} is lost or damaged, and is written anew: the rows say whose they are"
@@ -101,21 +103,37 @@ def _ready(
         shards.clear()
     elif there:
         manifest = manifest | _spent(shards, manifest, observer)
-    elif any(shards.path.glob("*")):
+    manifest = manifest | {"made": with_now(manifest["made"])}
+    resumed = Resumed(shards, manifest, engine, lock)
+    others = shards.removable(resumed.finished)
+    shards.vouch(resumed.finished, beside_hash(manifest))
+    for name in shards.damaged(manifest["hash"], resumed.finished):
+        observer.noticed(f"{shards.path.name}/{name} is damaged, and is made again")
+    shards.write_manifest(manifest)  # before anything goes: it says that the run is not complete
+    shards.remove(others)
+    return resumed
+
+
+def _refuse(shards: Shards, manifest: dict[str, Any], fresh: bool) -> tuple[bool, bool]:
+    """Whether there is a manifest, and whether one was lost; changes nothing.
+
+    Raises:
+        RunFolderError: the folder holds rows of other settings, or files that nobody speaks for.
+    """
+    there = shards.manifest_file.exists()
+    lost = not fresh and _speak_for_themselves(shards, manifest)
+    if fresh:
+        shards.clearable()
+    elif there and not lost:
+        _check_same(shards, manifest)
+    elif not lost and any(shards.path.glob("*")):
         start_over = IN_PYTHON if is_of_arrays(manifest) else ON_A_LINE
         raise RunFolderError(
             "has files but no manifest: it is not a run that can be continued",
             file=shards.path,
             mend=f"the settings that it was run with continue it; {start_over}",
         )
-    resumed = Resumed(shards, manifest, engine, lock)
-    shards.vouch(resumed.finished, beside_hash(manifest))
-    for name in shards.damaged(manifest["hash"], resumed.finished):
-        observer.noticed(f"{shards.path.name}/{name} is damaged, and is made again")
-    others = shards.removable(resumed.finished)
-    shards.write_manifest(manifest)  # before anything goes: it says that the run is not complete
-    shards.remove(others)
-    return resumed
+    return there, lost
 
 
 def pinned_widths(shards: Shards, programs: Iterable[Program], fresh: bool) -> dict[Program, int]:
@@ -143,22 +161,30 @@ def beside_hash(manifest: dict[str, Any]) -> dict[str, Any]:
     return {key: manifest[key] for key in UNHASHED if key in manifest}
 
 
-def _how_else(shards: Shards, manifest: dict[str, Any]) -> str:
+def _how_else(shards: Shards, manifest: dict[str, Any], old: dict[str, Any]) -> str:
     """What may be done where a folder holds other rows; a sweep may hold them all."""
     in_python = is_of_arrays(manifest)
-    keeps = f"{'extend=True' if in_python else '--extend'} keeps them if the sweep holds all of them; "
+    extend = "extend=True" if in_python else "--extend"
+    keeps = f"{extend} keeps them if the sweep holds all of them; "
+    if (refine := old["sweep"].get("refine")) and not manifest["sweep"].get("refine"):
+        axes = " and ".join(map(str, refine.get("axes") or ()))
+        keeps = f"with as many values along {axes} as it has, {extend} trains what it filled in; "
     return keeps * (shards.rows == "rows") + (IN_PYTHON if in_python else ON_A_LINE)
 
 
-def _spent(shards: Shards, manifest: dict[str, Any], observer: Observer) -> dict[str, Any]:
-    """What earlier runs into the folder spent, where that can be believed; theirs must be the same run."""
+def _check_same(shards: Shards, manifest: dict[str, Any]) -> None:
     old = shards.read_manifest()
     if not is_same(old, manifest):
         raise RunFolderError(
             f"holds {shards.rows} of other settings: {describe_changes(old, manifest)}",
             file=shards.path.parent,
-            mend=_how_else(shards, manifest),
+            mend=_how_else(shards, manifest, old),
         )
+
+
+def _spent(shards: Shards, manifest: dict[str, Any], observer: Observer) -> dict[str, Any]:
+    """What earlier runs into the folder spent, where that can be believed."""
+    old = shards.read_manifest()
     if not shards.keeps_its_seal():
         observer.noticed(f"{shards.manifest_file.name} was damaged or edited, and is written anew")
         return {}

@@ -18,7 +18,7 @@ from nanmap.runs.division import Division, made, write
 from nanmap.runs.extend import Growing, grows
 from nanmap.runs.filling import Shard
 from nanmap.runs.handing_out import Workers, handed_out
-from nanmap.runs.history import Recording, kept_history, record_histories, recording_of
+from nanmap.runs.history import Recording, kept_history, record_histories, recording_kept, recording_of
 from nanmap.runs.inputs import keep_inputs
 from nanmap.runs.job import job_of
 from nanmap.runs.observer import Observer
@@ -61,6 +61,7 @@ def train_sweep(
     folder, engine = RunFolder(out), engine or LocalEngine(backend=workers.machine["platform"] if workers else None)
     shard_cells = shard_cells or default_shard_cells(plan.grid.size)
     _check_size(plan, shard_cells)
+    folder.refuse_strangers()
     _pin_widths(plan, folder, engine, fresh, tune, observer)
     observer = observer or Observer()
     manifest = _manifest(plan, engine, shard_cells)
@@ -72,6 +73,9 @@ def train_sweep(
         _refuse_elsewhere(plan, extend, recording if workers else None)
     if grows(folder, manifest, extend):
         with Growing(folder, manifest, observer) as growing:
+            if growing.histories and not recording:
+                recording = recording_kept(growing.histories, manifest["hash"])
+                work, manifest = work._replace(recording=recording), manifest | {"history": recording.described()}
             _check_machine(folder, growing.machine, manifest["machine"], False, observer)
             with resume(growing.place.cells, manifest | growing.spent, engine, growing.stale, observer) as resumed:
                 _fill(work, growing.place, resumed, growing)
@@ -79,6 +83,8 @@ def train_sweep(
         return folder
     if not recording and (kept := kept_history(folder, manifest["hash"])):
         manifest["history"] = kept
+    if fresh:  # before anything is removed
+        _check_the_rest(folder)
     with resume(folder.cells, manifest, engine, fresh, observer) as resumed:
         if fresh:
             _forget_the_rest(folder)
@@ -131,6 +137,13 @@ def _refuse_elsewhere(plan: Plan, extend: bool, recording: Recording | None) -> 
             "have the rows made without it; the same sweep with it, on this machine, records the histories beside them"
         )
         raise InputError("is recorded by this machine alone", file=plan.sweep.file, key="record.history", mend=mend)
+
+
+def _check_the_rest(folder: RunFolder) -> None:
+    """That what `_forget_the_rest` would remove is nanmap's."""
+    folder.history.removable(set())
+    if folder.next.cells.manifest_file.exists():
+        folder.next.cells.clearable()
 
 
 def _forget_the_rest(folder: RunFolder) -> None:
@@ -229,7 +242,8 @@ def _fill(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | N
         else:
             _train(work, folder, resumed, growing)
         if recording:
-            record_histories(plan, engine, folder, recording, resumed.manifest["shard_cells"], observer)
+            kept, size = growing.histories if growing else None, resumed.manifest["shard_cells"]
+            record_histories(plan, engine, folder, recording, size, observer, kept)
     finally:  # an interrupted run says what it has, too
         resumed.manifest["shards"] = resumed.shards.names()
 
@@ -237,7 +251,9 @@ def _fill(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | N
 def _train(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | None) -> None:
     """Trains the cells of all shards that are not finished, but those that a smaller run has."""
     recording = work.recording
-    beside = recording if recording and recording.cells == "all" and not growing else None
+    beside = recording if recording and recording.cells == "all" else None
+    if beside and growing and not growing.has_all_histories(beside.updates):
+        beside = None  # the rows that are there have their histories in the second pass, and so have all
     division = Division(work.plan, resumed.manifest["shard_cells"], growing, beside)
     pending = _pending(division, resumed, work.observer)
 

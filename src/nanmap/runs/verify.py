@@ -1,6 +1,7 @@
 """Is a run folder what was written, and does it come out again? Every file is looked at, and a random sample is trained anew."""
 
 import secrets
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ class Verification:
         notes: what a reader should know beside them.
         trained: numbers of the cells that were trained again.
         seed: that they were drawn with.
-        by: `bits`, or `outcome` where the backend or versions are others than the run's.
+        by: `bits`, or `outcome` where the backend, versions or the machine of some of these cells are others than the run's.
 
     >>> import nanmap
     >>> line = {"data": {"kind": "line", "n": 5}, "training": {"epochs": 20}}
@@ -164,14 +165,16 @@ def _counts(folder: RunFolder) -> dict[str, int]:
 
 
 def _missing_rows(folder: RunFolder) -> list[Fault]:
-    """Of a complete run; which cells a condition leaves out is not counted."""
-    if not folder.cells.names():
+    """Of a complete run."""
+    manifest = folder.read_manifest() if folder.cells.names() else {}
+    if not manifest.get("complete"):
         return []
-    manifest = folder.read_manifest()
     grid, rows = load_grid(manifest), folder.cells.count_rows()
-    if not manifest.get("complete") or grid.where is not None or rows == grid.size:
+    count, exact = grid.count()
+    count = count if exact else sum(map(len, grid.chunks()))
+    if rows == count:
         return []
-    return [Fault(folder.cells.path, f"holds {rows:,} rows, though the run of {grid.size:,} cells is complete")]
+    return [Fault(folder.cells.path, f"holds {rows:,} rows, though the run of {count:,} cells is complete")]
 
 
 def _changed_arrays(folder: RunFolder) -> list[Fault]:
@@ -234,12 +237,20 @@ def _trained_again(folder: RunFolder, plan: Plan, engine: Engine, sample: int, s
     except InputError as error:
         place = f"{error.key}: " if error.key else ""
         return Sampled(faults=(Fault(Path(error.file or folder.path), f"{NOT_TRAINED}: {place}{error.problem}"),))
-    why = other_bits(manifest, engine)
-    held = {cell: Held.of(row, again[cell], why) for cell, row in rows.items()}
+    held = {cell: Held.of(row, again[cell], other_bits(folder, cell, engine)) for cell, row in rows.items()}
     problems = [f"cell {cell} did not come out again: {each.told()}" for cell, each in held.items() if not each.ok]
     return Sampled(
         tuple(rows),
         tuple(Fault(folder.cells.path, each) for each in problems),
-        () if why is None else (f"outcomes alone are compared, as last digits may differ: {why}",),
-        "bits" if why is None else "outcome",
+        _loosely(list(held.values())),
+        "outcome" if any(each.other_bits for each in held.values()) else "bits",
+    )
+
+
+def _loosely(held: list[Held]) -> tuple[str, ...]:
+    """Why the outcome alone of some rows is compared, if it is."""
+    whys = Counter(each.other_bits for each in held if each.other_bits)
+    return tuple(
+        f"outcomes alone are compared{f' of {count} of the {len(held)} cells' * (count < len(held))}, as last digits may differ: {why}"
+        for why, count in whys.items()
     )

@@ -6,7 +6,7 @@ the batches come in a fixed order, does one pass shrink it (spectral radius).
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ REPLICAS, STEPS, ALIGNING = 192, 320, 80  # 46,080 counted updates: the edge of 
 SETTLING = 0.3  # momentum settles over 1/(1 − |β|) updates: with it, so many times as many are made and left out
 NEAREST_ONE = 0.99  # momentum up to which that is affordable: some seconds for a prediction
 NORMALISED = 4  # updates between two normalisations: few enough that nothing overflows
-ROUNDS, RATES = 3, 9  # rates tried at once, and how often the bracket is cut into as many pieces
+PIECES, OCTAVES = 8, 9  # into so many pieces a bracket is cut; so far above the lowest rate a search goes
 MOST_PARAMETERS, MOST_BATCHES = 64, 4096  # beyond, a prediction would cost more than the trainings it explains
 AGREEMENT = 0.01  # an edge that the arithmetic moves by more is not trusted
 
@@ -77,16 +77,53 @@ def typical_edge(
     """
     low = _lowest_rate(problem, batch, momentum) / 2
     steepest = problem.curvature * float((problem.columns**2).sum(axis=1).max())
-    rates = low * 2.0 ** np.arange(-_octaves_below(low, steepest, momentum), RATES)
-    for _ in range(ROUNDS):
-        growth = lyapunov_exponents(problem, rates, batch, replacement, momentum, nesterov)
-        last = int(np.argmax(growth > 0))
-        if not (growth > 0).any() or last == 0:
-            return float("nan")
-        low, high = rates[last - 1], rates[last]
-        left, right = growth[last - 1], growth[last]
-        rates = np.geomspace(low, high, RATES)
+    below = _octaves_below(low, steepest, momentum)
+
+    def growth(rates: np.ndarray) -> np.ndarray:
+        return lyapunov_exponents(problem, rates, batch, replacement, momentum, nesterov)
+
+    # Growth may come and go within an octave: up to the first one that ends in it, all are cut.
+    octaves = low * 2.0 ** np.arange(-below, OCTAVES)
+    end = int(np.argmax(growth(octaves) > 0))
+    found = _first_growth(growth, low * 2.0 ** (np.arange(-below * PIECES, (end - below) * PIECES + 1) / PIECES), 1)
+    if found is None:
+        return float("nan")
+    (low, high), (left, right) = found
     return float(low * (high / low) ** (-left / (right - left)))
+
+
+def _first_growth(
+    growth: Callable[[np.ndarray], np.ndarray], rates: np.ndarray, rounds: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Two neighbouring rates, the growth at the lower one not above 0 and at the higher one above it, and these growths.
+
+    Between rates that shrink growth may rise and fall again: in the first round what stands beside a maximum is cut, too.
+
+    Args:
+        growth: at rates `[rates]`.
+        rates: ascending, from one that shrinks on.
+        rounds: how often the bracket is cut into `PIECES`.
+    """
+    known = growth(rates)
+    for round in range(rounds + 1):
+        first = int(np.argmax(known > 0))
+        if not (known > 0).any() or first == 0:
+            return None
+        rates, known = rates[: first + 1], known[: first + 1]
+        if round == rounds:
+            break
+        cut = _beside_maxima(known) if round == 0 else [first - 1]
+        inner = np.concatenate([np.geomspace(rates[at], rates[at + 1], PIECES + 1)[1:-1] for at in cut])
+        rates, known = np.append(rates, inner), np.append(known, growth(inner))
+        order = np.argsort(rates)
+        rates, known = rates[order], known[order]
+    return rates[-2:], known[-2:]
+
+
+def _beside_maxima(known: np.ndarray) -> list[int]:
+    """The last interval between rates, and those on both sides of a maximum of what is known at them."""
+    top = np.flatnonzero((known[1:-1] > known[:-2]) & (known[1:-1] >= known[2:])) + 1
+    return sorted({*(top - 1).tolist(), *top.tolist(), len(known) - 2})
 
 
 def _lowest_rate(problem: LinearProblem, batch: int, momentum: float) -> float:
@@ -146,19 +183,16 @@ def _in_order(problem: LinearProblem, batch: int, momentum: float, nesterov: boo
     low = _lowest_rate(problem, batch, momentum) / 4
     starts = range(0, problem.n, batch)
     steepest = max(_batch_sharpness(problem, start, batch) for start in starts)
-    # An eighth of an octave: islands narrower than that are overlooked.
     rates = low * 2.0 ** (np.arange(-8 * _octaves_below(low, steepest, momentum), 96) / 8)
     rounding = (
         8 * max(np.finfo(kind).eps, np.finfo(float).eps) * len(starts)
     )  # a pass at a small rate is nearly the identity
-    for _ in range(6):
-        unstable = _pass_radius(problem, rates, batch, momentum, nesterov, kind) > 1 + rounding
-        last = int(np.argmax(unstable))
-        if not unstable.any() or last == 0:
-            return float("nan")
-        low, high = rates[last - 1], rates[last]
-        rates = np.geomspace(low, high, 9)
-    return float(np.sqrt(low * high))
+
+    def growth(rates: np.ndarray) -> np.ndarray:
+        return _pass_radius(problem, rates, batch, momentum, nesterov, kind) - (1 + rounding)
+
+    found = _first_growth(growth, rates, 5)
+    return float("nan") if found is None else float(np.sqrt(found[0].prod()))
 
 
 def _batch_sharpness(problem: LinearProblem, start: int, batch: int) -> float:

@@ -99,7 +99,11 @@ class MLP(Model):
 
         return living_units(self, seen, mask)
 
-    def named(self, parameters: Layers, state: Layers) -> dict[str, np.ndarray]:
+    def activations_of(self, passed: Pass) -> dict[str, Array]:
+        """Of each layer what its activation is given: an activation makes no infinity of a number."""
+        return {f"layers.{index}": z for index, z in enumerate(passed.seen)}
+
+    def named(self, parameters: Layers, state: Layers) -> dict[str, Array]:
         """`layers.0.kernel` `[inputs, units]`, `layers.0.bias`, …; under batch norm the running statistics among them."""
         order = ["kernel", "bias", *TRAINED["batch"], *RUNNING].index
         layers = [{**trained, **running} for trained, running in zip(parameters, state, strict=True)]

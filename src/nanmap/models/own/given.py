@@ -28,7 +28,7 @@ def give_code(key: str, made: Any) -> str:
     name = getattr(made, "__name__", type(made).__name__)
     text = str(Code(GIVEN, name if name.isidentifier() else key.partition(".")[0].replace("model", "network")))
     if _HELD.get(text) is not factory:
-        _forget()
+        forget()
         _HELD[text] = factory
     return text
 
@@ -48,8 +48,8 @@ def given_function(text: str, key: str) -> Callable[..., Any]:
     return _HELD[text]
 
 
-def _forget() -> None:
-    """What was traced of another one of this name."""
+def forget() -> None:
+    """Forgets what was traced: another network goes by the name of one before."""
     from nanmap.models.own.live import live
     from nanmap.models.own.spec import _own_model
 

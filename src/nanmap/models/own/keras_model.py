@@ -14,6 +14,7 @@ import numpy as np
 
 from nanmap.errors import InputError
 from nanmap.models.own.interface import Adapted, Array, Tree
+from nanmap.models.own.likeness import code_of
 from nanmap.models.own.memory import ModelInMemory, hold
 
 KEY = "model.kind"
@@ -97,10 +98,11 @@ def held_keras(model: Any) -> ModelInMemory:
             problem = f"Keras cannot copy it to draw other weights for seed {seed}: {_first_line(error)}"
             raise InputError(problem, key="training.seed", mend=mend) from None
 
-    found = hashlib.sha256(architecture(model).encode())
+    own = "".join(code_of(type(part), "keras") for part in (model, *model._flatten_layers(include_self=False)))
+    found = hashlib.sha256(f"{architecture(model)}{own}".encode())
     for key, values in (*weights.trained.items(), *weights.kept.items()):
         found.update(f"{key} {values.dtype} {values.shape} ".encode() + np.ascontiguousarray(values).tobytes())
-    return hold(ModelInMemory(name, found.hexdigest(), lambda: of_keras(model, cloned, weights)))
+    return hold(ModelInMemory(name, found.hexdigest(), lambda: of_keras(model, cloned, weights), model))
 
 
 class Weights:

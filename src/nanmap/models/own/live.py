@@ -17,10 +17,10 @@ from nanmap.config.code import Code
 from nanmap.errors import InputError, did_you_mean
 from nanmap.models.base import Array, Form
 from nanmap.models.own.adapters import adapted
+from nanmap.models.own.end import End
 from nanmap.models.own.frameworks import Again
 from nanmap.models.own.interface import Adapted, Tree
 from nanmap.models.own.source import fault, function_of, source_digest, told
-from nanmap.models.own.undone import undone
 
 KEY = "model.kind"
 Arrays = dict[str, Array]
@@ -50,7 +50,7 @@ class Live:
     Attributes:
         adapted: its functions.
         rewrite: whether its convolutions become products of patches.
-        undo: which activation at its end is undone.
+        end: what is done to its outputs.
         parameters, state: the arrays of its two trees, in the trees' own order.
         structures: of the two trees.
         again: whether its factory takes a key.
@@ -60,7 +60,7 @@ class Live:
     source: str
     rows: tuple[int, Form]
     rewrite: bool
-    undo: str
+    end: End
     parameters: tuple[Leaf, ...]
     state: tuple[Leaf, ...]
     structures: tuple[Any, Any]
@@ -139,7 +139,7 @@ def _pass(found: Live, training: bool, backend: str) -> Callable[..., Any]:
 
     def run(parameters: Tree, state: Tree, x: Array, numbers: Mapping[str, Array], key: Array | None) -> Any:
         output, after = found.adapted.apply(parameters, state, x, numbers, key, training)
-        return undone(found.undo, output), after
+        return found.end.of(output), after
 
     return with_patches(run) if found.rewrite and backend == "cpu" else run
 
@@ -163,7 +163,7 @@ class Traced(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def live(source: str, arguments: str, sha: str, batch: int, inputs: Form, rewrite: bool, undo: str) -> Live:
+def live(source: str, arguments: str, sha: str, batch: int, inputs: Form, rewrite: bool, end: End) -> Live:
     """The network of a factory, made once.
 
     Args:
@@ -172,7 +172,7 @@ def live(source: str, arguments: str, sha: str, batch: int, inputs: Form, rewrit
         sha: of its source: a file that changed is read again.
         batch, inputs: how many rows an update sees, and how they lie.
         rewrite: whether its convolutions become products of patches.
-        undo: which activation at its end is undone.
+        end: what is done to its outputs.
     """
     import jax
 
@@ -201,7 +201,7 @@ def live(source: str, arguments: str, sha: str, batch: int, inputs: Form, rewrit
     if not any(leaf.dtype is None for leaf in leaves[0]):
         mend = "arrays of floats are trained, whole numbers are not: jnp.zeros(3) instead of jnp.zeros(3, int)"
         raise fault(source, KEY, "has no parameters that are floats: nothing would be trained", mend=mend)
-    return Live(found, source, (batch, inputs), rewrite, undo, *leaves, (one, other), again is not None)
+    return Live(found, source, (batch, inputs), rewrite, end, *leaves, (one, other), again is not None)
 
 
 def probe(found: Live, names: Sequence[str]) -> Traced:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, ref
 
 from nanmap.config.code import HELD, Code
 from nanmap.errors import InputError
+from nanmap.models.own.given import forget
 from nanmap.models.own.interface import Adapted
 
 
@@ -16,10 +17,11 @@ class ModelInMemory:
         name: what a reader calls it: letters, digits and `_`.
         digest: SHA-256 of what it is made of and of its weights.
         adapt: makes its functions.
+        made: the network itself.
     """
 
-    def __init__(self, name: str, digest: str, adapt: Callable[[], Adapted]) -> None:
-        self.name, self.digest, self.adapt = name, digest, adapt
+    def __init__(self, name: str, digest: str, adapt: Callable[[], Adapted], made: object) -> None:
+        self.name, self.digest, self.adapt, self.made = name, digest, adapt, ref(made)
 
     @property
     def kind(self) -> str:
@@ -36,11 +38,19 @@ class HeldTables(dict[str, Any]):
 
 
 _HELD: WeakValueDictionary[str, ModelInMemory] = WeakValueDictionary()
+_LAST: dict[str, ref] = {}  # which network a kind last stood for
 
 
 def hold(given: ModelInMemory) -> ModelInMemory:
-    """The network, to be found for as long as the caller holds what this returns."""
-    return _HELD.setdefault(given.kind, given)
+    """The network, to be found for as long as the caller holds what this returns.
+
+    What its digest does not say, such as what an object does that it holds, may differ from one network to the next: the newest counts.
+    """
+    found, last = _HELD.setdefault(given.kind, given), _LAST.get(given.kind)
+    if last is not None and last() is not given.made():
+        forget()
+    _LAST[given.kind], found.adapt = given.made, given.adapt
+    return found
 
 
 def held(kind: str, key: str) -> ModelInMemory:

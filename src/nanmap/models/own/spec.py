@@ -14,11 +14,11 @@ from nanmap.config.code import Code, is_code
 from nanmap.config.settings import ModelSettings
 from nanmap.errors import InputError, did_you_mean
 from nanmap.models.base import OWN_PREFIX, Array, Form, KeptShape, Layers, Layout, Model, Numbers, Pass, Surroundings
+from nanmap.models.own.end import SOFTMAX, End
 from nanmap.models.own.live import KEY, Live, live, probe
 from nanmap.models.own.source import source_digest, told
 
 SHA = 64  # digits of a SHA-256
-LABELLED = "softmax_cross_entropy"  # the loss whose targets may be labels
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Own(Model):
         arguments: of the factory, as JSON.
         names: of the numbers that it is given.
         rewrite: whether its convolutions become products of patches where that is faster.
-        undo: which activation at its end is undone.
+        end: what is done to its outputs.
         rows: what it has to fit.
         answer: shape of the outputs of a row.
         trained: name and shape of every array that is trained.
@@ -48,7 +48,7 @@ class Own(Model):
     arguments: str
     names: tuple[str, ...]
     rewrite: bool
-    undo: str
+    end: End
     rows: Surroundings
     answer: tuple[int, ...]
     trained: tuple[tuple[str, tuple[int, ...]], ...]
@@ -89,9 +89,9 @@ class Own(Model):
         output, after = self.functions.run(everything, x, own, key, training)
         return Pass(output, [state[0] | after])
 
-    def named(self, parameters: Layers, state: Layers) -> dict[str, np.ndarray]:
+    def named(self, parameters: Layers, state: Layers) -> dict[str, Array]:
         """By the names that the network's own tree has."""
-        return {name: np.asarray(values) for part in (*parameters, *state) for name, values in part.items()}
+        return {name: values for part in (*parameters, *state) for name, values in part.items()}
 
     def row_forms(self) -> tuple[Form, Form]:
         """As the file has them."""
@@ -101,7 +101,7 @@ class Own(Model):
         """Its settings are its own."""
         return (
             ""
-            if name in ("kind", "arguments", "numbers", "rewrite", "undo")
+            if name in ("kind", "arguments", "numbers", "rewrite", "undo", "class_axis")
             else f"`{self._code.name}` is a network of your own"
         )
 
@@ -117,7 +117,7 @@ class Own(Model):
     def functions(self) -> Live:
         """They, while the process lives."""
         sha, rows = self.digest[:SHA], self.rows
-        return live(self.source, self.arguments, sha, rows.batch, rows.inputs, self.rewrite, self.undo)
+        return live(self.source, self.arguments, sha, rows.batch, rows.inputs, self.rewrite, self.end)
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -190,8 +190,7 @@ class Own(Model):
         loss = Code.of(self.rows.loss).name if is_code(self.rows.loss) else self.rows.loss
         rows = self.rows._replace(loss=loss)
         told = (self.arguments, self.names, self.rewrite, rows, self.answer, self.trained, self.kept, self.digest)
-        undone = "" if self.undo == "none" else f", undo={self.undo}"  # older folders are continued
-        return f"Own({self._code.name}, {told!r}{undone})"
+        return f"Own({self._code.name}, {told!r}{self.end.identity})"
 
 
 def own_model(settings: ModelSettings, rows: Surroundings) -> Own:
@@ -205,7 +204,7 @@ def own_model(settings: ModelSettings, rows: Surroundings) -> Own:
         Table(settings.arguments).text,
         tuple(settings.numbers),
         settings.rewrite,
-        settings.undo,
+        End.of_settings(settings, rows.loss),
         rows,
         source_digest(settings.kind, KEY),
     )
@@ -213,13 +212,14 @@ def own_model(settings: ModelSettings, rows: Surroundings) -> Own:
 
 @lru_cache(maxsize=256)
 def _own_model(
-    source: str, arguments: str, names: tuple[str, ...], rewrite: bool, undo: str, rows: Surroundings, sha: str
+    source: str, arguments: str, names: tuple[str, ...], rewrite: bool, end: End, rows: Surroundings, sha: str
 ) -> Own:
-    found = live(source, arguments, sha, rows.batch, rows.inputs, rewrite, undo)
+    found = live(source, arguments, sha, rows.batch, rows.inputs, rewrite, end)
     with told(source, KEY, "while it was traced"):
         traced = probe(found, names)
     _check_groups(rows.groups, [leaf.name for leaf in found.trained])
-    rows = rows._replace(targets=_fitting_targets(source, traced.answer, rows))
+    end = end if len(traced.answer) > 1 else end._replace(class_axis=-1)  # there is but one
+    rows = rows._replace(targets=_fitting_targets(source, traced.answer, rows, end))
     return Own(
         features=int(np.prod(rows.inputs.shape)),
         outputs=int(np.prod(rows.targets.shape)),
@@ -227,7 +227,7 @@ def _own_model(
         arguments=arguments,
         names=names,
         rewrite=rewrite,
-        undo=undo,
+        end=end,
         rows=rows,
         answer=traced.answer,
         trained=tuple((leaf.name, leaf.shape) for leaf in found.trained),
@@ -242,7 +242,7 @@ def _own_model(
     )
 
 
-def _fitting_targets(source: str, answer: tuple[int, ...], rows: Surroundings) -> Form:
+def _fitting_targets(source: str, answer: tuple[int, ...], rows: Surroundings, end: End) -> Form:
     """The targets of a row as the loss takes them beside outputs of some shape.
 
     Raises:
@@ -251,17 +251,35 @@ def _fitting_targets(source: str, answer: tuple[int, ...], rows: Surroundings) -
     targets, code = rows.targets, Code.of(source)
     if is_code(rows.loss):
         return targets
-    if rows.loss == LABELLED and targets.dtype and _without_ones(answer[:-1]) == _without_ones(targets.shape):
+    if rows.loss == SOFTMAX and targets.dtype and _without_ones(answer[:-1]) == _without_ones(targets.shape):
         return Form(answer[:-1], targets.dtype)
-    if _without_ones(answer) == _without_ones(targets.shape):
+    if _without_ones(answer) == _without_ones(targets.shape) and not (end.class_axis == 1 and targets.dtype):
         return Form(answer)
-    labels = f"labels of the shape {list(answer[:-1])} and shares" if rows.loss == LABELLED and answer else "targets"
+    if end.class_axis == 1:
+        raise _unfitting_classes(code, answer, rows)
+    labels = f"labels of the shape {list(answer[:-1])} and shares" if rows.loss == SOFTMAX and answer else "targets"
     raise InputError(
         f"gives outputs of the shape {list(answer)} for a row, and its targets are {list(targets.shape)}",
         file=code.place,
         key=KEY,
         value=code.name,
         mend=f"`{rows.loss}` takes {labels} of the shape {list(answer)}",
+    )
+
+
+def _unfitting_classes(code: Code, answer: tuple[int, ...], rows: Surroundings) -> InputError:
+    """Of a network whose classes lie on axis 1, in the order that its outputs and the targets were given in."""
+    (*places, classes), (given, whole) = answer, rows.targets
+    shape = given if whole else (*given[-1:], *given[:-1])  # shares were put in the order of the outputs
+    mend = f"with the classes on axis 1 labels are whole numbers {places}, and shares floats {[classes, *places]}"
+    if whole and _without_ones(given) == _without_ones((classes, *places[:-1])):
+        mend += "; if they lie on the last one, let it give `outputs.movedim(-1, 1)`"
+    return InputError(
+        f"gives outputs of the shape {[classes, *places]} for a row, and its targets are {list(shape)}",
+        file=code.place,
+        key=KEY,
+        value=code.name,
+        mend=mend,
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from nanmap.errors import InputError
 from nanmap.models.own.interface import Adapted, Array, Tree
+from nanmap.models.own.likeness import code_of, settings_of
 from nanmap.models.own.memory import ModelInMemory, hold
 
 KEY = "model.kind"
@@ -81,12 +82,24 @@ def held_torch(module: Any) -> ModelInMemory:
                 raise InputError(problem, key="training.seed", mend=mend)
         return made
 
-    found = hashlib.sha256(f"{type(module).__qualname__} {module!r}".encode())
+    found = hashlib.sha256(_told(module).encode())
     for part in present:
         for name, values in part.items():
             found.update(f"{name} {values.dtype} {values.shape} ".encode() + np.ascontiguousarray(values).tobytes())
     name = re.sub(r"\W", "_", type(module).__name__).lower()
-    return hold(ModelInMemory(name, found.hexdigest(), lambda: of_torch(module, drawn, present)))
+    return hold(ModelInMemory(name, found.hexdigest(), lambda: of_torch(module, drawn, present), module))
+
+
+def _told(module: Any) -> str:
+    """What a module is made of, without its weights. What it prints of itself leaves much out, the heads of an attention among it."""
+    import torch
+
+    leave = vars(torch.nn.Module())
+    parts = (
+        f"{name} {type(part).__qualname__} {code_of(type(part), 'torch')} {settings_of(part, leave)}"
+        for name, part in module.named_modules()
+    )
+    return "\n".join([repr(module), *parts])
 
 
 def values_of(module: Any) -> tuple[Arrays, Arrays]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nanmap.errors import InputError
+from nanmap.models.own.end import SOFTMAX
 from nanmap.models.own.memory import HeldTables
 from nanmap.models.own.torch_model import held_torch, is_torch
 
@@ -61,10 +62,12 @@ def from_torch(module: object, *, optimizer: object, loss: object) -> HeldTables
     if not is_torch(module):
         raise InputError("is no module of PyTorch", key="module", value=type(module).__name__)
     held = held_torch(module)
+    read = loss_settings(loss)
+    classes = {"class_axis": 1} if read["kind"] == SOFTMAX else {}
     tables = {
-        "model": {"kind": held.kind},
+        "model": {"kind": held.kind} | classes,
         "optimizer": optimizer_settings(module, optimizer),
-        "loss": loss_settings(loss),
+        "loss": read,
         "training": {"order": "sequential"},
     }
     return HeldTables(held, tables)

@@ -21,7 +21,7 @@ function ofWord(word) {
   return pair[0];
 }
 
-/** Bytes of a base64 text. @param {string} text @returns {Uint8Array} */
+/** Bytes of a base64 text. @param {string} text @returns {Uint8Array<ArrayBuffer>} */
 function bytesOf(text) {
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
   const letters = atob(text),

@@ -13,6 +13,16 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
+/** Gives the focus to the first element that a selector finds, if there is one. */
+function focusOn(selector) {
+  /** @type {HTMLElement | null} */ (document.querySelector(selector))?.focus();
+}
+
+/** A canvas of the page. @returns {HTMLCanvasElement} */
+function canvasOf(id) {
+  return /** @type {HTMLCanvasElement} */ (document.getElementById(id));
+}
+
 /** Puts parts into an element, in place of those that were there; nothing is no part. */
 function fill(target, ...parts) {
   target.replaceChildren(...parts.flat().filter((part) => part !== null && part !== undefined));
@@ -34,7 +44,7 @@ function showControls() {
     ...(axes.length > 1 ? [chooser("y", "up the side", axisOptions(page.state.y, true))] : []),
     ...restDimensions().map(restChooser),
   );
-  if (focused && form.querySelector(`#${CSS.escape(focused)}`)) form.querySelector(`#${CSS.escape(focused)}`).focus();
+  if (focused) focusOn(`#controls #${CSS.escape(focused)}`);
 }
 
 function chooser(name, label, options) {

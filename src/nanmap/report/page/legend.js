@@ -8,16 +8,24 @@ function showLegend() {
   if (painting.bar) parts.push(colourBar(painting.bar));
   if (painting.legend.length) parts.push(element("ul", {}, ...painting.legend.map(legendEntry)));
   if (curves.length) parts.push(element("h3", {}, "Lines"), element("ul", {}, ...curves.map(curveEntry)));
-  if (painting.inferred) parts.push(element("p", { className: "muted" }, "dots: filled in from around, not trained"));
+  if (painting.inferred) parts.push(element("p", { className: "muted" }, dotsInWords()));
   if (painting.heading) parts.push(element("p", { className: "muted" }, painting.heading));
   if (state.off.size) parts.push(element("button", { type: "button", onclick: () => showAll() }, "Show all again"));
   fill(document.getElementById("legend"), ...parts);
 }
 
+/** What the dots say: of what was filled in only the names are known. */
+function dotsInWords() {
+  const value = page.columns.get(page.state.value);
+  return value && !value.named
+    ? "dots: not trained; the outcome is filled in from around, numbers are not"
+    : "dots: filled in from around, not trained";
+}
+
 function showAll() {
   page.state.off.clear();
   update("arrange");
-  document.getElementById("legend").querySelector("input")?.focus();
+  focusOn("#legend input");
 }
 
 function legendEntry(entry) {
@@ -29,10 +37,7 @@ function legendEntry(entry) {
       if (box.checked) state.off.delete(entry.key);
       else state.off.add(entry.key);
       update("arrange");
-      document
-        .getElementById(`legend`)
-        .querySelector(`input[data-key="${CSS.escape(entry.key)}"]`)
-        ?.focus();
+      focusOn(`#legend input[data-key="${CSS.escape(entry.key)}"]`);
     },
   });
   box.dataset.key = entry.key;

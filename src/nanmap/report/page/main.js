@@ -21,13 +21,13 @@ async function start() {
   const held = document.getElementById("document");
   const told = JSON.parse(held.textContent);
   held.textContent = "";
-  await open(told);
+  await openRun(told);
   listen();
   if (document.body.dataset.live === "yes") setTimeout(follow, POLL);
 }
 
 /** Takes the data of a run, keeping what was looked at if some was there before. */
-async function open(told, before = null) {
+async function openRun(told, before = null) {
   const columns = columnsOf(told),
     cells = told.cells ? Uint32Array.from(await unpacked(told.cells)) : null;
   const first = before
@@ -60,7 +60,7 @@ async function loadRest() {
   if (page.sources) await Promise.all(Object.values(page.sources).map((column) => column.load()));
   page.history = told.history && (await historyOf(told.history));
   document.body.dataset.ready = "yes";
-  update("cursor");
+  update(page.state.off.size ? "arrange" : "cursor"); // an address may filter by a column that was not there yet
   showTraining();
   showPinned();
   showSlices();
@@ -148,9 +148,19 @@ function update(from, controls = false) {
   if (at <= 2) drawMap();
   else drawCursor();
   if (controls) showControls();
+  if (at <= 0) showBelow();
   describe();
   showFacts();
   keepLink();
+}
+
+/** What stands below the map and hangs on the rows that it shows, once nobody moves a slider any more. */
+function showBelow() {
+  clearTimeout(page.below);
+  page.below = setTimeout(() => {
+    redrawSlices();
+    showSiblings();
+  }, 100);
 }
 
 function fits({ panel, y, x }) {
@@ -201,7 +211,7 @@ async function follow() {
     const state = answer.headers.get("ETag");
     if (answer.ok && state !== page.seen) {
       page.seen = state;
-      await open(await answer.json(), page.state);
+      await openRun(await answer.json(), page.state);
     }
     say(
       page.document.complete

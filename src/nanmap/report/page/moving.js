@@ -11,19 +11,24 @@ function listen() {
   canvas.addEventListener("pointerleave", () => !page.dragged && moveTo(null));
   canvas.addEventListener("pointerdown", grab);
   canvas.addEventListener("pointerup", letGo);
-  canvas.addEventListener("pointercancel", () => (page.dragged = null));
+  canvas.addEventListener("pointercancel", (event) => {
+    lift(event);
+    page.dragged = null;
+  });
   canvas.addEventListener("wheel", turn, { passive: false });
   canvas.addEventListener("keydown", press);
   document.getElementById("closer").addEventListener("click", () => zoom(CLOSER, null));
   document.getElementById("farther").addEventListener("click", () => zoom(1 / CLOSER, null));
   document.getElementById("whole").addEventListener("click", showWhole);
-  document.getElementById("lettered").addEventListener("change", (event) => {
-    page.state.lettered = event.target.checked;
+  const lettered = /** @type {HTMLInputElement} */ (document.getElementById("lettered"));
+  lettered.addEventListener("change", () => {
+    page.state.lettered = lettered.checked;
     update("draw");
   });
-  document.getElementById("theme").addEventListener("change", (event) => {
-    if (event.target.value === "auto") delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = event.target.value;
+  const theme = /** @type {HTMLSelectElement} */ (document.getElementById("theme"));
+  theme.addEventListener("change", () => {
+    if (theme.value === "auto") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme.value;
     recolour();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
@@ -62,6 +67,7 @@ function placeOf(event) {
 
 /** Follows the pointer, once per frame. */
 function hover(event) {
+  if (slide(event)) return;
   const place = placeOf(event);
   if (page.dragged) return drag(place);
   if (page.asked) return;
@@ -88,6 +94,7 @@ function grab(event) {
   if (event.button) return;
   page.dragged = { from: placeOf(event), window: [...page.state.window], moved: false };
   event.target.setPointerCapture(event.pointerId);
+  touch(event);
 }
 
 function drag(place) {
@@ -103,6 +110,7 @@ function drag(place) {
 }
 
 function letGo(event) {
+  lift(event);
   const { moved } = page.dragged || { moved: true };
   page.dragged = null;
   if (moved) return;
@@ -132,8 +140,9 @@ function zoom(factor, around) {
   const [x0, x1, y0, y1] = page.state.window,
     at = around || page.state.cursor;
   const [x, y] = at ? [at.x + 0.5, at.y + 0.5] : [(x0 + x1) / 2, (y0 + y1) / 2];
-  const next = [x + factor * (x0 - x), x + factor * (x1 - x), y + factor * (y0 - y), y + factor * (y1 - y)];
-  page.state.window = within(next);
+  const [left, right] = [x0, x1].map((end) => x + factor * (end - x)),
+    [low, high] = [y0, y1].map((end) => y + factor * (end - y));
+  page.state.window = within([left, right, low, high]);
   update("draw");
 }
 
@@ -167,7 +176,7 @@ const KEYS = {
 function press(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const step = KEYS[event.key];
-  if (step) moveBy(step, event.shiftKey ? 10 : 1);
+  if (step) stepBy(step, event.shiftKey ? 10 : 1);
   else if (event.key === "Enter" || event.key === " ") page.state.cursor && choosePixel(page.state.cursor);
   else if (event.key === "+" || event.key === "=") zoom(CLOSER, null);
   else if (event.key === "-") zoom(1 / CLOSER, null);
@@ -178,7 +187,7 @@ function press(event) {
 }
 
 /** Moves the cursor by steps, keeps it in sight, and says where it is. */
-function moveBy([x, y, panel], times) {
+function stepBy([x, y, panel], times) {
   const { width, height, panels } = page.arrangement,
     [x0, x1, y0, y1] = page.state.window;
   const at = page.state.cursor || { panel: 0, x: Math.floor((x0 + x1) / 2), y: Math.floor((y0 + y1) / 2) };

@@ -169,13 +169,20 @@ function colourNumbers(painting, column, scale, values, kinds) {
 
 /** How many rows hold no number, of the kinds that there are. */
 function kindsLegend(column) {
-  const counts = [0, 0, 0, 0, 0];
-  for (let row = 0; row < page.grid.rows; row++) counts[column.kind(row)]++;
+  const counts = [0, 0, 0, 0, 0],
+    inferred = page.columns.get("inferred");
+  let filledIn = 0;
+  for (let row = 0; row < page.grid.rows; row++) {
+    counts[column.kind(row)]++;
+    filledIn += inferred?.stored && inferred.value(row) === 1 ? 1 : 0;
+  }
+  const untrained = filledIn ? ["not trained"] : [],
+    missing = counts[MISSING] > filledIn ? [column.why_missing || "missing"] : [];
   const words = {
     [NUMBER]: "a number",
     [INFINITE]: "infinite",
     [NAN]: "NaN",
-    [MISSING]: column.why_missing || "missing",
+    [MISSING]: [...missing, ...untrained].join(", or "),
   };
   return [NUMBER, INFINITE, NAN, MISSING]
     .filter((kind) => counts[kind] && (kind !== NUMBER || counts[NUMBER] < page.grid.rows))

@@ -30,8 +30,8 @@ function layOut(arrangement, width) {
 
 /** Draws the map into its canvas, as large as the page has room for it. */
 function drawMap() {
-  const canvas = document.getElementById("map"),
-    above = document.getElementById("cursor");
+  const canvas = canvasOf("map"),
+    above = canvasOf("cursor");
   const width = Math.max(240, document.getElementById("frame").clientWidth),
     dots = Math.max(1, Math.min(3, devicePixelRatio || 1));
   page.sheet = layOut(page.arrangement, width);
@@ -111,7 +111,7 @@ function hasCores(box) {
   );
 }
 
-/** From pixels of the map to places on the sheet. */
+/** From pixels of the map to places on the sheet. @returns {[number, number]} */
 function toSheet(box, x, y) {
   const [x0, x1, y0, y1] = page.state.window;
   return [box.left + ((x - x0) / (x1 - x0)) * box.width, box.top + box.height - ((y - y0) / (y1 - y0)) * box.height];
@@ -208,7 +208,7 @@ function drawLetters(context, box, panel) {
 
 /** The cursor, the chosen training and the pinned ones. */
 function drawCursor() {
-  const canvas = document.getElementById("cursor"),
+  const canvas = canvasOf("cursor"),
     context = canvas.getContext("2d");
   context.setTransform(page.dots, 0, 0, page.dots, 0, 0);
   context.clearRect(0, 0, page.sheet.width, page.sheet.height);

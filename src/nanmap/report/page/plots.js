@@ -49,7 +49,7 @@ function lostInWords(label, x, y, drawable, recorded) {
  * A uPlot in an element, in the colours of the theme. Where an axis is logarithmic the logarithms are drawn: uPlot's own scale
  * never ends looking for ticks of numbers below 1e−16.
  */
-function draw(target, data, { series, x, y, bands }) {
+function draw(target, data, { series, x, y, bands = [] }) {
   const theme = look(),
     width = Math.max(220, Math.min(target.clientWidth || 600, 900)),
     height = Math.round(Math.max(200, Math.min(320, 0.5 * width)));

@@ -32,8 +32,6 @@ function showSlices() {
       .filter((axis) => axis.dimension !== page.grid.axis(slice.x).dimension)
       .map((axis) => option(axis.column, axis.label, axis.column === slice.lines)),
   ];
-  const plot = element("div", { className: "plot" }),
-    told = element("p", { className: "muted" });
   fill(
     section,
     element("h2", {}, "Slices"),
@@ -60,10 +58,17 @@ function showSlices() {
       ),
       element("label", {}, " a line per ", select("lines", lines)),
     ),
-    plot,
-    told,
+    element("div", { className: "plot" }),
+    element("p", { id: "slice-words", className: "muted" }),
   );
-  drawSlices(plot, told);
+  redrawSlices();
+}
+
+/** The lines again, of the rows that the map shows now. */
+function redrawSlices() {
+  const section = document.getElementById("slices");
+  if (!section.hidden && section.children.length)
+    drawSlices(section.querySelector(".plot"), document.getElementById("slice-words"));
 }
 
 /** The slice that the page opens with: the last loss along the map's bottom, a line per value of its side. */
@@ -98,9 +103,16 @@ function drawSlices(target, told) {
     .flat(2)
     .filter(({ kind }) => kind === NUMBER)
     .map(({ value }) => value);
+  told.textContent = "";
   if (!real.length)
     return void target.replaceChildren(
-      element("p", { className: "muted" }, "No number of it here: every run is infinite, NaN or has none."),
+      element(
+        "p",
+        { className: "muted" },
+        arrangement.rows.length
+          ? "No number of it here: every run is infinite, NaN or has none."
+          : "No training here that the legend shows.",
+      ),
     );
   const log =
     column.scale !== "share" &&

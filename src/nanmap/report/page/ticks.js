@@ -8,7 +8,7 @@ const LEFT = [46, 124]; // least and most room for the labels up the side
 /** Room for the labels of the axis up the side. */
 function leftOf(axis, across) {
   if (!axis) return 16;
-  const context = document.getElementById("map").getContext("2d", { alpha: false });
+  const context = canvasOf("map").getContext("2d", { alpha: false });
   context.font = TICK_FONT;
   return Math.max(LEFT[0], Math.min(LEFT[1], across / 3, widest(context, axis) + 20));
 }
@@ -17,7 +17,7 @@ function leftOf(axis, across) {
 function titleLines(arrangement, across) {
   const { facets } = arrangement.view;
   if (!facets.length) return 0;
-  const context = document.getElementById("map").getContext("2d", { alpha: false });
+  const context = canvasOf("map").getContext("2d", { alpha: false });
   context.font = TITLE_FONT;
   const widths = facets.map((axis) =>
     Math.max(...axis.labels.map((label) => context.measureText(`${axis.column} = ${labelOf(label)} · `).width)),

@@ -1,6 +1,7 @@
 "use strict";
 // The training that was chosen: what became of it, its curve, and the trainings that share its pixel.
 
+/** @type {[string, number][]} */
 const MARKS = [
   ["loss_initial", 0],
   ["loss_at_50", 50],
@@ -25,7 +26,7 @@ function showTraining() {
   fill(
     section,
     head,
-    siblings(cell),
+    element("p", { id: "siblings", className: "buttons" }),
     ...trainingInWords(row).map((sentence) => element("p", {}, sentence)),
     element("div", { className: "buttons" }, pinButton(cell), linkButton()),
     plot,
@@ -35,17 +36,24 @@ function showTraining() {
     allColumns(row),
   );
   drawTraining(plot, cell);
+  showSiblings();
 }
 
-/** Buttons through the trainings that share the pixel. */
-function siblings(cell) {
+/** Buttons through the trainings that share the pixel of the one that is open. */
+function showSiblings() {
+  const { cell } = page.state,
+    place = document.getElementById("siblings");
+  if (cell === null || !place) return;
   const rows = rowsUnder(pixelOf(page.grid, page.arrangement.view, cell)),
     at = rows.findIndex((row) => page.grid.cell(row) === cell);
-  if (rows.length < 2 || at < 0) return null;
-  const go = (step) => () => select(page.grid.cell(rows[(at + step + rows.length) % rows.length]));
-  return element(
-    "p",
-    { className: "buttons" },
+  place.hidden = rows.length < 2 || at < 0;
+  if (place.hidden) return;
+  const go = (step) => () => {
+    select(page.grid.cell(rows[(at + step + rows.length) % rows.length]));
+    focusOn(`#siblings button:${step > 0 ? "last" : "first"}-child`);
+  };
+  fill(
+    place,
     element("button", { type: "button", onclick: go(-1), ariaLabel: "Previous training of this pixel" }, "‹"),
     ` training ${at + 1} of ${rows.length.toLocaleString("en")} in this pixel `,
     element("button", { type: "button", onclick: go(1), ariaLabel: "Next training of this pixel" }, "›"),
@@ -67,9 +75,9 @@ function pinButton(cell) {
     update("cursor");
     showTraining();
     showPinned();
-    document.querySelector("#training .buttons button")?.focus();
+    focusOn("#pin");
   };
-  return element("button", { type: "button", onclick: toggle }, pinned ? "Unpin" : "Pin to compare");
+  return element("button", { id: "pin", type: "button", onclick: toggle }, pinned ? "Unpin" : "Pin to compare");
 }
 
 function linkButton() {

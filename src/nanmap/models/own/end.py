@@ -1,0 +1,47 @@
+"""What is done to the outputs of a network of the user's own, so that what follows is given logits, the classes last."""
+
+from typing import NamedTuple
+
+from nanmap.config.settings import ModelSettings
+from nanmap.models.own.interface import Array
+
+LEAST = 1e-7  # of a probability, as Keras's losses have it: else one that rounds to 0 has a logarithm of −∞
+SOFTMAX = "softmax_cross_entropy"  # the loss that has to know where the classes lie
+
+
+class End(NamedTuple):
+    """The end of a network.
+
+    Attributes:
+        undo: which activation there is undone: `softmax`, `sigmoid`, or `none`.
+        class_axis: the axis of its classes, which becomes the last one.
+    """
+
+    undo: str = "none"
+    class_axis: int = -1
+
+    @classmethod
+    def of_settings(cls, settings: ModelSettings, loss: str) -> "End":
+        """As a config says it; where no loss asks for the classes, they stay where they are."""
+        return cls(settings.undo, settings.class_axis if loss == SOFTMAX else -1)
+
+    def of(self, output: Array) -> Array:
+        """Numbers of which the activation gives these outputs `[rows, …]`, in at least float32; the outputs themselves under `none`."""
+        if self.class_axis == 1 and output.ndim > 2:
+            import jax.numpy as jnp
+
+            output = jnp.moveaxis(output, 1, -1)
+        return output if self.undo == "none" else _undone(self.undo, output)
+
+    @property
+    def identity(self) -> str:
+        """What it adds to a network's: nothing where nothing is done, so that older folders are continued."""
+        undone = "" if self.undo == "none" else f", undo={self.undo}"
+        return undone if self.class_axis == -1 else f"{undone}, class_axis={self.class_axis}"
+
+
+def _undone(kind: str, output: Array) -> Array:
+    import jax.numpy as jnp
+
+    shares = jnp.clip(output.astype(jnp.promote_types(output.dtype, jnp.float32)), LEAST, 1 - LEAST)
+    return jnp.log(shares) if kind == "softmax" else jnp.log(shares) - jnp.log1p(-shares)
