@@ -23,7 +23,7 @@ from nanmap.training.batches import all_rows, batch_of, epoch_rows, laid_out, sh
 from nanmap.training.cell import advance, begin, update
 from nanmap.training.program import Program
 from nanmap.training.records import happened, no_trace, recorded, running
-from nanmap.training.state import MARKS, Batch, Events, Gradient, Lane, Losses, State, Task, Trace
+from nanmap.training.state import MARKS, Batch, Events, Gradient, Lane, Losses, Sample, State, Task, Trace
 
 RunLoop = Callable[[Callable[[Any], Any], Any], Any]  # from a loop and what it starts with to what it ends with
 # The updates made; and a state as the loop carries it, or the next stretch's length and a state.
@@ -140,6 +140,9 @@ def group_shapes(
         steps_per_epoch=scalar,
         steps=scalar,
         order_key=array((2,), "uint32"),
+        assessed=Sample(rows(program.assessed_rows, targets=False), rows(program.assessed_rows, targets=True), scalar)
+        if program.assessed
+        else None,
     )
     # Weak: beside 16-bit arrays a hyperparameter acts as a Python number does. 1 − 0.999 is 0.001 then, not 0.
     numbers = {name: array((width,), program.wide, weak=program.narrow) for name in program.numbers}

@@ -35,7 +35,7 @@ def group_bytes(program: Program, width: int, backend: str) -> int:
 
     Of eight networks with 20,000 rows XLA took 0.8 to 1.5 times as much.
     """
-    passed = rows_at_once(program, width, backend) or max(program.rows, program.val_rows)
+    passed = rows_at_once(program, width, backend) or program.passed_rows
     most = max(update_bytes(program, width), pass_bytes(program, width, passed))
     return most + 4 * width * program.item_bytes * program.model.parameters
 

@@ -78,6 +78,7 @@ def _without_training(program: Program, n: int) -> Program:
         batch=rows,
         rows=rows,
         val_rows=0,
+        assessed=0,
     )
 
 

@@ -10,7 +10,7 @@ from nanmap.models.base import Array, Layers
 from nanmap.training.losses import loss_and_gradient
 from nanmap.training.moments import Moments, joined, moments, variance
 from nanmap.training.passes import correct, forward, full_loss, mean_loss
-from nanmap.training.pieces import Piece, all_of, rows_mask, summed
+from nanmap.training.pieces import Piece, all_of, assessed_of, rows_mask, summed
 from nanmap.training.program import ROW_BLOCK, Program
 from nanmap.training.records import any_is, latched, running
 from nanmap.training.state import MARKS, Assessment, Lane, State, Task
@@ -44,7 +44,7 @@ def assess(
             they do not.
         at_once: rows that are passed together, None for all.
     """
-    rows = all_of(program, task.x, task.y, task.n)
+    rows = assessed_of(program, task)
     loss = full_loss(program, lane, state.parameters, state.model_state, rows, at_once)
     outermost = (mark == 0) | (mark == MARKS - 1)
     # Under way nobody looks at more than the loss, and short trainings feel what the rest costs.
@@ -85,7 +85,7 @@ def _all_but_the_loss(
         dead_fraction=share,
         dead_layer=dead,
         infinite=any_is(jnp.isinf, loss, state.parameters, state.model_state),
-        accuracy=seen.correct / task.n,
+        accuracy=seen.correct / rows.n,
         val_accuracy=val_accuracy,
         output_variance=variance(program, seen.outputs),
         first_gradient=first_gradient,

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from nanmap.models.base import Array
 from nanmap.training.program import ROW_BLOCK, Program
+from nanmap.training.state import Task
 
 # What a pass over all rows may take of the cells that are passed together. Beyond it rows are cut, which changes last digits.
 MOST_BYTES = {"cpu": 2 * 2**30, "gpu": 32 * 2**30}
@@ -34,7 +35,7 @@ def rows_at_once(program: Program, cells: int, backend: str) -> int | None:
     So it does of an `exact` model, too, whose rows may see each other.
     """
     most = MOST_BYTES[backend]
-    rows = max(program.rows, program.val_rows)
+    rows = program.passed_rows
     if program.model.exact or pass_bytes(program, cells, rows) <= most:
         return None
     fitting = most // PIECES_OF_MOST // pass_bytes(program, cells, ROW_BLOCK)
@@ -44,6 +45,12 @@ def rows_at_once(program: Program, cells: int, backend: str) -> int | None:
 def all_of(program: Program, x: Array, y: Array, n: Array) -> Piece:
     """All rows, of which the first `n` are real."""
     return Piece(x, y, None if program.model.exact else rows_mask(x.shape[1], n), n)
+
+
+def assessed_of(program: Program, task: Task) -> Piece:
+    """The training rows that an assessment passes: all, or the sample of them."""
+    rows = task.assessed or task
+    return all_of(program, rows.x, rows.y, rows.n)
 
 
 def rows_mask(rows: int, n: Array) -> Array:
