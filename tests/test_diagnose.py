@@ -332,7 +332,11 @@ def test_a_value_beyond_the_number_format_is_an_infinity_that_scaling_mends() ->
     x = np.random.default_rng(0).normal(size=(40, 2))
     x[3, 0] = 1e308
     answer = nanmap.diagnose(x=x, y=x[:, 1], epochs=100, learning_rate=0.1, batch_size=64, engine=ENGINE, budget=1e9)
-    assert answer.cause == "infinity_in_data"
+    assert (answer.cause, answer.also) == (
+        "infinity_in_data",
+        ("unscaled_inputs",),
+    )  # although no line sees the second column beside it
+    assert sum("1e+308 in row 4" in each.sentence for each in answer.evidence) == 1
     assert answer.fix.trial.changes == {"data.scale_inputs": "standard"}
     assert moments(x)[1][0] == pytest.approx(1e308 * (np.sqrt(39) / 40))
 
@@ -346,6 +350,16 @@ def test_a_slip_of_the_pen_is_told_with_its_row_and_without_a_warning(recwarn: p
     assert any("is 1e+308 in row 4, and at most" in each for each in said)
     assert not any("no missing and no infinite value" in each.sentence for each in answer.ruled_out)
     assert not [each for each in recwarn if issubclass(each.category, RuntimeWarning)]
+
+
+def test_a_slip_in_the_target_is_told_without_a_search() -> None:
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    y = x[:, 0].copy()
+    y[7] = 1e308
+    answer = nanmap.diagnose(x=x, y=y, epochs=3, batch_size=64, engine=ENGINE)
+    assert (answer.cause, answer.fix, answer.map) == ("infinity_in_data", None, None)
+    assert any("the target is 1e+308 in row 8, and from" in each.sentence for each in answer.evidence)
+    assert "mend them, or leave out their rows" in answer.limit.sentence
 
 
 def test_in_two_layers_no_gradient_fades_on_its_way() -> None:

@@ -224,7 +224,7 @@ def _raw(data: DataSettings, always_one_hot: bool, any_rank: bool) -> Arrays:
     if data.kind == "npz":
         return read_arrays(data, always_one_hot, any_rank)
     if data.kind in FILE_KINDS:
-        return read_table(data, always_one_hot)
+        return read_table(data, always_one_hot, any_rank)
     if data.kind == HELD:
         return encode_given(data, read_given(data.path, data.sha256 or ""), always_one_hot, any_rank)
     return made_rows(data)

@@ -159,12 +159,15 @@ class RateRange:
     Attributes:
         low, high: lowest and highest rate that reaches the success.
         open_low, open_high: whether the lowest or highest rate of all that were tried still works, so that the end is not known.
+        below, above: what most starts end as at the next rate that was tried on either side; None where none was.
     """
 
     low: float
     high: float
     open_low: bool = False
     open_high: bool = False
+    below: Outcome | None = None
+    above: Outcome | None = None
 
 
 @dataclass(frozen=True)
@@ -227,7 +230,7 @@ class RateMap:
     """Which learning rates work with which remedies: the map of `--out`.
 
     Attributes:
-        rates: float64 `[rates]`, rising; all of one sign.
+        rates: float64 `[rates]`, rising, above 0.
         remedies: a name per line of the map, `as it is` first, then alone, then the fix.
         successes: counts, int64 `[remedies, rates]`; -1 where nothing was trained.
         outcomes: the commonest outcome, text `[remedies, rates]`; empty where nothing was trained.

@@ -332,6 +332,11 @@ class Model(ABC):
         return False
 
     @property
+    def sums_once(self) -> bool:
+        """Whether all that a pass normalises by is one sum over the units of a row."""
+        return False
+
+    @property
     def packages(self) -> tuple[str, ...]:
         """Of whose versions its rows are a function, beside those of every network."""
         return ()

@@ -221,6 +221,11 @@ class MLP(Model):
         return self.norm != "none"
 
     @property
+    def sums_once(self) -> bool:
+        """Under a norm that does not centre."""
+        return self.norm == "rms"
+
+    @property
     def title(self) -> str:
         """Units from input to output, and the norm."""
         return "–".join(map(str, self.units)) + (f" with {self.norm} norm" if self.normalised else "")
