@@ -1,6 +1,7 @@
 """The oracle of networks of the user's own: a training as anybody would write it with JAX and optax, who has not heard of nanmap."""
 
-from collections.abc import Callable
+import ast
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import optax
 
 import nanmap
 from nanmap.training.order import epoch_order, order_key
+
+DOCS = Path(__file__).parents[1] / "docs"
+SMALLER = {"1, 33)": "1, 2)", "[16, 64, 256]": "[16, 64]"}  # of the maps in the documents
 
 
 def plain_loop(
@@ -54,6 +58,35 @@ def plain_loop(
 
 def close(one: Any, other: Any) -> None:
     np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
+
+
+def notebook_cell(page: str, word: str, smaller: Mapping[str, str], **given: Any) -> nanmap.Result:
+    """What a notebook would show after a program of a page, the one that has a word in it, on rows of one's own.
+
+    Args:
+        page: in `docs`.
+        word: of the program.
+        smaller: what stands there, and what is taken in its place.
+        given: what the reader has.
+    """
+    blocks = (DOCS / page).read_text().split("```python\n")[1:]
+    text = next(each for each in (block.partition("```")[0] for block in blocks) if word in each)
+    for written, taken in smaller.items():
+        assert written in text, written
+        text = text.replace(written, taken)
+    *lines, last = ast.parse(text).body
+    assert isinstance(last, ast.Expr)
+    names = given | {"__name__": "__main__"}
+    exec(compile(ast.Module(lines, []), page, "exec"), names)
+    return eval(compile(ast.Expression(last.value), page, "eval"), names)
+
+
+def assert_maps(result: nanmap.Result, rates: int, batches: int) -> None:
+    """It shows a map of learning rate and batch size, all of whose cells were trained."""
+    rows = result.to_pandas()
+    assert (rows.learning_rate.nunique(), rows.batch_size.nunique(), len(rows)) == (rates, batches, rates * batches)
+    assert rows.loss_initial.notna().all()
+    assert "data:image/png" in result._repr_html_()
 
 
 def assert_example_trains(name: str, folder: Path, command: Callable[..., Any]) -> None:

@@ -274,7 +274,7 @@ def test_parquet_has_kinds_of_its_own(tmp_path: Path) -> None:
         ("holds times", pd.to_timedelta(pd.Series([1, 2, 3]), unit="D")),
         ("holds times", pd.Series([datetime.time(hour) for hour in (2, 3, 4)])),
         ("holds bytes", pd.Series([b"a", b"b", b"a"])),
-        ("holds values of several kinds", pd.Series([[1], [2], [3]])),
+        ("holds lists of several lengths", pd.Series([[1], [2, 3], [3]])),
         ("holds an infinity in line 2", pd.Series([1.0, np.inf, np.inf])),
         (r"missing values in `odd` \(line 2, 2 in all\)", pd.Series([1.0, None, None])),
     ]

@@ -260,8 +260,13 @@ MISTAKES: dict[str, tuple[Any, Any, dict[str, Any], list[str]]] = {
         {},
         ["`when` holds dates"],
     ),
-    "a column of lists": (pl.DataFrame({"a": [[1], [2]]}), TWO, {}, ["x: column `a` holds values of several kinds"]),
-    "a column of arrays": ({"a": np.ones((2, 2))}, TWO, {}, ["x: column `a` holds lists of values"]),
+    "a column of lists": (
+        pl.DataFrame({"a": [[1], [2, 3]]}),
+        TWO,
+        {},
+        ["x: column `a` holds lists of several lengths"],
+    ),
+    "a column of arrays": ({"a": np.ones((2, 2)), "b": TWO}, TWO, {}, ["x: column `a` holds lists, beside others"]),
     "bytes": ({"a": [b"x", b"y"]}, TWO, {}, ["x: column `a` holds bytes"]),
     "one name twice": (pd.DataFrame([[1, 2]] * 2, columns=["a", "a"]), TWO, {}, ["x: two columns are called a"]),
     "columns of other lengths": (

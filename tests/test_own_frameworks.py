@@ -11,7 +11,7 @@ import pytest
 
 import nanmap
 from nanmap.engine import LocalEngine
-from own_loops import close, plain_loop
+from own_loops import SMALLER, assert_maps, close, notebook_cell, plain_loop
 
 ROWS, SIDE, CHANNELS, CLASSES = 21, 4, 2, 3
 
@@ -226,3 +226,13 @@ def test_an_equinox_module_without_state(images: Path, run: Callable[..., Any]) 
     report = run(EQUINOX, "mlp", seed=2)
     close(report.params["layers.1.layers.0.weight"], ends.layers[1].layers[0].weight)
     close([each.last_loss for each in report.epochs], losses[2::3])
+
+
+@pytest.mark.parametrize(("word", "package"), [("linen", "flax"), ("eqx", "equinox")])
+def test_the_programs_of_the_document_show_their_maps(word: str, package: str) -> None:
+    pytest.importorskip(package, reason=f"pip install 'nanmap[{package}]'")
+    rng = np.random.default_rng(0)
+    images = {"x": rng.random((40, 8, 8, 1)), "y": np.arange(40) % 10}
+    tokens = {"x": rng.integers(0, 20, (40, 8)), "y": rng.integers(0, 4, (40, 8))}
+    cell = notebook_cell("own_models.md", word, SMALLER, **(images if word == "linen" else tokens))
+    assert_maps(cell, 2, 2)

@@ -14,7 +14,7 @@ import pytest
 import nanmap
 from nanmap.engine import LocalEngine
 from nanmap.models.own import keras_model, live, spec
-from own_loops import assert_example_trains
+from own_loops import SMALLER, assert_example_trains, assert_maps, notebook_cell
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's variables
 
@@ -422,3 +422,9 @@ def test_a_folder_asks_for_the_model_that_it_cannot_keep(
 
 def test_the_example_runs(keras: Any, tmp_path: Path, command: Callable[..., Any]) -> None:
     assert_example_trains("keras_model", tmp_path, command)
+
+
+def test_the_program_of_the_document_shows_its_map(keras: Any) -> None:
+    x = np.random.default_rng(0).standard_normal((40, 3))
+    cell = notebook_cell("keras.md", "from_keras", SMALLER | {"epochs=40": "epochs=2"}, x=x, y=x[:, :1])
+    assert_maps(cell, 2, 2)

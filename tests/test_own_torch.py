@@ -4,6 +4,7 @@ import copy
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 
 import nanmap
 from nanmap.engine import LocalEngine
-from own_loops import assert_example_trains
+from nanmap.models.own.torch_model import values_of
+from own_loops import SMALLER, assert_example_trains, assert_maps, notebook_cell
 
 torch = pytest.importorskip("torch", reason="pip install 'nanmap[torch]'")
 nn = torch.nn
@@ -135,6 +137,25 @@ def test_buffers_that_forward_sets_are_kept(torchax: Any, engine: LocalEngine) -
     assert run(given(module), engine).params["state/seen"] == EPOCHS * ROWS
     assert module.seen == 0
     assert not module.training
+
+
+def test_weights_are_not_read_while_another_thread_traces(torchax: Any, engine: LocalEngine) -> None:
+    """A pass has tracers in their place, and which thread first asks for a network is nobody's choice."""
+    readers: list[Any] = []
+    found: list[Any] = []
+
+    class Watched(nn.Linear):
+        def forward(self, x: Any) -> Any:
+            if not readers:
+                readers.append(Thread(target=lambda: found.append(values_of(self))))
+                readers[0].start()
+                readers[0].join(0.3)  # time to read them now, which it must not
+            return super().forward(x)
+
+    module = Watched(4, CLASSES)
+    run(given(module), engine, x=rng.standard_normal((ROWS, 4)), epochs=1)
+    readers[0].join()
+    np.testing.assert_array_equal(found[0][0]["weight"], module.weight.detach())
 
 
 def test_seed_0_is_the_module_as_it_is_and_others_are_drawn_anew(torchax: Any, engine: LocalEngine) -> None:
@@ -394,3 +415,9 @@ def test_what_is_no_module_and_a_torchax_that_is_missing_are_told(
 
 def test_the_example_runs(torchax: Any, tmp_path: Path, command: Callable[..., Any]) -> None:
     assert_example_trains("torch_model", tmp_path, command)
+
+
+def test_the_program_of_the_document_shows_its_map(torchax: Any) -> None:
+    x = rng.standard_normal((40, 3))
+    cell = notebook_cell("torch.md", "from_torch", SMALLER | {"epochs=40": "epochs=2"}, x=x, y=x[:, :1])
+    assert_maps(cell, 2, 2)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from nanmap.data.encoding import DATES, NUMBERS, TEXTS, TIMES
+from nanmap.data.nested import stacked
 from nanmap.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind = Literal["number", "flag", "text", "category"]
+Kind = Literal["number", "flag", "text", "category", "lists"]
 DECLARED = ("categor", "enum")  # how frames begin to name the type of a column that they know to be of categories
 # What turns an object into one that can be read here, by the method that it has.
 MENDS = {"collect": "collect()", "toarray": "toarray()", "compute": "compute()", "float": "float()"}
@@ -23,8 +24,9 @@ class Column(NamedTuple):
 
     Attributes:
         name: what the frame calls it.
-        kind: numbers; `flag`, true and false; `text`; or `category`, texts of which the frame says that they are one.
-        values: `[n]` numbers; of a flag with gaps 1, 0 and NaN; of texts their places in `texts`, −1 for a gap.
+        kind: numbers; `flag`, true and false; `text`; `category`, texts of which the frame says that they are one; or `lists`
+            of numbers, of one shape in all rows.
+        values: `[n]` numbers, of lists `[n, …]`; of a flag with gaps 1, 0 and NaN; of texts their places in `texts`, −1 for a gap.
         texts: the different texts, in order; none for numbers.
     """
 
@@ -80,6 +82,22 @@ def as_part(key: str, given: Any) -> Part:
     return _numbers(key, array)
 
 
+def alone(key: str, part: Part) -> Part:
+    """The array of a column of lists, which is not one beside others.
+
+    Raises:
+        InputError: it stands among others.
+    """
+    name = next((column.name for column in part if column.kind == "lists"), None) if isinstance(part, tuple) else None
+    if name is None or not isinstance(part, tuple):
+        return part
+    if len(part) > 1:
+        others = [column.name for column in part if column.name != name]
+        mend = f"choose it alone: {key}={key}[['{name}']], or from a file data.columns = [\"{name}\"]"
+        raise InputError(f"column `{name}` holds lists, beside others", key=key, value=others, mend=mend)
+    return part[0].values
+
+
 def _named_columns(key: str, given: Any) -> list[tuple[str, Any]] | None:
     """The columns of a frame, a series or a mapping with their names; None of what has no names."""
     if isinstance(given, Mapping):
@@ -124,9 +142,10 @@ def _column(key: str, name: str, given: Any) -> Column:
     from pandas.api.types import infer_dtype
 
     declared = str(getattr(given, "dtype", getattr(given, "type", ""))).lower().startswith((*DECLARED, "dictionary"))
+    lists = stacked(key, name, given, lambda: _array(key, given))
+    if lists is not None:
+        return Column(name, "lists", _numbers(key, lists))
     values = _array(key, given)
-    if values.ndim != 1:
-        raise _unusable(key, name, "holds lists of values", "give an array [n, columns], or a column for each")
     if values.dtype.kind == "b":
         return Column(name, "flag", values)
     if values.dtype.kind not in "OUSMm" and not declared:

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from nanmap.data.foreign import Column, Part, as_part
+from nanmap.data.foreign import Column, Part, alone, as_part
 from nanmap.errors import InputError, did_you_mean
 from nanmap.npz import read_npz
 from nanmap.objects import place
@@ -81,7 +81,7 @@ def give(x: Any, y: Any) -> GivenArrays | None:
     inputs, targets = as_part("x", x), None if isinstance(y, str) else as_part("y", y)
     if targets is None:
         inputs, targets = _without(inputs, y)
-    given = GivenArrays(inputs, targets)
+    given = GivenArrays(alone("x", inputs), alone("y", targets))
     rows = {key: _rows(part) for key, part in (("x", given.inputs), ("y", given.targets))}
     for key, count in rows.items():
         if not count:

@@ -12,6 +12,7 @@ import numpy as np
 from nanmap.config import DataSettings
 from nanmap.data.foreign import Part
 from nanmap.data.given import GivenArrays, give, hold
+from nanmap.data.parquet import has_lists
 from nanmap.data.tables import refuse_twice
 from nanmap.npz import read_npz
 
@@ -46,6 +47,8 @@ def sample_of(data: DataSettings, given: GivenArrays | None, most_rows: int, mos
         return _of_npz(path, most_rows, most_values)
     if data.kind not in ("csv", "parquet") or not path.is_file() or data.target is None:
         return None
+    if data.kind == "parquet" and has_lists(path):
+        return None  # how many values a row has, only its lists tell
     total, columns = _size(path, data.kind)
     kept = _kept(total, columns, most_rows, most_values)
     if kept is None:

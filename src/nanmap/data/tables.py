@@ -15,8 +15,9 @@ from nanmap.data.encoding import Encoded, Source, encode, encode_classes, refuse
 from nanmap.data.foreign import Column, Part
 from nanmap.data.given import GivenArrays
 from nanmap.data.missing import refuse_gaps, refuse_mean_label, refuse_missing
+from nanmap.data.parquet import chosen_columns, lists_of, read_parquet
 from nanmap.errors import InputError, did_you_mean
-from nanmap.limits import NAME_BYTES, NUMBER_BYTES, check_memory, check_regular
+from nanmap.limits import NUMBER_BYTES, check_memory, check_regular
 from nanmap.npz import read_npz
 
 if TYPE_CHECKING:
@@ -115,33 +116,22 @@ def read_arrays(data: DataSettings, always_one_hot: bool, any_rank: bool = False
     return Arrays(x, y, [], features, classes, input_form=input_form, target_form=target_form)
 
 
-def read_table(data: DataSettings, always_one_hot: bool) -> Arrays:
+def read_table(data: DataSettings, always_one_hot: bool, any_rank: bool = False) -> Arrays:
     """Inputs, targets and a report of what was done to each column of a CSV or Parquet file.
 
     Args:
         data: the settings; `kind` is `csv` or `parquet`.
         always_one_hot: whether class targets become one column per class even if there are two.
+        any_rank: take lists of any depth, and say how they lie.
 
     Raises:
         InputError: naming the column, the line and the value that cannot be trained on.
     """
+    if data.kind == "parquet" and (lists := lists_of(data, _existing(data))):
+        return _encode_lists(data, lists, always_one_hot, any_rank)
     table = _frame(data)
     target = data.target or ""
-    every = [name for name in table.columns if name != target]
-    names = every if data.columns is None else list(data.columns)
-    for name in (target, *names):
-        if name not in table.columns:
-            known = list(map(str, table.columns))
-            raise InputError(
-                "no such column",
-                file=data.path,
-                key="data.target" if name == target else "data.columns",
-                value=name,
-                allowed=known,
-                mend=did_you_mean(name, known),
-            )
-    if not names:
-        raise InputError("has no input column beside the target", file=data.path, key="data.columns")
+    names = chosen_columns(data, list(map(str, table.columns)))
     _refuse_unknown(data, names)
     columns = _encoded(data, [table[name] for name in names])
     classes: tuple[str, ...] = ()
@@ -151,6 +141,19 @@ def read_table(data: DataSettings, always_one_hot: bool) -> Arrays:
         targets = encode(data, table[target], onehot=False, target=True)
     report = [*(column.said for column in columns), f"target {targets.said}"]
     return Arrays(*_side_by_side(columns, targets.values, report), classes, tuple(each.source for each in columns))
+
+
+def _encode_lists(data: DataSettings, given: GivenArrays, always_one_hot: bool, any_rank: bool) -> Arrays:
+    """Of a file some of whose columns hold lists: they were chosen when it was read, and are known by the target's and their own name."""
+    for part in (given.inputs, given.targets):
+        if isinstance(part, np.ndarray) and part.ndim > 2 and not any_rank:
+            mend = "lists of numbers in place of lists of lists; networks of your own take any rank"
+            raise InputError(f"holds lists in lists, of the shape {list(part.shape[1:])}", file=data.path, mend=mend)
+    try:
+        found = encode_given(data.model_copy(update={"columns": None}), given, always_one_hot, any_rank)
+    except InputError as error:
+        raise error.within(data.path or "") from None
+    return found._replace(target=data.target)
 
 
 def _flat(array: np.ndarray, unscaled: bool) -> tuple[np.ndarray, RowForm | None]:
@@ -312,7 +315,7 @@ def _frame(data: DataSettings) -> "pd.DataFrame":
     if data.kind == "csv":
         _refuse_separators(path)
     try:
-        table = _read_csv(path) if data.kind == "csv" else _read_parquet(path)
+        table = _read_csv(path) if data.kind == "csv" else read_parquet(path)
     except InputError:
         raise
     except UnicodeDecodeError:
@@ -391,20 +394,3 @@ def _csv_bytes(path: Path) -> int:
         head = file.read(LOOKED_AT)
     values = head.count(b",") + head.count(b"\n") + 1
     return size + size * values // max(1, len(head)) * NUMBER_BYTES
-
-
-def _read_parquet(path: Path) -> "pd.DataFrame":
-    """A table, which is asked first how much it says it is: few bytes may say much. Pages that carry a checksum are held against it."""
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            told = file.metadata
-            unpacked = sum(told.row_group(number).total_byte_size for number in range(told.num_row_groups))
-            numbers = told.num_rows * told.num_columns * NUMBER_BYTES + told.num_columns * NAME_BYTES
-            check_memory(numbers + 2 * unpacked, "its rows", file=path, key="data.path")
-            return file.read().to_pandas()
-    except (InputError, MemoryError):
-        raise
-    except Exception as error:  # whatever a damaged file makes of itself
-        raise ValueError(str(error)) from None

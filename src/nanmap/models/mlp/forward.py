@@ -9,7 +9,7 @@ from nanmap.config.choices import FLAT_BELOW_ZERO
 from nanmap.models.base import Array, Layers, Layout, Pass
 from nanmap.models.mlp.spec import MLP
 from nanmap.models.mlp.start import RUNNING
-from nanmap.models.norm import Moments, along_units, batch_moments, counted, normalise, running
+from nanmap.models.norm import Moments, along_units, batch_moments, counted, normalise, running, wide
 
 SCALED_BELOW = 32  # rows up to which a product with one input is a multiplication: 10 rows 1.7 times faster, 100 slower
 
@@ -86,19 +86,12 @@ def forward(
     return Pass(hidden if rows_minor else hidden.T, after, seen)
 
 
-def dead_units(model: MLP, pre_activations: list[Array], mask: Array | None) -> tuple[Array, Array]:
-    """Share of units that are flat on every row, over the layers that can die, and whether a whole layer is.
-
-    NaN without such a layer. A NaN pre-activation is not flat.
-    """
+def living_units(model: MLP, pre_activations: list[Array], mask: Array | None) -> list[Array]:
+    """Of each layer that can die, which units are not flat on every row. A NaN pre-activation is not flat."""
     kinds = [model.activation] * len(model.hidden) + [model.output_activation]
-    flat = [
-        _count(~(z <= 0), mask) == 0 for kind, z in zip(kinds, pre_activations, strict=True) if kind in FLAT_BELOW_ZERO
+    return [
+        _count(~(z <= 0), mask) != 0 for kind, z in zip(kinds, pre_activations, strict=True) if kind in FLAT_BELOW_ZERO
     ]
-    if not flat:
-        return jnp.asarray(jnp.nan, jnp.float32), jnp.asarray(False)
-    share = jnp.mean(jnp.concatenate(flat).astype(jnp.float32))
-    return share, jnp.any(jnp.stack([jnp.all(layer) for layer in flat]))
 
 
 def _count(marked: Array, mask: Array | None) -> Array:
@@ -119,10 +112,13 @@ def _repeated_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -
 
 
 def _spread(bias: Array, rows: int, layout: Layout) -> Array:
-    """A bias for every row."""
-    if layout is Layout.UNITS_MINOR or rows <= SCALED_BELOW:
+    """A bias for every row; its gradient is a sum over rows, in at least float32."""
+    if layout is Layout.ROWS_MINOR and rows > SCALED_BELOW:
+        return _repeated(bias[:, None], jnp.ones((1, rows), bias.dtype))
+    if bias.dtype.itemsize > 2:
         return along_units(bias, layout)
-    return _repeated(bias[:, None], jnp.ones((1, rows), bias.dtype))
+    shape = (len(bias), rows) if layout is Layout.ROWS_MINOR else (rows, len(bias))
+    return jnp.broadcast_to(along_units(wide(bias), layout), shape).astype(bias.dtype)
 
 
 def _product(kernel: Array, hidden: Array, layout: Layout) -> Array:
@@ -131,4 +127,6 @@ def _product(kernel: Array, hidden: Array, layout: Layout) -> Array:
     rows = hidden.shape[1 if rows_minor else 0]
     if kernel.shape[1] > 1 or (rows_minor and rows > SCALED_BELOW):
         return kernel @ hidden if rows_minor else hidden @ kernel.T
-    return kernel * hidden if rows_minor else hidden * kernel[:, 0]
+    # The product of two numbers of 16 bits is rounded once; the gradient's sum over rows as that of a product of matrices is.
+    scaled = wide(kernel) * wide(hidden) if rows_minor else wide(hidden) * wide(kernel)[:, 0]
+    return scaled.astype(kernel.dtype)

@@ -33,11 +33,11 @@ class End(NamedTuple):
             output = jnp.moveaxis(output, 1, -1)
         return output if self.undo == "none" else _undone(self.undo, output)
 
-    @property
-    def identity(self) -> str:
-        """What it adds to a network's: nothing where nothing is done, so that older folders are continued."""
+    def identity(self, answer: tuple[int, ...]) -> str:
+        """What it adds to a network's whose row has an answer of this shape: nothing where nothing is done, so that older folders are continued."""
         undone = "" if self.undo == "none" else f", undo={self.undo}"
-        return undone if self.class_axis == -1 else f"{undone}, class_axis={self.class_axis}"
+        moved = f", class_axis={self.class_axis}" if self.class_axis == 1 and len(answer) > 1 else ""
+        return undone + moved
 
 
 def _undone(kind: str, output: Array) -> Array:

@@ -190,7 +190,7 @@ class Own(Model):
         loss = Code.of(self.rows.loss).name if is_code(self.rows.loss) else self.rows.loss
         rows = self.rows._replace(loss=loss)
         told = (self.arguments, self.names, self.rewrite, rows, self.answer, self.trained, self.kept, self.digest)
-        return f"Own({self._code.name}, {told!r}{self.end.identity})"
+        return f"Own({self._code.name}, {told!r}{self.end.identity(self.answer)})"
 
 
 def own_model(settings: ModelSettings, rows: Surroundings) -> Own:
@@ -218,7 +218,6 @@ def _own_model(
     with told(source, KEY, "while it was traced"):
         traced = probe(found, names)
     _check_groups(rows.groups, [leaf.name for leaf in found.trained])
-    end = end if len(traced.answer) > 1 else end._replace(class_axis=-1)  # there is but one
     rows = rows._replace(targets=_fitting_targets(source, traced.answer, rows, end))
     return Own(
         features=int(np.prod(rows.inputs.shape)),

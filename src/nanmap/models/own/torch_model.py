@@ -23,7 +23,8 @@ PREFIX = "module."
 RESETS = ("reset_parameters", "_reset_parameters")  # how PyTorch's modules draw their parameters
 Remade = Callable[[int], Any]
 Arrays = dict[str, np.ndarray]
-_TRACING = RLock()  # a module is switched to training and back, and its buffers are exchanged
+# While a module is traced, other threads find it in training, and tracers in place of its parameters and buffers.
+_TRACING = RLock()
 
 
 def of_torch(module: Any, remade: Remade, present: tuple[Arrays, Arrays] | None = None) -> Adapted:
@@ -71,7 +72,8 @@ def held_torch(module: Any) -> ModelInMemory:
     present = values_of(module)
 
     def drawn(seed: int) -> Any:
-        made = copy.deepcopy(module)
+        with _TRACING:
+            made = copy.deepcopy(module)
         for name, part in made.named_modules():
             reset = next((getattr(part, each) for each in RESETS if hasattr(part, each)), None)
             if reset is not None:
@@ -106,10 +108,11 @@ def values_of(module: Any) -> tuple[Arrays, Arrays]:
     """Its parameters that are trained, and everything else it holds, by PyTorch's names, on the host."""
     trained: Arrays = {}
     kept: Arrays = {}
-    for name, each in module.named_parameters():
-        (trained if each.requires_grad else kept)[name] = each.detach().cpu().numpy().copy()
-    for name, each in module.named_buffers():
-        kept[name] = each.detach().cpu().numpy().copy()
+    with _TRACING:
+        for name, each in module.named_parameters():
+            (trained if each.requires_grad else kept)[name] = each.detach().cpu().numpy().copy()
+        for name, each in module.named_buffers():
+            kept[name] = each.detach().cpu().numpy().copy()
     return trained, kept
 
 
