@@ -328,6 +328,15 @@ def test_one_training_without_room_says_what_it_needs(monkeypatch: pytest.Monkey
         train_one(build_config(TREE), engine=lone_engine)
 
 
+def test_a_shard_is_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: LocalEngine) -> None:
+    monkeypatch.setenv("NANMAP_MEMORY", "50MiB")
+    plan = Plan(make_sweep(TREE, [seeds(10**5)]))
+    with pytest.raises(InputError, match="the cells of a shard take about 95 MiB of memory") as error:
+        train_sweep(plan, tmp_path / "run", engine=engine, shard_cells=10**5)
+    assert error.value.key == "shard_cells"
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
 @pytest.mark.parametrize("kind", ["config", "rows", "start"])
 def test_what_never_ends_is_not_read(kind: str, tmp_path: Path) -> None:

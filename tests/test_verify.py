@@ -347,6 +347,9 @@ def test_arrays_that_are_kept_are_looked_at(engine, tmp_path: Path) -> None:
     flip(file, 140)
     faults = nanmap.verify(tmp_path / "run", engine=engine, sample=0).faults
     assert [each.file for each in faults] == [file]
+    assert "give them again" in faults[0].mend
+    nanmap.sweep(x=x, y=y, axes=axes, steps=3, out=tmp_path / "run", engine=engine)
+    assert nanmap.verify(tmp_path / "run", engine=engine).ok
 
 
 def test_what_is_no_run_folder_is_refused(tmp_path: Path, command) -> None:

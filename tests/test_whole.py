@@ -214,3 +214,17 @@ def test_a_lost_manifest_is_written_anew_where_all_rows_say_whose_they_are(
     assert [told[key] for key in ("hash", "sweep", "shards", "complete")] == [
         was[key] for key in ("hash", "sweep", "shards", "complete")
     ]
+
+
+def test_a_shard_that_a_complete_run_has_lost_is_told_by_who_reads_rows(tmp_path: Path) -> None:
+    """As after a copy that was cut short: fewer rows would be taken for all."""
+    folder = write_run(tmp_path, [RATE, {"key": "training.seed", "range": [0, 4]}], shard_cells=5)
+    folder.write_manifest(folder.read_manifest() | {"shards": folder.cells.names()})
+    folder.cells.file(2).unlink()
+    for read in (folder.dataset, lambda: list(folder.tables())):
+        with pytest.raises(RunFolderError, match="is lost: without it the rows are not all") as error:
+            read()
+        assert error.value.file == folder.cells.file(2)
+        assert "nanmap sweep" in (error.value.mend or "")
+    folder.write_manifest(folder.read_manifest() | {"complete": False})  # an interrupted run is read as it is
+    assert sum(map(len, folder.tables())) == 15

@@ -24,6 +24,7 @@ MOST_LAYERS = 200  # each is compiled on its own; 200 take half a minute of a co
 MOST_LETTERS = 10_000  # of a condition
 MOST_NESTED = 50  # `not` and brackets of a condition within each other
 NUMBER_BYTES = 64  # of a number of the rows: read, encoded, split, scaled and hashed, in float64 each
+CELL_BYTES = 1000  # of a cell in a shard that fills: its settings and its row; 0.8 kB were measured
 PLACE_BYTES = 64  # of a value of an axis on a picture: its place, its label, where it is drawn
 NAME_BYTES = 256  # of an input, which has a name
 TOML_BYTES = 32 * 2**20  # of a config or a sweep, which is read whole

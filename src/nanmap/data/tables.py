@@ -324,7 +324,8 @@ def _frame(data: DataSettings) -> "pd.DataFrame":
         if data.kind == "csv":
             _refuse_long_rows(path)
         problem = re.sub(r"^Could not open .* input source '.*?': ", "", str(error).strip())
-        raise InputError(f"cannot be read as {data.kind}: {problem}", file=path) from None
+        mend = "write the file anew; if it is of another kind, say so by data.kind"
+        raise InputError(f"cannot be read as {data.kind}: {problem}", file=path, mend=mend) from None
     refuse_twice(path, _header(path) if data.kind == "csv" else list(map(str, table.columns)))
     if table.empty:
         raise InputError("holds no rows", file=path)

@@ -265,12 +265,18 @@ class Shards:
             Receipts(each).refuse_strangers()
         self._files()
 
-    def _listed(self) -> set[str]:
-        """Shards that the manifest says were written: so they are known though damage has made them unreadable."""
+    def _listed(self, complete: bool = False) -> set[str]:
+        """Shards that the manifest says were written: so they are known though damage has made them unreadable.
+
+        Args:
+            complete: of a run that is, alone.
+        """
         try:
-            return set(map(str, self.read_manifest().get("shards") or ()))
+            manifest = self.read_manifest()
         except RunFolderError:
             return set()
+        told = manifest.get("shards") if manifest.get("complete") or not complete else None
+        return set(map(str, told)) if isinstance(told, list) else set()
 
     def _wrote_manifest(self) -> bool:
         """Whether the manifest is nanmap's; of one that is damaged the shards tell."""
@@ -380,9 +386,12 @@ class Shards:
         """The shards, all as they were written, with columns that nanmap writes.
 
         Raises:
-            RunFolderError: there are none yet, or one is damaged or another program's.
+            RunFolderError: there are none yet, or one is lost, damaged or another program's.
         """
         files = self._there()
+        if lost := sorted(self._listed(complete=True) - {path.name for path in files}):
+            problem = "is lost: without it the rows are not all of this run's, which is complete"
+            raise RunFolderError(problem, file=self.path / lost[0], mend=f"{self.again} makes it anew")
         for path in files:
             try:
                 wrong = strange_columns(pq.read_schema(readable(self._checked(path))), of_cells=self.rows == "rows")

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from nanmap.data.given import held
+from nanmap.data.given import held, read_given
+from nanmap.errors import InputError
 from nanmap.plan import Variant
 from nanmap.results.folder import RunFolder
 from nanmap.runs.observer import Observer
@@ -15,7 +16,7 @@ def keep_inputs(folder: RunFolder, variants: Iterable[Variant], observer: Observ
     folder.forget_inputs()
     for digest in dict.fromkeys(variant.config.data.sha256 for variant in variants):
         given = held(digest)
-        if digest is None or given is None or folder.input_file(digest).exists():
+        if digest is None or given is None or _is_kept(folder, digest):
             continue
         if given.nbytes > MOST_KEPT:
             observer.noticed(
@@ -24,3 +25,12 @@ def keep_inputs(folder: RunFolder, variants: Iterable[Variant], observer: Observ
             )
         else:
             folder.write_input(digest, given.arrays)
+
+
+def _is_kept(folder: RunFolder, digest: str) -> bool:
+    """Whether the arrays stand there as they were written."""
+    file = folder.input_file(digest)
+    try:
+        return file.exists() and bool(read_given(str(file), digest))
+    except InputError:
+        return False

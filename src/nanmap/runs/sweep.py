@@ -7,6 +7,7 @@ from typing import Any
 from nanmap.engine import Engine, LocalEngine
 from nanmap.engine.machine import what_differs
 from nanmap.errors import InputError, RunFolderError
+from nanmap.limits import CELL_BYTES, check_memory
 from nanmap.objects import is_object
 from nanmap.plan import Plan, Variant
 from nanmap.results.folder import RunFolder
@@ -146,7 +147,9 @@ def _forget_the_rest(folder: RunFolder) -> None:
 
 
 def _check_size(plan: Plan, shard_cells: int) -> None:
-    """A folder has so many names for shards."""
+    """A shard is held in memory, and a folder has so many names for shards."""
+    held = min(shard_cells, plan.grid.size) * CELL_BYTES
+    check_memory(held, "the cells of a shard", key="shard_cells", mend="take fewer with --shard-cells")
     if plan.grid.size > (most := MOST_SHARDS * shard_cells):
         raise InputError(
             f"they make {plan.grid.size:,} cells",
