@@ -127,7 +127,8 @@ class _Brackets:
         self.last_stable = np.full(rows, -np.inf)
         self.gap = np.zeros(rows, np.int64)
         self.low, self.high = np.zeros(rows, np.int64), np.full(rows, self.places)
-        self.open, self.all_stable = np.zeros(rows, bool), np.zeros(rows, bool)
+        self.open = np.zeros(rows, bool)
+        self.all_stable = np.zeros(rows, bool)
         self.reentrant = np.zeros(rows, bool)
 
     def scan(self) -> None:
@@ -138,9 +139,10 @@ class _Brackets:
         lost = ~stable.all(axis=1)
         later = np.arange(self.span.scan) > first[:, None]
         self.last_stable = np.where(stable, self.span.rates, -np.inf).max(axis=1)
-        self.open, self.all_stable = lost & stable[:, 0], ~lost
+        self.open = lost & stable[:, 0]
+        self.all_stable = np.logical_and.reduce(stable, axis=1)
         self.gap = np.where(lost, np.maximum(first - 1, 0), self.span.scan - 2)
-        self.low[~lost] = self.places  # the highest rate is the lower end of what nobody looked at
+        self.low[self.all_stable] = self.places  # the highest rate is the lower end of what nobody looked at
         self.reentrant = lost & (stable & later).any(axis=1)
 
     def narrow(self, chosen: np.ndarray, ahead: int) -> None:
