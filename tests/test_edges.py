@@ -102,6 +102,20 @@ class TestSearch:
         found = search(probe, 1, Span(1.018, 10.0, 7, 10), np.ones(1, bool))
         assert np.isnan([found.low[0], found.high[0], found.last_stable[0]]).all()
 
+    @pytest.mark.parametrize("highest", [1.006, 1.019])
+    def test_an_edge_just_below_the_highest_rate_is_found_though_all_seem_stable(self, highest: float):
+        probe = lambda rows, rates, stretch: (rates < 1) | (stretch * (rates - 1) < 0.02)  # noqa: E731
+        found = search(probe, 2, Span(0.01, highest, 7, 12), np.array([True, False]))
+        assert found.low[0] < 1 + 0.02 / 16 <= found.high[0] <= highest
+        assert found.last_stable[0] == found.low[0]
+        assert np.isnan(found.low[1]), "this one is decided at the end of its budget"
+        assert found.last_stable[1] == highest
+
+    def test_a_highest_rate_that_is_stable_for_longer_too_is_no_edge(self):
+        found = search(lambda rows, rates, stretch: rates < 1, 1, Span(0.01, 0.999, 7, 12), np.ones(1, bool))
+        assert np.isnan([found.low[0], found.high[0]]).all()
+        assert (found.last_stable[0], found.stretch[0], found.settled[0]) == (0.999, 1, True)
+
 
 def test_the_note_says_on_which_side_of_the_rates_an_edge_is_missing() -> None:
     found = edges_of(np.array([1.0, 1e9, 1e-9, 1.0]))  # between the rates, above all, below all, between them

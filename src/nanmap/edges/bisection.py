@@ -87,7 +87,8 @@ def search(probe: Probe, rows: int, span: Span, verified: np.ndarray, ahead: int
 
     A coarse scan first, since stability need not be monotone in the rate; then bisection between the first unstable rate
     and the stable one below it, all rows at once. Where `verified`, the lower end is probed once more over a longer
-    horizon, and where it fails there the bisection is repeated on that horizon.
+    horizon, and where it fails there the bisection is repeated on that horizon. So is the highest rate of all where no rate
+    seems unstable.
 
     Args:
         probe: says what is stable.
@@ -100,7 +101,7 @@ def search(probe: Probe, rows: int, span: Span, verified: np.ndarray, ahead: int
     bracket = _Brackets(probe, rows, span)
     bracket.scan()
     bracket.narrow(bracket.open, ahead)
-    failing = bracket.open & verified
+    failing = (bracket.open | bracket.all_stable) & verified
     while failing.any():
         failing &= ~bracket.confirm(failing)
         again = failing & (bracket.stretch * VERIFY <= MOST_STRETCH)
@@ -127,6 +128,7 @@ class _Brackets:
         self.gap = np.zeros(rows, np.int64)
         self.low, self.high = np.zeros(rows, np.int64), np.full(rows, self.places)
         self.open = np.zeros(rows, bool)
+        self.all_stable = np.zeros(rows, bool)
         self.reentrant = np.zeros(rows, bool)
 
     def scan(self) -> None:
@@ -138,7 +140,9 @@ class _Brackets:
         later = np.arange(self.span.scan) > first[:, None]
         self.last_stable = np.where(stable, self.span.rates, -np.inf).max(axis=1)
         self.open = lost & stable[:, 0]
-        self.gap = np.maximum(first - 1, 0)
+        self.all_stable = np.logical_and.reduce(stable, axis=1)
+        self.gap = np.where(lost, np.maximum(first - 1, 0), self.span.scan - 2)
+        self.low[self.all_stable] = self.places  # the highest rate is the lower end of what nobody looked at
         self.reentrant = lost & (stable & later).any(axis=1)
 
     def narrow(self, chosen: np.ndarray, ahead: int) -> None:
@@ -177,6 +181,7 @@ class _Brackets:
     def restart(self, chosen: np.ndarray) -> None:
         """Opens brackets again, on the longer horizon; what seemed stable near the edge no longer counts."""
         self.stretch[chosen] *= VERIFY
+        self.open |= chosen
         self.low[chosen], self.high[chosen] = 0, self.places
         self._lower(np.flatnonzero(chosen))
         held = np.where(self.open, self.span.rates[self.gap], -np.inf)
