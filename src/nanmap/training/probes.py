@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from nanmap.models.base import Array, Layers
+from nanmap.models.base import Array, Layers, Pass
 from nanmap.training.cell import step_made
 from nanmap.training.losses import loss_and_gradient
 from nanmap.training.passes import forward, mean_loss, real_rows, with_key
@@ -43,9 +43,7 @@ def tensors_of_update(
     given = lane, task, state, batch, step
     loss, _, grads, model_state, steps, optimizer = step_made(program, *given)
     batch = with_key(program, task, batch, step)
-    passed = forward(
-        program, lane, state.parameters, state.model_state, batch.x, batch.mask, training=True, key=batch.key
-    )
+    passed, activations = _passed(program, lane, state, batch.x, batch.mask, training=True, key=batch.key)
     mean = partial(mean_loss, program, lane, target=batch.y, count=batch.count, mask=batch.mask)
     _, output_gradient = loss_and_gradient(mean, passed.output, None)
     backwards = _in_order(program, grads, computed_at(lambda *given: step_made(program, *given)[2], *given))
@@ -53,7 +51,7 @@ def tensors_of_update(
     tensors = [
         *_given(program, state, batch.x, batch.y),
         *_state(program, model_state),
-        *_activations(program, passed),
+        *activations,
         (LOSS, loss),
         (f"{GRADIENT}output", output_gradient),
         *backwards,
@@ -67,9 +65,9 @@ def tensors_of_update(
 def tensors_of_rows(program: Program, lane: Lane, task: Task, state: State) -> Tensors:
     """What an assessment over all rows is given and computes."""
     mask = real_rows(program, program.rows, task.n)
-    passed = forward(program, lane, state.parameters, state.model_state, task.x, mask)
+    passed, activations = _passed(program, lane, state, task.x, mask)
     loss = mean_loss(program, lane, passed.output, task.y, task.n, mask)
-    return [*_given(program, state, task.x, task.y), *_activations(program, passed), (LOSS, loss)]
+    return [*_given(program, state, task.x, task.y), *activations, (LOSS, loss)]
 
 
 def tensors_kept(program: Program, before: State, after: State) -> Tensors:
@@ -148,8 +146,21 @@ def _given(program: Program, state: State, x: Array, y: Array) -> Tensors:
     return [*rows, *_parameters(program, state.parameters), *_state(program, state.model_state)]
 
 
-def _activations(program: Program, passed: Any) -> Tensors:
-    return [(ACTIVATION + name, values) for name, values in program.model.activations_of(passed).items()]
+def _passed(
+    program: Program, lane: Lane, state: State, x: Array, mask: Array | None, **options: Any
+) -> tuple[Pass, Tensors]:
+    """A pass, and its activations in the order of their computation."""
+    model = program.model
+
+    def run(parameters: Layers) -> Pass:
+        return forward(program, lane, parameters, state.model_state, x, mask, **options)
+
+    passed = run(state.parameters)
+    named, places = model.activations_of(passed), {}
+    if not model.ordered:
+        places = computed_at(lambda parameters: model.activations_of(run(parameters)), state.parameters)
+    names = sorted(named, key=lambda name: places.get(name, 0))
+    return passed, [(ACTIVATION + name, named[name]) for name in names]
 
 
 def _parameters(program: Program, parameters: Layers) -> Tensors:
