@@ -218,7 +218,7 @@ def test_what_stays_finite_has_no_first_tensor(engine: LocalEngine, npz: Callabl
     assert of({"training": {"steps": 4}}, engine, npz).first_tensor is None
 
 
-@pytest.mark.parametrize("order", ["shuffle", "replacement"])
+@pytest.mark.parametrize("order", ["shuffle", pytest.param("replacement", marks=pytest.mark.long)])
 def test_a_training_that_is_resumed_has_the_bits_of_one_that_is_followed(
     order: str, engine: LocalEngine, npz: Callable
 ) -> None:
