@@ -30,6 +30,7 @@ from nanmap.engine.widths import flops_per_update, group_bytes, groups_per_call,
 from nanmap.engine.xla_options import xla_options
 from nanmap.limits import memory_allowed, told_bytes
 from nanmap.plan import Lanes, Plan
+from nanmap.training.pieces import rows_at_once
 from nanmap.training.program import Program
 from nanmap.training.records import running
 from nanmap.training.start import start
@@ -133,7 +134,7 @@ class LocalEngine:
         self._lock = Lock()
         self._compiling = [Lock() for _ in self.devices]
         self._turns: dict[Program, Lock] = {}
-        self._functions: dict[Program, Any] = {}
+        self._functions: dict[tuple[Program, int | None], Any] = {}  # of so many rows at once
         self._seats = SEATS[self.backend] * len(self.devices)
         self._crew = Crew(self._seats, self._work, lambda job: job.lanes.program)
 
@@ -269,7 +270,7 @@ class LocalEngine:
         Raises:
             MemoryError: there is less.
         """
-        needed = devices * group_bytes(program, self.width(program))
+        needed = devices * group_bytes(program, self.width(program), self.backend)
         if self.backend == "cpu" and needed > memory_allowed():
             told = f"{told_bytes(needed)} are needed, and {told_bytes(memory_allowed())} may be used"
             raise MemoryError(f"{program.sentence()}, {program.rows:,} rows: {told}")
@@ -320,11 +321,13 @@ class LocalEngine:
 
     def _function(self, program: Program) -> Any:
         """What is compiled, one for all devices: JAX traces it once then."""
-        if program not in self._functions:
+        at_once = rows_at_once(program, self.width(program), self.backend)
+        key = program, at_once
+        if key not in self._functions:
             run_loop = as_one_kernel if is_one_kernel(program, self.backend) else in_kernels
             gradient = partial(loss_and_gradient, rest=self.stop_early) if is_on_chip(program, self.backend) else None
-            self._functions[program] = build(program, self.stop_early, run_loop, gradient)
-        return self._functions[program]
+            self._functions[key] = build(program, self.stop_early, run_loop, gradient, at_once)
+        return self._functions[key]
 
     def _compile(self, program: Program, device: int) -> Compiled:
         (width, capacity), sharding = self._shape(program), SingleDeviceSharding(self.devices[device])

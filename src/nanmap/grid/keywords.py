@@ -86,6 +86,7 @@ class Keywords(TypedDict, total=False):
     stop_converged: bool
     ratio: float
     floor: float | str
+    rows: int | None
     rising: float
     falling: float
     rebound: float

@@ -15,7 +15,8 @@ import optax
 from nanmap.models.base import Array, Layers, Pass
 from nanmap.training.cell import step_made
 from nanmap.training.losses import loss_and_gradient
-from nanmap.training.passes import forward, mean_loss, real_rows, with_key
+from nanmap.training.passes import forward, mean_loss, with_key
+from nanmap.training.pieces import assessed_of
 from nanmap.training.program import Program
 from nanmap.training.state import Batch, Lane, State, Task
 
@@ -64,10 +65,10 @@ def tensors_of_update(
 
 def tensors_of_rows(program: Program, lane: Lane, task: Task, state: State) -> Tensors:
     """What an assessment over all rows is given and computes."""
-    mask = real_rows(program, program.rows, task.n)
-    passed, activations = _passed(program, lane, state, task.x, mask)
-    loss = mean_loss(program, lane, passed.output, task.y, task.n, mask)
-    return [*_given(program, state, task.x, task.y), *activations, (LOSS, loss)]
+    rows = assessed_of(program, task)
+    passed, activations = _passed(program, lane, state, rows.x, rows.mask)
+    loss = mean_loss(program, lane, passed.output, rows.y, rows.n, rows.mask)
+    return [*_given(program, state, rows.x, rows.y), *activations, (LOSS, loss)]
 
 
 def tensors_kept(program: Program, before: State, after: State) -> Tensors:
