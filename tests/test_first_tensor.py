@@ -1,6 +1,7 @@
 """The first tensor that is not finite: one training per kind of tensor, each held against the same training in NumPy, tensor by tensor."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import pytest
 import nanmap
 from nanmap.config import build_config
 from nanmap.engine import LocalEngine
+from nanmap.models.base import Model, Pass
 from nanmap.runs.first_tensor import FirstTensor
 from nanmap.runs.single import plan_one, train_one
 
@@ -216,7 +218,7 @@ def test_what_stays_finite_has_no_first_tensor(engine: LocalEngine, npz: Callabl
     assert of({"training": {"steps": 4}}, engine, npz).first_tensor is None
 
 
-@pytest.mark.parametrize("order", ["shuffle", "replacement"])
+@pytest.mark.parametrize("order", ["shuffle", pytest.param("replacement", marks=pytest.mark.long)])
 def test_a_training_that_is_resumed_has_the_bits_of_one_that_is_followed(
     order: str, engine: LocalEngine, npz: Callable
 ) -> None:
@@ -248,3 +250,33 @@ def test_a_network_of_the_users_own_is_told_by_the_names_of_its_tree(engine: Loc
     assert found is not None
     assert (found.name, found.step, found.largest_in) == ("gradient:inner.w", 0, "parameter:outer")
     assert found.largest_before == pytest.approx(1e25)
+
+
+@dataclass(frozen=True)
+class Two(Model):
+    """y = w² (w x), whose names are not in the order of its pass."""
+
+    @property
+    def ordered(self) -> bool:
+        return False
+
+    def shapes(self):
+        return [{"w": (1, self.features)}], [{}]
+
+    def draw(self, settings, seeds):
+        return [{"w": np.full((len(seeds), 1, self.features), 1e20, np.float32)}], [{}]
+
+    def forward(self, parameters, state, x, mask, *, numbers, layout, training=False):
+        inner = parameters[0]["w"] @ x
+        return Pass(inner * parameters[0]["w"][0, 0] ** 2, state, inner)
+
+    def activations_of(self, passed):
+        return {"after": passed.output, "before": passed.seen}
+
+
+def test_activations_are_looked_at_in_the_order_of_the_pass_whatever_their_names(
+    engine: LocalEngine, npz: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(nanmap.models.MODELS, "mlp", lambda settings, features, outputs: Two(features, outputs))
+    found = of({"training": {"steps": 2}}, engine, npz, x=1e20 * X).first_tensor
+    assert (found.name, found.largest_in) == ("activation:before", "data")

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from nanmap.models.base import Array, Layers
+from nanmap.models.base import Array, Layers, Pass
 from nanmap.training.cell import step_made
 from nanmap.training.losses import loss_and_gradient
 from nanmap.training.passes import forward, mean_loss, with_key
@@ -44,9 +44,7 @@ def tensors_of_update(
     given = lane, task, state, batch, step
     loss, _, grads, model_state, steps, optimizer = step_made(program, *given)
     batch = with_key(program, task, batch, step)
-    passed = forward(
-        program, lane, state.parameters, state.model_state, batch.x, batch.mask, training=True, key=batch.key
-    )
+    passed, activations = _passed(program, lane, state, batch.x, batch.mask, training=True, key=batch.key)
     mean = partial(mean_loss, program, lane, target=batch.y, count=batch.count, mask=batch.mask)
     _, output_gradient = loss_and_gradient(mean, passed.output, None)
     backwards = _in_order(program, grads, computed_at(lambda *given: step_made(program, *given)[2], *given))
@@ -54,7 +52,7 @@ def tensors_of_update(
     tensors = [
         *_given(program, state, batch.x, batch.y),
         *_state(program, model_state),
-        *_activations(program, passed),
+        *activations,
         (LOSS, loss),
         (f"{GRADIENT}output", output_gradient),
         *backwards,
@@ -68,9 +66,9 @@ def tensors_of_update(
 def tensors_of_rows(program: Program, lane: Lane, task: Task, state: State) -> Tensors:
     """What an assessment over all rows is given and computes."""
     rows = assessed_of(program, task)
-    passed = forward(program, lane, state.parameters, state.model_state, rows.x, rows.mask)
+    passed, activations = _passed(program, lane, state, rows.x, rows.mask)
     loss = mean_loss(program, lane, passed.output, rows.y, rows.n, rows.mask)
-    return [*_given(program, state, rows.x, rows.y), *_activations(program, passed), (LOSS, loss)]
+    return [*_given(program, state, rows.x, rows.y), *activations, (LOSS, loss)]
 
 
 def tensors_kept(program: Program, before: State, after: State) -> Tensors:
@@ -149,8 +147,21 @@ def _given(program: Program, state: State, x: Array, y: Array) -> Tensors:
     return [*rows, *_parameters(program, state.parameters), *_state(program, state.model_state)]
 
 
-def _activations(program: Program, passed: Any) -> Tensors:
-    return [(ACTIVATION + name, values) for name, values in program.model.activations_of(passed).items()]
+def _passed(
+    program: Program, lane: Lane, state: State, x: Array, mask: Array | None, **options: Any
+) -> tuple[Pass, Tensors]:
+    """A pass, and its activations in the order of their computation."""
+    model = program.model
+
+    def run(parameters: Layers) -> Pass:
+        return forward(program, lane, parameters, state.model_state, x, mask, **options)
+
+    passed = run(state.parameters)
+    named, places = model.activations_of(passed), {}
+    if not model.ordered:
+        places = computed_at(lambda parameters: model.activations_of(run(parameters)), state.parameters)
+    names = sorted(named, key=lambda name: places.get(name, 0))
+    return passed, [(ACTIVATION + name, named[name]) for name in names]
 
 
 def _parameters(program: Program, parameters: Layers) -> Tensors:
