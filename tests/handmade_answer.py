@@ -13,7 +13,6 @@ from nanmap.diagnosis.answer import (
     Edge,
     Ending,
     Evidence,
-    FirstTensor,
     Fix,
     Happening,
     Quantiles,
@@ -25,6 +24,7 @@ from nanmap.diagnosis.answer import (
 )
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.outcomes import Cause, Outcome
+from nanmap.runs.first_tensor import FirstTensor
 
 TREE = {"data": {"kind": "line", "start": 1, "n": 20, "slope": 0.5}, "training": {"epochs": 500}}
 CHANGES: tuple[dict[str, Any], ...] = (
@@ -57,7 +57,7 @@ def handmade(**changed: Any) -> Answer:
         also=(),
         evidence=(Evidence("the rate 0.01 is 1.44 times the critical one"),),
         ruled_out=(Evidence("no value is missing in 20 rows"),),
-        first_tensor=FirstTensor("loss", 63, 3.2e38),
+        first_tensor=FirstTensor("loss", 63, "inf", 3.2e38, "activation:layers.0"),
         edge=Edge(0.01, 0.006961, (0.00696, 0.006962), 0.006962, "2/λmax"),
         fix=Fix(
             Trial(("learning rate",), {"optimizer.learning_rate": 0.005}, Share(128, 128), Outcome.CONVERGED, 1.0),

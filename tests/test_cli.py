@@ -99,6 +99,11 @@ def test_a_diverging_training_is_a_result_not_an_error(folder: Path, command) ->
     assert (told["outcome"], told["cause"]) == ("nan", "overflow")
     assert told["loss_final"] == "nan"
     assert (told["first_inf_step"], told["first_nan_step"]) == (63, 132)
+    assert (told["first_tensor"]["name"], told["first_tensor"]["step"], told["first_tensor"]["value"]) == (
+        "loss",
+        63,
+        "inf",
+    )
     assert told["epochs"][63]["mean_loss"] == "inf"
     assert told["epochs"][0]["mean_loss"] == pytest.approx(450.9794, rel=1e-5)
     assert told["epochs"][132]["mean_loss"] == "inf"  # the loss before the update that makes the parameters NaN

@@ -35,6 +35,7 @@ from nanmap.outcomes import Cause, Outcome
 from nanmap.result import Result
 from nanmap.results.folder import RunFolder
 from nanmap.runs.again import Held
+from nanmap.runs.first_tensor import FirstTensor
 from nanmap.runs.progress import _left
 from nanmap.runs.single import EpochLoss
 
@@ -237,16 +238,21 @@ def test_inputs_to_predict_are_numbers_and_names() -> None:
         _values('"a')
 
 
+FIRST = FirstTensor("data", 3, "nan", None, None)
+
+
 def report(params: dict | None = None, evidence: Sequence[str] = (), **row: Any) -> Any:
     names = ("accuracy", "val_accuracy", "stopped_step", "first_inf_step", "first_nan_step")
     known = {"loss_initial": 8.0, "loss_final": 0.5, "loss_floor": 0.25, "steps_run": 1200} | dict.fromkeys(names)
     told = {"outcome": Outcome.STALLED, "cause": Cause(""), "epochs": [EpochLoss(1.0, 2.0)], "predictions": [NAN]}
-    return SimpleNamespace(**told, params=params, row=known | row, evidence=[*evidence], remedy={"data.n": 3})
+    return SimpleNamespace(
+        **told, params=params, row=known | row, evidence=[*evidence], remedy={"data.n": 3}, first_tensor=FIRST
+    )
 
 
 def test_a_training_ends_in_words_with_what_is_known(capsys: pytest.CaptureFixture[str]) -> None:
     _print_end(report(), 4)
-    outcome, loss = capsys.readouterr().out.splitlines()[1:]
+    outcome, loss, _ = capsys.readouterr().out.splitlines()[1:]
     assert outcome == f"outcome: stalled — {Outcome.STALLED.sentence}"
     assert loss == "loss: 8 at the start, 0.5 at the end after 1,200 updates"
     _print_end(report(steps_run=1), 4)
@@ -257,6 +263,7 @@ def test_a_training_ends_in_words_with_what_is_known(capsys: pytest.CaptureFixtu
     _print_end(report(params, ("as told",), stopped_step=0, first_inf_step=0, first_nan_step=7), 4)
     assert capsys.readouterr().out.splitlines()[3:] == [
         "  as told",
+        "  the first tensor that is not finite is data (the rows of the update): nan in step 3; nothing was computed before it",
         "stopped before step 0, as training.stop_above or training.stop_converged asks",
         "first inf: step 0 (counted from 0), in epoch 1",
         "first nan: step 7 (counted from 0), in epoch 2",
@@ -274,7 +281,7 @@ def test_json_has_texts_for_what_is_not_finite_and_null_for_what_never_came() ->
     assert told == {
         "outcome": "stalled", "cause": None, "loss_initial": 8.0, "loss_final": "-inf", "first_inf_step": 3,
         "first_nan_step": None, "stopped_step": None, "accuracy": None, "val_accuracy": 0.5, "predictions": ["nan"],
-        "loss_floor": 0.25, "steps_run": 1200, "evidence": [], "remedy": [{"key": "data.n", "value": 3}],
+        "loss_floor": 0.25, "steps_run": 1200, "evidence": [], "first_tensor": FIRST.as_object(), "remedy": [{"key": "data.n", "value": 3}],
         "epochs": [{"mean_loss": 1.0, "last_loss": 2.0, "val_loss": None, "mean_accuracy": None, "val_accuracy": None}],
     }  # fmt: skip
     assert _as_json(report({"w": np.array([[1.5, INF]])}))["params"] == {"w": [[1.5, INF]]}
@@ -312,7 +319,7 @@ def test_a_training_again_says_whether_its_row_came_out_and_what_to_try(
     assert json.loads(command(*asked, "--json", cwd=folder).stdout)["same_row"] is False
     changed = ("--set", "data.n = 9", "--set", "training.epochs=4")
     told = command(*asked, *changed, cwd=folder).stdout
-    assert "row" not in told  # with other settings it is another training
+    assert "the stored row" not in told  # with other settings it is another training
     assert "try: nanmap run line.toml --set training.epochs=4 --set data.n=3\n" in told
     assert "prove: nanmap diagnose line.toml --set 'data.n = 9' --set training.epochs=4\n" in told
     assert "same_row" not in json.loads(command(*asked, *changed, "--json", cwd=folder).stdout)

@@ -19,6 +19,7 @@ from nanmap.diagnosis.answer import Criterion
 from nanmap.diagnosis.bench import Ask, Bench
 from nanmap.diagnosis.categories import names_in_numbers
 from nanmap.diagnosis.columns import far_from_standard, labels_as_numbers, moments
+from nanmap.diagnosis.counted import first_tensor_of
 from nanmap.diagnosis.intake import looked_at
 from nanmap.diagnosis.limits import skills_of_references
 from nanmap.diagnosis.patient import Patient
@@ -109,8 +110,38 @@ def test_the_map_has_the_fix_on_its_side(too_fast: Any) -> None:
     assert (drawn.outcomes[line][drawn.rates > 0.01] == "nan").all()
 
 
+def test_the_first_tensor_is_that_of_the_settings_own_start(too_fast: Any) -> None:
+    assert too_fast.first_tensor.name == "loss"
+    assert too_fast.first_tensor == nanmap.run(too_fast.config, engine=ENGINE).first_tensor
+
+
+@pytest.mark.parametrize(
+    ("tree", "settings"),
+    {
+        "the fourth start, the first three last longer": (
+            {"model": {"hidden": [3]}, "optimizer": {"learning_rate": 3.0}, "training": {"steps": 25, "seed": 1}},
+            {"training_seed": 4},
+        ),
+        "a line that starts where it should end, so that others are drawn": (
+            {"model": {"init": "ones"}, "optimizer": {"learning_rate": 9.0}, "training": {"steps": 90}},
+            {"init": "glorot_uniform"},
+        ),
+    }.values(),
+)
+def test_the_first_tensor_is_that_of_the_first_start_that_has_one(tree: dict, settings: dict) -> None:
+    tree = {"data": {"kind": "line", "n": 8, "slope": 1.0}, **tree}
+    bench = Bench(build_config(tree), False, ENGINE)
+    first = bench.own_seed.start
+    (ends,) = bench.train([Ask({}, range(first, first + 4))])
+    found = first_tensor_of(Patient(bench, bench.own_start().with_more(ends) if bench.varied else ends))
+    assert found is not None
+    assert found == nanmap.run(tree, engine=ENGINE, **settings).first_tensor
+    assert nanmap.run(tree, engine=ENGINE).first_tensor is None
+
+
 def test_a_training_with_which_nothing_is_wrong_is_left_alone() -> None:
     answer = diagnosed({RATE: 0.002})
+    assert answer.first_tensor is None
     assert answer.cause == "nothing_wrong"
     assert answer.fix is None
     assert not answer.others
@@ -301,7 +332,11 @@ def test_a_value_beyond_the_number_format_is_an_infinity_that_scaling_mends() ->
     x = np.random.default_rng(0).normal(size=(40, 2))
     x[3, 0] = 1e308
     answer = nanmap.diagnose(x=x, y=x[:, 1], epochs=100, learning_rate=0.1, batch_size=64, engine=ENGINE, budget=1e9)
-    assert answer.cause == "infinity_in_data"
+    assert (answer.cause, answer.also) == (
+        "infinity_in_data",
+        ("unscaled_inputs",),
+    )  # although no line sees the second column beside it
+    assert sum("1e+308 in row 4" in each.sentence for each in answer.evidence) == 1
     assert answer.fix.trial.changes == {"data.scale_inputs": "standard"}
     assert moments(x)[1][0] == pytest.approx(1e308 * (np.sqrt(39) / 40))
 
@@ -315,6 +350,16 @@ def test_a_slip_of_the_pen_is_told_with_its_row_and_without_a_warning(recwarn: p
     assert any("is 1e+308 in row 4, and at most" in each for each in said)
     assert not any("no missing and no infinite value" in each.sentence for each in answer.ruled_out)
     assert not [each for each in recwarn if issubclass(each.category, RuntimeWarning)]
+
+
+def test_a_slip_in_the_target_is_told_without_a_search() -> None:
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    y = x[:, 0].copy()
+    y[7] = 1e308
+    answer = nanmap.diagnose(x=x, y=y, epochs=3, batch_size=64, engine=ENGINE)
+    assert (answer.cause, answer.fix, answer.map) == ("infinity_in_data", None, None)
+    assert any("the target is 1e+308 in row 8, and from" in each.sentence for each in answer.evidence)
+    assert "mend them, or leave out their rows" in answer.limit.sentence
 
 
 def test_in_two_layers_no_gradient_fades_on_its_way() -> None:

@@ -4,6 +4,7 @@ import json
 import shlex
 import tomllib
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import pytest
 from handmade_answer import NAMES, handmade
 from nanmap import api
 from nanmap.config import build_config
+from nanmap.config.choices import LEARNING_RATE
+from nanmap.config.load import with_settings
 from nanmap.data.sampled import sample_of
 from nanmap.diagnosis import RootCause, as_object, config_of, lines_of, told
-from nanmap.diagnosis.answer import Criterion, Ending, Evidence, Quantiles, Share, Trial
+from nanmap.diagnosis.answer import Criterion, Ending, Evidence, Quantiles, RateRange, Share, Trial
 from nanmap.diagnosis.intake import looked_at
 from nanmap.diagnosis.picture import draw
 from nanmap.diagnosis.told import change, value_of
@@ -142,6 +145,13 @@ def test_an_item_of_a_list_goes_by_its_option(folder: Path, command: Any) -> Non
     assert "nanmap: --hidden item 2: expects a whole number (got 'five')" in done.stderr
 
 
+def test_a_mend_names_what_was_typed(folder: Path, command: Any) -> None:
+    (folder / "texts.csv").write_text("size,kind\n" + "1,a\n2,b\n" * 5)
+    done = command("diagnose", *["--data", "texts.csv", "--target", "kind", "--epochs", "5"], cwd=folder)
+    assert "--target-kind class" in done.stderr
+    assert "data.target_kind" not in done.stderr
+
+
 def test_no_skill_is_more_than_perfect() -> None:
     with pytest.raises(InputError, match="success: is more than a perfect answer has"):
         api.diagnose({}, success=1.5)
@@ -155,6 +165,8 @@ def test_json_is_one_object_with_the_names_that_scripts_rely_on(folder: Path, co
     assert found["evidence"] == ["the rate 0.01 is 1.44 times the critical one"]
     assert found["edge"] == {"measured": 0.006961, "predicted": 0.006962, "ratio": pytest.approx(0.99986, abs=1e-4)}
     assert found["fix"] == [{"key": "optimizer.learning_rate", "value": 0.005}]
+    first = {"name": "loss", "step": 63, "value": "inf", "largest_before": 3.2e38, "largest_in": "activation:layers.0"}
+    assert found["first_tensor"] == first
     assert (found["success_rate"], found["success_interval"][1]) == (1, 1)
     assert 0.97 < found["success_interval"][0] < 0.98
     assert found["seeds"] == {"now": [0, 128], "choice": [128, 256], "fresh": [256, 384]}
@@ -181,7 +193,7 @@ def test_the_words_hold_the_figures() -> None:
     ]  # fmt: skip
     assert "of 128 starts 120 end nan, 8 inf: a NaN" in said["what happens"]
     assert "step 63 (10 % to 90 %: 60 to 66) of 500" in said["what happens"]
-    assert "the first tensor that is not finite is loss, in step 63" in said["why"]
+    assert "the first tensor that is not finite is loss (the loss of the update): inf in step 63" in said["why"]
     assert "optimizer.learning_rate = 0.005 (it was 0.01)" in said["the smallest fix"]
     assert "128 of 128 starts (100 %; 95 % interval 97.1–100 %)" in said["the smallest fix"]
     assert (
@@ -190,6 +202,20 @@ def test_the_words_hold_the_figures() -> None:
     )
     assert "at least from 0.0001 to 0.0068" in said["the smallest fix"]
     assert "works from 3 of 16 starts; most end stalled, skill 0.2" in said["often advised, and not enough here"]
+
+
+def test_beside_the_rates_that_work_stands_what_ends_them() -> None:
+    whole = handmade()
+    rates = RateRange(1e-4, 1e-3, below=Outcome.PROGRESSING, above=Outcome.STALLED)
+    fix = replace(whole.fix, rates=rates)
+    told_of = lambda **more: words_of(handmade(fix=fix, **more))["the smallest fix"]  # noqa: E731
+    nearly = replace(rates, above=Outcome.CONVERGED)
+    assert "of larger ones too few converge" in words_of(handmade(fix=replace(fix, rates=nearly)))["the smallest fix"]
+    assert told_of().endswith(
+        "from 0.0001 to 0.001; of smaller ones most end progressing, of larger ones most end stalled"
+    )
+    noisy = told_of(happening=replace(whole.happening, steps_per_epoch=20))  # the measured edge is 7 times above
+    assert "most end stalled: not too large for the curvature, but each update goes by" in noisy
 
 
 def test_a_slow_training_beside_a_broken_one_is_not_called_sound() -> None:
@@ -276,6 +302,23 @@ def test_the_picture_shows_what_the_answer_holds() -> None:
     marks = {line.get_label(): line.get_xydata()[0] for line in remedies.get_lines()}
     assert marks["the rate as it is"] == pytest.approx([-2, 0])
     assert marks["the fix"] == pytest.approx([np.log10(0.005), 0])
+
+
+def test_a_rate_below_zero_stands_left_of_all_others() -> None:
+    climbing = build_config(with_settings(handmade().config.model_dump(exclude_unset=True), {LEARNING_RATE: -0.01}))
+    _, remedies = draw(handmade(config=climbing)).axes
+    marks = {line.get_label(): line.get_xydata()[0] for line in remedies.get_lines()}
+    assert marks["the rate as it is: -0.01"] == pytest.approx([remedies.get_xlim()[0], 0])
+
+
+def test_long_names_of_remedies_do_not_touch() -> None:
+    found = handmade().map
+    long = " + ".join(["fill missing values", "scale inputs", "scale targets"])
+    _, remedies = draw(handmade(map=replace(found, remedies=(*NAMES[:3], long)))).axes
+    figure = remedies.figure
+    figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in remedies.get_yticklabels()]
+    assert all(upper.y0 >= lower.y1 for upper, lower in pairwise(boxes))
 
 
 def test_the_picture_bears_nan_everywhere() -> None:

@@ -23,7 +23,7 @@ UNUSED = range(5_000_000, 5_000_128)
         ("keras_line", "rate_above_edge", set(), {"optimizer.learning_rate"}),
         ("square_sgd", "wrong_sign", {"unscaled_inputs"}, {"optimizer.learning_rate", "data.scale_inputs"}),
         ("tabular_mlp", "nan_in_data", {"unscaled_data"}, {"data.missing", "data.scale_inputs", "data.scale_targets"}),
-        ("relu_double", "dead_at_init", {"killed_by_first_steps"}, {"model.output_activation", "optimizer.learning_rate"}),
+        ("relu_double", "dead_at_init", {"unscaled_inputs", "killed_by_first_steps"}, {"model.output_activation", "optimizer.learning_rate"}),
     ],
 )  # fmt: skip
 def test_a_thread_is_answered(thread: str, cause: str, also: set[str], keys: set[str]) -> None:

@@ -105,6 +105,37 @@ def test_each_operation_rounds_to_16_bits(name: str, dtype: str, npz, train) -> 
         assert steps > 1 or (ours == wanted).mean() > 0.94
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("units", [1, 3])
+def test_the_gradient_of_one_input_is_summed_in_float32_and_rounded_once(units: int, dtype: str, npz, train) -> None:
+    """Like that of several inputs, where it is no product of matrices: few rows, or a thin network."""
+    kind, x = DTYPES[dtype], np.arange(1.0, 17)[:, None]
+    kernel, rate = np.full((1, units), 0.96484375), 2.0**-6
+    layers = [{"kernel": kernel, "bias": np.zeros(units)}]
+    settings = {
+        "model": {"hidden": []},
+        "optimizer": {"learning_rate": rate},
+        "training": {"steps": 1, "batch_size": 16},
+    }
+    report = train(tree_of(npz, dtype, x, x.repeat(units, 1) / 2, layers, **settings))
+    error = (x.astype(kind) * kernel.astype(kind)).astype(np.float32) - np.float32(x / 2)
+    back = (2 * error / np.float32(error.size)).astype(kind).astype(np.float32)
+    moved = {"kernel": (x.astype(np.float32) * back).sum(axis=0)[None], "bias": back.sum(axis=0)}
+    for name, gradient in moved.items():
+        step = kind(rate) * gradient.astype(kind)
+        wanted = (layers[0][name].astype(kind) - step).astype(np.float32)
+        np.testing.assert_array_equal(report.params[f"layers.0.{name}"], wanted)
+
+
+def test_a_gradient_overflows_where_it_is_too_large_and_not_on_the_way_there(npz, train) -> None:
+    """In float16, whose numbers end at 65504: 40,000 twice and as often less."""
+    x, layers = np.array([[200.0], [200.0], [-200.0], [-200.0]]), [{"kernel": np.zeros((1, 1)), "bias": np.zeros(1)}]
+    settings = {"model": {"hidden": []}, "training": {"steps": 1, "batch_size": 4}}
+    report = train(tree_of(npz, "float16", x, np.full((4, 1), -400.0), layers, **settings))
+    assert report.row["first_inf_step"] is None
+    assert report.params["layers.0.kernel"] == 0
+
+
 @pytest.mark.parametrize("kind", names(OptimizerKind))
 def test_every_optimizer_keeps_its_state_in_16_bits(kind: str) -> None:
     tree = {"data": {"kind": "line", "n": 9}, "optimizer": {"kind": kind}, "training": {"steps": 1}}

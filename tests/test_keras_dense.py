@@ -84,6 +84,13 @@ def test_what_is_more_than_dense_layers_stays_a_network_of_its_own(name: str) ->
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("loss", ["binary_crossentropy", "crossentropy of probabilities"])
+def test_a_softmax_of_one_unit_is_told_with_what_to_write_instead(loss: str) -> None:
+    made = model(dense(1, "softmax"), loss=loss if loss in dir(keras.losses) else keras.losses.BinaryCrossentropy())
+    with pytest.raises(nanmap.InputError, match=r"answers 1 to every row[\s\S]*Dense\(1, activation=.sigmoid"):
+        nanmap.diagnose(made, X, (LABELS > 0).astype(float), epochs=2, batch_size=8, engine=ENGINE)
+
+
 def test_a_dead_network_is_told_by_its_layers() -> None:
     x = np.arange(1.0, 201.0)
     answer = nanmap.diagnose(

@@ -8,7 +8,7 @@ import pytest
 
 from nanmap.diagnosis.answer import Criterion, RateRange, Share
 from nanmap.diagnosis.bench import Ask, Ends
-from nanmap.diagnosis.margins import within
+from nanmap.diagnosis.margins import _around, within
 from nanmap.diagnosis.records import Record, subsets
 from nanmap.diagnosis.remedies import Remedy
 from nanmap.diagnosis.search import LOOK, STARTS, Clock, Search, grid_of_rates
@@ -156,6 +156,40 @@ def test_where_nothing_is_drawn_one_start_is_all_there_is() -> None:
     assert share.starts == 1
 
 
+INPUTS, TARGETS = Remedy("scale inputs", {"model.inputs": 1}), Remedy("scale targets", {"model.targets": 1})
+
+
+def scales(changes: dict[str, Any], rate: float, seed: int) -> bool:
+    """Scaled inputs with a tiny rate, or with scaled targets and a rate of the usual size."""
+    usual = 0.003 < rate < 0.05 if has(changes, "targets") else 1e-7 < rate < 1e-4
+    return has(changes, "inputs") and usual
+
+
+def test_a_rate_that_stands_in_for_a_scale_does_not_hide_what_mends_the_scale() -> None:
+    search, told = searched(scales, INPUTS, TARGETS, A)
+    assert told == [{"scale inputs", RATE}]
+    (chosen,) = search.smallest()
+    assert search.is_far(chosen)
+    assert {frozenset(each.parts) for each in search.working()} == {
+        frozenset({"scale inputs", RATE}),
+        frozenset({"scale inputs", "scale targets", RATE}),
+    }
+    scaled = search.stood_in_for(chosen)
+    assert scaled is not None
+    assert set(scaled.record.names) == {"scale inputs", "scale targets"}
+    assert search.stood_in_for(scaled) is None
+    assert scaled.record.share(Criterion(), scaled.index).starts == STARTS  # which is decided, and no hope
+
+
+def test_a_rate_does_not_stand_in_for_a_scale_that_few_starts_bear() -> None:
+    def works(changes: dict[str, Any], rate: float, seed: int) -> bool:
+        return scales(changes, rate, seed) and not (has(changes, "targets") and seed % 16 == 15)
+
+    search, told = searched(works, INPUTS, TARGETS)
+    assert told == [{"scale inputs", RATE}]
+    assert search.stood_in_for(search.smallest()[0]) is None
+
+
 def test_a_negative_rate_is_turned() -> None:
     search, told = searched(lambda changes, rate, seed: 0 < rate < 2, own=-0.1)
     assert told == [{RATE}]
@@ -184,6 +218,16 @@ def test_a_rate_is_advised_with_a_margin() -> None:
     assert within(RateRange(1e-4, 5e-3), 0.01, rates) == 2e-3
     assert within(RateRange(1e-4, 5e-3), 1e-6, rates) == 2e-4
     assert within(RateRange(5e-4, 1e-3), 0.01, rates) in (5e-4, 1e-3)  # no room for a margin
+
+
+def test_what_becomes_of_the_rates_beside_those_that_work_is_told() -> None:
+    rates, good = np.array([1e-3, 1e-2, 1e-1, 1.0]), np.array([[False] * 80, [True] * 80, [True] * 80, [False] * 80])
+    outcome = np.where(good, "converged", "nan").astype(object)
+    outcome[0] = "progressing"
+    found = _around(Ends({"outcome": outcome, "skill": np.zeros((4, 80))}), rates, 1e-2, Criterion())
+    assert found == RateRange(1e-2, 1e-1, below=Outcome.PROGRESSING, above=Outcome.NAN)
+    found = _around(Ends({"outcome": outcome[1:3], "skill": np.zeros((2, 80))}), rates[1:3], 1e-2, Criterion())
+    assert found == RateRange(1e-2, 1e-1, open_low=True, open_high=True)
 
 
 def test_the_range_of_rates_ends_at_a_gap() -> None:

@@ -161,3 +161,10 @@ def test_a_gpu_is_told_to_give_the_same_bits_in_every_run(backend: str) -> None:
     told = xla_options(program_of(3, (4,), 8), backend)
     assert told.get("xla_gpu_deterministic_ops") is (True if backend == "gpu" else None)
     assert told.get("xla_gpu_autotune_level") == (0 if backend == "gpu" else None)
+
+
+@pytest.mark.parametrize("norm", ["none", "rms", "layer", "batch"])
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+def test_only_sums_of_an_rms_norm_are_kept_from_the_library_of_a_cpu(norm: str, backend: str) -> None:
+    told = xla_options(program_of(3, (4,), 8, model={"norm": norm}), backend)
+    assert ("xla_cpu_experimental_ynn_fusion_type" in told) == (norm == "rms" and backend == "cpu")

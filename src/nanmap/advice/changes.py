@@ -23,6 +23,7 @@ LEAKY_UNITS: Settings = {"model.activation": "leaky_relu"}
 RELU_UNITS: Settings = {"model.activation": "relu"}
 CENTRED_UNITS: Settings = {"model.activation": "tanh"}
 LAYER_NORM: Settings = {"model.norm": "layer"}
+HIDDEN_LAYER: Settings = {"model.hidden": [16]}
 SINGLE: Settings = {"training.dtype": "float32"}
 DOUBLE: Settings = {"training.dtype": "float64"}
 BRAIN: Settings = {"training.dtype": "bfloat16"}

@@ -204,6 +204,8 @@ def _print_end(report: "TrainingReport", steps_per_epoch: int) -> None:
     say(f"loss: {_show(row['loss_initial'])} at the start, {_show(row['loss_final'])} at the end after {made}")
     for sentence in report.evidence:
         say(sentence, indent="  ")
+    if report.first_tensor is not None:
+        say(report.first_tensor.sentence, indent="  ")
     if row["stopped_step"] is not None:
         say(f"stopped before step {row['stopped_step']}, as training.stop_above or training.stop_converged asks")
     for kind in ("inf", "nan"):
@@ -257,6 +259,7 @@ def _as_json(report: "TrainingReport") -> dict[str, Any]:
         "outcome": str(report.outcome),
         "cause": str(report.cause) or None,
         "evidence": report.evidence,
+        "first_tensor": report.first_tensor.as_object() if report.first_tensor else None,
         "remedy": [{"key": key, "value": value} for key, value in report.remedy.items()],
         "epochs": [asdict(epoch) for epoch in report.epochs],
         "predictions": report.predictions,

@@ -1,6 +1,8 @@
 """Every setting as an option by its name: `--learning-rate 0.01`, `--hidden 16,16`, for a command without a config."""
 
+import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from typer.core import TyperCommand
@@ -117,4 +119,24 @@ def as_options(error: InputError, names: Mapping[str, str]) -> InputError:
         ):
             item = error.key[len(key) + 2 :]
             error.option, error.key = flag("data" if name in BY_FILE else name), item or None
+    error.problem, error.mend = _typed(error.problem, names), error.mend and _typed(error.mend, names)
     return error
+
+
+def _typed(text: str, names: Mapping[str, str]) -> str:
+    """A sentence with the keys in it as options, and a value behind one as it is typed.
+
+    >>> _typed('set data.target_kind = "class", or data.columns', {"target_kind": "data.target_kind", "columns": "data.columns"})
+    'set --target-kind class, or --columns'
+    """
+    for name, key in names.items():
+        if name not in BY_FILE:
+            text = re.sub(
+                rf"(?<![\w.]){re.escape(key)}(?![\w.])(?: = \"([^\"]*)\"| = ([^\s,;]+))?", partial(_option, name), text
+            )
+    return text
+
+
+def _option(name: str, found: re.Match[str]) -> str:
+    value = found[1] if found[1] is not None else found[2]
+    return flag(name) if value is None else f"{flag(name)} {value}"

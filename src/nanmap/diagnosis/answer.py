@@ -11,6 +11,7 @@ from nanmap.analysis.intervals import wilson_interval
 from nanmap.config import Config, DataSettings
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.outcomes import Cause, Outcome
+from nanmap.runs.first_tensor import FirstTensor
 
 Changes = Mapping[str, Any]  # dotted key → value; None takes a setting out
 
@@ -122,21 +123,6 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class FirstTensor:
-    """The first tensor that is not finite.
-
-    Attributes:
-        name: `data`, `activation:<layer>`, `loss`, `gradient:<layer>`, `optimizer`, `parameter:<layer>`.
-        step: the update in which it came.
-        largest_before: the largest value in the tensor before, by size.
-    """
-
-    name: str
-    step: int
-    largest_before: float
-
-
-@dataclass(frozen=True)
 class Edge:
     """Where training turns unstable, along the learning rate.
 
@@ -173,12 +159,15 @@ class RateRange:
     Attributes:
         low, high: lowest and highest rate that reaches the success.
         open_low, open_high: whether the lowest or highest rate of all that were tried still works, so that the end is not known.
+        below, above: what most starts end as at the next rate that was tried on either side; None where none was.
     """
 
     low: float
     high: float
     open_low: bool = False
     open_high: bool = False
+    below: Outcome | None = None
+    above: Outcome | None = None
 
 
 @dataclass(frozen=True)
@@ -241,7 +230,7 @@ class RateMap:
     """Which learning rates work with which remedies: the map of `--out`.
 
     Attributes:
-        rates: float64 `[rates]`, rising; all of one sign.
+        rates: float64 `[rates]`, rising, above 0.
         remedies: a name per line of the map, `as it is` first, then alone, then the fix.
         successes: counts, int64 `[remedies, rates]`; -1 where nothing was trained.
         outcomes: the commonest outcome, text `[remedies, rates]`; empty where nothing was trained.
@@ -316,7 +305,7 @@ class Answer:
         also: the others, where the fix mends several at once.
         evidence: what speaks for it, the strongest first.
         ruled_out: what was looked at and is not the reason.
-        first_tensor: where the first number that is none appeared; None where none did, or nobody looked.
+        first_tensor: of the first start in which a number came that is none, where that was; None where none did.
         edge: the critical rate; None where rates have none, or layers have rates of their own.
         fix: the smallest; None where nothing is wrong or nothing helps.
         others: other sets that reach the success, the smallest first.

@@ -8,6 +8,7 @@ from nanmap.data import Rows
 
 CENTRED, NARROWEST, WIDEST = 0.5, 0.5, 2.0  # beyond, a column is worth scaling: its mean, its standard deviation
 FEW_LABELS = 20  # different whole numbers up to which targets may be labels
+FEW = 0.05  # share of the rows up to which numbers that are too large are strays
 MANY_CLASSES = 0.2  # classes per row from which on classes may be numbers
 
 
@@ -32,6 +33,17 @@ def far_from_standard(columns: np.ndarray) -> np.ndarray:
 def beyond_repair(rows: Rows) -> bool:
     """Whether the rows hold what is no number: no setting but one that takes it out can help."""
     return not all(np.isfinite(each).all() for each in (rows.inputs, rows.targets))
+
+
+def beyond_format(rows: Rows, largest: float) -> bool:
+    """Whether a number of the rows is too large for a number format; NaN and infinities are none."""
+    return any((np.abs(each[np.isfinite(each)]) > largest).any() for each in (rows.inputs, rows.targets))
+
+
+def strays(column: np.ndarray, largest: float) -> np.ndarray:
+    """The rows of a column whose numbers are too large, where they are few: mostly a slip of whoever wrote them."""
+    stray = np.flatnonzero(np.abs(column) > largest)
+    return stray if len(stray) <= FEW * len(column) else stray[:0]
 
 
 def labels_as_numbers(targets: np.ndarray) -> bool:

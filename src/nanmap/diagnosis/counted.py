@@ -3,9 +3,11 @@
 import numpy as np
 
 from nanmap.diagnosis.answer import Criterion, Ending, Happening, RateMap
+from nanmap.diagnosis.bench import VARIED
 from nanmap.diagnosis.patient import Patient
 from nanmap.diagnosis.search import Choice, Search
 from nanmap.outcomes import Cause, Outcome
+from nanmap.runs.first_tensor import FirstTensor, Replay, first_tensor
 
 
 def happening_of(patient: Patient, criterion: Criterion) -> Happening:
@@ -29,6 +31,18 @@ def happening_of(patient: Patient, criterion: Criterion) -> Happening:
         variant.steps,
         variant.steps_per_epoch,
     )
+
+
+def first_tensor_of(patient: Patient) -> FirstTensor | None:
+    """The first tensor that is not finite in the first start that has one."""
+    bench, steps = patient.bench, patient.ends.first_bad[0]
+    bad = np.flatnonzero(steps >= 0)
+    if not len(bad):
+        return None
+    place, own = int(bad[0]), bench.varied and patient.ends.drawn  # then the first start is the settings' own
+    changes = VARIED if own and place else {}
+    lanes = bench.one(changes, bench.own_seed.start + place - (own and place > 0))
+    return first_tensor(Replay.of(bench.engine, lanes, int(steps[place])))
 
 
 def rate_map(search: Search, chosen: Choice | None) -> RateMap | None:

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from nanmap.config import Config
+from nanmap.config.formats import FORMATS
 from nanmap.data.references.constant import all_equal
 from nanmap.diagnosis.answer import (
     Answer,
@@ -21,12 +22,12 @@ from nanmap.diagnosis.answer import (
     Trial,
 )
 from nanmap.diagnosis.bench import Ask, Bench
-from nanmap.diagnosis.columns import beyond_repair
-from nanmap.diagnosis.counted import happening_of, rate_map
+from nanmap.diagnosis.columns import beyond_repair, strays
+from nanmap.diagnosis.counted import first_tensor_of, happening_of, rate_map
 from nanmap.diagnosis.curves import curves
 from nanmap.diagnosis.evidence import best_of, evidence, ruled_out
 from nanmap.diagnosis.intake import as_trained_elsewhere, check_rows, check_target, check_time, row_notes
-from nanmap.diagnosis.limits import by_heart, in_reach, no_number, says_nothing, what_limits
+from nanmap.diagnosis.limits import by_heart, in_reach, no_number, says_nothing, slip, what_limits
 from nanmap.diagnosis.margins import edge, fine_rates, rate_range, within
 from nanmap.diagnosis.patient import BROKEN, Patient
 from nanmap.diagnosis.remedies import RATE, UNDO, Remedy, remedies
@@ -170,7 +171,9 @@ class _Diagnosis:
         happening = happening_of(self.patient, self.criterion)
         self._done()
         signs = Signs(self.patient, self.patient.ends, self.patient.case(), self.edge, _rate_of(chosen))
-        causes = ((RootCause.LABELS_SAY_NOTHING,) if nothing else ()) + causes_of(chosen.parts if chosen else (), signs)
+        scaled = search.stood_in_for(chosen) if chosen else None
+        parts = [*chosen.parts, *(scaled.record.names if scaled else ())] if chosen else []
+        causes = ((RootCause.LABELS_SAY_NOTHING,) if nothing else ()) + causes_of(parts, signs)
         causes = causes or (RootCause.UNKNOWN,)
         search.explore_alone()
         self._done()
@@ -180,7 +183,16 @@ class _Diagnosis:
     def _is_beyond_settings(self, worth: Sequence[Remedy]) -> bool:
         """Whether the fault is in what no setting changes: rows with what is no number, or the end of a network of the user's own."""
         rows = beyond_repair(self.patient.rows) and not any(each.repairs for each in worth)
-        return rows or (self.patient.misfit is not None and not any(UNDO in each.changes for each in worth))
+        return (
+            rows
+            or self._slipped()
+            or (self.patient.misfit is not None and not any(UNDO in each.changes for each in worth))
+        )
+
+    def _slipped(self) -> bool:
+        """Whether a few targets are too large for the number format: scaled together with them, all others become one number."""
+        largest = FORMATS[self.config.training.dtype].largest
+        return any(len(strays(column, largest)) for column in self.patient.rows.targets.T)
 
     def _nothing(self, skill: Quantiles | None, changes: Changes) -> tuple[Evidence, ...]:
         """That the inputs say nothing about the targets, if they do not: a training has learned nothing, or its rows by heart."""
@@ -286,7 +298,7 @@ class _Diagnosis:
             causes[1:],
             found,
             ruled_out(causes, signs, search) if signs and search else (),
-            None,
+            None if healthy else first_tensor_of(self.patient),
             self.edge,
             fix,
             self._others(search, chosen) if search else (),
@@ -305,7 +317,9 @@ class _Diagnosis:
             return what_limits(self.patient, search.best_skill() if best is None else best)
         if self.patient.misfit is not None:
             return self.patient.misfit
-        return no_number() if beyond_repair(self.patient.rows) else None
+        if beyond_repair(self.patient.rows):
+            return no_number()
+        return slip() if self._slipped() else None
 
     def _others(self, search: Search, chosen: Choice | None) -> tuple[Trial, ...]:
         """Sets that work and hold no smaller one that does, the smallest first; without the chosen one."""

@@ -23,7 +23,7 @@ def evidence(
 ) -> tuple[Evidence, ...]:
     """What speaks for the causes: figures of rows and ends first, then what was trained to prove it."""
     found = [sentence for cause in causes for sentence in _of_cause(cause, signs)]
-    found += far_off(signs.patient.rows)
+    found += far_off(signs.patient.rows, FORMATS[signs.patient.config.training.dtype].largest)
     if chosen is not None and search is not None:
         found += _proofs(chosen, search)
     return tuple({each.sentence: each for each in found}.values())
@@ -108,6 +108,25 @@ def _proofs(chosen: Choice, search: Search) -> Iterator[Evidence]:
                 {"without": name, "count": share.count, "starts": share.starts},
                 proof=True,
             )
+    if (scaled := search.stood_in_for(chosen)) is not None:
+        yield _stands_in(chosen, scaled, search)
+
+
+def _stands_in(chosen: Choice, scaled: Choice, search: Search) -> Evidence:
+    """That a rate is so small, or so large, for the scale of the rows alone."""
+    own, far, near = (
+        float(each.record.rates[index])
+        for each, index in ((chosen, chosen.record.own), (chosen, chosen.index), (scaled, scaled.index))
+    )
+    size = "small" if far < abs(own) else "large"
+    more = [name for name in scaled.record.names if name not in chosen.record.names]
+    share = scaled.record.share(search.criterion, scaled.index)
+    return Evidence(
+        f"so {size} a rate stands in for {' and '.join(more)}: with {'that' if len(more) == 1 else 'these'} {near:g} does as well "
+        f"({_told(share)} {criterion_words(search.criterion)})",
+        {"rate": far, "scaled": near, "count": share.count, "starts": share.starts},
+        proof=True,
+    )
 
 
 def best_of(names: Sequence[str], search: Search) -> tuple[Share | None, float | None]:

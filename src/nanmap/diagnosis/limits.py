@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from nanmap.config.formats import FORMATS
 from nanmap.config.losses import LOSSES
 from nanmap.data import Rows, affine_floor, loss_constant
 from nanmap.data.references.neighbours import neighbours_loss
 from nanmap.diagnosis.answer import Changes, Criterion, Evidence
 from nanmap.diagnosis.bench import Ask
+from nanmap.diagnosis.columns import beyond_format
 from nanmap.diagnosis.patient import Patient
 from nanmap.diagnosis.search import Search
 
@@ -25,7 +27,8 @@ def says_nothing(patient: Patient) -> Evidence | None:
             f"all targets are {rows.targets.flat[0]:.4g}: a constant answers them",
             {"target": float(rows.targets.flat[0])},
         )
-    if loss not in LOSSES or patient.bench.variant.program.labelled or rows.n < FEW:
+    too_large = beyond_format(rows, FORMATS[patient.config.training.dtype].largest)  # which hides what all others say
+    if loss not in LOSSES or patient.bench.variant.program.labelled or rows.n < FEW or too_large:
         return None
     line, near = skills_of_references(rows, loss, patient.config.loss.delta)
     if not (line < NOTHING and near < NOTHING):  # NaN rules nothing out
@@ -98,6 +101,13 @@ def what_limits(patient: Patient, best: float | None) -> Evidence:
         )
     return Evidence(
         f"{told}; the best line through these {rows.n} rows has {asked:.3g}", {"best": best, "reference": asked}
+    )
+
+
+def slip() -> Evidence:
+    """Why no setting mends a few targets that are too large: scaled together with them, all others become one number."""
+    return Evidence(
+        "no setting mends a few targets that are too large for the number format: mend them, or leave out their rows"
     )
 
 

@@ -93,7 +93,9 @@ def _around(ends: Ends, rates: np.ndarray, chosen: float, criterion: Criterion) 
         low -= 1
     while high + 1 < len(works) and works[high + 1]:
         high += 1
-    return RateRange(float(rates[low]), float(rates[high]), low == 0, high == len(rates) - 1)
+    open_low, open_high = low == 0, high == len(rates) - 1
+    below, above = None if open_low else ends.commonest(low - 1), None if open_high else ends.commonest(high + 1)
+    return RateRange(float(rates[low]), float(rates[high]), open_low, open_high, below, above)
 
 
 def within(found: RateRange, own: float, rates: np.ndarray) -> float:

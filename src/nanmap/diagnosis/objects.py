@@ -30,7 +30,7 @@ def as_object(answer: Answer) -> dict[str, Any]:
         "skill": fix.skill.median if fix and fix.skill else None,
         "rates": [fix.rates.low, fix.rates.high] if fix and fix.rates else None,
         "edge_after": _edge(fix.edge) if fix else None,
-        "first_tensor": _first_tensor(answer),
+        "first_tensor": answer.first_tensor.as_object() if answer.first_tensor else None,
         "others": _trials(answer.others),
         "in_vain": _trials(answer.in_vain),
         "limit": answer.limit.sentence if answer.limit else None,
@@ -62,8 +62,3 @@ def _trials(trials: Iterable[Trial]) -> list[dict[str, Any]]:
         {"remedies": list(each.remedies), "changes": _changes(each.changes), "success": _share(each.successes)}
         for each in trials
     ]
-
-
-def _first_tensor(answer: Answer) -> dict[str, Any] | None:
-    found = answer.first_tensor
-    return None if found is None else {"name": found.name, "step": found.step, "largest_before": found.largest_before}

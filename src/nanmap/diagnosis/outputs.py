@@ -55,7 +55,9 @@ def misfit(bench: Bench) -> Evidence | None:
     }
     if count == 1 and summed:
         return Evidence(
-            "the network answers 1 to every row, whatever its parameters: a softmax of one number is always 1", figures
+            "the network answers 1 to every row, whatever its parameters: a softmax of one number is always 1; "
+            "end it in a sigmoid where the targets are 0 and 1, and in nothing where they are numbers",
+            figures,
         )
     if not summed and count > 1 and not program.classifies:
         return None

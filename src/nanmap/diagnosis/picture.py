@@ -60,11 +60,8 @@ def _remedies(answer: Answer) -> Remedies | None:
     found = answer.map
     if found is None or not len(found.rates):
         return None
-    order = np.argsort(np.abs(found.rates))
     shares = np.where(found.successes < 0, 0, found.successes) / max(1, found.starts)
-    return Remedies(
-        found.rates[order], found.remedies, found.outcomes[:, order], shares[:, order], _marks(answer, found)
-    )
+    return Remedies(found.rates, found.remedies, found.outcomes, shares, _marks(answer, found))
 
 
 def _marks(answer: Answer, found: RateMap) -> dict[str, tuple[float, int]]:
@@ -72,7 +69,8 @@ def _marks(answer: Answer, found: RateMap) -> dict[str, tuple[float, int]]:
     optimizer = answer.config.optimizer
     if optimizer.layer_learning_rates:
         return {}
-    marks = {"the rate as it is": (optimizer.learning_rate, 0)}
+    rate = optimizer.learning_rate
+    marks = {"the rate as it is" + ("" if rate > 0 else f": {rate:g}"): (rate, 0)}
     if answer.fix is not None:
         name = " + ".join(each for each in answer.fix.trial.remedies if each != RATE) or found.remedies[0]
         if name in found.remedies:

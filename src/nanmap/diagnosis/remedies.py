@@ -23,6 +23,7 @@ SATURATING = ("sigmoid", "tanh", "softsign", "softplus")
 LONGER = 8  # times the budget
 LARGE_BATCH = 4096  # rows of the largest batch that is offered
 HIGH_MOMENTUM = 0.9
+MANY_UNITS = 8  # in a layer, from which on fewer may do
 CLIPS = {"clip by norm": "clip_norm", "clip by value": "clip_value", "clip at the output": "clip_output_gradient"}
 
 
@@ -213,11 +214,17 @@ def _warm_up(patient: Patient) -> Iterator[Remedy]:
 
 
 def _size(patient: Patient) -> Iterator[Remedy]:
+    """More units where some starts stay short of it, fewer where some break; of none a hidden layer."""
     model = patient.config.model
-    if patient.own or patient.share(Outcome.STALLED, Outcome.PROGRESSING, Outcome.DEAD) < 0.05 or model.init == "file":
+    if patient.own or model.init == "file":
         return
-    if model.hidden:
+    short = patient.share(Outcome.STALLED, Outcome.PROGRESSING, Outcome.DEAD) >= 0.05
+    if short and model.hidden:
         yield Remedy("more units", known.units(model, 4), costly=True)
+    elif short:
+        yield Remedy("a hidden layer", known.HIDDEN_LAYER, costly=True)
+    if patient.share(*BROKEN) >= 0.05 and max(model.hidden, default=0) >= MANY_UNITS:
+        yield Remedy("fewer units", known.units(model, 1 / 4), costly=True)
 
 
 def _meaning(patient: Patient) -> Iterator[Remedy]:

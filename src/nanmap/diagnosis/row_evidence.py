@@ -9,13 +9,14 @@ from nanmap.data import Rows
 from nanmap.data.words import listed
 from nanmap.diagnosis.answer import Evidence
 from nanmap.diagnosis.categories import names_in_numbers
-from nanmap.diagnosis.columns import far_from_standard, moments
+from nanmap.diagnosis.columns import far_from_standard, moments, strays
 from nanmap.diagnosis.patient import Patient
 
 NEEDED = 3  # columns that are named one by one
 FAR = 100.0  # times the width of nine tenths of a column: so far from its middle no number of it is expected
 APART = 3.0  # times the range of all other numbers: so far off one number, many times, is none that was measured
-FEW = 0.05  # share of the rows up to which numbers that are too large are strays
+FEW = 0.05  # share of the rows on either side, within which nine tenths of a column are
+TARGET = "the target"
 MANY = 0.25  # share of the rows up to which one number many times may stand for a missing value
 
 
@@ -42,8 +43,7 @@ def not_finite(patient: Patient) -> Iterator[Evidence]:
 def _strays(rows: Rows, largest: float) -> Iterator[Evidence]:
     """Single numbers that are too large, in columns whose other rows are not: mostly a slip of whoever wrote them."""
     for name, column in zip(rows.features, rows.inputs.T, strict=False):
-        stray = np.flatnonzero(np.abs(column) > largest)
-        if 0 < len(stray) <= FEW * rows.n:
+        if len(stray := strays(column, largest)):
             value, rest = float(column[stray[0]]), float(np.abs(column[np.abs(column) <= largest]).max(initial=0))
             scaled = "; scaled together with it, all other rows of the column become one number"
             yield Evidence(
@@ -53,11 +53,18 @@ def _strays(rows: Rows, largest: float) -> Iterator[Evidence]:
             )
 
 
-def far_off(rows: Rows) -> Iterator[Evidence]:
-    """Few numbers that are far from all others of their column: slips, or what stands for a missing value."""
+def far_off(rows: Rows, largest: float = np.inf) -> Iterator[Evidence]:
+    """Few numbers that are far from all others of their column: slips, or what stands for a missing value.
+
+    Args:
+        rows: whose columns are looked at.
+        largest: number of the format of the inputs; of larger ones `not_finite` tells.
+    """
     unscaled = rows.input_scaling.undo(rows.inputs), rows.target_scaling.undo(rows.targets)
-    names = [*zip(rows.features, unscaled[0].T, strict=False), *(("the target", each) for each in unscaled[1].T)]
+    names = [*zip(rows.features, unscaled[0].T, strict=False), *((TARGET, each) for each in unscaled[1].T)]
     for name, column in names if not rows.classes else names[:-1]:
+        if name != TARGET:
+            column = np.where(np.abs(column) <= largest, column, np.nan)
         yield from list(_placeholder(name, column)) or _slips(name, column)
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 
@@ -25,6 +26,7 @@ TOGETHER = 2  # programs that are compiled at once
 PER_DECADE = (1.0, 3.0)
 LOWEST, HIGHEST = 1e-7, 3.0  # rates that are tried at least
 FAR = 100.0  # a rate that is changed by more stands in for a fault of scale: what keeps the rate mends that itself
+SCALES = {"scale inputs", "scale targets"}
 SLACK = 0.5  # decades by which a range of rates must be wider to count as wider
 
 
@@ -210,7 +212,7 @@ class Search:
     def _working(self, size: int, smaller: Sequence[Choice] = ()) -> list[Choice]:
         """The sets of so many changes that work and hold none of some smaller ones; where a set's rate fails, its next best is decided."""
         while True:
-            candidates = [each for each in self._hopeful() if each.size == size and not _holds(each, smaller)]
+            candidates = [each for each in self._hopeful() if each.size == size and not self._holds(each, smaller)]
             if not self._decide(candidates):
                 return [each for each in candidates if each.record.works(self.criterion, each.index)]
 
@@ -250,10 +252,44 @@ class Search:
             and bool(record.hopeful(self.criterion)[choice.index])
         )
 
-    def _is_far(self, choice: Choice) -> bool:
+    def _holds(self, choice: Choice, smaller: Sequence[Choice]) -> bool:
+        """Whether a set holds one of some smaller ones, the learning rate counted as a part.
+
+        Where a far rate stands in for a scale, a set that mends the scale itself is another way, and is to be told.
+        """
+        parts = set(choice.parts)
+        scales = not self.is_far(choice) and parts & SCALES
+        return any(set(each.parts) <= parts for each in smaller if not (scales and self._stands_in(each, parts)))
+
+    def _stands_in(self, smaller: Choice, parts: set[str]) -> bool:
+        return self.is_far(smaller) and bool((parts - set(smaller.parts)) & SCALES)
+
+    def is_far(self, choice: Choice) -> bool:
+        """Whether its rate is so far from the one that there is that it stands in for a fault of scale."""
         own, rate = self.rates[self.own], choice.record.rates[choice.index]
         rated = any(each.rated for each in choice.record.remedies)
         return not rated and own != 0 and not 1 / FAR <= abs(rate / own) <= FAR
+
+    def stood_in_for(self, choice: Choice) -> Choice | None:
+        """The set with the scales mended that its far rate stands in for, at a rate that is near; None where there is none."""
+        if not self.is_far(choice):
+            return None
+        lacking = sorted(SCALES - set(choice.parts))
+        for more in [some for size in (1, 2) for some in combinations(lacking, size)]:
+            record = self.records.get(frozenset({*choice.record.names, *more}))
+            if record is not None and (near := self._nearest(record)) is not None:
+                return near
+        return None
+
+    def _nearest(self, record: Record) -> Choice | None:
+        """The best rate of a set, if that is near and known to work; where one fails, the next is decided."""
+        while (best := record.best_rate(self.criterion)) is not None:
+            near = Choice(record, best)
+            if self.is_far(near):
+                return None
+            if not self._decide([near]):
+                return near if record.works(self.criterion, best) else None
+        return None
 
     def ranked(self, choices: Sequence[Choice]) -> list[Choice]:
         """Of equally many changes first those that mend a fault of its own at the rate that there is, then the widest range of rates.
@@ -272,14 +308,9 @@ class Search:
                 choice.size,
                 not specific,
                 keys,
-                self._is_far(choice),
+                self.is_far(choice),
                 -round(width / (2 * SLACK)),
                 [order[name] for name in record.names],
             )
 
         return sorted(choices, key=rank)
-
-
-def _holds(choice: Choice, smaller: Sequence[Choice]) -> bool:
-    """Whether a set holds one of some smaller ones, the learning rate counted as a part."""
-    return any(set(each.parts) <= set(choice.parts) for each in smaller)

@@ -9,7 +9,10 @@ from nanmap.diagnosis.answer import Answer, Edge, Fix, Quantiles, RateRange, Sha
 from nanmap.diagnosis.remedies import UNDO
 from nanmap.diagnosis.root_causes import RootCause
 from nanmap.listings import toml_value
+from nanmap.outcomes import Outcome
 
+AT_REST = (Outcome.STALLED, Outcome.PROGRESSING)
+FAR_BELOW = 5  # times below the critical rate the rates end that work: it is not the curvature that ends them
 MOST = 4  # of what else works, and of what does not
 
 
@@ -119,11 +122,8 @@ def _why(answer: Answer) -> Iterator[str]:
     yield answer.cause.sentence
     yield from (f"also: {each.sentence.removeprefix('nothing is broken: ')}" for each in answer.also)
     yield from (each.sentence for each in answer.evidence)
-    if (tensor := answer.first_tensor) is not None:
-        yield (
-            f"the first tensor that is not finite is {tensor.name}, in step {tensor.step}; "
-            f"the largest value before was {_figure(tensor.largest_before)}"
-        )
+    if answer.first_tensor is not None:
+        yield answer.first_tensor.sentence
 
 
 def _title_of_fix(answer: Answer) -> str:
@@ -146,7 +146,7 @@ def _fix(answer: Answer) -> Iterator[str]:
         if fix.skill is not None:
             yield f"skill {_spread(fix.skill)} with it{_those(fix.skill, fix.trial.successes)}"
         yield from _margin(fix.edge)
-        yield from _rates(fix)
+        yield from _rates(fix, minibatches=answer.happening.steps_per_epoch > 1)
         yield from _no_less(fix)
     if answer.limit is not None:
         yield answer.limit.sentence
@@ -166,9 +166,34 @@ def _margin(edge: Edge | None) -> Iterator[str]:
     yield f"margin: the rate {_figure(edge.rate)} is {way} the critical one, {', '.join(found)}"
 
 
-def _rates(fix: Fix) -> Iterator[str]:
+def _rates(fix: Fix, minibatches: bool) -> Iterator[str]:
     if fix.rates is not None:
-        yield f"learning rates that work with it: {_range(fix.rates)}"
+        yield f"learning rates that work with it: {_range(fix.rates)}{_beyond(fix.rates)}{_noise(fix) if minibatches else ''}"
+
+
+def _beyond(rates: RateRange) -> str:
+    """What becomes of the rates beside those that work."""
+    sides = (("smaller", rates.below), ("larger", rates.above))
+    told = [f"of {side} ones {_commonly(outcome)}" for side, outcome in sides if outcome is not None]
+    return f"; {', '.join(told)}" if told else ""
+
+
+def _commonly(outcome: Outcome) -> str:
+    return "too few converge" if outcome is Outcome.CONVERGED else f"most end {outcome}"
+
+
+def _rows(count: int) -> str:
+    return "a single row" if count == 1 else f"{count} rows"
+
+
+def _noise(fix: Fix) -> str:
+    """Why rates fail that are far below the critical one, where batches are small."""
+    rates, edge = fix.rates, fix.edge
+    if rates is None or edge is None or edge.measured is None or rates.above not in AT_REST:
+        return ""
+    if edge.measured < FAR_BELOW * rates.high:
+        return ""
+    return f": not too large for the curvature, but each update goes by {_rows(fix.config.training.batch_size)}, whose noise a large rate does not average out"
 
 
 def _range(rates: RateRange) -> str:

@@ -209,4 +209,6 @@ CAUSES: dict[str, Callable[[Signs], RootCause]] = {
     "clip at the output": _other,
     "warm-up": _other,
     "more units": lambda signs: RootCause.MODEL_TOO_SMALL,
+    "a hidden layer": lambda signs: RootCause.MODEL_TOO_SMALL,
+    "fewer units": _other,
 }

@@ -97,3 +97,6 @@ class Engine(Protocol):
             Its state at initialisation, then after each epoch until the budget, a NaN or a stop ends it. `EPOCH_SUMS`
             of its losses are of the epoch alone.
         """
+
+    def resume(self, lanes: Lanes, since: Epoch, stop: int) -> Epoch:
+        """A single cell from where it stood in `follow`, or here, up to before the update `stop`: the same bits as in one go."""

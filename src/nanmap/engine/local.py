@@ -24,7 +24,7 @@ from nanmap.engine.machine import machine_of
 from nanmap.engine.on_chip import is_on_chip, loss_and_gradient
 from nanmap.engine.one_kernel import as_one_kernel, in_kernels, is_one_kernel
 from nanmap.engine.tune import tune
-from nanmap.engine.vmapped import Packed, build, group_shapes
+from nanmap.engine.vmapped import Packed, build, group_shapes, packed
 from nanmap.engine.widths import flops_per_update, group_bytes, groups_per_call, width_of
 from nanmap.engine.xla_options import xla_options
 from nanmap.limits import memory_allowed, told_bytes
@@ -189,6 +189,16 @@ class LocalEngine:
             losses = np.array(states.losses)
             losses[..., [Losses._fields.index(name) for name in EPOCH_SUMS]] = 0
             states = states._replace(losses=losses)
+
+    def resume(self, lanes: Lanes, since: Epoch, stop: int) -> Epoch:
+        """A single cell from where it stood up to before another update, with the executable that `follow` uses."""
+        compiled, part = self.compiled(lanes.program), Advance(since.stop, stop)
+        shape = compiled.width, compiled.capacity
+        call = assemble(lanes, [np.array([0])], *shape, partial(_always, part), False, compiled.together)
+        with jax.enable_x64(lanes.program.dtype == "float64"):
+            cell = jax.tree.map(np.asarray, packed(since.state))
+        states = jax.tree.map(lambda blank, leaf: np.broadcast_to(leaf, blank.shape), compiled.blank, cell)
+        return Epoch(since.number, since.stop, stop, _only_cell(_run(compiled, call, states)))
 
     def compiled(self, program: Program, device: int = 0) -> Compiled:
         """The program's executable on a device, given by its place, compiled when it is first asked for."""

@@ -14,6 +14,9 @@ GPU: dict[str, Any] = {
 }
 # Else XLA skips roundings to 16 bits between operations that it fuses, and with them the overflows that are looked for.
 NARROW: dict[str, Any] = {"xla_allow_excess_precision": False}
+# Else the library that takes the products of a CPU takes the sums over units as well, in small pieces (docs/performance.md).
+# With sums that are taken twice, as those of the other norms, it is faster at some shapes and slower at others.
+PRODUCTS_ALONE: dict[str, Any] = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
 ONE_KERNEL: dict[str, Any] = {
     "xla_cpu_experimental_ynn_fusion_type": "",  # hands sums to a library, which such a loop cannot call
     "xla_cpu_prefer_vector_width": 512,  # a line 1.2 times as fast on a Zen 4; networks that are no such loop lose
@@ -25,6 +28,7 @@ def xla_options(program: Program, backend: str) -> dict[str, Any]:
     wanted: list[tuple[bool, dict[str, Any]]] = [
         (backend == "gpu", GPU),
         (program.narrow, NARROW),
+        (backend == "cpu" and program.model.sums_once, PRODUCTS_ALONE),
         (is_one_kernel(program, backend), ONE_KERNEL),
     ]
     return {name: value for holds, options in wanted if holds for name, value in options.items()}

@@ -178,9 +178,13 @@ class Model(ABC):
         """Share of the units that are flat on every row that counts (NaN where none can be), and whether a whole layer is."""
         return np.float32(np.nan), np.False_
 
-    def named(self, parameters: Layers, state: Layers) -> dict[str, np.ndarray]:
+    def named(self, parameters: Layers, state: Layers) -> dict[str, Array]:
         """Arrays of one cell by name, as a person looks at them: `layers.0.…` what is trained, `state.0.…` what is not."""
-        return {name: np.asarray(values) for name, values in (*leaves(parameters, "layers"), *leaves(state, "state"))}
+        return {**dict(leaves(parameters, "layers")), **dict(leaves(state, "state"))}
+
+    def activations_of(self, passed: Pass) -> dict[str, Array]:
+        """What a pass computed, by the names of its layers, in their order: where the first number that is none is looked for."""
+        return {"output": passed.output}
 
     def linear_columns(self, inputs: np.ndarray) -> np.ndarray | None:
         """The columns `[n, d]` that one output is a linear combination of; None for any model but such."""
@@ -330,6 +334,11 @@ class Model(ABC):
     @property
     def normalised(self) -> bool:
         """Whether a pass sums over the units or the rows to normalise them."""
+        return False
+
+    @property
+    def sums_once(self) -> bool:
+        """Whether all that a pass normalises by is one sum over the units of a row."""
         return False
 
     @property

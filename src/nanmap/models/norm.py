@@ -28,25 +28,25 @@ def normalise(kind: str, layer: dict[str, Array], z: Array, moments: Moments | N
         moments: for `batch` what to normalise with.
     """
     axis = 0 if layout is Layout.ROWS_MINOR else 1
-    narrow, z = z.dtype, _wide(z)
-    scale = along_units(_wide(layer["scale"]), layout)
+    narrow, z = z.dtype, wide(z)
+    scale = along_units(wide(layer["scale"]), layout)
     if kind == "rms":
         size = jax.lax.rsqrt(jnp.mean(z * z, axis=axis, keepdims=True) + EPSILON[kind])
         return (z * size * scale).astype(narrow)
     if moments is not None:
-        mean, variance = (along_units(_wide(each), layout) for each in moments)
+        mean, variance = (along_units(wide(each), layout) for each in moments)
         centred = z - mean
     else:
         centred = z - jnp.mean(z, axis=axis, keepdims=True)
         variance = jnp.mean(centred * centred, axis=axis, keepdims=True)
     size = jax.lax.rsqrt(variance + EPSILON[kind])
-    return (centred * size * scale + along_units(_wide(layer["offset"]), layout)).astype(narrow)
+    return (centred * size * scale + along_units(wide(layer["offset"]), layout)).astype(narrow)
 
 
 def batch_moments(z: Array, mask: Array | None, layout: Layout) -> Moments:
     """The moments over the rows that count, in at least float32."""
     axis = 1 if layout is Layout.ROWS_MINOR else 0
-    z = _wide(z)
+    z = wide(z)
     count: Array = z.shape[axis] if mask is None else jnp.sum(mask).astype(z.dtype)
     mean = jnp.sum(counted(z, mask, layout), axis=axis) / count
     centred = counted(z - along_units(mean, layout), mask, layout)
@@ -57,7 +57,7 @@ def running(before: Moments, moments: Moments) -> Moments:
     """Running statistics after a batch with these moments, in their own dtype. Keras's, biased variance included."""
     return Moments(
         *(
-            (_wide(old) * MOMENTUM + new * (1 - MOMENTUM)).astype(old.dtype)
+            (wide(old) * MOMENTUM + new * (1 - MOMENTUM)).astype(old.dtype)
             for old, new in zip(before, moments, strict=True)
         )
     )
@@ -73,5 +73,6 @@ def counted(z: Array, mask: Array | None, layout: Layout) -> Array:
     return z if mask is None else jnp.where(mask if layout is Layout.ROWS_MINOR else mask[:, None], z, 0)
 
 
-def _wide(values: Array) -> Array:
+def wide(values: Array) -> Array:
+    """Numbers in at least float32."""
     return values.astype(jnp.promote_types(values.dtype, jnp.float32))

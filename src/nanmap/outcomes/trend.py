@@ -29,7 +29,8 @@ def enough(floor: Any, constant: Any, ratio: Any) -> Any:
     >>> float(enough(1.0, 5.0, 0.05)), float(enough(4.5, 5.0, 0.5))  # a reference that says little leaves some room
     (1.2, 5.75)
     """
-    return floor + ratio * np.maximum(constant - floor, ratio * constant)
+    with np.errstate(invalid="ignore"):  # squares of large targets are infinite, and then nothing is enough
+        return floor + ratio * np.maximum(constant - floor, ratio * constant)
 
 
 @dataclass(frozen=True)

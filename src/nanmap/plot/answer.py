@@ -21,7 +21,8 @@ from nanmap.plot.theme import Theme, find_theme
 
 FONT = 9.0
 WIDTHS = (4.4, 4.4)  # inches of the two panels
-LABEL = 1.5  # inches for a remedy's name
+LABELS = (1.5, 2.25, 3.0)  # inches for the names of remedies
+LINES, ROW = 2, 0.32  # a name has so many lines at most, which are so high, in inches
 LOWEST, HIGHEST = 1e-12, 1e12  # times the constant answer's loss: what is beyond is cut off
 
 
@@ -45,11 +46,11 @@ class Remedies(NamedTuple):
     """What became of each learning rate under each remedy.
 
     Attributes:
-        rates: rising in size, all of one sign, `[rates]`.
+        rates: rising, above 0, `[rates]`.
         names: of the remedies, the first on top.
         outcomes: the commonest, text `[remedies, rates]`; empty where nothing was trained.
         shares: of starts that succeed, `[remedies, rates]`.
-        marks: by a label the rate and the line of remedies that it is on.
+        marks: by a label the rate and the line of remedies that it is on; one that is not above 0 stands at the left end.
     """
 
     rates: np.ndarray
@@ -84,7 +85,8 @@ def draw_answer(
     path, look = checked(out), find_theme(theme)
     count = 1 if remedies is None else 2
     rows = 0 if remedies is None else len(remedies.names)
-    size = sum(WIDTHS[:count]) + LABEL * (count - 1), max(3.6, 1.4 + 0.3 * rows)
+    label = 0.0 if remedies is None else _label_width(remedies.names)
+    size = sum(WIDTHS[:count]) + label, max(3.6, 1.4 + ROW * rows)
     with matplotlib.style.context("default"), matplotlib.rc_context(look.rc(FONT)):
         figure = ShownFigure(figsize=size, dpi=DPI, facecolor=look.background, layout="constrained")
         panels = figure.subplots(1, count, squeeze=False)[0]
@@ -133,9 +135,8 @@ def _draw_courses(axes: Axes, courses: Sequence[Course], levels: dict[str, float
 
 def _draw_remedies(axes: Axes, remedies: Remedies, look: Theme) -> None:
     """A pixel per rate and remedy, in the colour of what became of most starts; the share of successes where some fail."""
-    rates, sign = np.abs(remedies.rates), "−" if (remedies.rates < 0).any() else ""
-    middles = np.log10(rates)
-    half = (middles[-1] - middles[0]) / (2 * max(1, len(rates) - 1)) or 0.5
+    middles = np.log10(remedies.rates)
+    half = (middles[-1] - middles[0]) / (2 * max(1, len(middles) - 1)) or 0.5
     rows = len(remedies.names)
     axes.imshow(
         _pixels(remedies, look),
@@ -145,12 +146,12 @@ def _draw_remedies(axes: Axes, remedies: Remedies, look: Theme) -> None:
     )
     axes.hlines(np.arange(rows - 1) + 0.5, *axes.get_xlim(), colors=look.background, linewidth=0.8)
     for (name, (rate, row)), marker in zip(remedies.marks.items(), ("o", "*", "D"), strict=False):
-        at = np.clip(np.log10(abs(rate)), middles[0] - half, middles[-1] + half) if rate else middles[0] - half
+        at = np.clip(np.log10(rate), middles[0] - half, middles[-1] + half) if rate > 0 else middles[0] - half
         axes.plot(at, row, **_mark(marker), label=name)
-    axes.set_yticks(range(rows), [wrapped(name, LABEL, FONT) for name in remedies.names])
+    axes.set_yticks(range(rows), [wrapped(name, _label_width(remedies.names), FONT) for name in remedies.names])
     first, last = int(np.ceil(middles[0] - half)), int(np.floor(middles[-1] + half))
     step = max(1, (last - first) // 5)
-    axes.set_xticks(range(first, last + 1, step), [f"${sign}10^{{{power}}}$" for power in range(first, last + 1, step)])
+    axes.set_xticks(range(first, last + 1, step), [f"$10^{{{power}}}$" for power in range(first, last + 1, step)])
     axes.set_xlabel("learning rate")
     axes.set_xlim(middles[0] - half, middles[-1] + half)
     found = {name for name in remedies.outcomes.ravel().tolist() if name}
@@ -163,6 +164,12 @@ def _draw_remedies(axes: Axes, remedies: Remedies, look: Theme) -> None:
     figure = axes.figure
     figure.legend(handles=handles, frameon=False, loc="outside lower right", ncols=7, handlelength=1.3)
     axes.set_title("what most starts end as; paler: not all succeed", fontsize=FONT, loc="left")
+
+
+def _label_width(names: Sequence[str]) -> float:
+    """The least width in which no name touches that of the line below."""
+    fits = (width for width in LABELS if all(wrapped(name, width, FONT).count("\n") < LINES for name in names))
+    return next(fits, LABELS[-1])
 
 
 def _pixels(remedies: Remedies, look: Theme) -> np.ndarray:

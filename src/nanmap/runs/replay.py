@@ -6,14 +6,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax.extend.core import Literal
 
 from nanmap.engine.task import task_of
 from nanmap.plan import Lanes
+from nanmap.runs.first_tensor import lane_of
 from nanmap.training.batches import batch_at
-from nanmap.training.cell import update
 from nanmap.training.optimizers import make_optimizer
 from nanmap.training.passes import pass_back, with_key
 from nanmap.training.schedule import scheduled
@@ -24,27 +23,19 @@ SUMS = ("add", "sub", "add_any", "reduce_sum", "cumsum")
 ROOTS = ("sqrt", "rsqrt", "log", "log1p", "pow")
 
 
-def origin_of_nan(lanes: Lanes, state: State, first: int, nan_step: int) -> str | None:
+def origin_of_nan(lanes: Lanes, state: State, step: int) -> str | None:
     """In a sentence, by which operation of which part of its update the first NaN came.
 
-    The updates before are repeated one by one, without lanes; where rounding leads them elsewhere nothing is said.
+    The update is repeated without lanes; where rounding leads it elsewhere nothing is said.
 
     Args:
         lanes: a batch of one cell.
-        state: before update `first`, without a NaN.
-        nan_step: the update that made it, not before `first`.
+        state: before the update, without a NaN.
+        step: the update that made it.
     """
-    program, task = lanes.program, task_of(lanes, 0)
-    with jax.enable_x64(program.dtype == "float64"):
-        numbers = {name: jnp.asarray(lanes.numbers[name][0], program.wide) for name in program.numbers}
-        lane = Lane(numbers, jnp.asarray(lanes.learning_rates[0], program.wide))
+    with jax.enable_x64(lanes.program.dtype == "float64"):
         state = jax.tree.map(jnp.asarray, state)
-        advance = jax.jit(partial(update, program))
-        for step in range(first, nan_step):
-            state = advance(lane, task, state, batch_at(program, task, step), np.int32(step))
-        if state.events.first_nan >= 0:
-            return None
-        return _told(lanes, lane, task, state, nan_step)
+        return None if state.events.first_nan >= 0 else _told(lanes, lane_of(lanes), task_of(lanes, 0), state, step)
 
 
 def _told(lanes: Lanes, lane: Lane, task: Any, state: State, step: int) -> str | None:

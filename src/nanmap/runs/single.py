@@ -22,6 +22,7 @@ from nanmap.outcomes import Cause, Outcome
 from nanmap.plan import Lanes, Plan, Variant, make_sweep
 from nanmap.results.columns import make_table
 from nanmap.runs.complete import ENDS, complete_rows
+from nanmap.runs.first_tensor import FirstTensor, Replay, first_tensor, is_broken
 from nanmap.runs.replay import origin_of_nan
 from nanmap.theory.facts import Forecaster
 from nanmap.training.batches import laid_out
@@ -71,7 +72,7 @@ class TrainingReport:
             `{"class": name, "probability": p}`, where outputs are logits.
         report: what was done to the columns of a file.
         case: what `evidence` and `remedy` look at.
-        before: the state before its last epoch.
+        replay: what is gone through again where something was not finite; None where all was.
         given: the arrays that it was trained on, held for other settings to be tried on them.
 
     >>> import nanmap
@@ -92,7 +93,7 @@ class TrainingReport:
     predictions: list[Any] = field(default_factory=list)
     report: tuple[str, ...] = ()
     case: Case | None = field(default=None, repr=False, compare=False)
-    before: Epoch | None = field(default=None, repr=False, compare=False)
+    replay: Replay | None = field(default=None, repr=False, compare=False)
     given: GivenArrays | None = field(default=None, repr=False, compare=False)
 
     def _repr_html_(self) -> str:
@@ -112,10 +113,15 @@ class TrainingReport:
         """
         if self.case is None:
             return []
-        origin = None
-        if self.before and self.cause in REPLAYED and self.row["first_nan_step"] is not None:
-            origin = origin_of_nan(self.case.lanes, self.before.state, self.before.stop, self.row["first_nan_step"])
+        origin, step = None, self.row["first_nan_step"]
+        if self.replay and self.cause in REPLAYED and step is not None:
+            origin = origin_of_nan(self.case.lanes, self.replay.before(step).state, step)
         return [*evidence(self.case), *([origin] if origin else [])]
+
+    @cached_property
+    def first_tensor(self) -> FirstTensor | None:
+        """Where the first number that is not finite came; None where all stayed finite. For it an update is repeated."""
+        return first_tensor(self.replay) if self.replay else None
 
     @cached_property
     def remedy(self) -> dict[str, Any]:
@@ -148,7 +154,7 @@ def train_one(
     (lanes,) = plan.lanes(plan.grid.cells(np.arange(1)))
     (variant,) = lanes.variants
     inputs = [_encoded(values, variant) for values in predict]
-    losses, state, before = _followed(engine or LocalEngine(), lanes, on_epoch)
+    losses, state, replay = _followed(engine or LocalEngine(), lanes, on_epoch)
     row = _row(lanes, state)
     return TrainingReport(
         variant.config,
@@ -160,7 +166,7 @@ def train_one(
         [_predict(lanes, variant, state, values) for values in inputs],
         variant.rows.report,
         Case(lanes, row),
-        before,
+        replay,
     )
 
 
@@ -171,19 +177,23 @@ def plan_one(config: Config, allow_python: bool = False) -> Plan:
 
 def _followed(
     engine: Engine, lanes: Lanes, on_epoch: Callable[[int, EpochLoss], None] | None
-) -> tuple[list[EpochLoss], State, Epoch | None]:
-    """The losses of every epoch, each told as it ends; the state after the last update, and that before the last epoch."""
+) -> tuple[list[EpochLoss], State, Replay | None]:
+    """The losses of every epoch, each told as it ends; the state after the last update; and where something broke, between which states."""
     losses: list[EpochLoss] = []
-    before: Epoch | None = None
+    start: Epoch | None = None
     last: Epoch | None = None
+    replay: Replay | None = None
     for epoch in engine.follow(lanes):
-        before, last = last, epoch
+        start = start or epoch
+        if replay is None and is_broken(start.state, epoch.state):
+            replay = Replay(engine, lanes, start, last or epoch, epoch)
+        last = epoch
         stopped = epoch.state.events.stopped
         if epoch.number and stopped != epoch.start:  # an epoch without an update is none
             losses.append(_epoch_loss(lanes.variants[0], epoch))
             if on_epoch:
                 on_epoch(epoch.number, losses[-1])
-    return losses, epoch.state, before
+    return losses, epoch.state, replay
 
 
 def _row(lanes: Lanes, state: State) -> dict[str, Any]:

@@ -61,7 +61,9 @@ def advance(
     gradient: Gradient | None = None,
 ) -> tuple[State, Trace]:
     """One update on one batch, as if nothing could happen in it; `recorded` looks whether something did."""
-    loss, output, grads, model_state, steps, optimizer_state = _step(program, lane, task, state, batch, step, gradient)
+    loss, output, grads, model_state, steps, optimizer_state = step_made(
+        program, lane, task, state, batch, step, gradient
+    )
     parameters = optax.apply_updates(state.parameters, steps)
     events, losses = state.events, state.losses
     epoch, epoch_rest = added(losses.epoch, losses.epoch_rest, loss * batch.count.astype(loss.dtype))
@@ -86,14 +88,20 @@ def advance(
 
 def looked_at(program: Program, lane: Lane, task: Task, state: State, batch: Batch, step: Array) -> Array:
     """What an update is, without making it: what a history keeps of it, in the order of `HISTORY`, at least float32 `[4]`."""
-    loss, _, grads, _, steps, _ = _step(program, lane, task, state, batch, step, None)
+    loss, _, grads, _, steps, _ = step_made(program, lane, task, state, batch, step)
     parameters = optax.apply_updates(state.parameters, steps)
     moved = jax.tree.map(jnp.subtract, parameters, state.parameters)
     return jnp.concatenate([loss[None], lengths([grads, moved, parameters], program.wide)])
 
 
-def _step(
-    program: Program, lane: Lane, task: Task, state: State, batch: Batch, step: Array, gradient: Gradient | None
+def step_made(
+    program: Program,
+    lane: Lane,
+    task: Task,
+    state: State,
+    batch: Batch,
+    step: Array,
+    gradient: Gradient | None = None,
 ) -> tuple[Array, Array, Layers, Layers, Layers, optax.OptState]:
     """An update's loss, outputs, gradient, what is not trained afterwards, what it adds to the parameters, and the optimizer then."""
     batch = with_key(program, task, batch, step)

@@ -9,7 +9,7 @@ from nanmap.config.choices import FLAT_BELOW_ZERO
 from nanmap.models.base import Array, Layers, Layout, Pass
 from nanmap.models.mlp.spec import MLP
 from nanmap.models.mlp.start import RUNNING
-from nanmap.models.norm import Moments, along_units, batch_moments, counted, normalise, running
+from nanmap.models.norm import Moments, along_units, batch_moments, counted, normalise, running, wide
 
 SCALED_BELOW = 32  # rows up to which a product with one input is a multiplication: 10 rows 1.7 times faster, 100 slower
 
@@ -119,10 +119,13 @@ def _repeated_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -
 
 
 def _spread(bias: Array, rows: int, layout: Layout) -> Array:
-    """A bias for every row."""
-    if layout is Layout.UNITS_MINOR or rows <= SCALED_BELOW:
+    """A bias for every row; its gradient is a sum over rows, in at least float32."""
+    if layout is Layout.ROWS_MINOR and rows > SCALED_BELOW:
+        return _repeated(bias[:, None], jnp.ones((1, rows), bias.dtype))
+    if bias.dtype.itemsize > 2:
         return along_units(bias, layout)
-    return _repeated(bias[:, None], jnp.ones((1, rows), bias.dtype))
+    shape = (len(bias), rows) if layout is Layout.ROWS_MINOR else (rows, len(bias))
+    return jnp.broadcast_to(along_units(wide(bias), layout), shape).astype(bias.dtype)
 
 
 def _product(kernel: Array, hidden: Array, layout: Layout) -> Array:
@@ -131,4 +134,6 @@ def _product(kernel: Array, hidden: Array, layout: Layout) -> Array:
     rows = hidden.shape[1 if rows_minor else 0]
     if kernel.shape[1] > 1 or (rows_minor and rows > SCALED_BELOW):
         return kernel @ hidden if rows_minor else hidden @ kernel.T
-    return kernel * hidden if rows_minor else hidden * kernel[:, 0]
+    # The product of two numbers of 16 bits is rounded once; the gradient's sum over rows as that of a product of matrices is.
+    scaled = wide(kernel) * wide(hidden) if rows_minor else wide(hidden) * wide(kernel)[:, 0]
+    return scaled.astype(kernel.dtype)

@@ -99,7 +99,11 @@ class MLP(Model):
 
         return dead_units(self, seen, mask)
 
-    def named(self, parameters: Layers, state: Layers) -> dict[str, np.ndarray]:
+    def activations_of(self, passed: Pass) -> dict[str, Array]:
+        """Of each layer what its activation is given: an activation makes no infinity of a number."""
+        return {f"layers.{index}": z for index, z in enumerate(passed.seen)}
+
+    def named(self, parameters: Layers, state: Layers) -> dict[str, Array]:
         """`layers.0.kernel` `[inputs, units]`, `layers.0.bias`, …; under batch norm the running statistics among them."""
         order = ["kernel", "bias", *TRAINED["batch"], *RUNNING].index
         layers = [{**trained, **running} for trained, running in zip(parameters, state, strict=True)]
@@ -215,6 +219,11 @@ class MLP(Model):
     def normalised(self) -> bool:
         """Under any norm."""
         return self.norm != "none"
+
+    @property
+    def sums_once(self) -> bool:
+        """Under a norm that does not centre."""
+        return self.norm == "rms"
 
     @property
     def title(self) -> str:

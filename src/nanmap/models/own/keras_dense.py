@@ -9,6 +9,7 @@ import numpy as np
 
 from nanmap.config.choices import ActivationKind
 from nanmap.config.initialisers import INITIALISERS
+from nanmap.errors import InputError
 from nanmap.models.own.keras_model import FLOATS, snake
 from nanmap.models.own.keras_settings import check_step, loss_settings, optimizer_settings, undo_settings
 
@@ -39,6 +40,7 @@ def dense_settings(model: Any, targets: Any) -> dict[str, Any] | None:
     sparse = "sparse" in snake(getattr(model.loss, "name", str(model.loss)))
     if not _fits(layers[-1]["units"], sparse, targets):
         return None
+    _check_softmax(model, layers[-1]["units"], output)
     read = _loss(model.loss, output)
     if read is None:
         return None
@@ -62,6 +64,15 @@ def dense_settings(model: Any, targets: Any) -> dict[str, Any] | None:
         "training": {"order": "sequential"},
         **({"data": {"target_kind": "class"}} if sparse else {}),
     }
+
+
+def _check_softmax(model: Any, units: int, output: str) -> None:
+    """Raises InputError for a softmax of one unit under a cross-entropy: whatever it is trained to, it answers 1."""
+    loss = snake(getattr(model.loss, "name", str(model.loss)))
+    if units == 1 and output == "softmax" and loss == "binary_crossentropy":
+        mend = 'Dense(1, activation="sigmoid"), and the same loss'
+        problem = "a softmax of one unit answers 1 to every row, whatever its weights: nothing can be learned"
+        raise InputError(problem, key="model", value=model.layers[-1].name, mend=mend)
 
 
 def _fits(units: int, sparse: bool, targets: Any) -> bool:

@@ -135,13 +135,13 @@ class Live:
 @lru_cache(maxsize=128)
 def _pass(found: Live, training: bool, backend: str) -> Callable[..., Any]:
     """`apply`, in training or not, as it is fastest on a backend."""
-    from nanmap.models.own.patches import with_patches
+    from nanmap.models.own.rewriting import rewritten
 
     def run(parameters: Tree, state: Tree, x: Array, numbers: Mapping[str, Array], key: Array | None) -> Any:
         output, after = found.adapted.apply(parameters, state, x, numbers, key, training)
         return found.end.of(output), after
 
-    return with_patches(run) if found.rewrite and backend == "cpu" else run
+    return rewritten(run) if found.rewrite and backend == "cpu" else run
 
 
 class Traced(NamedTuple):

@@ -1,77 +1,22 @@
-"""Convolutions as patches and a product, in whatever a user's network is traced to.
+"""A convolution as patches and one product, with the rows of a batch on the minor axis.
 
-XLA on a CPU gives a convolution inside of a loop an odd layout, and is slow with it: on 8×8 digits with 8 and 16 channels
-the same training step takes a tenth of the time this way (docs/own_models.md). The sums are the same, in another order.
+So pieces are cut out of the images in long runs, the product is of a small matrix and a long one, and what a network does
+between two convolutions works on whole vectors.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import Literal
 
-INLINED = ("pjit", "jit", "closed_call", "core_call", "remat2", "checkpoint")  # calls whose inside is looked at
+from nanmap.models.own.turned import ROWS_MINOR_FROM, Turned, lying, plain, turned
+
 MOST_PATCHES = 1 << 24  # numbers of an update's patches: 64 MiB of float32, which a core no longer has at hand
 
 
-def with_patches(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function of arrays, its convolutions as products where that is faster."""
-
-    def rewritten(*arguments: Any) -> Any:
-        closed, shape = jax.make_jaxpr(function, return_shape=True)(*arguments)
-        if not _has_convolution(closed.jaxpr):
-            return function(*arguments)
-        results = _run(closed.jaxpr, closed.consts, jax.tree.leaves(arguments))
-        return jax.tree.unflatten(jax.tree.structure(shape), results)
-
-    return rewritten
-
-
-def _has_convolution(jaxpr: Any) -> bool:
-    return any(
-        _is_product(eqn) or (eqn.primitive.name in INLINED and _has_convolution(_inside(eqn)[0])) for eqn in jaxpr.eqns
-    )
-
-
-def _inside(eqn: Any) -> tuple[Any, Sequence[Any]]:
-    """The operations of a call, and their constants."""
-    inner = eqn.params.get("jaxpr", eqn.params.get("call_jaxpr"))
-    return (inner.jaxpr, inner.consts) if hasattr(inner, "jaxpr") else (inner, ())
-
-
-def _run(jaxpr: Any, consts: Sequence[Any], arguments: Sequence[Any]) -> list[Any]:
-    """The operations one after the other, convolutions in their other form."""
-    values = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *arguments), strict=True))
-
-    def read(variable: Any) -> Any:
-        return variable.val if isinstance(variable, Literal) else values[variable]
-
-    for eqn in jaxpr.eqns:
-        inputs = [read(variable) for variable in eqn.invars]
-        if _is_product(eqn):
-            outputs = [_convolution(inputs[0], inputs[1], eqn.params, eqn.outvars[0].aval)]
-        elif eqn.primitive.name in INLINED and _has_convolution(_inside(eqn)[0]):
-            outputs = _run(*_inside(eqn), inputs)
-        else:
-            outputs = _alone(jaxpr, eqn, inputs)
-        values |= dict(zip(eqn.outvars, outputs, strict=True))
-    return [read(variable) for variable in jaxpr.outvars]
-
-
-def _alone(jaxpr: Any, eqn: Any, inputs: Sequence[Any]) -> list[Any]:
-    """An operation as it is, by JAX's own interpreter: how one is bound, with its rule of differentiation, changes between versions."""
-    given = {
-        variable: value for variable, value in zip(eqn.invars, inputs, strict=True) if not isinstance(variable, Literal)
-    }
-    named = jaxpr.debug_info._replace(arg_names=("",) * len(given), result_paths=("",) * len(eqn.outvars))
-    one = jaxpr.replace(constvars=[], invars=[*given], outvars=[*eqn.outvars], eqns=[eqn], debug_info=named)
-    made: list[Any] = jax.core.eval_jaxpr(one, (), *given.values())
-    return made
-
-
-def _is_product(eqn: Any) -> bool:
+def is_plain(eqn: Any) -> bool:
     """Whether an operation is a convolution that is faster as a product: a plain one, of no more patches than stay at hand."""
     if eqn.primitive.name != "conv_general_dilated":
         return False
@@ -85,30 +30,40 @@ def _is_product(eqn: Any) -> bool:
     return bool(plain and padded and patches <= MOST_PATCHES and jnp.issubdtype(out.dtype, jnp.floating))
 
 
-def _convolution(x: Any, kernel: Any, params: dict[str, Any], out: Any) -> Any:
-    """`[rows, …, channels]` cut into patches `[rows · …, offsets · channels]`, times `[offsets · channels, outputs]`."""
+def convolution(eqn: Any, x: Any, kernel: Any) -> Turned:
+    """Kernel times patches: with rows on the minor axis `[outputs, offsets · channels]` `[offsets · channels, … · rows]`."""
+    params, out = eqn.params, eqn.outvars[0].aval
     numbers = params["dimension_numbers"]
-    rows, channels, *places = numbers.lhs_spec
-    x = jnp.transpose(x, (rows, *places, channels))
-    outputs, inputs, *sides = numbers.rhs_spec
-    kernel = jnp.transpose(kernel, (*sides, inputs, outputs))
-    x = jnp.pad(x, ((0, 0), *params["padding"], (0, 0)))
+    count = eqn.invars[0].aval.shape[numbers.lhs_spec[0]]
     size = [out.shape[axis] for axis in numbers.out_spec[2:]]
+    x = turned(x, lying(*_axes(numbers.lhs_spec), count))
+    outputs, inputs, *sides = numbers.rhs_spec
+    kernel = jnp.transpose(plain(kernel), (outputs, *sides, inputs))
+    patches, kernel = _patches(x, kernel.shape[1:-1], size, params, count), kernel.reshape(kernel.shape[0], -1)
+    precision, kind = params["precision"], params["preferred_element_type"]
+    if count >= ROWS_MINOR_FROM:
+        precision = precision and tuple(reversed(precision))  # of the kernel first, as the factors are
+        made = jax.lax.dot(kernel, patches, precision=precision, preferred_element_type=kind)
+        made = made.reshape(-1, *size, count)
+    else:
+        made = jax.lax.dot(patches, kernel.T, precision=precision, preferred_element_type=kind)
+        made = made.reshape(count, *size, -1)
+    return Turned(made.astype(out.dtype), lying(*_axes(numbers.out_spec), count))
+
+
+def _axes(spec: Sequence[int]) -> tuple[int, int, Sequence[int]]:
+    """Rows, channels, places."""
+    return spec[0], spec[1], spec[2:]
+
+
+def _patches(x: Any, sides: Sequence[int], size: Sequence[int], params: dict[str, Any], count: int) -> Any:
+    """What each offset of the kernel meets, as a matrix, offsets and channels on one axis of it."""
+    x = jnp.pad(x, ((0, 0), *params["padding"], (0, 0)))
     cut = []
-    for offset in product(*map(range, kernel.shape[:-2])):
+    for offset in product(*map(range, sides)):
         starts = [at * dilation for at, dilation in zip(offset, params["rhs_dilation"], strict=True)]
         along = zip(starts, size, params["window_strides"], strict=True)
-        cut.append(x[:, *(slice(start, start + (count - 1) * step + 1, step) for start, count, step in along)])
-    patches = cut[0] if len(cut) == 1 else jnp.concatenate(cut, -1)
-    flat = patches.reshape(-1, patches.shape[-1]), kernel.reshape(-1, kernel.shape[-1])
-    kind = params["preferred_element_type"]
-    made = jax.lax.dot(*flat, precision=params["precision"], preferred_element_type=kind)
-    made = made.reshape(x.shape[0], *size, kernel.shape[-1]).astype(out.dtype)
-    return jnp.transpose(made, _back(numbers.out_spec))
-
-
-def _back(spec: Sequence[int]) -> tuple[int, ...]:
-    """The axes of `[rows, …, channels]` in the order that a convolution gives them."""
-    rows, channels, *places = spec
-    order = (rows, *places, channels)
-    return tuple(order.index(axis) for axis in range(len(order)))
+        cut.append(x[:, *(slice(start, start + (many - 1) * step + 1, step) for start, many, step in along)])
+    minor = count >= ROWS_MINOR_FROM
+    patches = cut[0] if len(cut) == 1 else jnp.concatenate(cut, 0 if minor else -1)
+    return patches.reshape(patches.shape[0], -1) if minor else patches.reshape(-1, patches.shape[-1])

@@ -89,9 +89,9 @@ class Own(Model):
         output, after = self.functions.run(everything, x, own, key, training)
         return Pass(output, [state[0] | after])
 
-    def named(self, parameters: Layers, state: Layers) -> dict[str, np.ndarray]:
+    def named(self, parameters: Layers, state: Layers) -> dict[str, Array]:
         """By the names that the network's own tree has."""
-        return {name: np.asarray(values) for part in (*parameters, *state) for name, values in part.items()}
+        return {name: values for part in (*parameters, *state) for name, values in part.items()}
 
     def row_forms(self) -> tuple[Form, Form]:
         """As the file has them."""
