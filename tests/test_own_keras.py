@@ -122,6 +122,48 @@ def test_a_model_that_gives_nan_gives_it_in_the_same_epoch(keras: Any, engine: L
     assert 40 < np.isinf(told).argmax() == np.isinf(ours).argmax() < len(ours)
 
 
+SHARES = rng.dirichlet(np.ones(3), ROWS).astype(np.float32)
+SHARES[::2] = np.eye(3)[LABELS[::2]]
+# Of a loss that takes probabilities: its name, what stands before it, and the targets.
+PROBABILITIES: dict[str, tuple[str, str, np.ndarray | None]] = {
+    "labels that it knows": ("sparse_categorical_crossentropy", "softmax", None),  # the bound is all that is left
+    "labels": ("sparse_categorical_crossentropy", "softmax", LABELS),
+    "shares": ("categorical_crossentropy", "softmax", SHARES),
+    "yes and no": ("binary_crossentropy", "sigmoid", np.eye(3, dtype=np.float32)[LABELS]),
+    "no activation at all": ("binary_crossentropy", "linear", np.eye(3, dtype=np.float32)[LABELS]),
+    "sigmoids that are no shares": ("sparse_categorical_crossentropy", "sigmoid", LABELS),
+    "sums of nothing": ("sparse_categorical_crossentropy", "relu", LABELS),  # 0 / 0 is NaN, in Keras too
+}
+
+
+@pytest.mark.parametrize("scale", [1, 60])  # so large that probabilities are at Keras's bounds
+@pytest.mark.parametrize("name", PROBABILITIES)
+def test_losses_of_probabilities_are_those_of_fit(name: str, scale: float, keras: Any, engine: LocalEngine) -> None:
+    loss, activation, y = PROBABILITIES[name]
+    keras.utils.set_random_seed(4)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(5, "tanh"), keras.layers.Dense(3, activation)])
+    model.layers[1].kernel.assign(np.asarray(model.layers[1].kernel) * (scale if y is not None else scale**3))
+    model.compile(keras.optimizers.SGD(0.1), loss)
+    y = np.asarray(model(X)).argmax(-1) if y is None else y
+    report = nanmap.run(nanmap.from_keras(model), x=X, y=y, batch_size=BATCH, epochs=EPOCHS, engine=engine)
+    assert report.row["loss_initial"] == pytest.approx(model.evaluate(X, y, ROWS, verbose=0), rel=1e-5, nan_ok=True)
+    told = fitted(model, y=y)
+    np.testing.assert_allclose(losses(report), told[: len(losses(report))], rtol=1e-5)
+    if np.isnan(told).any():  # in a batch of that epoch, or in the update before it, which the next batch shows
+        first = int(np.isnan(told).argmax()) * 3
+        assert first - 1 <= report.row["first_nan_step"] < first + 3
+    else:
+        assert report.row["first_nan_step"] is None
+
+
+def test_another_epsilon_of_keras_is_refused(keras: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])
+    model.compile("sgd", "binary_crossentropy")
+    monkeypatch.setattr(keras.config, "epsilon", lambda: 1e-3)
+    with pytest.raises(nanmap.InputError, match=r"epsilon.*\(got 0\.001\)[\s\S]*set_epsilon\(1e-07\)"):
+        nanmap.from_keras(model)
+
+
 def test_a_class_that_is_written_again_is_another_network(keras: Any, engine: LocalEngine) -> None:
     """Of one name and with the same weights, as when a cell of a notebook is changed and run once more."""
 
@@ -303,7 +345,6 @@ REFUSED: dict[str, tuple[Callable[[Any], dict[str, Any]], str]] = {
     ),
     "loss": (lambda k: {"loss": "poisson"}, "poisson"),
     "a loss of the same name": (lambda k: {"loss": mean_squared_error}, "mean_squared_error"),
-    "probabilities": (lambda k: {"loss": "binary_crossentropy"}, "from_logits=True"),
     "smoothing": (
         lambda k: {"loss": k.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)},
         "label_smoothing",

@@ -256,6 +256,11 @@ class Model(ABC):
         return False
 
     @property
+    def logarithms(self) -> bool:
+        """Whether outputs are logarithms of shares of classes already: a cross-entropy takes them as they are."""
+        return False
+
+    @property
     def keyed(self) -> bool:
         """Whether a pass in training draws at random."""
         return False

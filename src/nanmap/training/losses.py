@@ -51,29 +51,29 @@ def batch_loss(kind: str, output: Array, target: Array, delta: Array, count: Arr
     return jnp.sum(each) / (count.astype(wide) * output.shape[0])
 
 
-def exact_loss(kind: str, output: Array, target: Array, delta: Array) -> Array:
+def exact_loss(kind: str, output: Array, target: Array, delta: Array, logarithms: bool = False) -> Array:
     """Mean loss over rows and whatever axes follow them, none of them padded.
 
     Args:
         output: `[rows, …]`; logits with the classes on their last axis.
         target: of the same shape; or labels, whole numbers without that axis.
         delta: Huber's threshold.
+        logarithms: whether the outputs are logarithms of shares, and not logits.
     """
     wide = jnp.promote_types(output.dtype, jnp.float32)
     output, delta = output.astype(wide), delta.astype(wide)
     if is_code(kind):
         return jnp.mean(own_loss(kind, output, target))
     if kind == "softmax_cross_entropy":
-        return jnp.mean(_cross_entropy(output, target))
+        return jnp.mean(_cross_entropy(output if logarithms else jax.nn.log_softmax(output), target))
     return jnp.mean(POINTWISE[kind](output, target.astype(wide), delta))
 
 
-def _cross_entropy(logits: Array, target: Array) -> Array:
-    """`[rows, …]`. Labels select: a share of 0 times a logarithm of −∞ would be a NaN."""
-    shares = jax.nn.log_softmax(logits)
-    if target.ndim == logits.ndim:
+def _cross_entropy(shares: Array, target: Array) -> Array:
+    """`[rows, …]` of logarithms of shares. Labels select: a share of 0 times a logarithm of −∞ would be a NaN."""
+    if target.ndim == shares.ndim:
         return -jnp.sum(target * shares, -1)
-    return -jnp.sum(jnp.where(target[..., None] == jnp.arange(logits.shape[-1]), shares, 0), -1)
+    return -jnp.sum(jnp.where(target[..., None] == jnp.arange(shares.shape[-1]), shares, 0), -1)
 
 
 def loss_and_gradient(mean: Callable[[Array], Array], output: Array, clip: Array | None) -> tuple[Array, Array]:

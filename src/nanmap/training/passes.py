@@ -57,7 +57,7 @@ def mean_loss(program: Program, lane: Lane, output: Array, target: Array, count:
     """Mean over the rows that count and over the outputs."""
     delta = lane.numbers["delta"]
     if program.model.exact:
-        return exact_loss(program.loss, output, target, delta)
+        return exact_loss(program.loss, output, target, delta, program.model.logarithms)
     return batch_loss(program.loss, output, target, delta, count, mask)
 
 

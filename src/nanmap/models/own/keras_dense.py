@@ -11,13 +11,8 @@ from nanmap.config.choices import ActivationKind
 from nanmap.config.initialisers import INITIALISERS
 from nanmap.errors import InputError
 from nanmap.models.own.keras_model import FLOATS, snake
-from nanmap.models.own.keras_settings import check_step, loss_settings, optimizer_settings
+from nanmap.models.own.keras_settings import check_step, loss_settings, optimizer_settings, undo_settings
 
-# Losses of probabilities that are those of logits, by the activation that makes them.
-OF_PROBABILITIES = {
-    "softmax": ("categorical_crossentropy", "sparse_categorical_crossentropy"),
-    "sigmoid": ("binary_crossentropy",),
-}
 UNUSUAL = (
     "kernel_regularizer",
     "bias_regularizer",
@@ -46,7 +41,10 @@ def dense_settings(model: Any, targets: Any) -> dict[str, Any] | None:
     if not _fits(layers[-1]["units"], sparse, targets):
         return None
     _check_softmax(model, layers[-1]["units"], output)
-    loss, output = _loss(keras, model.loss, output)
+    read = _loss(model.loss, output)
+    if read is None:
+        return None
+    loss, output = read
     known = get_args(ActivationKind)
     alike = len(set(hidden)) <= 1 and len(starts) == 1 and len({each["use_bias"] for each in layers}) == 1
     plain = all(each in known for each in (*hidden, output)) and None not in starts
@@ -95,14 +93,15 @@ def _start(layer: dict[str, Any]) -> str | None:
     return name if usual and bias["class_name"] == "Zeros" else None
 
 
-def _loss(keras: Any, loss: Any, output: str) -> tuple[dict[str, Any], str]:
+def _loss(loss: Any, output: str) -> tuple[dict[str, Any], str] | None:
     """The loss, and the activation behind the output; of probabilities those of the logits before them, which train the same.
+
+    None where something else stands there than the loss takes.
 
     Raises:
         InputError: nanmap has no such loss.
     """
-    for activation, names in OF_PROBABILITIES.items():
-        if activation == output and isinstance(loss, str) and loss in names:
-            logits = getattr(keras.losses, "".join(map(str.capitalize, loss.split("_"))))(from_logits=True)
-            return loss_settings(logits), "linear"
-    return loss_settings(loss), output
+    made_by = undo_settings(loss).get("undo", "")
+    if made_by and made_by != output:
+        return None
+    return loss_settings(loss), "linear" if made_by else output

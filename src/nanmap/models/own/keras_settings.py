@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from nanmap.errors import InputError
+from nanmap.models.own.end import LEAST
 from nanmap.models.own.keras_model import held_keras, is_keras, snake
 from nanmap.models.own.memory import HeldTables
 
@@ -44,6 +45,12 @@ LOSSES = {
     "binary_crossentropy": "sigmoid_cross_entropy",
 }
 SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "bce": "binary_crossentropy"}
+# Of losses that take probabilities unless they are told otherwise: what makes these.
+UNDONE = {
+    "categorical_crossentropy": "softmax",
+    "sparse_categorical_crossentropy": "softmax",
+    "binary_crossentropy": "sigmoid",
+}
 LOSS_IDLE: dict[str, Any] = {"label_smoothing": 0.0, "ignore_class": None, "axis": -1}
 MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 MEND = "train it with settings of nanmap's: nanmap.run(model=model, optimizer=…, loss=…)"
@@ -74,7 +81,7 @@ def from_keras(model: object) -> HeldTables:
         mend = "model.compile(optimizer=…, loss=…), or nanmap.run(model=model, optimizer=…, loss=…)"
         raise InputError("is not compiled: it has no optimizer and no loss", key="model", value=given.name, mend=mend)
     tables = {
-        "model": {"kind": given.kind},
+        "model": {"kind": given.kind} | undo_settings(made.loss),
         "optimizer": optimizer_settings(made.optimizer),
         "loss": loss_settings(made.loss),
         "training": {"order": "sequential"},
@@ -167,19 +174,8 @@ def loss_settings(loss: Any) -> dict[str, Any]:
     Raises:
         InputError: nanmap has no such loss, or no such setting of it.
     """
-    import keras
-
-    try:
-        made = keras.losses.get(loss)
-    except Exception:  # Keras says in many ways that it is none: one of several outputs, a misspelt name
-        made = loss
-    is_object = isinstance(made, keras.losses.Loss)
-    given = (
-        vars(made).get("_fn_kwargs", {}) | made.get_config() if is_object else {}
-    )  # `Huber` leaves its delta out of its config
-    written = snake(type(made).__name__) if is_object else getattr(made, "__name__", type(made).__name__)
-    name = SHORT.get(written, written)
-    if name not in LOSSES or not _of_keras(type(made) if is_object else made):
+    name, given, is_known = _read(loss)
+    if not is_known:
         known = list(LOSSES)
         problem = "is a loss that nanmap has no setting for"
         raise InputError(problem, key="loss", value=name, allowed=known, mend=MEND)
@@ -190,9 +186,38 @@ def loss_settings(loss: Any) -> dict[str, Any]:
         if given.get(argument, idle) != idle:
             problem = f"`{name}` is given {argument}, which nanmap has no setting for"
             raise InputError(problem, key=f"loss.{argument}", value=given[argument], mend=MEND)
-    if name.endswith("crossentropy") and not given.get("from_logits"):
-        mend = (
-            "leave the softmax or sigmoid out of the last layer, and compile with the loss's class and from_logits=True"
-        )
-        raise InputError("takes probabilities, and nanmap's cross-entropies logits", key="loss", value=name, mend=mend)
     return {"kind": LOSSES[name]} | ({"delta": given.get("delta", 1.0)} if name == "huber" else {})
+
+
+def undo_settings(loss: Any) -> dict[str, Any]:
+    """The table `[model]` of a loss that takes probabilities: what made them is undone, with Keras's bounds. Of any other loss nothing.
+
+    Raises:
+        InputError: Keras was told to keep other bounds.
+    """
+    import keras
+
+    name, given, _ = _read(loss)
+    if name not in UNDONE or given.get("from_logits"):
+        return {}
+    if keras.config.epsilon() != LEAST:
+        problem = f"Keras's epsilon, the least probability under `{name}`, is another one than nanmap's"
+        mend = f"keras.config.set_epsilon({LEAST:g}), or leave the {UNDONE[name]} out of the last layer, and from_logits=True"
+        raise InputError(problem, key="loss", value=keras.config.epsilon(), allowed=f"{LEAST:g}", mend=mend)
+    return {"undo": UNDONE[name]}
+
+
+def _read(loss: Any) -> tuple[str, dict[str, Any], bool]:
+    """What Keras calls a loss, the settings of one that is an object, and whether nanmap has it."""
+    import keras
+
+    try:
+        made = keras.losses.get(loss)
+    except Exception:  # Keras says in many ways that it is none: one of several outputs, a misspelt name
+        made = loss
+    is_object = isinstance(made, keras.losses.Loss)
+    # `Huber` leaves its delta out of its config.
+    given = vars(made).get("_fn_kwargs", {}) | made.get_config() if is_object else {}
+    written = snake(type(made).__name__) if is_object else getattr(made, "__name__", type(made).__name__)
+    name = SHORT.get(written, written)
+    return name, given, name in LOSSES and _of_keras(type(made) if is_object else made)

@@ -140,6 +140,11 @@ class Own(Model):
         return True
 
     @property
+    def logarithms(self) -> bool:
+        """Of a softmax that is undone."""
+        return self.end.shares
+
+    @property
     def keyed(self) -> bool:
         """Whether `apply` does anything with its key."""
         return self.chance
