@@ -10,9 +10,11 @@ import pytest
 
 from nanmap.config import build_config
 from nanmap.plan import make_variant
-from nanmap.training.assessment import _norm, assess, output_variance
+from nanmap.training.assessment import _norm, assess
 from nanmap.training.batches import all_rows, padded
 from nanmap.training.cell import begin, update
+from nanmap.training.moments import moments, variance
+from nanmap.training.pieces import Piece
 from nanmap.training.program import Program
 from nanmap.training.records import _unless_stopped, stop_holds
 from nanmap.training.state import MARKS, NEVER, Assessment, Events, Lane, State, Task
@@ -161,7 +163,8 @@ def test_what_of_the_outputs_is_no_constant_answer(case: str, npz) -> None:
         labels = np.array(["a", "b"] if len(outputs) == 1 else ["a", "b", "c"])
         data = {"kind": "npz", "path": npz(x=np.ones((len(labels), 1)), y=labels), "target_kind": "class"}
     beside = np.pad(np.asarray(outputs, np.float32), ((0, 0), (0, 3)), constant_values=1e9)  # rows that do not count
-    found = output_variance(program_of(tables, **data), jnp.asarray(beside), jnp.int32(4), jnp.arange(7) < 4)
+    program, rows = program_of(tables, **data), Piece(beside, beside, jnp.arange(7) < 4, jnp.int32(4))
+    found = variance(program, moments(program, jnp.asarray(beside), rows))
     assert float(found) == pytest.approx(expected, rel=1e-6, abs=0)
 
 

@@ -16,9 +16,10 @@ from nanmap.data import load_rows
 from nanmap.errors import InputError
 from nanmap.grid.where import parse_where
 from nanmap.models.mlp import MLP
-from nanmap.models.mlp.forward import dead_units
+from nanmap.models.mlp.forward import living_units
 from nanmap.outcomes import MARKS, classify
 from nanmap.plan import Plan, make_sweep
+from nanmap.training.assessment import _dead
 
 LINE: dict[str, Any] = {"data": {"kind": "line", "n": 20}, "training": {"epochs": 2}}
 
@@ -56,7 +57,7 @@ def test_a_layer_is_dead_where_every_unit_is_flat_on_every_row(kind: str, beside
     model = MLP.of(ModelSettings(hidden=(2, 2), activation=kind), 1, 1)
     layers = [[[-1.0, 0.0, -2.0], [-1.0, 1.0, -1.0]], [[-1.0, -1.0, 0.0], [-3.0, -1.0, -1.0]], [[-1.0, -1.0, -1.0]]]
     seen = [jnp.pad(jnp.array(layer), ((0, 0), (0, beside)), constant_values=9) for layer in layers]
-    share, dead = dead_units(model, seen, jnp.arange(3 + beside) < 3 if beside else None)
+    share, dead = _dead(living_units(model, seen, jnp.arange(3 + beside) < 3 if beside else None))
     assert float(share) == pytest.approx(np.nan if kind == "tanh" else 3 / 4, nan_ok=True)
     assert bool(dead) == (kind != "tanh")
 

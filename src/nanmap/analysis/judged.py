@@ -8,7 +8,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from nanmap.analysis.view import load_grid
-from nanmap.config import OutcomeSettings
+from nanmap.config import THRESHOLDS, OutcomeSettings
 from nanmap.config.explain import explained_table
 from nanmap.errors import InputError, RunFolderError, did_you_mean
 from nanmap.grid import Grid
@@ -123,7 +123,7 @@ class JudgedFolder(RunFolder):
 
     def _limits(self, cells: np.ndarray) -> dict[str, np.ndarray]:
         """The thresholds of cells, `[cells]` each: as given, else as their own settings were; `floor` only if given."""
-        names = [name for name in OutcomeSettings.model_fields if name != "floor" or "floor" in self.thresholds]
+        names = [name for name in THRESHOLDS if name != "floor" or "floor" in self.thresholds]
         found = {name: np.full(len(cells), float(getattr(self._given, name))) for name in names}
         places = self.grid.cells(cells).positions
         for dimension, place in zip(self.grid.dimensions, places, strict=True):
@@ -138,12 +138,13 @@ class JudgedFolder(RunFolder):
 
 def _checked(own: Mapping[str, Any], given: Mapping[str, Any], grid: Grid) -> OutcomeSettings:
     """The thresholds of all cells, those that an axis sets aside."""
-    known = list(OutcomeSettings.model_fields)
     swept = {key: axis.column for axis in grid.axes for key in axis.keys}
     for name, value in given.items():
         key = f"{TABLE}.{name}"
-        if name not in known:
-            raise InputError("no such threshold", key=key, value=value, allowed=known, mend=did_you_mean(name, known))
+        if name not in THRESHOLDS:
+            raise InputError(
+                "no such threshold", key=key, value=value, allowed=THRESHOLDS, mend=did_you_mean(name, THRESHOLDS)
+            )
         if key in swept:
             mend = f"keep one value of it instead, with select: {swept[key]}"
             raise InputError(f"the axis `{swept[key]}` goes over it", key=key, value=value, mend=mend)

@@ -177,13 +177,13 @@ def _selected(texts: list[str]) -> list[Any]:
 
 def _thresholds(texts: list[str]) -> dict[str, Any]:
     """The thresholds of outcomes that are given, by their names."""
-    from nanmap.config import OutcomeSettings, parse_assignment
+    from nanmap.config import THRESHOLDS, parse_assignment
 
     given = dict(map(parse_assignment, texts))
     for key, value in given.items():
         if not key.startswith("outcome."):
             mend = "`nanmap sweep --set` trains with other settings; a map can only judge anew"
-            allowed = [f"outcome.{name}" for name in OutcomeSettings.model_fields]
+            allowed = [f"outcome.{name}" for name in THRESHOLDS]
             mend = f"did you mean `outcome.{key}`?" if f"outcome.{key}" in allowed else mend
             problem = "changes what was trained" if "." in key else "no such threshold"
             raise InputError(problem, key=key, value=value, allowed=allowed, mend=mend, option="--set")

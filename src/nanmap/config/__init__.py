@@ -3,6 +3,7 @@
 from nanmap.config.explain import check_values
 from nanmap.config.load import build_config, config_tables, load_config, parse_assignment, read_toml
 from nanmap.config.settings import (
+    THRESHOLDS,
     Config,
     DataSettings,
     LossSettings,
@@ -14,6 +15,7 @@ from nanmap.config.settings import (
 )
 
 __all__ = [
+    "THRESHOLDS",
     "Config",
     "DataSettings",
     "LossSettings",

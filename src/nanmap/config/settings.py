@@ -281,6 +281,10 @@ class OutcomeSettings(Settings):
         "auto",
         description="`affine`: the loss of the best line (of classes: of the best straight border); `auto`: the same for a linear model, for a network the lower of that and of the five nearest rows' answer, or 0 where that explains nothing; or a number",
     )
+    rows: Annotated[Whole, Field(ge=1)] | None = Field(
+        None,
+        description="most training rows that the five losses, their references and dead units are taken over, and as many validation rows: a sample, drawn once; all if absent",
+    )
     rising: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
         1.01,
         description="a loss is rising if it is above this multiple of an earlier one: 1 % is more than it trembles",
@@ -291,6 +295,11 @@ class OutcomeSettings(Settings):
     rebound: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
         2.0, description="diverged: above the constant answer and above this multiple of the lowest loss"
     )
+
+
+THRESHOLDS = tuple(
+    name for name in OutcomeSettings.model_fields if name != "rows"
+)  # which decide nothing by themselves
 
 
 class RecordSettings(Settings):
@@ -308,6 +317,10 @@ class RecordSettings(Settings):
     history_cells: choices.HistoryCells | Annotated[float, Field(gt=0, le=1)] = Field(
         "all",
         description="whose: `all` cells, those within two of a change of outcome and a sample (`boundary`), or a share of them",
+    )
+    first_tensor: bool = Field(
+        False,
+        description="keep beside the rows of a sweep, of each cell in which an infinity or a NaN came, the first tensor that was not finite",
     )
 
 

@@ -2,7 +2,7 @@
 
 from nanmap.data.references import affine_floor, loss_constant, network_floor
 from nanmap.data.references.labels import label_references, place_references
-from nanmap.data.rows import Rows, check_shares, load_rows
+from nanmap.data.rows import Rows, check_shares, load_rows, some_rows
 from nanmap.data.tables import RowForm
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "loss_constant",
     "network_floor",
     "place_references",
+    "some_rows",
 ]

@@ -1,7 +1,7 @@
 """From `[data]` settings to the training and validation rows of a training."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -20,6 +20,8 @@ from nanmap.data.scaling import UNSCALED, Scaling, fit_scaling
 from nanmap.data.tables import Arrays, RowForm, encode_given, read_arrays, read_table, with_classes_last
 from nanmap.data.words import listed
 from nanmap.errors import InputError
+
+SAMPLE_SEED = 0  # of the rows that are assessed, whatever the seeds of a training
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +78,26 @@ class Rows:
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Rows) and self.digest == other.digest)
+
+
+@lru_cache(maxsize=512)
+def some_rows(rows: Rows, most: int) -> Rows:
+    """A sample of at most so many rows of training and as many of validation, in their order; the same each time.
+
+    Drawn without replacement, each from NumPy's default generator with the seed 0.
+    """
+
+    def drawn(n: int) -> np.ndarray:
+        return np.sort(np.random.default_rng(SAMPLE_SEED).choice(n, min(n, most), replace=False))
+
+    some, val = drawn(rows.n), drawn(len(rows.val_inputs))
+    return replace(
+        rows,
+        inputs=rows.inputs[some],
+        targets=rows.targets[some],
+        val_inputs=rows.val_inputs[val],
+        val_targets=rows.val_targets[val],
+    )
 
 
 def load_rows(config: Config) -> Rows:

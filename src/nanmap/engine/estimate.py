@@ -104,7 +104,7 @@ def estimate(plan: Plan, engine: LocalEngine, devices: int | None = None) -> Est
     states = sum(
         groups_per_call(p, engine.backend, w) * w * (4 * p.model.parameters * 8 + 512) for p, w in widths.items()
     )
-    memory = devices * (states + max(group_bytes(p, w) for p, w in widths.items()))
+    memory = devices * (states + max(group_bytes(p, w, engine.backend) for p, w in widths.items()))
     return Estimate(
         cells,
         grid.size - cells,

@@ -67,7 +67,7 @@ def facts_of(lanes: Lanes, cells: np.ndarray, records: Records) -> dict[str, Any
         "loss_floor": lanes.numbers["floor"][cells],
         "loss_constant": lanes.numbers["constant"][cells],
         "skill": _skill(final, lanes.numbers["constant"][cells]),
-        "loss_best": _least(initial, half, eighty, ninety, final, losses.best),
+        "loss_best": _least(initial, half, eighty, ninety, final, *([] if lanes.program.assessed else [losses.best])),
         "val_loss_final": np.where(finished, np.nan, marks.val_loss[:, FINAL]),
         "accuracy": np.where(finished, np.nan, marks.accuracy[:, FINAL]),
         "val_accuracy": np.where(finished, np.nan, marks.val_accuracy[:, FINAL]),
@@ -106,7 +106,7 @@ def _ratios(lanes: Lanes, variant: np.ndarray, marks: Assessment, finished: np.n
     """What the ends are beside the targets' spread, and the outer layers' gradients beside each other; NaN without either."""
     labelled = lanes.program.labelled  # numbers of classes have no spread
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        spread = np.array([np.nan if labelled else _spread(each.rows.targets) for each in lanes.variants])[variant]
+        spread = np.array([np.nan if labelled else _spread(each.assessed.targets) for each in lanes.variants])[variant]
         r2 = 1 - marks.squared_error[:, FINAL] / spread
         outputs = np.where(spread > 0, np.sqrt(marks.output_variance[:, FINAL] / spread), np.nan)
         gradients = np.where(marks.last_gradient > 0, marks.first_gradient / marks.last_gradient, np.nan)

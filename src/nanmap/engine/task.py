@@ -11,7 +11,7 @@ from nanmap.plan import Lanes
 from nanmap.training.batches import laid_out
 from nanmap.training.order import order_key
 from nanmap.training.program import Program
-from nanmap.training.state import Task
+from nanmap.training.state import Sample, Task
 
 
 def mark_steps(steps: Any) -> tuple[Any, ...]:
@@ -39,17 +39,20 @@ def history_steps(steps: int, count: int) -> np.ndarray:
 def task_of(lanes: Lanes, cell: int) -> Task:
     """What a cell of a batch shares with the group that it stands in, NumPy arrays."""
     variant, seed = lanes.variants[lanes.variant[cell]], int(lanes.seed[cell])
-    x, y, val_x, val_y = _kept_rows(lanes.program, variant.rows)
+    x, y = _kept_rows(lanes.program, variant.rows)
+    sample = variant.assessed
+    some_x, some_y, val_x, val_y = _assessed_rows(lanes.program, sample)
     return Task(
         x=x,
         y=y,
         n=np.int32(variant.rows.n),
         val_x=val_x,
         val_y=val_y,
-        val_n=np.int32(len(variant.rows.val_inputs)),
+        val_n=np.int32(len(sample.val_inputs)),
         steps_per_epoch=np.int32(variant.steps_per_epoch),
         steps=np.int32(variant.steps),
         order_key=order_key(seed),
+        assessed=Sample(some_x, some_y, np.int32(sample.n)) if lanes.program.assessed else None,
     )
 
 
@@ -59,6 +62,20 @@ def _kept_rows(program: Program, rows: Rows) -> tuple[np.ndarray, ...]:
     return (
         laid_out(program.model, rows.inputs, program.rows, program.dtype),
         laid_out(program.model, rows.targets, program.rows, program.wide, targets=True),
+    )
+
+
+@lru_cache(maxsize=512)
+def _assessed_rows(program: Program, rows: Rows) -> tuple[np.ndarray | None, ...]:
+    """The same of the training rows that are assessed, where they are not all, and of those of validation."""
+    some: tuple[np.ndarray | None, ...] = (None, None)
+    if program.assessed:
+        some = (
+            laid_out(program.model, rows.inputs, program.assessed_rows, program.dtype),
+            laid_out(program.model, rows.targets, program.assessed_rows, program.wide, targets=True),
+        )
+    return (
+        *some,
         laid_out(program.model, rows.val_inputs, program.val_rows, program.dtype),
         laid_out(program.model, rows.val_targets, program.val_rows, program.wide, targets=True),
     )

@@ -23,7 +23,7 @@ from nanmap.training.batches import all_rows, batch_of, epoch_rows, laid_out, sh
 from nanmap.training.cell import advance, begin, update
 from nanmap.training.program import Program
 from nanmap.training.records import happened, no_trace, recorded, running
-from nanmap.training.state import MARKS, Batch, Events, Gradient, Lane, Losses, State, Task, Trace
+from nanmap.training.state import MARKS, Batch, Events, Gradient, Lane, Losses, Sample, State, Task, Trace
 
 RunLoop = Callable[[Callable[[Any], Any], Any], Any]  # from a loop and what it starts with to what it ends with
 # The updates made; and a state as the loop carries it, or the next stretch's length and a state.
@@ -80,7 +80,11 @@ class Packed(NamedTuple):
 
 
 def build(
-    program: Program, stop_early: bool = True, run_loop: RunLoop = in_kernels, gradient: Gradient | None = None
+    program: Program,
+    stop_early: bool = True,
+    run_loop: RunLoop = in_kernels,
+    gradient: Gradient | None = None,
+    at_once: int | None = None,
 ) -> Any:
     """The jitted function `(count, groups, states) -> states` of one device.
 
@@ -88,6 +92,7 @@ def build(
         stop_early: end a group once all its cells are finished.
         run_loop: runs the loop over updates, see `engine/one_kernel.py`.
         gradient: takes the gradient, see `engine/on_chip.py`; `training.passes.pass_back` if None.
+        at_once: rows that a pass over all takes together, None for all, see `training/pieces.py`.
 
     The function's arguments:
         count: number of groups to run: a loop bound, so that neither a short shard nor another grid size compiles again.
@@ -98,7 +103,7 @@ def build(
     def run(count: Array, groups: Group, states: Packed) -> Packed:
         def one(index: Array, states: Packed) -> Packed:
             group, state = jax.tree.map(lambda leaf: leaf[index], (groups, states))
-            state = packed(train_group(program, group, unpacked(state), stop_early, run_loop, gradient))
+            state = packed(train_group(program, group, unpacked(state), stop_early, run_loop, gradient, at_once))
             return jax.tree.map(
                 lambda all_, one: jax.lax.dynamic_update_index_in_dim(all_, one, index, 0), states, state
             )
@@ -135,6 +140,9 @@ def group_shapes(
         steps_per_epoch=scalar,
         steps=scalar,
         order_key=array((2,), "uint32"),
+        assessed=Sample(rows(program.assessed_rows, targets=False), rows(program.assessed_rows, targets=True), scalar)
+        if program.assessed
+        else None,
     )
     # Weak: beside 16-bit arrays a hyperparameter acts as a Python number does. 1 − 0.999 is 0.001 then, not 0.
     numbers = {name: array((width,), program.wide, weak=program.narrow) for name in program.numbers}
@@ -161,6 +169,7 @@ def train_group(
     stop_early: bool = True,
     run_loop: RunLoop = in_kernels,
     gradient: Gradient | None = None,
+    at_once: int | None = None,
 ) -> State:
     """Advances one group from `start` through its marks.
 
@@ -169,13 +178,19 @@ def train_group(
     task, lanes = group.task, group.lanes
     begin_all = jax.vmap(partial(begin, program))
     assess_all = jax.vmap(partial(assess, program), in_axes=(0, None, 0, None, None))
+    if at_once:
+        assess_all = partial(_one_after_the_other, partial(assess, program, at_once=at_once))
     state = jax.lax.cond(group.fresh, lambda: begin_all(lanes, state.parameters, state.model_state), lambda: state)
 
     def going(state: State) -> Array:
         return jnp.any(running(state.events)) if stop_early else jnp.ones((), bool)
 
     alone = run_loop is in_kernels
-    updates = _one_by_one(program, group, gradient) if alone else _in_stretches(program, group, gradient, going)
+    updates = (
+        _one_by_one(program, group, partial(update, program, gradient=gradient, at_once=at_once))
+        if alone
+        else _in_stretches(program, group, partial(advance, program, gradient=gradient, at_once=at_once), going)
+    )
     carried, opened = updates.carried, updates.opened
 
     def to_mark(index: Array, carry: Carry) -> Carry:
@@ -201,11 +216,9 @@ def train_group(
     return opened(jax.lax.fori_loop(0, MARKS, to_mark, (group.start, carried(state, None)))[1])
 
 
-def _one_by_one(program: Program, group: Group, gradient: Gradient | None) -> Updates:
+def _one_by_one(program: Program, group: Group, update: Callable[..., State]) -> Updates:
     """Updates that are looked at one by one."""
-    update_all = over_lanes(
-        partial(update, program, gradient=gradient), group, products=bool(program.model.hidden_units)
-    )
+    update_all = over_lanes(update, group, products=bool(program.model.hidden_units))
     # Packing spares a network kernels; in a model of a few numbers it doubles the time of an update.
     pack, unpack = (packed, unpacked) if program.model.hidden_units else (_as_is, _as_is)
 
@@ -224,10 +237,10 @@ def _one_by_one(program: Program, group: Group, gradient: Gradient | None) -> Up
 
 
 def _in_stretches(
-    program: Program, group: Group, gradient: Gradient | None, going: Callable[[State], Array]
+    program: Program, group: Group, advance: Callable[..., tuple[State, Trace]], going: Callable[[State], Array]
 ) -> Updates:
     """Updates in stretches, see `engine/stretches.py`; the carry is the length of the next one, and the state."""
-    advance_all = over_lanes(partial(advance, program, gradient=gradient), group, products=False)
+    advance_all = over_lanes(advance, group, products=False)
     look_all = jax.vmap(recorded, in_axes=(0, 0, 0, 0, None))
     lanes = group.lanes.learning_rates.shape[:1]
     blank = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, lanes), no_trace(program))
@@ -251,6 +264,22 @@ def _in_stretches(
         some,
         lambda batch, step, stop, carry: (stop, some(lambda step: batch, step, stop, carry)),
     )
+
+
+def _one_after_the_other(
+    each: Callable[..., State], lanes: Lane, task: Task, states: State, mark: Array, event: Array
+) -> State:
+    """An assessment of one cell as one of all lanes, but for those that ended with a NaN and those that only fill their group.
+
+    Many rows keep a device busy by themselves.
+    """
+
+    def one(cell: tuple[Lane, State]) -> State:
+        lane, state = cell
+        going = (state.events.first_nan < 0) & ~jnp.all(jnp.isnan(lane.learning_rates))
+        return jax.lax.cond(going, lambda: each(lane, task, state, mark, event), lambda: state)
+
+    return jax.lax.map(one, (lanes, states))
 
 
 def over_lanes(each: Callable[..., Any], group: Group, products: bool) -> Callable[..., Any]:

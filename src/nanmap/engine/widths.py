@@ -3,6 +3,7 @@
 from nanmap.engine.on_chip import is_on_chip
 from nanmap.engine.one_kernel import is_one_kernel
 from nanmap.models.base import Layout
+from nanmap.training.pieces import MOST_BYTES, pass_bytes, rows_at_once
 from nanmap.training.program import Program
 
 # CPU figures fitted on an AMD EPYC (Zen 4), see docs/performance.md; of a GPU only the bytes were tried out, on an H200.
@@ -29,14 +30,19 @@ def lane_bytes(program: Program) -> int:
     return program.item_bytes * (3 * program.batch * program.model.activations + 4 * program.model.parameters)
 
 
-def group_bytes(program: Program, width: int) -> int:
-    """Bytes that a group takes where it takes most: in an update, or in an assessment, which passes all rows at once.
+def group_bytes(program: Program, width: int, backend: str) -> int:
+    """Bytes that a group takes where it takes most: in an update, or in an assessment, which passes all rows or a piece of them.
 
     Of eight networks with 20,000 rows XLA took 0.8 to 1.5 times as much.
     """
-    model = program.model
-    rows = max(3 * program.batch, 2 * program.rows) * model.activations
-    return width * program.item_bytes * (rows + 4 * model.parameters)
+    passed = rows_at_once(program, width, backend) or program.passed_rows
+    most = max(update_bytes(program, width), pass_bytes(program, width, passed))
+    return most + 4 * width * program.item_bytes * program.model.parameters
+
+
+def update_bytes(program: Program, width: int) -> int:
+    """Bytes of a group's activations in an update."""
+    return 3 * width * program.item_bytes * program.batch * program.model.activations
 
 
 def width_of(program: Program, backend: str) -> int:
@@ -56,7 +62,10 @@ def width_of(program: Program, backend: str) -> int:
     elif backend == "cpu" and not hidden and program.batch <= LINE_ROWS:
         high = LINE_VALUES // program.batch
     fitting = max(1, min(high, cache // lane_bytes(program)))
-    return max(low, 1 << (fitting.bit_length() - 1))
+    width = max(low, 1 << (fitting.bit_length() - 1))
+    while width > 1 and update_bytes(program, width) > MOST_BYTES[backend]:
+        width //= 2
+    return width
 
 
 def groups_per_call(program: Program, backend: str, width: int) -> int:

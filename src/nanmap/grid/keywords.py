@@ -86,6 +86,7 @@ class Keywords(TypedDict, total=False):
     stop_converged: bool
     ratio: float
     floor: float | str
+    rows: int | None
     rising: float
     falling: float
     rebound: float
@@ -93,6 +94,7 @@ class Keywords(TypedDict, total=False):
     sharpness: bool | str
     history: int | None
     history_cells: float | str
+    first_tensor: bool
 
 
 @cache

@@ -40,7 +40,7 @@ class Pass(NamedTuple):
     Attributes:
         output: `[outputs, rows]`.
         state: what is not trained, after this pass; while not training, as it was.
-        seen: what `Model.dead_units` looks at.
+        seen: what `Model.living_units` looks at.
     """
 
     output: Array
@@ -174,9 +174,9 @@ class Model(ABC):
         """
         return parameters
 
-    def dead_units(self, seen: Any, mask: Array | None) -> tuple[Array, Array]:
-        """Share of the units that are flat on every row that counts (NaN where none can be), and whether a whole layer is."""
-        return np.float32(np.nan), np.False_
+    def living_units(self, seen: Any, mask: Array | None) -> list[Array]:
+        """Of each layer whose units can be flat, which of them are not on some row that counts, bool `[units]` each."""
+        return []
 
     def named(self, parameters: Layers, state: Layers) -> dict[str, Array]:
         """Arrays of one cell by name, as a person looks at them: `layers.0.…` what is trained, `state.0.…` what is not."""

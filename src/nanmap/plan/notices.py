@@ -17,6 +17,7 @@ def notices(plan: Plan) -> list[str]:
     variants = list(plan.variants(exact=False))
     return [
         *_full_batch(variants),
+        *_sampled(variants),
         *_ascent(plan, variants),
         *_single_rows(variants),
         *_out_of_reach(variants),
@@ -35,6 +36,21 @@ def _full_batch(variants: Iterable[Variant]) -> list[str]:
         return []
     batch, n = min(larger)
     return [f"batch size {batch} is larger than the {n} training rows: full batch, as in Keras"]
+
+
+def _sampled(variants: Iterable[Variant]) -> list[str]:
+    """What of a row is of a sample, by the largest of several."""
+    found = [each for each in variants if each.program.assessed]
+    if not found:
+        return []
+    most = max(found, key=lambda each: each.program.assessed)
+    kinds = [(most.assessed.n, most.rows.n, "training")]
+    kinds += [(len(most.assessed.val_inputs), len(most.rows.val_inputs), "validation")]
+    drawn = " and ".join(f"{some:,} of {n:,} {kind} rows" for some, n, kind in kinds if some < n)
+    return [
+        f"outcome.rows = {most.program.assessed}: the five losses, what they are held against and dead units are of {drawn}, "
+        "drawn once; `measure` and sharpness are of all"
+    ]
 
 
 def _ascent(plan: Plan, variants: Iterable[Variant]) -> list[str]:

@@ -1,6 +1,7 @@
 """A variant: one config of a sweep, its rows, its program and its budget. Cells of a variant differ in numbers alone."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from nanmap.data import (
     loss_constant,
     network_floor,
     place_references,
+    some_rows,
 )
 from nanmap.errors import InputError
 from nanmap.limits import check_memory
@@ -43,6 +45,11 @@ class Variant:
     numbers: dict[str, float]
     learning_rates: tuple[float, ...]
 
+    @cached_property
+    def assessed(self) -> Rows:
+        """The rows that the losses of a row are taken over: all, or a sample of them."""
+        return some_rows(self.rows, self.program.assessed) if self.program.assessed else self.rows
+
     def references(self, delta: float) -> tuple[float, float]:
         """`loss_floor` and `loss_constant` of a cell with this `loss.delta`."""
         given, kind = self.config.outcome.floor, self.config.loss.kind
@@ -50,13 +57,13 @@ class Variant:
             return (np.nan if isinstance(given, str) else float(given)), np.nan
         if self.program.labelled or self.program.places > 1:
             held_against = label_references if self.program.labelled else place_references
-            floor, constant = held_against(self.rows, self.program.model.classes)
+            floor, constant = held_against(self.assessed, self.program.model.classes)
             return (floor if isinstance(given, str) else float(given)), constant
-        constant = loss_constant(self.rows, kind, delta)
+        constant = loss_constant(self.assessed, kind, delta)
         if not isinstance(given, str):
             return float(given), constant
         straight = given == "affine" or not self.program.model.hidden_units
-        return (affine_floor if straight else network_floor)(self.rows, kind, delta), constant
+        return (affine_floor if straight else network_floor)(self.assessed, kind, delta), constant
 
 
 def make_variant(config: Config) -> Variant:
@@ -77,6 +84,13 @@ def make_variant(config: Config) -> Variant:
             value=training.stop_above or training.stop_converged,
             mend="set [record] full_loss = true, which costs a pass over all rows per update",
         )
+    if program.stops and program.assessed:
+        raise InputError(
+            "stops of a training are held against the loss over all rows, and a sample of them is assessed",
+            key="outcome.rows",
+            value=config.outcome.rows,
+            mend="leave it out, or training.stop_above and training.stop_converged",
+        )
     return Variant(
         config=config,
         program=program,
@@ -89,10 +103,15 @@ def make_variant(config: Config) -> Variant:
 
 
 def _check_memory(program: Program) -> None:
-    """Asks before arrays are made, of one cell alone: how many there is room for beside it the engine sees to."""
+    """Asks before arrays are made, of one cell alone: how many there is room for beside it the engine sees to.
+
+    An assessment may take rows in pieces, but where they may see each other.
+    """
     model = program.model
-    numbers = program.rows * model.activations + 4 * model.parameters
-    what = "the layers of this network, of all rows at once,"
+    numbers = (
+        max(program.passed_rows, program.batch) if model.exact else program.batch
+    ) * model.activations + 4 * model.parameters
+    what = f"the layers of this network, of {'all rows' if model.exact else 'a batch'} at once,"
     check_memory(numbers * program.item_bytes, what, key="model.hidden" if model.hidden_units else "data")
 
 

@@ -87,7 +87,7 @@ def state_of(run: RunFolder) -> str:
     """
     looked = []
     for each in getattr(run, "runs", [run]):
-        folders = (each.cells.path, each.edges.path, each.path / "history")
+        folders = (each.cells.path, each.edges.path, each.history.path, each.first_tensors.path)
         files = [each.cells.manifest_file, *(file for folder in folders for file in sorted(folder.glob("*.parquet")))]
         for file in files:
             try:

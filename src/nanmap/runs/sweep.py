@@ -14,6 +14,7 @@ from nanmap.results.manifest import fingerprint, make_manifest
 from nanmap.results.shards import MOST_SHARDS, default_shard_cells
 from nanmap.runs.division import Division
 from nanmap.runs.extend import Growing, grows
+from nanmap.runs.first_tensors import described, has_first_tensors
 from nanmap.runs.handing_out import Workers
 from nanmap.runs.history import kept_history, recording_kept, recording_of
 from nanmap.runs.inputs import keep_inputs
@@ -57,7 +58,7 @@ def train_sweep(
     shard_cells = shard_cells or default_shard_cells(plan.grid.size)
     _check_size(plan, shard_cells)
     if workers or is_object(folder.path):
-        _refuse_elsewhere(plan, folder, extend)
+        _refuse_elsewhere(plan, folder, extend, plan.sweep.record.first_tensor and workers is not None)
     folder.refuse_strangers()
     _pin_widths(plan, folder, engine, fresh, tune, observer)
     observer = observer or Observer()
@@ -65,19 +66,25 @@ def train_sweep(
     manifest |= {"device": (workers or engine).device, "machine": dict((workers or engine).machine)}
     recording = recording_of(plan.sweep.record, manifest["hash"])
     manifest |= {"history": recording.described()} if recording else {}
-    work = Work(plan, engine, observer, recording, workers)
+    tensors = plan.sweep.record.first_tensor
+    manifest |= described(manifest["hash"]) if tensors else {}
+    work = Work(plan, engine, observer, recording, tensors, workers)
     if grows(folder, manifest, extend):
         with Growing(folder, manifest, observer) as growing:
             if growing.histories and not recording:
                 recording = recording_kept(growing.histories, manifest["hash"])
                 work, manifest = work._replace(recording=recording), manifest | {"history": recording.described()}
+            if has_first_tensors(folder):
+                work, manifest = work._replace(tensors=True), manifest | described(manifest["hash"])
             _check_machine(folder, growing.machine, manifest["machine"], workers is not None, observer)
             with resume(growing.place.cells, manifest | growing.spent, engine, growing.stale, observer) as resumed:
                 fill(work, growing.place, resumed, growing)
             growing.commit()
         return folder
-    if not recording and (kept := kept_history(folder, manifest["hash"])):
+    if not recording and not fresh and (kept := kept_history(folder, manifest["hash"])):
         manifest["history"] = kept
+    if not fresh and has_first_tensors(folder, manifest["hash"]):
+        manifest |= described(manifest["hash"])
     if fresh:  # before anything is removed
         _check_the_rest(folder)
     with resume(folder.cells, manifest, engine, fresh, observer) as resumed:
@@ -105,7 +112,7 @@ def count_kept(plan: Plan, out: str | Path, engine: Engine) -> int:
         return sum(map(division.kept, division.counts()))
 
 
-def _refuse_elsewhere(plan: Plan, folder: RunFolder, extend: bool) -> None:
+def _refuse_elsewhere(plan: Plan, folder: RunFolder, extend: bool, tensors: bool) -> None:
     """What workers, and object stores, cannot do.
 
     Raises:
@@ -117,18 +124,23 @@ def _refuse_elsewhere(plan: Plan, folder: RunFolder, extend: bool) -> None:
     if plan.sweep.refine:
         mend = "leave --engine out; or have all of it trained with --refine 0"
         raise InputError("is done on this machine alone", file=plan.sweep.file, key="refine", mend=mend)
+    if tensors:
+        mend = "have the rows made without it; the same sweep with it, on this machine, looks at them beside the rows"
+        raise InputError("is done on this machine alone", file=plan.sweep.file, key="record.first_tensor", mend=mend)
 
 
 def _check_the_rest(folder: RunFolder) -> None:
     """That what `_forget_the_rest` would remove is nanmap's."""
-    folder.history.removable(set())
+    for part in (folder.history, folder.first_tensors):
+        part.removable(set())
     if folder.next.cells.manifest_file.exists():
         folder.next.cells.clearable()
 
 
 def _forget_the_rest(folder: RunFolder) -> None:
     """What went with the rows that were: histories, and an extension that was given up."""
-    folder.history.remove(folder.history.removable(set()))
+    for part in (folder.history, folder.first_tensors):
+        part.remove(part.removable(set()))
     if folder.next.cells.manifest_file.exists():
         folder.next.cells.clear()
 

@@ -12,6 +12,7 @@ from nanmap.results.folder import RunFolder
 from nanmap.runs.division import Division, made, write
 from nanmap.runs.extend import Growing
 from nanmap.runs.filling import Shard
+from nanmap.runs.first_tensors import record_first_tensors
 from nanmap.runs.handing_out import Workers, handed_out
 from nanmap.runs.history import Histories, Recording, record_histories
 from nanmap.runs.job import job_of
@@ -28,11 +29,12 @@ class Work(NamedTuple):
     engine: Engine
     observer: Observer
     recording: Recording | None
+    tensors: bool
     workers: Workers | None
 
 
 def fill(work: Work, folder: RunFolder, resumed: Resumed, growing: Growing | None = None) -> None:
-    """Gives every cell its row, and histories to those that are to have one; however that ends, the manifest says what there is."""
+    """Gives every cell its row, and histories and first tensors to those that are to have one; however that ends, the manifest says what there is."""
     try:
         if work.plan.sweep.refine:
             train_refined(work.plan, work.engine, resumed, work.observer)
@@ -40,6 +42,9 @@ def fill(work: Work, folder: RunFolder, resumed: Resumed, growing: Growing | Non
             _make_rows(work, folder, resumed, growing)
         if work.recording:
             _make_histories(work, folder, resumed, growing)
+        if work.tensors:
+            rows, size = resumed.manifest["hash"], resumed.manifest["shard_cells"]
+            record_first_tensors(work.plan, work.engine, folder, rows, size, work.observer)
     finally:  # an interrupted run says what it has, too
         resumed.manifest["shards"] = resumed.shards.names()
 

@@ -5,7 +5,7 @@ On all rows, never on a minibatch, whose noise would drown it; many cells at onc
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -17,12 +17,16 @@ from nanmap.data import Rows
 from nanmap.models.base import Array, Layers, Numbers
 from nanmap.training.batches import laid_out
 from nanmap.training.passes import full_loss
+from nanmap.training.pieces import Piece, all_of, rows_at_once, summed
 from nanmap.training.program import ROW_BLOCK, Program
 from nanmap.training.start import of_floats
 from nanmap.training.state import Lane
 
 ITERATIONS = 32  # products with the Hessian; each costs about four gradients
-CELLS = 16  # cells per call, whatever their number: the same arithmetic for a cell alone and in a crowd
+WAYS = 2  # a product with the Hessian keeps the tangents beside the activations, forth and back
+CELLS = (
+    16  # cells per call, whatever their number: the same arithmetic for a cell alone and in a crowd; one of many rows
+)
 EXHAUSTED = 1e-6  # of the operator's size: the Krylov space is complete, what follows is noise
 ACCURACY = 0.01  # an eigenvalue whose residual is a larger share of it is not reported
 
@@ -50,11 +54,13 @@ def sharpness(
     found = []
     with jax.enable_x64(program.dtype == "float64"), jax.default_matmul_precision("highest"):
         together = program.model.most_together or CELLS
+        together = together if _rows_at_once(plain, together) is None else 1
+        at_once = _rows_at_once(plain, together)
         for start in range(0, cells, together):
             index = np.minimum(np.arange(start, start + together), cells - 1)
             taken = {name: numbers[name] for name in plain.numbers}, parameters, model_state
             taken = jax.tree.map(lambda leaf, index=index: of_floats(np.asarray(leaf)[index], program.dtype), taken)
-            krylov = _compiled(plain)(*taken, x, y, np.int32(rows.n))
+            krylov = _compiled(plain, at_once)(*taken, x, y, np.int32(rows.n))
             found.append(_largest(*(np.asarray(each, float) for each in krylov)))
     return np.concatenate(found)[:cells] if found else np.zeros(0)
 
@@ -72,7 +78,13 @@ def _without_training(program: Program, n: int) -> Program:
         batch=rows,
         rows=rows,
         val_rows=0,
+        assessed=0,
     )
+
+
+def _rows_at_once(program: Program, cells: int) -> int | None:
+    """Rows of a piece, None where all fit."""
+    return rows_at_once(program, WAYS * cells, "cpu" if jax.default_backend() == "cpu" else "gpu")
 
 
 def lanczos(product: Any, size: int, dtype: str, iterations: int = ITERATIONS) -> tuple[Array, Array]:
@@ -106,17 +118,24 @@ def lanczos(product: Any, size: int, dtype: str, iterations: int = ITERATIONS) -
 
 
 @lru_cache(maxsize=256)
-def _compiled(program: Program) -> Any:
+def _compiled(program: Program, at_once: int | None) -> Any:
     def one(
         numbers: Numbers, parameters: Layers, model_state: Layers, x: Array, y: Array, n: Array
     ) -> tuple[Array, Array]:
         flat, rebuild = ravel_pytree(parameters)
         lane = Lane(numbers, jnp.zeros(program.model.layers, program.dtype))
         training = not program.model.keyed  # what an update draws is drawn anew by every update: left out here
-        gradient = jax.grad(
-            lambda vector: full_loss(program, lane, rebuild(vector), model_state, x, y, n, training=training)
-        )
-        return lanczos(lambda vector: jax.jvp(gradient, (flat,), (vector,))[1], flat.size, program.dtype)
+
+        def product(vector: Array, rows: Piece) -> Array:
+            """The Hessian of these rows' share of the loss times a vector."""
+            gradient = jax.grad(
+                lambda vector: full_loss(program, lane, rebuild(vector), model_state, rows, training=training)
+            )
+            return jax.jvp(gradient, (flat,), (vector,))[1]
+
+        rows = all_of(program, x, y, n)
+        cut = None if program.model.batch_statistics else at_once  # whose statistics are of all rows
+        return lanczos(lambda vector: summed(rows, cut, partial(product, vector)), flat.size, program.dtype)
 
     return jax.jit(jax.vmap(one, in_axes=(0, 0, 0, None, None, None)))
 

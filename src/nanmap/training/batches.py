@@ -8,7 +8,7 @@ import numpy as np
 
 from nanmap.models.base import Array, Model
 from nanmap.training.order import epoch_order, replacement_rows
-from nanmap.training.passes import rows_mask
+from nanmap.training.pieces import rows_mask
 from nanmap.training.program import Program
 from nanmap.training.state import Batch, Task
 

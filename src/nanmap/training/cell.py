@@ -11,6 +11,7 @@ import optax
 from nanmap.models.base import Array, Layers
 from nanmap.training.optimizers import make_optimizer
 from nanmap.training.passes import correct, full_loss, pass_back, with_key
+from nanmap.training.pieces import all_of
 from nanmap.training.program import Program
 from nanmap.training.records import added, measured, no_number, recorded, stop_holds
 from nanmap.training.schedule import scheduled
@@ -41,13 +42,15 @@ def update(
     batch: Batch,
     step: Array,
     gradient: Gradient | None = None,
+    at_once: int | None = None,
 ) -> State:
     """One update on one batch, and what it did to the records.
 
     Args:
         gradient: what takes the place of `pass_back`.
+        at_once: rows of a piece, where the loss over all is taken in pieces.
     """
-    made, trace = advance(program, lane, task, state, batch, step, gradient)
+    made, trace = advance(program, lane, task, state, batch, step, gradient, at_once)
     return recorded(state, made, trace, made.losses.batch, step)
 
 
@@ -59,6 +62,7 @@ def advance(
     batch: Batch,
     step: Array,
     gradient: Gradient | None = None,
+    at_once: int | None = None,
 ) -> tuple[State, Trace]:
     """One update on one batch, as if nothing could happen in it; `recorded` looks whether something did."""
     loss, output, grads, model_state, steps, optimizer_state = step_made(
@@ -74,9 +78,9 @@ def advance(
     if program.full_loss:
         # Under batch norm a batch's loss comes from its own statistics, even if it holds all rows.
         same = program.full_batch and not program.model.trains_otherwise
-        watched = (
-            loss if same else full_loss(program, lane, state.parameters, state.model_state, task.x, task.y, task.n)
-        )
+        if not same:
+            rows = all_of(program, task.x, task.y, task.n)
+            watched = full_loss(program, lane, state.parameters, state.model_state, rows, at_once)
         losses = measured(losses, watched, events.counted, task.steps)
         events = events._replace(counted=events.counted + 1)
     trace = Trace(

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from nanmap.models.base import Array, Layers, Pass
 from nanmap.training.losses import batch_loss, correct_rows, exact_correct_rows, exact_loss, loss_and_gradient
+from nanmap.training.pieces import Piece, summed
 from nanmap.training.program import Program
 from nanmap.training.state import Batch, Lane, State, Task
 
@@ -34,16 +35,22 @@ def full_loss(
     lane: Lane,
     parameters: Layers,
     model_state: Layers,
-    x: Array,
-    y: Array,
-    n: Array,
+    rows: Piece,
+    at_once: int | None = None,
     *,
     training: bool = False,
 ) -> Array:
-    """Loss over the first `n` of the given rows; while `training`, batch norm takes their statistics, not the running ones."""
-    mask = None if program.model.exact else rows_mask(x.shape[1], n)  # exact rows may have no columns
-    output = forward(program, lane, parameters, model_state, x, mask, training=training).output
-    return mean_loss(program, lane, output, y, n, mask)
+    """Loss over all rows that count; while `training`, batch norm takes their statistics, not the running ones.
+
+    Args:
+        at_once: rows that are passed together, None for all.
+    """
+
+    def share(piece: Piece) -> Array:
+        output = forward(program, lane, parameters, model_state, piece.x, piece.mask, training=training).output
+        return mean_loss(program, lane, output, piece.y, piece.n, piece.mask)
+
+    return jnp.asarray(summed(rows, at_once, share))
 
 
 def mean_loss(program: Program, lane: Lane, output: Array, target: Array, count: Array, mask: Array | None) -> Array:
@@ -83,13 +90,3 @@ def with_key(program: Program, task: Task, batch: Batch, step: Array) -> Batch:
         return batch
     seed = jax.random.wrap_key_data(jnp.asarray(task.order_key))
     return batch._replace(key=jax.random.fold_in(jax.random.fold_in(seed, UPDATES), step))
-
-
-def real_rows(program: Program, rows: int, n: Array) -> Array | None:
-    """Which of `rows` rows are real; None where all are."""
-    return None if program.model.exact else rows_mask(rows, n)
-
-
-def rows_mask(rows: int, n: Array) -> Array:
-    """Which of `rows` padded rows are real."""
-    return jnp.arange(rows) < n

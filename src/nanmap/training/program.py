@@ -17,7 +17,7 @@ from nanmap.data import RowForm, Rows
 from nanmap.models import Model, model_of
 from nanmap.models.base import Form, Layout, Surroundings
 
-LATER = ("may_divide_by_zero", "handed", "code")  # fields that came after run folders held keys
+LATER = ("may_divide_by_zero", "handed", "code", "assessed")  # fields that came after run folders held keys
 ROW_BLOCK = 16  # rows are padded to a multiple of this, so that neighbouring row counts share a program
 
 
@@ -38,6 +38,7 @@ class Program:
             of nowhere then, and the gradient is watched, to tell.
         handed: the numbers that an optimizer of the user's own is given.
         code: digests of the user's own loss and optimizer.
+        assessed: most rows that are assessed, of training and of validation, where there are more; 0 for all.
     """
 
     model: Model
@@ -65,6 +66,7 @@ class Program:
     may_divide_by_zero: bool = False
     handed: tuple[str, ...] = ()
     code: tuple[str, ...] = ()
+    assessed: int = 0
 
     @property
     def key(self) -> str:
@@ -96,6 +98,18 @@ class Program:
     def short(self) -> int:
         """Rows of the last batch of an epoch, where it is smaller and traced at its own size; 0 where none is."""
         return self.rows % self.batch if self.model.exact and self.order != "replacement" else 0
+
+    @property
+    def assessed_rows(self) -> int:
+        """Training rows of an assessment, as compiled."""
+        most = self.assessed if self.model.exact else _up(self.assessed, ROW_BLOCK)
+        return min(most or self.rows, self.rows)
+
+    @property
+    def passed_rows(self) -> int:
+        """The most rows that a pass outside of an update's own takes, as compiled."""
+        every_step = self.full_loss and not self.full_batch
+        return max(self.rows if every_step else self.assessed_rows, self.val_rows)
 
     @property
     def labelled(self) -> bool:
@@ -152,6 +166,9 @@ def program_of(config: Config, rows: Rows) -> Program:
     capacity = rows.n if exact else _up(rows.n, ROW_BLOCK)
     batch = capacity if full else training.batch_size
     inputs, targets = rows.inputs.shape[1], rows.targets.shape[1]
+    validated, limit = len(rows.val_inputs), config.outcome.rows
+    assessed = limit if limit and limit < max(rows.n, validated) else 0
+    validated = min(validated, assessed or validated)
     forms = _form(rows.input_form, inputs), _form(rows.target_form, targets)
     made = Program(
         model=model_of(
@@ -169,7 +186,7 @@ def program_of(config: Config, rows: Rows) -> Program:
         clip_output_gradient=optimizer.clip_output_gradient is not None,
         batch=batch,
         rows=capacity if exact else _up(capacity, batch),
-        val_rows=len(rows.val_inputs) if exact else _up(len(rows.val_inputs), ROW_BLOCK),
+        val_rows=validated if exact else _up(validated, ROW_BLOCK),
         full_batch=full,
         masked=not exact and rows.n % batch != 0,
         order="sequential" if full else training.order,
@@ -180,6 +197,7 @@ def program_of(config: Config, rows: Rows) -> Program:
         final_layers=config.record.sharpness is True,
         # Nobody knows what a rule of the user's own divides by.
         may_divide_by_zero=is_code(optimizer.kind) or bool(zero_divisors(optimizer, training.dtype)),
+        assessed=assessed,
     )
     return with_own_code(made, optimizer) if is_code(made.loss) or is_code(made.optimizer) else made
 

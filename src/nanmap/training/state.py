@@ -27,15 +27,24 @@ class Batch(NamedTuple):
     key: Array | None = None
 
 
+class Sample(NamedTuple):
+    """Training rows that are assessed in place of all, as in a `Task`, and their number."""
+
+    x: Array
+    y: Array
+    n: Array
+
+
 class Task(NamedTuple):
     """What cells that are trained together share: their rows and their budget.
 
     Attributes:
         x, y: training rows, padded, `[features, rows]` and `[outputs, rows]`; `[rows, …]` where the model is `exact`.
         n: number of training rows.
-        val_x, val_y, val_n: the same for validation.
+        val_x, val_y, val_n: the same for validation, so far as they are assessed.
         steps_per_epoch, steps: updates per pass, and in all.
         order_key: key of the order of the rows.
+        assessed: the rows that assessments pass, where they are not all.
     """
 
     x: Array
@@ -47,6 +56,7 @@ class Task(NamedTuple):
     steps_per_epoch: Array
     steps: Array
     order_key: Array
+    assessed: Sample | None = None
 
 
 class Lane(NamedTuple):

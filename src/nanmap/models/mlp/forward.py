@@ -86,19 +86,12 @@ def forward(
     return Pass(hidden if rows_minor else hidden.T, after, seen)
 
 
-def dead_units(model: MLP, pre_activations: list[Array], mask: Array | None) -> tuple[Array, Array]:
-    """Share of units that are flat on every row, over the layers that can die, and whether a whole layer is.
-
-    NaN without such a layer. A NaN pre-activation is not flat.
-    """
+def living_units(model: MLP, pre_activations: list[Array], mask: Array | None) -> list[Array]:
+    """Of each layer that can die, which units are not flat on every row. A NaN pre-activation is not flat."""
     kinds = [model.activation] * len(model.hidden) + [model.output_activation]
-    flat = [
-        _count(~(z <= 0), mask) == 0 for kind, z in zip(kinds, pre_activations, strict=True) if kind in FLAT_BELOW_ZERO
+    return [
+        _count(~(z <= 0), mask) != 0 for kind, z in zip(kinds, pre_activations, strict=True) if kind in FLAT_BELOW_ZERO
     ]
-    if not flat:
-        return jnp.asarray(jnp.nan, jnp.float32), jnp.asarray(False)
-    share = jnp.mean(jnp.concatenate(flat).astype(jnp.float32))
-    return share, jnp.any(jnp.stack([jnp.all(layer) for layer in flat]))
 
 
 def _count(marked: Array, mask: Array | None) -> Array:

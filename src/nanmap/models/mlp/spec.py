@@ -93,11 +93,11 @@ class MLP(Model):
 
         return forward(self, parameters, state, x, mask, gain=numbers["gain"], layout=layout, training=training)
 
-    def dead_units(self, seen: Any, mask: Array | None) -> tuple[Array, Array]:
-        """Units that give zero on every row, over the layers that can die."""
-        from nanmap.models.mlp.forward import dead_units
+    def living_units(self, seen: Any, mask: Array | None) -> list[Array]:
+        """Units that do not give zero on every row, of the layers that can die."""
+        from nanmap.models.mlp.forward import living_units
 
-        return dead_units(self, seen, mask)
+        return living_units(self, seen, mask)
 
     def activations_of(self, passed: Pass) -> dict[str, Array]:
         """Of each layer what its activation is given: an activation makes no infinity of a number."""

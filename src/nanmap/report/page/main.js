@@ -6,6 +6,7 @@ const page = {
   grid: null,
   columns: null,
   history: null,
+  firstTensors: null,
   sources: null,
   state: null,
   arrangement: null,
@@ -67,6 +68,7 @@ async function loadRest() {
   page.sources = told.sources && { run: new Column(told.sources.run), cell: new Column(told.sources.cell) };
   if (page.sources) await Promise.all(Object.values(page.sources).map((column) => column.load()));
   page.history = told.history && (await historyOf(told.history));
+  page.firstTensors = told.first_tensors && (await firstTensorsOf(told.first_tensors));
   document.body.dataset.ready = "yes";
   update(page.state.off.size ? "arrange" : "cursor"); // an address may filter by a column that was not there yet
   showTraining();
@@ -88,6 +90,15 @@ async function historyOf(told) {
     start = stop;
   }
   return { columns, spans };
+}
+
+/** First tensors: columns, and of each cell its place in them. */
+async function firstTensorsOf(told) {
+  const columns = new Map(Object.entries(told.columns).map(([name, packed]) => [name, new Column(packed)])),
+    places = new Map();
+  for (const column of columns.values()) await column.load();
+  for (let place = 0; place < told.rows; place++) places.set(columns.get("cell").value(place), place);
+  return { columns, places };
 }
 
 function firstState() {
