@@ -36,7 +36,7 @@ def stacked(key: str, name: str, given: Any, as_array: Callable[[], np.ndarray])
         found = _of_cells(key, name, as_array())
     else:
         found = _of_arrow(key, name, arrow) if is_nested(arrow.type) else None
-    if found is not None and 0 in found.shape[1:]:
+    if found is not None and len(found) and 0 in found.shape[1:]:
         raise _unusable(key, name, "holds empty lists", "leave it out")
     if found is not None and found.dtype.kind not in "iufb":
         raise _unusable(key, name, f"holds lists of {found.dtype}", "lists of numbers can be trained on")
@@ -101,7 +101,7 @@ def _of_cells(key: str, name: str, values: np.ndarray) -> np.ndarray | None:
     if values.ndim > 1:
         return values
     first = next((each for each in values if not _is_gap(each)), None) if values.dtype.kind == "O" else None
-    if not isinstance(first, list | tuple | np.ndarray) or not np.ndim(_plain(first)):
+    if not isinstance(first, list | tuple) and not (isinstance(first, np.ndarray) and first.ndim):
         return None
     rows = [_row(key, name, number, cell) for number, cell in enumerate(values)]
     for number, row in enumerate(rows):
@@ -115,7 +115,7 @@ def _row(key: str, name: str, number: int, cell: Any) -> np.ndarray:
         raise _gap(key, name, number)
     try:
         row = np.asarray(_plain(cell))
-    except ValueError:  # lists of several lengths within each other
+    except (ValueError, RecursionError):  # lists of several lengths within each other, or one within itself
         raise _unusable(key, name, f"holds lists of several lengths in row {number} (the first is 0)", EVEN) from None
     if row.dtype.kind == "O":
         raise _gap(key, name, number)

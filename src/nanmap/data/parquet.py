@@ -50,6 +50,7 @@ def lists_of(data: DataSettings, path: Path) -> GivenArrays | None:
     try:
         return give(table, target)
     except InputError as error:
+        error.key = None  # `x` and `y` are words of a program in Python
         raise error.within(path) from None
 
 
