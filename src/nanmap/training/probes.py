@@ -39,16 +39,16 @@ def tensors_of_update(program: Program, lane: Lane, task: Task, state: State, ba
     given = lane, task, state, batch, step
     loss, _, grads, model_state, steps, optimizer = step_made(program, *given)
     batch = with_key(program, task, batch, step)
-    passed = forward(
-        program, lane, state.parameters, state.model_state, batch.x, batch.mask, training=True, key=batch.key
-    )
+    forth = partial(forward, program, lane, training=True, key=batch.key)
+    through = state.parameters, state.model_state, batch.x, batch.mask
+    passed = forth(*through)
     mean = partial(mean_loss, program, lane, target=batch.y, count=batch.count, mask=batch.mask)
     _, output_gradient = loss_and_gradient(mean, passed.output, None)
     backwards = _in_order(program, grads, computed_at(lambda *given: step_made(program, *given)[2], *given))
     return [
         *_given(program, state, batch.x, batch.y),
         *_state(program, model_state),
-        *_activations(program, passed),
+        *_activations(program, passed, forth, *through),
         (LOSS, loss),
         (f"{GRADIENT}output", output_gradient),
         *backwards,
@@ -61,9 +61,10 @@ def tensors_of_update(program: Program, lane: Lane, task: Task, state: State, ba
 def tensors_of_rows(program: Program, lane: Lane, task: Task, state: State) -> Tensors:
     """What an assessment over all rows is given and computes."""
     rows = assessed_of(program, task)
-    passed = forward(program, lane, state.parameters, state.model_state, rows.x, rows.mask)
+    forth, through = partial(forward, program, lane), (state.parameters, state.model_state, rows.x, rows.mask)
+    passed = forth(*through)
     loss = mean_loss(program, lane, passed.output, rows.y, rows.n, rows.mask)
-    return [*_given(program, state, rows.x, rows.y), *_activations(program, passed), (LOSS, loss)]
+    return [*_given(program, state, rows.x, rows.y), *_activations(program, passed, forth, *through), (LOSS, loss)]
 
 
 def tensors_kept(program: Program, before: State, after: State) -> Tensors:
@@ -111,8 +112,13 @@ def _given(program: Program, state: State, x: Array, y: Array) -> Tensors:
     return [*rows, *_parameters(program, state.parameters), *_state(program, state.model_state)]
 
 
-def _activations(program: Program, passed: Any) -> Tensors:
-    return [(ACTIVATION + name, values) for name, values in program.model.activations_of(passed).items()]
+def _activations(program: Program, passed: Any, forth: Callable[..., Any], *through: Any) -> Tensors:
+    """What a pass computed; where the network does not know in which order, as its trace has it."""
+    named = program.model.activations_of(passed)
+    if not program.model.ordered and len(named) > 1:
+        at = computed_at(lambda *given: program.model.activations_of(forth(*given)), *through)
+        named = dict(sorted(named.items(), key=lambda each: at[each[0]]))
+    return [(ACTIVATION + name, values) for name, values in named.items()]
 
 
 def _parameters(program: Program, parameters: Layers) -> Tensors:
