@@ -16,7 +16,7 @@ from nanmap import stopping
 from nanmap.data.given import give, with_arrays
 from nanmap.engine import LocalEngine, local
 from nanmap.errors import InputError, RunFolderError
-from nanmap.plan import Plan, make_sweep
+from nanmap.plan import Plan, make_sweep, refined
 from nanmap.results.folder import RunFolder
 from nanmap.runs import worker
 from nanmap.runs.handing_out import ShardError
@@ -315,13 +315,11 @@ def test_rows_of_another_machine_are_not_mixed(
 
 
 def test_what_this_machine_does_alone_is_not_handed_out(tmp_path: Path) -> None:
+    scales = {"key": "model.init_scale", "linear": [-4, 4], "num": 5}
+    refining = Plan(refined(make_sweep(TREE, [scales, RATES | {"num": 5}], refining={"num": 9})))
     with pytest.raises(InputError, match="is done on this machine alone") as error:
-        train(tmp_path, InProcess(), extend=True)
-    assert error.value.key == "extend"
-    recording = Plan(make_sweep(TREE | {"record": {"history": 5}}, [RATES]))
-    with pytest.raises(InputError, match="is recorded by this machine alone") as error:
-        train(tmp_path, InProcess(), recording)
-    assert error.value.key == "record.history"
+        train(tmp_path, InProcess(), refining)
+    assert error.value.key == "refine"
     assert not list(tmp_path.iterdir())
 
 

@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from shutil import rmtree
 from threading import Thread
 from typing import Any
 
@@ -364,6 +365,15 @@ def test_a_run_of_nan_alone(opened: Open, tmp_path: Path):
     assert "Nothing converged" in page.text("#best")
 
 
+def test_the_theme_is_not_asked_for_at_each_pixel(opened: Open, tmp_path: Path):
+    """Of a million pixels without a number that took ten seconds."""
+    page = opened(small(tmp_path, outcome="nan", loss_final=np.nan), "#value=loss_final&one=seed:0")
+    count = "(value) => { let n = 0; const own = matchMedia; matchMedia = (each) => { n++; return own.call(window, each); }; paint(page.arrangement, value); matchMedia = own; return n; }"
+    assert page.value("() => page.arrangement.rows.length") == 15
+    for value in ("loss_final", "outcome", "nan"):
+        assert page.value(count, value) <= len(SEVERITY)
+
+
 def test_a_pixel_of_one_training_says_nothing_of_others(opened: Open, tmp_path: Path):
     page = opened(small(tmp_path), "#one=seed:0&cell=3")
     assert "null" not in page.text("main")
@@ -395,6 +405,32 @@ def test_a_served_page_takes_newer_rows_and_keeps_what_was_looked_at(browser: An
     assert [message for message in page.messages if "ERR_CONNECTION_REFUSED" not in message] == []
 
 
+def test_a_served_run_that_grows_is_looked_at_anew(browser: Any, tmp_path: Path):
+    """In another grid the numbers of cells mean others; the view stays, so far as it can."""
+    folder = small(tmp_path)
+    with Served(lambda: RunFolder(folder.path)) as served:
+        Thread(target=served.serve_forever, args=(0.01,), daemon=True).start()
+        page = Opened(
+            browser, f"{served.address}#x=learning_rate&y=seed&one=batch_size:1&value=loss_final&cell=17&pins=3,17"
+        )
+        rmtree(folder.cells.path)
+        write_run(folder.path, [SEED, RATE], {"outcome": "stalled"}, maps=[], shard_cells=20)
+        page.value("() => follow()")
+        assert page.value("() => page.grid.rows") == 20
+        state = page.value(
+            "() => [page.state.x, page.state.y, page.state.value, page.state.cell, page.state.fixed.size]"
+        )
+        assert state == ["learning_rate", "seed", "loss_final", None, 0]
+        for _ in range(2):  # until newer rows come
+            said = page.text("#status")
+            assert said == "It has other cells than before: what was chosen is let go. The run is complete."
+            page.value("() => follow()")
+        assert page.locator("#training").is_hidden()
+        served.shutdown()
+    page.context.close()
+    assert page.messages == []
+
+
 def test_what_was_filled_in_is_dotted_and_said(opened: Open, tmp_path: Path):
     """Rows of a run that trained its boundary alone; here a column like theirs is put beside those of the page."""
     page = opened(small(tmp_path, outcome="stalled"), "#one=seed:0")
@@ -415,6 +451,13 @@ def test_what_was_filled_in_is_dotted_and_said(opened: Open, tmp_path: Path):
     )
     page.select_option("#choose-value", "loss_final")
     assert "not trained 24 · 40 %" in page.text("#legend")
+    middle = "() => quantile(page.columns.get('loss_final'), Uint32Array.of(0, 2, 3, 4), 0, 4, 0.5).value"
+    losses = page.value("() => [2, 3, 4].map((row) => page.columns.get('loss_final').value(row))")
+    assert page.value(middle) == sorted(losses)[1]
+    page.value("() => redrawSlices()")
+    stands = "() => document.querySelector('#slices .plot').plot.data[1].map((y) => typeof y)"
+    assert page.value(stands) == ["undefined", "undefined", "number", "number", "number"]
+    assert "Of the trained cells alone" in page.text("#slices")
     assert "dots: not trained; the outcome is filled in from around, numbers are not" in page.text("#legend")
 
 

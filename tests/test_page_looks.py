@@ -113,6 +113,12 @@ def test_a_narrow_screen_is_never_scrolled_sideways(hash: str, opened: Open, tmp
     assert page.value("() => document.documentElement.scrollWidth") <= 320
 
 
+def test_numbers_of_a_table_stay_on_one_line(opened: Open, tmp_path: Path):
+    page = opened(run(tmp_path), "#cell=20&pins=20,200", viewport={"width": 360, "height": 780})
+    lines = "(table) => Math.max(...[...document.querySelectorAll(`${table} td`)].map((cell) => cell.getClientRects()[0].height))"
+    assert page.value(lines, "#training .losses") < 2 * 22  # a line of 15 px letters is 21 px high
+
+
 def test_on_paper_there_is_the_map_and_nothing_to_press(opened: Open, tmp_path: Path):
     page = opened(run(tmp_path), "#cell=20")
     page.emulate_media(media="print")

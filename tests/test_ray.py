@@ -33,8 +33,8 @@ AXES = [{"key": "optimizer.learning_rate", "log": [1e-4, 10.0], "num": 96}]
 SHARD, SHARDS = 8, 12
 
 
-def bytes_of(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (folder / "cells").iterdir()}
+def bytes_of(folder: Path, part: str = "cells") -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (folder / part).iterdir()}
 
 
 def plan() -> Plan:
@@ -108,6 +108,19 @@ def test_a_sweep_goes_on_when_a_node_is_removed(cluster: Nodes, here: dict[str, 
     assert bytes_of(tmp_path) == here
     assert len(here) == SHARDS
     assert folder.read_manifest()["complete"]
+
+
+def test_a_run_grows_and_has_its_histories_on_a_cluster(cluster: Nodes, engine: LocalEngine, tmp_path: Path) -> None:
+    tree = TREE | {"record": {"history": 4, "history_cells": 0.3}}
+    small, large = (Plan(make_sweep(tree, [AXES[0], {"key": "training.seed", "range": [0, n]}])) for n in (1, 2))
+    train_sweep(large, tmp_path / "here", engine=engine, shard_cells=16)
+    out = tmp_path / "there"
+    with RayWorkers(cluster.address) as workers:
+        for plan in (small, large):
+            train_sweep(plan, out, workers=workers, shard_cells=16, extend=plan is large)
+    for part in ("cells", "history"):
+        assert bytes_of(out, part) == bytes_of(tmp_path / "here", part)
+    assert not (out / ".next").exists()
 
 
 class Notes(Observer):

@@ -90,6 +90,22 @@ def test_a_run_that_is_gone_is_told(served: Served, tmp_path: Path):
     assert b"manifest.json" in answer.body
 
 
+def test_a_run_that_is_replaced_while_it_is_read_is_looked_at_again(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    def between(run: RunFolder, title: str | None) -> None:
+        write_run(tmp_path / "run", AXES)
+        raise IndexError("cell 20 of 20")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("nanmap.report.serve.make_document", between)
+        answers = [ask(served, f"/{served.token}/{route}") for route in ("data", "")]
+    assert [each.status for each in answers] == [503, 503]
+    assert b"was replaced while it was read" in answers[0].body
+    assert ask(served, f"/{served.token}/data").status == 200
+    assert capfd.readouterr().err == ""
+
+
 def test_a_browser_that_leaves_is_no_error(served: Served, capfd: pytest.CaptureFixture[str]):
     answered = Event()
     served.shutdown_request = lambda request, plain=served.shutdown_request: (plain(request), answered.set())

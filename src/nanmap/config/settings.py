@@ -318,6 +318,10 @@ class RecordSettings(Settings):
         "all",
         description="whose: `all` cells, those within two of a change of outcome and a sample (`boundary`), or a share of them",
     )
+    first_tensor: bool = Field(
+        False,
+        description="keep beside the rows of a sweep, of each cell in which an infinity or a NaN came, the first tensor that was not finite",
+    )
 
 
 class Config(Settings):

@@ -12,6 +12,7 @@ from jax.sharding import SingleDeviceSharding
 
 from nanmap.engine.base import Epoch, Trained
 from nanmap.engine.blocks import lanes_together
+from nanmap.engine.breaks import Broken, build_breaks, in_order, look_at_breaks, tensor_facts, together
 from nanmap.engine.compaction import Job, train_job
 from nanmap.engine.compilation_cache import is_kept
 from nanmap.engine.crew import Crew
@@ -127,6 +128,8 @@ class LocalEngine:
         self._programs: dict[tuple[Program, int], Compiled] = {}
         self._compiled = 0
         self._looks: dict[tuple[Program, int, int, int], Compiled] = {}  # for histories
+        self._breaks: dict[tuple[Program, int, int, int], tuple[Compiled, list[str]]] = {}  # for first tensors
+        self._break_functions: dict[tuple[Program, int], tuple[Any, list[str]]] = {}
         self._groups: dict[Program, int] = {}  # per call, where memory allowed only so many
         self._lock = Lock()
         self._compiling = [Lock() for _ in self.devices]
@@ -148,6 +151,7 @@ class LocalEngine:
     def groups(self, lanes: Lanes) -> list[np.ndarray]:
         """Cells of a batch that share rows and budget, in blocks that share their order, at most a width of them together."""
         width = self.width(lanes.program)
+        lanes = lanes if lanes.breaks is None else in_order(lanes)
         return form_groups(lanes, width, together=lanes_together(lanes.program, self.backend, width))
 
     def begin(self, widths: Mapping[Program, int], notify: Callable[[str], None] | None = None) -> None:
@@ -273,6 +277,8 @@ class LocalEngine:
 
     def _attempt(self, device: int, job: Job) -> Trained:
         compiled = self.compiled(job.lanes.program, device)
+        if job.lanes.breaks is not None:
+            return self._look_at_breaks(compiled, device, job)
         call, regroup = partial(_run, compiled), partial(_regrouped, compiled)
         groups = form_groups(job.lanes, compiled.width, job.cells, together=compiled.together)
         pieces = chunks(groups, compiled.capacity)
@@ -342,6 +348,40 @@ class LocalEngine:
             lowered = function.lower(count, groups, states)
             return lowered.compile(compiler_options=xla_options(program, self.backend) or None)
 
+    def _look_at_breaks(self, compiled: Compiled, device: int, job: Job) -> Trained:
+        made, names = self._break_look(compiled, device)
+        pieces = chunks(
+            form_groups(job.lanes, compiled.width, job.cells, together=compiled.together), compiled.capacity
+        )
+        parts = [job._replace(cells=np.concatenate(some)) for some in pieces]
+        found = [look_at_breaks(part, compiled, partial(_run, compiled), partial(_call, made)) for part in parts]
+        cells = np.concatenate([part.cells for part in parts])
+        return Trained(job.batch, cells, tensor_facts(names, job.lanes, cells, found))
+
+    def _break_look(self, compiled: Compiled, device: int) -> tuple[Compiled, list[str]]:
+        """What looks at the updates that broke the program's cells, on that device, in the shape of its call."""
+        key = compiled.program, device, compiled.width, compiled.capacity
+        with self._compiling[device]:
+            if key not in self._breaks:
+                program, sharding, width = compiled.program, compiled.sharding, compiled.width
+                function, names = self._break_function(program, width)
+                with jax.enable_x64(program.dtype == "float64"):
+                    groups, states = group_shapes(program, width, compiled.capacity, sharding, compiled.together)
+                    shape = partial(jax.ShapeDtypeStruct, sharding=sharding)
+                    lanes = compiled.capacity, width
+                    broken = Broken(groups, shape(lanes, np.int32), shape((*lanes, 2), np.uint32))
+                    call = self._executable(program, function, broken, states, sharding)
+                self._breaks[key] = replace(compiled, call=call), names
+            return self._breaks[key]
+
+    def _break_function(self, program: Program, width: int) -> tuple[Any, list[str]]:
+        """What is compiled, one for all devices: JAX traces it once then."""
+        key = program, width
+        with self._lock:
+            if key not in self._break_functions:
+                self._break_functions[key] = build_breaks(program, together(program, width))
+            return self._break_functions[key]
+
     def _look(self, compiled: Compiled, device: int) -> Compiled:
         """What looks at the updates of the program on that device, in the shape of its call."""
         key = compiled.program, device, compiled.width, compiled.capacity
@@ -356,9 +396,14 @@ class LocalEngine:
 
 
 def _run(compiled: Compiled, call: Call, states: Packed) -> Packed:
+    made: Packed = _call(compiled, call.number, call.groups, states)
+    return made
+
+
+def _call(compiled: Compiled, *arguments: Any) -> Any:
     # 64-bit types are a setting of the thread; without it float64 arrays are cut to float32 on their way.
     with jax.enable_x64(compiled.program.dtype == "float64"):
-        return compiled.call(*_on_device((call.number, call.groups, states), compiled.sharding))
+        return compiled.call(*_on_device(arguments, compiled.sharding))
 
 
 def _on_device(tree: Any, sharding: SingleDeviceSharding) -> Any:

@@ -94,6 +94,7 @@ class Keywords(TypedDict, total=False):
     sharpness: bool | str
     history: int | None
     history_cells: float | str
+    first_tensor: bool
 
 
 @cache

@@ -33,6 +33,7 @@ class Lanes:
         learning_rates: of each layer, float64 `[cells, layers]`.
         numbers: the other lane numbers, float64 `[cells]` each.
         history: how many updates of each cell an engine is asked to look at on the way.
+        breaks: the update that broke each cell, int64 `[cells]`, where an engine is asked for nothing but its first tensor.
     """
 
     program: Program
@@ -43,6 +44,7 @@ class Lanes:
     learning_rates: np.ndarray
     numbers: dict[str, np.ndarray]
     history: int = 0
+    breaks: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.position)

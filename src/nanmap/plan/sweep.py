@@ -23,7 +23,7 @@ from nanmap.limits import MOST_AXES
 from nanmap.plan.sweep_file import MapSpec
 from nanmap.results.columns import COLUMNS
 
-HISTORY_SETTINGS = ("history", "history_cells")  # of [record]
+BESIDE = ("history", "history_cells", "first_tensor")  # of [record]: what is kept beside rows, and changes none
 RESERVED = ("cell", "inferred", *(column.name for column in COLUMNS))
 
 
@@ -62,7 +62,7 @@ class Sweep:
         return {
             "name": self.name,
             "title": self.title,
-            "config": without_history(self.tree),
+            "config": without_beside(self.tree),
             "axes": self.axes,
             "zip": [list(names) for names in self.zip],
             "where": self.where,
@@ -107,9 +107,9 @@ class Sweep:
         return RecordSettings.model_validate(self.tree.get("record") or {})
 
 
-def without_history(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """A config's tables as rows know them: a history is kept beside rows and changes none."""
-    record = {key: value for key, value in (tree.get("record") or {}).items() if key not in HISTORY_SETTINGS}
+def without_beside(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """A config's tables as rows know them: without what is kept beside rows."""
+    record = {key: value for key, value in (tree.get("record") or {}).items() if key not in BESIDE}
     found = {key: value for key, value in tree.items() if key != "record"}
     return found | ({"record": record} if record or (tree.get("record") == {}) else {})
 
@@ -172,7 +172,7 @@ def _axes(tables: list[dict[str, Any]]) -> list[Axis]:
         for key, values in spec.told_by_key().items():
             with _on(f"axes.{column}"):
                 check_values(key, values)
-                if key.removeprefix("record.") in HISTORY_SETTINGS:
+                if key.removeprefix("record.") in BESIDE:
                     raise InputError("is one for the whole run", key=key, mend="set it under [record]")
     return [Axis(spec, column) for spec, column in zip(specs, columns, strict=True)]
 

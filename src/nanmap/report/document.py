@@ -20,6 +20,7 @@ from nanmap.plot.names import name_axis
 from nanmap.plot.shown_settings import ShownSettings
 from nanmap.plot.words import describe_budget, describe_refinement, describe_training
 from nanmap.report.best import best_settings
+from nanmap.report.first_tensors import read_first_tensors
 from nanmap.report.histories import read_histories
 from nanmap.report.looks import looks
 from nanmap.report.packing import pack_counts
@@ -80,6 +81,7 @@ def make_document(folder: RunFolder, title: str | None = None, said: Sequence[st
         "curves": _curves(settings, rows),
         "edges": _edges(folder, settings),
         "history": histories.as_dict(),
+        "first_tensors": read_first_tensors(folder, budget_of(grid.size)),
         "best": best_settings(folder, grid) if len(rows.cells) else {"works": [], "never": []},
         "config": _config(folder, grid),
         "runs": _runs(folder, grid),

@@ -11,6 +11,7 @@ from nanmap.analysis import JoinedFolder
 from nanmap.report.packing import pack_counts, pack_levels
 from nanmap.results.arrays import numbers_of
 from nanmap.results.folder import RunFolder
+from nanmap.results.shards import Shards
 
 CURVES = ("loss", "gradient_norm", "update_norm", "parameter_norm", "sharpness")
 SHARE = 0.5  # of the page's bytes, at most
@@ -45,7 +46,7 @@ def read_histories(folder: RunFolder, budget: int) -> Histories:
     Raises:
         RunFolderError: a file cannot be read.
     """
-    tables = list(_tables(folder))
+    tables = list(tables_beside(folder, "history"))
     if not tables:
         return Histories()
     ascending = [("cell", "ascending"), ("step", "ascending")]
@@ -58,13 +59,14 @@ def read_histories(folder: RunFolder, budget: int) -> Histories:
         every, names = (every, names[:1]) if len(names) > 1 else (2 * every, names)
 
 
-def _tables(folder: RunFolder) -> Iterator[pa.Table]:
-    """What was recorded, under the cells' numbers in this folder; of several runs under those that they have together."""
+def tables_beside(folder: RunFolder, part: str) -> Iterator[pa.Table]:
+    """What was recorded beside the rows, in a part of the folder, under the cells' numbers in this folder; of several runs under those that they have together."""
     if not isinstance(folder, JoinedFolder):
-        yield from folder.history.tables() if folder.history.names() else ()
+        shards: Shards = getattr(folder, part)
+        yield from shards.tables() if shards.names() else ()
         return
     for number, run in enumerate(folder.runs):
-        for table in _tables(run):
+        for table in tables_beside(run, part):
             place, cells = table.column_names.index("cell"), table["cell"].to_numpy()
             yield table.set_column(place, "cell", pa.array(folder.merged.numbers(number, cells)))
 

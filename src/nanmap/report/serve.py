@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
 from typing import Any
 
-from nanmap.errors import InputError, NanmapError
+from nanmap.errors import InputError, NanmapError, RunFolderError
 from nanmap.report.document import make_document
 from nanmap.report.page import as_html, as_json
 from nanmap.results.folder import RunFolder
@@ -54,7 +54,8 @@ class Served(ThreadingHTTPServer):
 
     def page(self) -> str:
         """The page with the rows that are there, which then asks for more."""
-        return as_html(make_document(self.open_run(), self.title), live=True)
+        run = self.open_run()
+        return as_html(self._document(run, state_of(run)), live=True)
 
     def data(self) -> tuple[str, str]:
         """The rows that are there as JSON, and a name for this state of them; made once for each state."""
@@ -62,8 +63,21 @@ class Served(ThreadingHTTPServer):
             run = self.open_run()
             state = state_of(run)
             if self._made[0] != state:
-                self._made = state, as_json(make_document(run, self.title))
+                self._made = state, as_json(self._document(run, state))
             return self._made[1], state
+
+    def _document(self, run: RunFolder, state: str) -> dict[str, Any]:
+        """What a page holds of a run in this state.
+
+        Raises:
+            RunFolderError: it was replaced while it was read, so that its parts do not belong together.
+        """
+        try:
+            return make_document(run, self.title)
+        except (ValueError, LookupError, OSError):
+            if state_of(run) == state:
+                raise
+            raise RunFolderError("was replaced while it was read", file=run.path, mend="look again") from None
 
 
 def state_of(run: RunFolder) -> str:
@@ -73,7 +87,7 @@ def state_of(run: RunFolder) -> str:
     """
     looked = []
     for each in getattr(run, "runs", [run]):
-        folders = (each.cells.path, each.edges.path, each.path / "history")
+        folders = (each.cells.path, each.edges.path, each.history.path, each.first_tensors.path)
         files = [each.cells.manifest_file, *(file for folder in folders for file in sorted(folder.glob("*.parquet")))]
         for file in files:
             try:

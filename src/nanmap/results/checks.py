@@ -13,6 +13,7 @@ from nanmap.results.files import TEMPORARY, UNFINISHED
 from nanmap.results.folder import RunFolder
 from nanmap.results.receipts import Receipts
 from nanmap.results.shards import Shards, is_readable
+from nanmap.results.switch import BESIDE
 
 NOT_AS_WRITTEN = "is not as it was written"
 
@@ -35,14 +36,11 @@ class Fault:
         return f"{self.file}: {self.problem}"
 
 
-HISTORY = "history"  # a part that stands beside the rows, with a hash of its own
-
-
 def parts_of(folder: RunFolder) -> list[Shards]:
     """The parts of a run folder that are there, or that were."""
     parts = (folder.cells, folder.edges)
     found = [each for each in parts if each.manifest_file.exists() or each.path.exists() or each.receipts.names()]
-    return [*found, *([folder.history] if folder.history.path.exists() else [])]
+    return [*found, *(each for each in (folder.history, folder.first_tensors) if each.path.exists())]
 
 
 def faults_of(folder: RunFolder) -> Iterator[Fault]:
@@ -98,7 +96,8 @@ def _faults_of_part(part: Shards) -> Iterator[Fault]:
 
 def _lost(part: Shards, there: set[str], manifest: dict) -> Iterator[Fault]:
     """Shards that the manifest lists or, once the run was complete, that a receipt speaks for."""
-    ready = part.path.name != HISTORY or manifest.get("complete", True)
+    beside = part.path.name
+    ready = beside not in BESIDE or (beside in manifest and manifest.get("complete", True))
     listed = set(map(str, manifest.get("shards") or ())) if ready else set()
     received = set(part.receipts.names()) if manifest.get("complete", True) else set()
     for name in sorted((listed | received) - there):
@@ -126,7 +125,8 @@ def _wrong_with(part: Shards, name: str, manifest: dict | None) -> Fault | None:
 
 def _hash_of(part: Shards, manifest: dict, hash: str) -> str | None:
     """What the shards of a part say, by the manifest; it may not tell."""
-    told = manifest.get("history") or {} if part.path.name == HISTORY else manifest
+    name = part.path.name
+    told = manifest.get(name) or {} if name in BESIDE else manifest  # they have a hash of their own
     found: str | None = told.get("hash", hash)
     return found
 

@@ -36,6 +36,7 @@ class RunFolder:
     Attributes:
         cells: a row per training of a sweep, with `manifest.json`.
         history: a row per update that was looked at on the way, of the run's cells or some of them.
+        first_tensors: a row per cell in which an infinity or a NaN came: the first tensor that was not finite.
         edges: a row per critical rate, with `edges.json`.
         maps: the folder of pictures.
         inputs: the folder of arrays that a program in Python gave to train on.
@@ -51,6 +52,7 @@ class RunFolder:
         settle(self.path)
         self.cells = Shards(self.path / "cells", self.path / "manifest.json", "rows", "sweep", self.maps)
         self.history = Shards(self.path / "history", self.path / "manifest.json", "histories", "sweep", once=False)
+        self.first_tensors = Shards(self.path / "first_tensors", self.path / "manifest.json", "first tensors", "sweep")
         self.edges = Shards(self.path / "edges", self.path / "edges.json", "edges", "edge")
 
     @classmethod
@@ -83,7 +85,7 @@ class RunFolder:
         Raises:
             RunFolderError: a link, or what is no file, stands where a file of the run does.
         """
-        for part in (self.cells, self.history, self.edges):
+        for part in (self.cells, self.history, self.first_tensors, self.edges):
             part.refuse_strangers()
         list(self.input_files())
 

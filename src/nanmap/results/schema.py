@@ -64,6 +64,7 @@ class Reason(StrEnum):
         return member
 
     NEVER = "never"
+    NOTHING_BEFORE = "nothing was computed before it"
     ENDED_BY_NAN = "a NaN appeared"
     NOT_FINITE = "the loss at the end is not finite"
     NO_VALIDATION_ROWS = "no validation rows", "data.validation_split"

@@ -22,9 +22,11 @@ from nanmap.results.sealed import is_unchanged, sealed
 NEXT = ".next"
 MAPS = "maps"
 JOURNAL, REPLACED = "switch.json", "replaced"  # in `NEXT`: what is to be moved, and what was there before
-FOLDERS = ("cells", "receipts/cells", "history", "receipts/history")
+BESIDE = ("history", "first_tensors")  # what may stand beside rows
+FOLDERS = ("cells", "receipts/cells", *BESIDE, *(f"receipts/{part}" for part in BESIDE))
 OURS = re.compile(r"part-\d{6}\.parquet(\.json)?")  # in them; what else stands there stays
 PARTS = (*FOLDERS, "manifest.json")
+LATER = dict.fromkeys(("first_tensors", "receipts/first_tensors"), False)  # journals of before do not name them
 ALWAYS = ("cells", "receipts/cells", "manifest.json")  # of which every state has its own
 LOCKED = "cells"  # the part whose lock is held by who switches
 
@@ -96,7 +98,8 @@ def _said_by(journal: Path) -> dict[str, bool]:
         told = json.loads(content) if is_unchanged(content) is not False else None
     except (OSError, ValueError, RecursionError):
         told = None
-    said = {part: told[part] for part in PARTS if isinstance(told.get(part), bool)} if isinstance(told, dict) else {}
+    told = LATER | told if isinstance(told, dict) else {}
+    said = {part: told[part] for part in PARTS if isinstance(told.get(part), bool)}
     if len(said) < len(PARTS) or not all(said[part] for part in ALWAYS):
         mend = f"move the folder {NEXT} away: the run is what stands beside it, if its manifest.json is there"
         raise RunFolderError("is no journal of a switch", file=journal, mend=mend)

@@ -15,7 +15,7 @@ from nanmap.results.histories import history_table
 from nanmap.results.receipts import made_on
 from nanmap.results.shards import shard_metadata
 from nanmap.runs.complete import complete_rows
-from nanmap.runs.extend import Growing
+from nanmap.runs.extend import Grown
 from nanmap.runs.filling import Shard, trained
 from nanmap.runs.history import Recording, history_of
 from nanmap.theory.facts import Forecaster
@@ -32,7 +32,7 @@ class Division:
     """
 
     def __init__(
-        self, plan: Plan, shard_cells: int, growing: Growing | None = None, beside: Recording | None = None
+        self, plan: Plan, shard_cells: int, growing: Grown | None = None, beside: Recording | None = None
     ) -> None:
         self.plan, self.shard_cells, self.growing, self.beside = plan, shard_cells, growing, beside
 

@@ -16,7 +16,6 @@ from nanmap.results.files import Lock
 from nanmap.results.folder import RunFolder
 from nanmap.results.identity import describe_changes, identity_hash, is_same
 from nanmap.results.receipts import Machine
-from nanmap.results.shards import Shards
 from nanmap.results.switch import LOCKED, switch
 from nanmap.runs.history import kept_history
 from nanmap.runs.kept import KeptHistories, KeptRows
@@ -27,51 +26,27 @@ ALIKE = ("schema", "versions", "backend")  # of both manifests: what may change 
 AFRESH = "train it afresh in a folder of its own with --out, or here with --fresh"
 
 
-class Growing:
-    """A run while it grows. Used in a `with`, which holds the lock of its cells.
+class Grown:
+    """What a larger sweep takes over from a run, under the numbers of its own cells.
 
     Args:
         folder: of the run.
-        manifest: of the larger sweep, before the run.
-        observer: told of rows that are damaged.
+        old: its manifest.
+        growth: where its cells stand in the larger sweep.
 
     Attributes:
-        place: the run folder in which the new state is assembled.
-        stale: whether what stands there is of another extension.
-        machine: what its rows were made on.
-        spent: what the run has cost so far, for the manifest.
         histories: those that it has; None if none were asked for.
-
-    Raises:
-        InputError: the larger sweep does not hold the run, or its rows could not stand beside those that are there.
     """
 
-    def __init__(self, folder: RunFolder, manifest: dict[str, Any], observer: Observer) -> None:
-        old = folder.read_manifest()
-        self.folder, self._growth = folder, growth_of(folder, old, manifest)
-        check_rows_stay(folder, old, manifest)
-        self.place = folder.next
-        self.stale = _is_of_another(self.place, manifest)
-        self.machine = old.get("machine") or {}
-        self.spent = {key: old[key] for key in SPENT if key in old}
-        folder.cells.refuse_strangers()
-        for part in (folder.cells, folder.history):  # they go once the larger run has their place
-            part.removable(set())
-        self._lock = Lock(folder.path, LOCKED)
-        try:
-            self._rows = _whole_rows(folder.cells, old, observer)
-            self.histories = _whole_histories(folder, old, self._growth)
-        except BaseException:
-            self._lock.release()
-            raise
+    def __init__(self, folder: RunFolder, old: dict[str, Any], growth: Growth) -> None:
+        self._growth = growth
+        self._rows = KeptRows(folder.cells, old, bool(old["sweep"].get("refine")))
+        self.histories = _whole_histories(folder, old, growth)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._lock.release()
+    @property
+    def finished(self) -> set[int]:
+        """Numbers of the run's shards that are whole."""
+        return self._rows.finished
 
     def there(self, cells: Cells) -> np.ndarray:
         """Which cells of the larger grid have their row already, bool `[cells]`."""
@@ -89,6 +64,53 @@ class Growing:
     def machines(self, cells: Cells) -> list[Machine]:
         """Those that made the rows of cells that have theirs."""
         return self._rows.machines(self._growth.old_numbers(cells))
+
+
+class Growing(Grown):
+    """A run while it grows. Used in a `with`, which holds the lock of its cells.
+
+    Args:
+        folder: of the run.
+        manifest: of the larger sweep, before the run.
+        observer: told of rows that are damaged.
+
+    Attributes:
+        place: the run folder in which the new state is assembled.
+        stale: whether what stands there is of another extension.
+        machine: what its rows were made on.
+        spent: what the run has cost so far, for the manifest.
+
+    Raises:
+        InputError: the larger sweep does not hold the run, or its rows could not stand beside those that are there.
+    """
+
+    def __init__(self, folder: RunFolder, manifest: dict[str, Any], observer: Observer) -> None:
+        old = folder.read_manifest()
+        self.folder, growth = folder, growth_of(folder, old, manifest)
+        check_rows_stay(folder, old, manifest)
+        self.place = folder.next
+        self.stale = _is_of_another(self.place, manifest)
+        self.machine = old.get("machine") or {}
+        self.spent = {key: old[key] for key in SPENT if key in old}
+        folder.cells.refuse_strangers()
+        for part in (folder.cells, folder.history):  # they go once the larger run has their place
+            part.removable(set())
+        self._lock = Lock(folder.path, LOCKED)
+        try:
+            super().__init__(folder, old, growth)
+            for name in folder.cells.damaged(old["hash"], self.finished):
+                observer.noticed(f"{folder.cells.path.name}/{name} is damaged, and its cells are trained again")
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
 
     def commit(self) -> None:
         """Puts the new state, all of which is there, in the place of the run."""
@@ -149,14 +171,6 @@ def check_rows_stay(folder: RunFolder, old: dict[str, Any], manifest: dict[str, 
     if changed:
         problem = f"holds rows that the larger sweep would not train to the same bits: {changed}"
         raise RunFolderError(problem, file=folder.path, key="extend", mend=AFRESH)
-
-
-def _whole_rows(shards: Shards, manifest: dict[str, Any], observer: Observer) -> KeptRows:
-    refined = bool(manifest["sweep"].get("refine"))
-    rows = KeptRows(shards, manifest, refined)
-    for name in shards.damaged(manifest["hash"], rows.finished):
-        observer.noticed(f"{shards.path.name}/{name} is damaged, and its cells are trained again")
-    return rows
 
 
 def _whole_histories(folder: RunFolder, manifest: dict[str, Any], growth: Growth) -> KeptHistories | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -14,7 +14,8 @@ from nanmap.engine.task import task_of
 from nanmap.engine.xla_options import xla_options
 from nanmap.plan import Lanes
 from nanmap.training.batches import batch_at
-from nanmap.training.probes import Seen, Tensors, seen, tensors_kept, tensors_of_rows, tensors_of_update
+from nanmap.training.probes import Seen, Tensors, first_of, seen, tensors_kept, tensors_of_rows, tensors_of_update
+from nanmap.training.program import Program
 from nanmap.training.state import Assessment, Events, Lane, State
 
 MEANINGS = {
@@ -136,11 +137,11 @@ def first_tensor(replay: Replay) -> FirstTensor | None:
     program, task, step = lanes.program, task_of(lanes, 0), found.stop
     with jax.enable_x64(program.dtype == "float64"):
         lane, state = lane_of(lanes), jax.tree.map(jnp.asarray, found.state)
-        rows = partial(_seen, replay, partial(tensors_of_rows, program), lane, task)
+        rows = partial(_seen, replay, tensors_of_rows, lane, task)
         if step == 0 and not np.isfinite(Assessment(*found.state.marks[0]).loss) and (first := _first(0, *rows(state))):
             return first
         batch = batch_at(program, task, step)
-        update = _seen(replay, partial(tensors_of_update, program), lane, task, state, batch, jnp.int32(step))
+        update = _seen(replay, _tensors_of_update, lane, task, state, batch, jnp.int32(step))
         if first := _first(step, *update):
             return first
         after = jax.tree.map(jnp.asarray, replay.engine.resume(lanes, found, step + 1).state)
@@ -157,17 +158,26 @@ def lane_of(lanes: Lanes) -> Lane:
     return Lane(held, jnp.asarray(rates))
 
 
+def _tensors_of_update(*given: Any) -> Tensors:
+    return tensors_of_update(*given)[0]
+
+
 def _seen(replay: Replay, tensors: Callable[..., Tensors], *arguments: Any) -> tuple[list[str], Seen]:
+    look, names = _looker(tensors, replay.lanes.program, replay.engine.backend)
+    with jax.default_matmul_precision("highest"):
+        return names, jax.tree.map(np.asarray, look(*arguments))
+
+
+@lru_cache(maxsize=32)
+def _looker(tensors: Callable[..., Tensors], program: Program, backend: str) -> tuple[Any, list[str]]:
+    """What looks at tensors of a program, compiled once, and their names, which its trace fills in."""
     names: list[str] = []
 
     def look(*arguments: Any) -> Seen:
-        names[:], found = seen(tensors(*arguments))
+        names[:], found = seen(tensors(program, *arguments))
         return found
 
-    options = xla_options(replay.lanes.program, replay.engine.backend)
-    with jax.default_matmul_precision("highest"):
-        made = jax.jit(look).lower(*arguments).compile(options or None)
-    return names, jax.tree.map(np.asarray, made(*arguments))
+    return jax.jit(look, compiler_options=xla_options(program, backend) or None), names
 
 
 def _joined(one: tuple[list[str], Seen], other: tuple[list[str], Seen]) -> tuple[list[str], Seen]:
@@ -176,18 +186,8 @@ def _joined(one: tuple[list[str], Seen], other: tuple[list[str], Seen]) -> tuple
 
 def _first(step: int, names: list[str], found: Seen) -> FirstTensor | None:
     """The first that is not finite, beside what came before."""
-    bad = np.flatnonzero(found.infinite | found.nan)
-    if not len(bad):
+    first = first_of(names, found)
+    if first.place < 0:
         return None
-    place = start = int(bad[0])
-    while start and names[start - 1] == names[place]:  # several arrays, such as inputs and targets, are one tensor
-        start -= 1
-    before = found.largest[:start]
-    largest = int(np.argmax(before)) if (before >= 0).any() else None
-    return FirstTensor(
-        names[place],
-        step,
-        "nan" if found.nan[place] else "inf",
-        None if largest is None else float(before[largest]),
-        None if largest is None else names[largest],
-    )
+    largest = (float(first.largest), names[int(first.largest_at)]) if first.largest >= 0 else (None, None)
+    return FirstTensor(names[int(first.place)], step, "nan" if first.nan else "inf", *largest)

@@ -1,6 +1,6 @@
 """Shards handed out to workers elsewhere, a few at a time: receipts come back in any order. The folder is the truth, not the workers."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -61,7 +61,7 @@ class ShardError(NanmapError):
 
 def handed_out(
     workers: Workers, job: str, numbers: Iterable[int], cells: Cells, notify: Callable[[str], None]
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any]]:
     """Receipts of shards as they are made; what fails is told, and the rest goes on.
 
     Args:

@@ -1,6 +1,6 @@
 """Histories beside the rows of a run: with the rows where all cells have one, else in a second pass once all rows are there."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,6 @@ from nanmap.results.histories import history_hash, history_table, make_history
 from nanmap.results.shards import shard_metadata
 from nanmap.runs.filling import Shard, trained
 from nanmap.runs.kept import KeptHistories
-from nanmap.runs.observer import Observer
 from nanmap.training.cell import HISTORY
 
 NEAR = 2  # cells along an axis from a change of outcome that still count as its boundary
@@ -84,68 +83,71 @@ def history_of(numbers: np.ndarray, facts: Facts) -> pa.Table:
     return make_history(numbers, {"step": made, **{name: facts[name] for name in HISTORY}})
 
 
-def record_histories(
-    plan: Plan,
-    engine: Engine,
-    folder: RunFolder,
-    recording: Recording,
-    shard_cells: int,
-    observer: Observer,
-    kept: KeptHistories | None = None,
-) -> None:
-    """Trains the cells whose history is asked for and is not there once more, and keeps it; their rows stay.
+class Histories:
+    """The histories that a run is to have, shard by shard: those of a smaller run as they are, the others of cells trained once more.
 
     Args:
-        folder: whose rows are all there.
-        kept: those of the smaller run that this one grew from, which are taken as they are.
+        plan: of the run.
+        folder: whose rows are all there; they stay.
+        recording: what is asked for.
+        shard_cells: cells per shard.
+        kept: those of the smaller run that this one grew from.
     """
-    finished = folder.history.finished(recording.hash)
-    folder.history.remove(folder.history.removable(finished))
-    kept = kept if kept and kept.updates == recording.updates else None
-    wanted = _trained_cells(plan, folder)
-    if recording.cells != KEPT:
-        wanted &= _wanted_cells(plan.grid, folder, recording)
-    chosen: dict[int, Cells] = {}
-    for number in range(-(-plan.grid.size // shard_cells)):
-        if number not in finished:
-            cells = plan.grid.kept(number * shard_cells, min((number + 1) * shard_cells, plan.grid.size))
-            chosen[number] = cells.take(np.flatnonzero(wanted[cells.numbers]))
-    missing = {number: _without(cells, kept, recording) for number, cells in chosen.items()}
-    observer.recording(sum(map(len, missing.values())))
-    for number, parts in _recorded(plan, engine, recording, missing, observer):
-        parts += _taken(chosen[number], kept)
-        folder.history.write(number, history_table(parts, shard_metadata(recording.hash, number)))
+
+    def __init__(
+        self, plan: Plan, folder: RunFolder, recording: Recording, shard_cells: int, kept: KeptHistories | None = None
+    ) -> None:
+        self.plan, self.folder, self.recording, self.shard_cells = plan, folder, recording, shard_cells
+        self._kept = kept if kept and kept.updates == recording.updates else None
+        self._wanted = _trained_cells(plan, folder)
+        if recording.cells != KEPT:
+            self._wanted &= _wanted_cells(plan.grid, folder, recording)
+
+    def pending(self) -> list[int]:
+        """Numbers of the shards that are not there; what stands in the place of some is removed."""
+        finished = self.folder.history.finished(self.recording.hash)
+        self.folder.history.remove(self.folder.history.removable(finished))
+        return [number for number in range(-(-self.plan.grid.size // self.shard_cells)) if number not in finished]
+
+    def missing(self, number: int) -> Cells:
+        """The cells of a shard that are to have a history and have none yet."""
+        cells = self._cells(number)
+        if self.recording.cells == KEPT:
+            return cells.take(np.zeros(0, int))
+        return cells.take(np.flatnonzero(~self._kept.there(cells))) if self._kept else cells
+
+    def shard(self, number: int) -> Shard:
+        """Batches of the cells that have none, at least one."""
+        cells = self.missing(number)
+        return Shard(number, cells, self.recording.asked(self.plan.lanes(cells)))
+
+    def write(self, number: int, made: list[pa.Table]) -> None:
+        """Writes a shard: what was made now, and what there was."""
+        cells = self._cells(number)
+        there = np.flatnonzero(self._kept.there(cells)) if self._kept else np.zeros(0, int)
+        kept = [self._kept.table(cells.take(there))] if self._kept and len(there) else []
+        metadata = shard_metadata(self.recording.hash, number)
+        self.folder.history.write(number, history_table([*made, *kept], metadata))
+
+    def _cells(self, number: int) -> Cells:
+        first = number * self.shard_cells
+        cells = self.plan.grid.kept(first, min(first + self.shard_cells, self.plan.grid.size))
+        return cells.take(np.flatnonzero(self._wanted[cells.numbers]))
 
 
-def _without(cells: Cells, kept: KeptHistories | None, recording: Recording) -> Cells:
-    """Those that have no history yet and are to have one."""
-    if recording.cells == KEPT:
-        return cells.take(np.zeros(0, int))
-    return cells.take(np.flatnonzero(~kept.there(cells))) if kept else cells
+def record_histories(histories: Histories, engine: Engine, shards: Iterable[Shard]) -> Iterator[int]:
+    """Trains the cells of some shards that have no history, and writes it with that of the others.
 
-
-def _taken(cells: Cells, kept: KeptHistories | None) -> list[pa.Table]:
-    """The histories that are there."""
-    there = np.flatnonzero(kept.there(cells)) if kept else np.zeros(0, int)
-    return [kept.table(cells.take(there))] if kept and len(there) else []
-
-
-def _recorded(
-    plan: Plan, engine: Engine, recording: Recording, chosen: dict[int, Cells], observer: Observer
-) -> Iterator[tuple[int, list[pa.Table]]]:
-    """The histories of shards, each once it is whole."""
-    found: dict[int, list[pa.Table]] = {number: [] for number in chosen}
-    yield from ((number, []) for number, cells in chosen.items() if not len(cells))
-    shards = (
-        Shard(number, cells, recording.asked(plan.lanes(cells))) for number, cells in chosen.items() if len(cells)
-    )
+    Yields:
+        How many cells have theirs now that had none.
+    """
     for shard, lanes, index, facts in trained(engine, shards):
         place = lanes.position[index]
-        found[shard.number].append(history_of(shard.cells.numbers[place], facts))
+        shard.histories.append(history_of(shard.cells.numbers[place], facts))
         shard.put(place, {})
-        observer.recorded(len(index))
         if not shard.missing:
-            yield shard.number, found.pop(shard.number)
+            histories.write(shard.number, shard.histories)
+        yield len(index)
 
 
 def _trained_cells(plan: Plan, folder: RunFolder) -> np.ndarray:

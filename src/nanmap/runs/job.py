@@ -23,6 +23,9 @@ class Job:
         device: what a worker trains on, `cpu` or `gpu`.
         cores: of the CPU that a worker has.
         code: SHA-256 of the source of all code that may be imported; None where none may.
+        recording: histories that are made, beside all rows or once these are there; as `Recording.described`.
+        histories: whether shards of them are made, and no rows.
+        grows: whether the folder holds a smaller run, whose rows are taken over.
     """
 
     folder: str
@@ -30,6 +33,9 @@ class Job:
     device: str
     cores: int
     code: Mapping[str, str] | None
+    recording: Mapping[str, Any] | None = None
+    histories: bool = False
+    grows: bool = False
 
     def text(self) -> str:
         """As it is sent."""
@@ -50,8 +56,15 @@ class Job:
         return Plan(self.sweep(), allow_python=self.code is not None)
 
 
-def job_of(plan: Plan, folder: RunFolder, manifest: Mapping[str, Any], workers: Workers) -> Job:
+def job_of(plan: Plan, folder: RunFolder, manifest: Mapping[str, Any], workers: Workers, **more: Any) -> Job:
     """What workers are told of a sweep.
+
+    Args:
+        plan: of the sweep.
+        folder: of the run; of one that grows, too.
+        manifest: of what is to be.
+        workers: who is told.
+        more: what else there is to tell, as `Job` calls it.
 
     Raises:
         InputError: it trains what a program in Python holds, or arrays that are not kept in the folder.
@@ -66,4 +79,4 @@ def job_of(plan: Plan, folder: RunFolder, manifest: Mapping[str, Any], workers: 
         raise InputError("x and y are not kept with the rows: other machines do not have them", key="x", mend=mend)
     code = code_digests(plan.sweep) if plan.allow_python else None
     machine = workers.machine
-    return Job(str(folder.path.absolute()), dict(manifest), machine["platform"], workers.cores, code)
+    return Job(str(folder.path.absolute()), dict(manifest), machine["platform"], workers.cores, code, **more)

@@ -35,5 +35,11 @@ class Observer:
     def recorded(self, cells: int) -> None:
         """The histories of so many are there."""
 
+    def replaying(self, total: int) -> None:
+        """All rows are there; so many cells are trained once more up to the update that broke them, for their first tensors."""
+
+    def replayed(self, cells: int) -> None:
+        """The first tensors of so many are there."""
+
     def noticed(self, sentence: str) -> None:
         """Something a user should know."""

@@ -38,7 +38,7 @@ class Progress(Observer):
         self.began = self.shown = self.working = time.monotonic()
         self.bar = _make_bar() if (_can_draw() if bar is None else bar) else None
         self.task: Any = None
-        self.history_task: Any = None
+        self.beside_task: Any = None
 
     def __enter__(self) -> Self:
         if self.bar:
@@ -86,16 +86,26 @@ class Progress(Observer):
 
     def recording(self, total: int) -> None:
         """A bar of its own for the histories, if there are any to be made."""
-        if total and self.bar:
-            count = f"{total:,} cells"
-            self.history_task = self.bar.add_task("history", total=total, done=count, state="")
-        elif total:
-            print(f"{self.name}: training {total:,} cells once more for their histories", flush=True)
+        self._beside(total, "history", "for their histories")
 
     def recorded(self, cells: int) -> None:
         """Counts cells whose history is there."""
         if self.bar:
-            self.bar.update(self.history_task, advance=cells)
+            self.bar.update(self.beside_task, advance=cells)
+
+    def replaying(self, total: int) -> None:
+        """A bar of its own for the first tensors."""
+        self._beside(total, "first tensors", "up to the update that broke them")
+
+    def replayed(self, cells: int) -> None:
+        """Counts cells whose first tensor is known."""
+        self.recorded(cells)
+
+    def _beside(self, total: int, what: str, why: str) -> None:
+        if total and self.bar:
+            self.beside_task = self.bar.add_task(what, total=total, done=f"{total:,} cells", state="")
+        elif total:
+            print(f"{self.name}: training {total:,} cells once more {why}", flush=True)
 
     def noticed(self, sentence: str) -> None:
         """A line of its own, above the bar if there is one."""

@@ -1,10 +1,8 @@
 """A sweep into a run folder: pending shards → engine → Parquet. Cells that have their row are never trained again."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from nanmap.engine import Engine, LocalEngine
 from nanmap.engine.machine import what_differs
@@ -14,17 +12,15 @@ from nanmap.plan import Plan, Variant
 from nanmap.results.folder import RunFolder
 from nanmap.results.manifest import fingerprint, make_manifest
 from nanmap.results.shards import MOST_SHARDS, default_shard_cells
-from nanmap.runs.division import Division, made, write
+from nanmap.runs.division import Division
 from nanmap.runs.extend import Growing, grows
-from nanmap.runs.filling import Shard
-from nanmap.runs.handing_out import Workers, handed_out
-from nanmap.runs.history import Recording, kept_history, record_histories, recording_kept, recording_of
+from nanmap.runs.first_tensors import described, has_first_tensors
+from nanmap.runs.handing_out import Workers
+from nanmap.runs.history import kept_history, recording_kept, recording_of
 from nanmap.runs.inputs import keep_inputs
-from nanmap.runs.job import job_of
 from nanmap.runs.observer import Observer
-from nanmap.runs.refine import train_refined
-from nanmap.runs.resume import Resumed, pinned_widths, resume
-from nanmap.runs.writer import Writer
+from nanmap.runs.resume import pinned_widths, resume
+from nanmap.runs.work import Work, fill
 from nanmap.training.program import Program
 
 
@@ -61,6 +57,8 @@ def train_sweep(
     folder, engine = RunFolder(out), engine or LocalEngine(backend=workers.machine["platform"] if workers else None)
     shard_cells = shard_cells or default_shard_cells(plan.grid.size)
     _check_size(plan, shard_cells)
+    if workers or is_object(folder.path):
+        _refuse_elsewhere(plan, folder, extend, plan.sweep.record.first_tensor and workers is not None)
     folder.refuse_strangers()
     _pin_widths(plan, folder, engine, fresh, tune, observer)
     observer = observer or Observer()
@@ -68,21 +66,25 @@ def train_sweep(
     manifest |= {"device": (workers or engine).device, "machine": dict((workers or engine).machine)}
     recording = recording_of(plan.sweep.record, manifest["hash"])
     manifest |= {"history": recording.described()} if recording else {}
-    work = _Work(plan, engine, observer, recording, workers)
-    if workers or is_object(folder.path):
-        _refuse_elsewhere(plan, extend, recording if workers else None)
+    tensors = plan.sweep.record.first_tensor
+    manifest |= described(manifest["hash"]) if tensors else {}
+    work = Work(plan, engine, observer, recording, tensors, workers)
     if grows(folder, manifest, extend):
         with Growing(folder, manifest, observer) as growing:
             if growing.histories and not recording:
                 recording = recording_kept(growing.histories, manifest["hash"])
                 work, manifest = work._replace(recording=recording), manifest | {"history": recording.described()}
-            _check_machine(folder, growing.machine, manifest["machine"], False, observer)
+            if has_first_tensors(folder):
+                work, manifest = work._replace(tensors=True), manifest | described(manifest["hash"])
+            _check_machine(folder, growing.machine, manifest["machine"], workers is not None, observer)
             with resume(growing.place.cells, manifest | growing.spent, engine, growing.stale, observer) as resumed:
-                _fill(work, growing.place, resumed, growing)
+                fill(work, growing.place, resumed, growing)
             growing.commit()
         return folder
-    if not recording and (kept := kept_history(folder, manifest["hash"])):
+    if not recording and not fresh and (kept := kept_history(folder, manifest["hash"])):
         manifest["history"] = kept
+    if not fresh and has_first_tensors(folder, manifest["hash"]):
+        manifest |= described(manifest["hash"])
     if fresh:  # before anything is removed
         _check_the_rest(folder)
     with resume(folder.cells, manifest, engine, fresh, observer) as resumed:
@@ -90,7 +92,7 @@ def train_sweep(
             _forget_the_rest(folder)
         _check_machine(folder, resumed.manifest["machine"], manifest["machine"], workers is not None, observer)
         keep_inputs(folder, plan.variants(), observer)
-        _fill(work, folder, resumed)
+        fill(work, folder, resumed)
     return folder
 
 
@@ -110,45 +112,35 @@ def count_kept(plan: Plan, out: str | Path, engine: Engine) -> int:
         return sum(map(division.kept, division.counts()))
 
 
-class _Work(NamedTuple):
-    """What is to be done, by whom, who is told, what is recorded beside the rows, and who makes the shards if they are made elsewhere."""
-
-    plan: Plan
-    engine: Engine
-    observer: Observer
-    recording: Recording | None
-    workers: Workers | None
-
-
-def _refuse_elsewhere(plan: Plan, extend: bool, recording: Recording | None) -> None:
-    """What is done on this machine alone.
+def _refuse_elsewhere(plan: Plan, folder: RunFolder, extend: bool, tensors: bool) -> None:
+    """What workers, and object stores, cannot do.
 
     Raises:
-        InputError: it is asked of workers, or of an object store.
+        InputError: it is asked of them.
     """
-    if extend:
-        mend = "leave --engine out, and extend a folder on a disk"
-        raise InputError("is done on this machine alone", key="extend", mend=mend)
+    if extend and is_object(folder.path):
+        problem = "a run in an object store cannot grow: one state would have to take the place of another in one step"
+        raise InputError(problem, file=folder.path, key="extend", mend="extend a folder on a disk")
     if plan.sweep.refine:
         mend = "leave --engine out; or have all of it trained with --refine 0"
         raise InputError("is done on this machine alone", file=plan.sweep.file, key="refine", mend=mend)
-    if recording:
-        mend = (
-            "have the rows made without it; the same sweep with it, on this machine, records the histories beside them"
-        )
-        raise InputError("is recorded by this machine alone", file=plan.sweep.file, key="record.history", mend=mend)
+    if tensors:
+        mend = "have the rows made without it; the same sweep with it, on this machine, looks at them beside the rows"
+        raise InputError("is done on this machine alone", file=plan.sweep.file, key="record.first_tensor", mend=mend)
 
 
 def _check_the_rest(folder: RunFolder) -> None:
     """That what `_forget_the_rest` would remove is nanmap's."""
-    folder.history.removable(set())
+    for part in (folder.history, folder.first_tensors):
+        part.removable(set())
     if folder.next.cells.manifest_file.exists():
         folder.next.cells.clearable()
 
 
 def _forget_the_rest(folder: RunFolder) -> None:
     """What went with the rows that were: histories, and an extension that was given up."""
-    folder.history.remove(folder.history.removable(set()))
+    for part in (folder.history, folder.first_tensors):
+        part.remove(part.removable(set()))
     if folder.next.cells.manifest_file.exists():
         folder.next.cells.clear()
 
@@ -229,64 +221,3 @@ def _check_machine(
         raise RunFolderError(f"holds rows of another machine than the workers': {wrong}", file=folder.path, mend=mend)
     if wrong:
         observer.noticed(f"the rows that are there were made on another machine, which may round otherwise: {wrong}")
-
-
-def _fill(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | None = None) -> None:
-    """Gives every cell its row, and histories to those that are to have one; however that ends, the manifest says what there is."""
-    plan, engine, observer, recording, workers = work
-    try:
-        if plan.sweep.refine:
-            train_refined(plan, engine, resumed, observer)
-        elif workers:
-            _hand_out(plan, workers, folder, resumed, observer)
-        else:
-            _train(work, folder, resumed, growing)
-        if recording:
-            kept, size = growing.histories if growing else None, resumed.manifest["shard_cells"]
-            record_histories(plan, engine, folder, recording, size, observer, kept)
-    finally:  # an interrupted run says what it has, too
-        resumed.manifest["shards"] = resumed.shards.names()
-
-
-def _train(work: _Work, folder: RunFolder, resumed: Resumed, growing: Growing | None) -> None:
-    """Trains the cells of all shards that are not finished, but those that a smaller run has."""
-    recording = work.recording
-    beside = recording if recording and recording.cells == "all" else None
-    if beside and growing and not growing.has_all_histories(beside.updates):
-        beside = None  # the rows that are there have their histories in the second pass, and so have all
-    division = Division(work.plan, resumed.manifest["shard_cells"], growing, beside)
-    pending = _pending(division, resumed, work.observer)
-
-    def shards() -> Iterator[Shard]:
-        for shard in map(division.shard, pending):
-            if shard.missing:
-                yield shard
-            else:
-                writer.put(shard)
-
-    with Writer(lambda shard: write(folder, resumed.manifest["hash"], shard, work.engine, beside)) as writer:
-        for shard, outcomes in made(work.engine, shards(), beside):
-            work.observer.trained(len(outcomes))
-            work.observer.advanced(len(outcomes), outcomes)
-            if not shard.missing:
-                writer.put(shard)
-
-
-def _hand_out(plan: Plan, workers: Workers, folder: RunFolder, resumed: Resumed, observer: Observer) -> None:
-    """Has the shards that are not finished made elsewhere."""
-    division = Division(plan, resumed.manifest["shard_cells"])
-    job = job_of(plan, folder, resumed.manifest, workers)
-    pending = _pending(division, resumed, observer)
-    for receipt in handed_out(workers, job.text(), pending, division.name, observer.noticed):
-        resumed.manifest["compilations"] += receipt["compilations"]
-        outcomes = np.repeat(list(receipt["outcomes"]), list(receipt["outcomes"].values()))
-        observer.advanced(len(outcomes), outcomes)
-        observer.trained(len(outcomes))
-
-
-def _pending(division: Division, resumed: Resumed, observer: Observer) -> list[int]:
-    """Numbers of the shards that are not finished, of which the observer is told."""
-    counts = division.counts()
-    kept = (count if number in resumed.finished else division.kept(number) for number, count in counts.items())
-    observer.started(sum(counts.values()), sum(kept))
-    return [number for number, count in counts.items() if count and number not in resumed.finished]

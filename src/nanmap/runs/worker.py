@@ -21,7 +21,9 @@ from nanmap.plan.permission import code_digests
 from nanmap.results.folder import RunFolder
 from nanmap.results.manifest import fingerprint, installed
 from nanmap.runs.division import Division, made, write
+from nanmap.runs.extend import Grown, growth_of
 from nanmap.runs.filling import Shard
+from nanmap.runs.history import Histories, Recording, record_histories
 from nanmap.runs.job import Job
 
 
@@ -37,7 +39,7 @@ def make_shard(text: str, number: int) -> dict[str, Any]:
         number: of the shard.
 
     Returns:
-        Its receipt: `shard`, `rows`, `outcomes` by their names, `cpu_seconds` of this process, `compilations` and `host`; of a
+        Its receipt: `shard`, `rows`, those that were trained, `outcomes` by their names, `cpu_seconds` of this process, `compilations` and `host`; of a
         worker that may not do it `refused`, why, and `host`.
 
     Raises:
@@ -61,39 +63,61 @@ class _Station:
     """What a worker keeps from one shard of a job to the next: its plan, and the programs that it compiled."""
 
     def __init__(self, job: Job) -> None:
-        self.manifest, self.folder = job.manifest, RunFolder(job.folder)
+        self.manifest, self.root = job.manifest, RunFolder(job.folder)
+        self.folder = self.root.next if job.grows else self.root
         self._check_place()
         self._check_code(job)
         self.engine = _engine(job.device, job.cores)
         self._check_machine()
         self.arrays = self._arrays()  # found by their content as long as they are held
-        self.division = Division(job.plan(), self.manifest["shard_cells"])
+        self.plan, self.recording = job.plan(), Recording(**job.recording) if job.recording else None
+        size, grown = self.manifest["shard_cells"], self._grown() if job.grows else None
+        beside = None if job.histories else self.recording
+        self.division = Division(self.plan, size, grown, beside)
+        self.histories = self._histories(size, grown) if job.histories else None
         self._checked: set[Variant] = set()
 
     def receipt(self, number: int) -> dict[str, Any] | None:
         """Of a shard that stands in the folder: whoever made it may have died before it could say so."""
+        if self.histories:
+            there = self.folder.history.is_finished(number, self.histories.recording.hash)
+            return _receipt(len(self.histories.missing(number)), Counter(), 0) if there else None
         shards = self.folder.cells
         if not shards.is_finished(number, self.manifest["hash"]):
             return None
         outcomes = Counter(shards.read(number, ["outcome"])["outcome"].to_pylist())
-        return {"rows": outcomes.total(), "outcomes": dict(outcomes), "compilations": 0}
+        return _receipt(outcomes.total(), outcomes, 0)
 
     def make(self, number: int) -> dict[str, Any]:
         """Trains it and writes it."""
         shard, before = self._planned(number), self.engine.compilations
         widths = self.manifest["widths"]
-        self.engine.begin({lanes.program: widths[lanes.program.key] for lanes in shard.batches})
+        self.engine.begin({program: widths[program.key] for program in shard.programs})
+        if self.histories:
+            cells = sum(record_histories(self.histories, self.engine, [shard]))
+            return _receipt(cells, Counter(), self.engine.compilations - before)
         outcomes: Counter[str] = Counter()
-        for _, some in made(self.engine, [shard]):
+        for _, some in made(self.engine, [shard], self.division.beside):
             outcomes.update(map(str, some))
-        write(self.folder, self.manifest["hash"], shard, self.engine)
-        compiled = self.engine.compilations - before
-        return {"rows": outcomes.total(), "outcomes": dict(outcomes), "compilations": compiled}
+        self._check_place()  # of a run that grew meanwhile it is gone
+        write(self.folder, self.manifest["hash"], shard, self.engine, self.division.beside)
+        return _receipt(outcomes.total(), outcomes, self.engine.compilations - before)
+
+    def _grown(self) -> Grown:
+        try:
+            old = self.root.read_manifest()
+            return Grown(self.root, old, growth_of(self.root, old, dict(self.manifest)))
+        except InputError as error:  # the driver found the same run without one
+            raise RefusedError(f"does not see the run that is there: {error}") from None
+
+    def _histories(self, size: int, grown: Grown | None) -> Histories:
+        assert self.recording
+        return Histories(self.plan, self.folder, self.recording, size, grown.histories if grown else None)
 
     def _planned(self, number: int) -> Shard:
         """A shard of the rows and programs that the driver has."""
         try:
-            shard = self.division.shard(number)
+            shard = (self.histories or self.division).shard(number)
             for lanes in shard.batches:
                 self._check_variants(lanes.variants)
         except (InputError, OSError) as error:  # the driver made the same plan without one
@@ -127,7 +151,7 @@ class _Station:
 
     def _arrays(self) -> GivenArrays | None:
         digest = (self.manifest["sweep"]["config"].get("data") or {}).get("sha256")
-        return read_given(str(self.folder.input_file(digest)), digest) if digest else None
+        return read_given(str(self.root.input_file(digest)), digest) if digest else None
 
     def _check_variants(self, variants: tuple[Variant, ...]) -> None:
         """That the files of cells hold what the driver read, and that their programs are the driver's."""
@@ -139,6 +163,10 @@ class _Station:
             if variant.program.key not in self.manifest["widths"]:
                 raise RefusedError("has other code that the network is made of")
             self._checked.add(variant)
+
+
+def _receipt(rows: int, outcomes: Counter[str], compilations: int) -> dict[str, Any]:
+    return {"rows": rows, "outcomes": dict(outcomes), "compilations": compilations}
 
 
 @lru_cache(maxsize=1)  # a station holds compiled programs; one job at a time

@@ -3,7 +3,7 @@
 Whoever looks for the first that is not finite asks here; training itself does not.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -34,8 +34,13 @@ class Seen(NamedTuple):
     largest: Array
 
 
-def tensors_of_update(program: Program, lane: Lane, task: Task, state: State, batch: Batch, step: Array) -> Tensors:
-    """What an update is given and computes. The gradient of the outputs is that before it is clipped, and so are those of parameters."""
+def tensors_of_update(
+    program: Program, lane: Lane, task: Task, state: State, batch: Batch, step: Array
+) -> tuple[Tensors, State]:
+    """What an update is given and computes, and the state that it makes, without its records.
+
+    The gradient of the outputs is that before it is clipped, and so are those of parameters.
+    """
     given = lane, task, state, batch, step
     loss, _, grads, model_state, steps, optimizer = step_made(program, *given)
     batch = with_key(program, task, batch, step)
@@ -45,7 +50,8 @@ def tensors_of_update(program: Program, lane: Lane, task: Task, state: State, ba
     mean = partial(mean_loss, program, lane, target=batch.y, count=batch.count, mask=batch.mask)
     _, output_gradient = loss_and_gradient(mean, passed.output, None)
     backwards = _in_order(program, grads, computed_at(lambda *given: step_made(program, *given)[2], *given))
-    return [
+    parameters = optax.apply_updates(state.parameters, steps)
+    tensors = [
         *_given(program, state, batch.x, batch.y),
         *_state(program, model_state),
         *_activations(program, passed, forth, *through),
@@ -54,8 +60,9 @@ def tensors_of_update(program: Program, lane: Lane, task: Task, state: State, ba
         *backwards,
         *_all_as(OPTIMIZER, steps),
         *_all_as(OPTIMIZER, jax.tree.map(_newly, state.optimizer, optimizer)),
-        *_parameters(program, optax.apply_updates(state.parameters, steps)),
+        *_parameters(program, parameters),
     ]
+    return tensors, state._replace(parameters=parameters, model_state=model_state, optimizer=optimizer)
 
 
 def tensors_of_rows(program: Program, lane: Lane, task: Task, state: State) -> Tensors:
@@ -84,6 +91,37 @@ def seen(tensors: Tensors) -> tuple[list[str], Seen]:
     ]
     names, found = [name for name, _ in floats], [_look(leaf) for _, leaf in floats]
     return names, jax.tree.map(lambda *each: jnp.stack(each), *found)
+
+
+class First(NamedTuple):
+    """The first tensor that is not finite, scalars.
+
+    Attributes:
+        place: its place among the tensors; -1 if all are finite.
+        nan: whether it holds a NaN, else it holds an infinity.
+        largest: the largest number by size in the tensors before it; negative if there is none.
+        largest_at: the place of the tensor that holds that.
+    """
+
+    place: Array
+    nan: Array
+    largest: Array
+    largest_at: Array
+
+
+def first_of(names: Sequence[str], found: Seen) -> First:
+    """The first of the tensors that is not finite. Neighbours of one name, as inputs and targets are, count as one tensor."""
+    starts = np.array([_start_of_name(names, place) for place in range(len(names))])
+    bad = found.infinite | found.nan
+    place = jnp.argmax(bad)
+    before = jnp.where(np.arange(len(names)) < jnp.asarray(starts)[place], found.largest, -1)
+    return First(jnp.where(jnp.any(bad), place, -1), found.nan[place], jnp.max(before), jnp.argmax(before))
+
+
+def _start_of_name(names: Sequence[str], place: int) -> int:
+    while place and names[place - 1] == names[place]:
+        place -= 1
+    return place
 
 
 def _look(leaf: Array) -> Seen:

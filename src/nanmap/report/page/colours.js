@@ -46,14 +46,14 @@ function verdictLook(set, name) {
   return { colour: packedColour(told[themeName()]), letter: told.letter, sentence: told.sentence };
 }
 
-/** Colour and letter of what is no number. */
-function kindLook(kind) {
+/** Colour and letter of what is no number, by its kind. */
+function kindLooks() {
   const { inf, nan, missing } = look();
   return {
     [INFINITE]: { colour: packedColour(inf), letter: "I" },
     [NAN]: { colour: packedColour(nan), letter: "N" },
     [MISSING]: { colour: packedColour(missing), letter: "–" },
-  }[kind];
+  };
 }
 
 /**

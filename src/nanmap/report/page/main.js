@@ -6,6 +6,7 @@ const page = {
   grid: null,
   columns: null,
   history: null,
+  firstTensors: null,
   sources: null,
   state: null,
   arrangement: null,
@@ -13,6 +14,7 @@ const page = {
   curves: [],
   kept: null,
   slice: null,
+  other: false, // whether the newest rows are of another grid
 };
 const ORDER = ["arrange", "paint", "draw", "cursor"]; // a change of one asks for all that follow
 const POLL = 4000; // milliseconds between two looks at a run that is being trained
@@ -28,6 +30,8 @@ async function start() {
 
 /** Takes the data of a run, keeping what was looked at if some was there before. */
 async function openRun(told, before = null) {
+  const anew = before && gridIn(told) !== gridIn(page.document),
+    shown = anew ? linkOf({ ...before, fixed: new Map(), window: null, cell: null, pins: [] }) : location.hash;
   const columns = columnsOf(told),
     cells = told.cells ? Uint32Array.from(await unpacked(told.cells)) : null;
   const first = before
@@ -36,16 +40,21 @@ async function openRun(told, before = null) {
   for (const name of first) await columns.get(name)?.load(); // what the first picture needs; of newer rows all, for nothing may flicker
   Object.assign(page, { document: told, columns, grid: new Grid(told, cells) });
   page.rate = told.config.base.find(([table, name]) => table === "optimizer" && name === "learning_rate")?.[2];
-  page.state = before || firstState();
-  const wrong = before ? [] : readLink(location.hash, page.state);
+  page.state = anew || !before ? firstState() : before;
+  const wrong = anew || !before ? readLink(shown, page.state) : [];
   if (!isValue(page.state.value)) page.state.value = firstState().value;
-  if (!page.slice?.value) page.slice = firstSlice();
-  if (wrong.length) say(`The address names what this run does not have: ${listed(wrong)}.`);
+  if (anew || !page.slice?.value) page.slice = firstSlice();
+  if (wrong.length && !anew) say(`The address names what this run does not have: ${listed(wrong)}.`);
   showHead();
   update("arrange", true);
   showBest();
   showProvenance();
   await loadRest();
+}
+
+/** All values of all axes: in another grid the numbers of cells mean others. */
+function gridIn(told) {
+  return JSON.stringify(told.axes.map(({ column, labels }) => [column, labels]));
 }
 
 /** Everything else, once the first picture stands. */
@@ -59,6 +68,7 @@ async function loadRest() {
   page.sources = told.sources && { run: new Column(told.sources.run), cell: new Column(told.sources.cell) };
   if (page.sources) await Promise.all(Object.values(page.sources).map((column) => column.load()));
   page.history = told.history && (await historyOf(told.history));
+  page.firstTensors = told.first_tensors && (await firstTensorsOf(told.first_tensors));
   document.body.dataset.ready = "yes";
   update(page.state.off.size ? "arrange" : "cursor"); // an address may filter by a column that was not there yet
   showTraining();
@@ -80,6 +90,15 @@ async function historyOf(told) {
     start = stop;
   }
   return { columns, spans };
+}
+
+/** First tensors: columns, and of each cell its place in them. */
+async function firstTensorsOf(told) {
+  const columns = new Map(Object.entries(told.columns).map(([name, packed]) => [name, new Column(packed)])),
+    places = new Map();
+  for (const column of columns.values()) await column.load();
+  for (let place = 0; place < told.rows; place++) places.set(columns.get("cell").value(place), place);
+  return { columns, places };
 }
 
 function firstState() {
@@ -209,15 +228,16 @@ async function follow() {
   try {
     const answer = await fetch("data", { cache: "no-cache" });
     const state = answer.headers.get("ETag");
-    if (answer.ok && state !== page.seen) {
+    const newer = answer.ok && state !== page.seen ? await answer.json() : null;
+    if (newer) {
+      page.other = gridIn(newer) !== gridIn(page.document);
       page.seen = state;
-      await openRun(await answer.json(), page.state);
+      await openRun(newer, page.state);
     }
-    say(
-      page.document.complete
-        ? "The run is complete."
-        : `The run goes on: ${counted(page.grid.rows, "training")} so far.`,
-    );
+    const goesOn = page.document.complete
+      ? "The run is complete."
+      : `The run goes on: ${counted(page.grid.rows, "training")} so far.`;
+    say(page.other ? `It has other cells than before: what was chosen is let go. ${goesOn}` : goesOn);
     setTimeout(follow, POLL);
   } catch {
     say("The command that served this page has ended. What is shown is what was there last.");

@@ -142,11 +142,12 @@ function colourNumbers(painting, column, scale, values, kinds) {
     high = column.better === "high";
   const palette = scale.ranked ? paletteOf(looks.diverging, false) : paletteOf(looks.sequential, !high);
   const past = packedColour(high ? theme.past_low : theme.past_high);
+  const others = kindLooks(); // once: who asks for the theme at each of a million pixels waits for seconds
   let beyond = 0;
   for (let p = 0; p < values.length; p++) {
     if (kinds[p] === EMPTY) continue;
     if (kinds[p] !== NUMBER) {
-      const { colour, letter } = kindLook(kinds[p]);
+      const { colour, letter } = others[kinds[p]];
       painting.colours[p] = colour;
       painting.letters[p] = letterAt(painting, letter);
       continue;
@@ -176,7 +177,8 @@ function kindsLegend(column) {
     counts[column.kind(row)]++;
     filledIn += inferred?.stored && inferred.value(row) === 1 ? 1 : 0;
   }
-  const untrained = filledIn ? ["not trained"] : [],
+  const looks = kindLooks(),
+    untrained = filledIn ? ["not trained"] : [],
     missing = counts[MISSING] > filledIn ? [column.why_missing || "missing"] : [];
   const words = {
     [NUMBER]: "a number",
@@ -192,7 +194,7 @@ function kindsLegend(column) {
       code: kind,
       label: words[kind],
       count: counts[kind],
-      ...(kind === NUMBER ? { colour: null, letter: "" } : kindLook(kind)),
+      ...(kind === NUMBER ? { colour: null, letter: "" } : looks[kind]),
     }));
 }
 
@@ -215,12 +217,16 @@ function orLast(value) {
 
 /**
  * The run that has a share of the others before it, from best to worst: numbers, infinity, NaN, and a missing value last, or
- * first where it says that something never happened. Between two runs the value is interpolated, or is the worse one.
+ * first where it says that something never happened; cells that were filled in have no say. Between two runs the value is interpolated, or is the worse one.
  */
 function quantile(column, rows, from, to, share) {
   const count = to - from;
   if (!count) return { value: NaN, kind: EMPTY };
   if (count === 1) return { value: column.value(rows[from]), kind: column.kind(rows[from]) };
+  const inferred = page.columns.get("inferred"),
+    trained = inferred?.stored ? rows.subarray(from, to).filter((row) => inferred.value(row) !== 1) : null;
+  if (trained && trained.length < count)
+    return trained.length ? quantile(column, trained, 0, trained.length, share) : { value: NaN, kind: MISSING };
   const sign = column.better === "high" ? -1 : 1,
     real = [];
   let [nans, missing] = [0, 0];

@@ -44,7 +44,7 @@ function differences(a, b) {
     );
   return element(
     "table",
-    {},
+    { tabIndex: 0 }, // scrolled where a screen is narrow, by keys as well
     element(
       "caption",
       {},

@@ -89,7 +89,9 @@ function drawSlices(target, told) {
     x = grid.axis(slice.x);
   if (!column?.stored) return;
   const lines = slice.lines && grid.axis(slice.lines).dimension !== x.dimension ? grid.axis(slice.lines) : null;
-  const arrangement = arrange(grid, { x, y: lines, facets: [], fixed: fixedBut([x, lines]) }, page.kept);
+  const inferred = page.columns.get("inferred"),
+    trained = inferred?.stored ? trainedOf(inferred, page.kept) : page.kept;
+  const arrangement = arrange(grid, { x, y: lines, facets: [], fixed: fixedBut([x, lines]) }, trained);
   const shown = some(lines ? lines.labels.length : 1, MOST_LINES);
   const quantiles = shown.map((line_) =>
     [0.5, 0.1, 0.9].map((share) =>
@@ -120,12 +122,20 @@ function drawSlices(target, told) {
     real.every((value) => value >= 0) &&
     real.some((value) => value > 0);
   const span = spanOf(column, arrangement, shown, quantiles, log);
-  drawQuantiles(target, { column, x, lines, shown, quantiles, log, span });
+  drawQuantiles(target, { column, x, lines, shown, quantiles, log, span, none: inferred?.stored ? undefined : null });
   const thin =
     lines && shown.length < lines.labels.length
       ? `${shown.length} of ${lines.labels.length} values of ${lines.column}. `
       : "";
-  told.textContent = `${thin}${arrangement.most > 1 ? "Line: the median run; band: the 10 % to the 90 % of runs. " : ""}${quantiles.flat(2).some(({ kind }) => kind > NUMBER) ? "A line ends where the run is infinite, NaN or has no value." : ""}`;
+  const refined = inferred?.stored ? "Of the trained cells alone; a line goes on over those that were filled in. " : "";
+  told.textContent = `${thin}${refined}${arrangement.most > 1 ? "Line: the median run; band: the 10 % to the 90 % of runs. " : ""}${quantiles.flat(2).some(({ kind }) => kind > NUMBER) ? "A line ends where the run is infinite, NaN or has no value." : ""}`;
+}
+
+/** Which rows the legend leaves, and were trained: one that was filled in has no number, which says nothing of it. */
+function trainedOf(inferred, kept) {
+  return Uint8Array.from({ length: page.grid.rows }, (_, row) =>
+    (kept ? kept[row] : 1) && inferred.value(row) !== 1 ? 1 : 0,
+  );
 }
 
 /** The ends of the value's axis: at the bad one of losses those of runs that neither diverged nor died, others would be out of all proportion. */
@@ -152,8 +162,9 @@ function fixedBut(axes) {
   return new Map([...page.state.fixed].filter(([dimension]) => !dimensions.includes(dimension)));
 }
 
-function drawQuantiles(target, { column, x, lines, shown, quantiles, log, span }) {
-  const drawable = ({ value, kind }) => (kind === NUMBER ? drawn(value, log) : null);
+/** Of `none`, which stands where nothing was trained, undefined is passed over, and null ends a line. */
+function drawQuantiles(target, { column, x, lines, shown, quantiles, log, span, none }) {
+  const drawable = ({ value, kind }) => (kind === NUMBER ? drawn(value, log) : kind === EMPTY ? none : null);
   const data = [x.order.map((_, i) => i)],
     series = [],
     bands = [],

@@ -117,7 +117,7 @@ function fiveLosses(row) {
   if (!told.length) return null;
   return element(
     "table",
-    { className: "losses" },
+    { className: "losses", tabIndex: 0 },
     element("caption", {}, "Loss over all training rows, by share of the budget"),
     element("tr", {}, ...told.map(([when]) => element("th", { scope: "col" }, when))),
     element("tr", {}, ...told.map(([, text]) => element("td", {}, text))),
@@ -206,6 +206,6 @@ function allColumns(row) {
     "details",
     { id: "columns" },
     element("summary", {}, "Everything in its row"),
-    element("table", {}, ...found, ...empty),
+    element("table", { tabIndex: 0 }, ...found, ...empty),
   );
 }

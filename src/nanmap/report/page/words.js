@@ -73,7 +73,8 @@ function absenceInWords() {
 
 /** One training in sentences. @returns {string[]} */
 function trainingInWords(row) {
-  return [fateOf(row), inferredOf(row), lossesOf(row), eventsOf(row), rateOf(row), sharpnessOf(row)].filter(Boolean);
+  const told = [fateOf, inferredOf, lossesOf, eventsOf, firstTensorOf, rateOf, sharpnessOf];
+  return told.map((each) => each(row)).filter(Boolean);
 }
 
 function fateOf(row) {
@@ -109,6 +110,20 @@ function eventsOf(row) {
   if (nan !== null) parts.push(`the first NaN at step ${labelOf(nan)}`);
   const text = parts.join(", ");
   return text ? `${text[0].toUpperCase()}${text.slice(1)}.` : "";
+}
+
+/** The first tensor that is not finite, where the sweep recorded it. */
+function firstTensorOf(row) {
+  const place = page.firstTensors?.places.get(page.grid.cell(row));
+  if (place === undefined) return "";
+  const at = (name) => page.firstTensors.columns.get(name),
+    tensor = at("first_tensor").text(place);
+  if (!tensor) return "";
+  const step = labelOf(at("step").value(place)),
+    found = `The first tensor that is not finite is ${tensor}: ${at("value").text(place)} in step ${step}`;
+  if (!at("largest_in").text(place)) return `${found}; nothing was computed before it.`;
+  const largest = labelOf(at("largest_before").value(place), 4);
+  return `${found}; the largest number before it was ${largest}, in ${at("largest_in").text(place)}.`;
 }
 
 function rateOf(row) {
