@@ -271,6 +271,25 @@ def build(units=4):
         return x @ parameters["w"]
     return init, apply
 """,
+    "pair with something to watch": """
+import jax
+def build(units=4):
+    def init(key, x):
+        return {"w": jax.random.normal(key, (x.shape[1], 1))}
+    def apply(parameters, x):
+        return x @ parameters["w"], {"logits": x}
+    return init, apply
+""",
+    "model with something to watch": """
+import jax, nanmap
+def build(units=4):
+    def init(key, x):
+        return {"w": jax.random.normal(key, (x.shape[1], 1))}, {"mean": x[0] * 0}
+    def apply(parameters, state, x, training):
+        mean = 0.9 * state["mean"] + 0.1 * x.mean(0) if training else state["mean"]
+        return (x - mean) @ parameters["w"], {"mean": mean}, {"logits": x}
+    return nanmap.Model(init, apply, title="centred")
+""",
     "model": """
 import jax, nanmap
 def build(units=4):

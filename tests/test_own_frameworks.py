@@ -236,3 +236,71 @@ def test_the_programs_of_the_document_show_their_maps(word: str, package: str) -
     tokens = {"x": rng.integers(0, 20, (40, 8)), "y": rng.integers(0, 4, (40, 8))}
     cell = notebook_cell("own_models.md", word, SMALLER, **(images if word == "linen" else tokens))
     assert_maps(cell, 2, 2)
+
+
+SOWING = """
+import jax
+import jax.numpy as jnp
+from flax import linen, nnx
+
+DEAD = lambda key, shape, dtype=float, *rest, **options: jnp.asarray([9.0, -99.0, -99.0, 9.0], dtype)
+
+
+class Linen(linen.Module):
+    sown: bool
+
+    @linen.compact
+    def __call__(self, x):
+        h = jax.nn.relu(linen.Dense(4, bias_init=DEAD)(x.mean((1, 2))))
+        if self.sown:
+            self.sow("intermediates", "relu", h)
+            self.sow("intermediates", "scores", h[:, 0])
+            self.sow("intermediates", "scores", h[:, 1])
+        return linen.Dense(3)(h)
+
+
+class Nnx(nnx.Module):
+    def __init__(self, sown, rngs):
+        self.one = nnx.Linear(2, 4, bias_init=DEAD, rngs=rngs)
+        self.out = nnx.Linear(4, 3, rngs=rngs)
+        self.sown = sown
+
+    def __call__(self, x):
+        h = jax.nn.relu(self.one(x.mean((1, 2))))
+        if self.sown:
+            self.sow(nnx.Intermediate, "relu", h)
+        return self.out(h)
+
+
+def linen_module(sown=True):
+    return Linen(sown)
+
+
+def nnx_module(key, sown=True):
+    return Nnx(sown, nnx.Rngs(key))
+
+
+def linen_silent():
+    return linen_module(False)
+
+
+def nnx_silent(key):
+    return nnx_module(key, False)
+"""
+
+
+@pytest.mark.parametrize("kind", ["linen", "nnx"])
+def test_units_that_flax_sows_are_counted_and_change_no_bit(kind: str, run: Callable[..., Any]) -> None:
+    pytest.importorskip("flax.nnx", reason="pip install 'nanmap[flax]'")
+    sown, silent = run(SOWING, f"{kind}_module"), run(SOWING, f"{kind}_silent")
+    assert (sown.row["dead_fraction_initial"], silent.row["dead_fraction_initial"]) == (0.5, None)
+    assert set(sown.params) == set(silent.params)
+    for name, values in silent.params.items():
+        np.testing.assert_array_equal(sown.params[name], values)
+    assert [each.last_loss for each in sown.epochs] == [each.last_loss for each in silent.epochs]
+
+
+def test_what_flax_sows_goes_by_the_name_of_its_module(images: Path, run: Callable[..., Any]) -> None:
+    pytest.importorskip("flax.nnx", reason="pip install 'nanmap[flax]'")
+    model = run(SOWING, "linen_module").case.lanes.program.model
+    assert model.sown == ("relu", "scores.0", "scores.1")

@@ -93,6 +93,7 @@ def own_network(config: Config) -> OwnNetwork:
         adapted.flags,
         model.answer,
         variant.program.labelled and not variant.rows.classes,
+        bool(model.sown),
     )
 
 

@@ -30,6 +30,7 @@ class OwnNetwork(NamedTuple):
         flags: arguments of its call that tell whether it is trained.
         answer: shape of the outputs of a row; None where it is that of the targets.
         labelled: whether its targets are whole numbers that stand for classes.
+        watched: whether a pass gives what is to be watched, too.
     """
 
     what: str = ""
@@ -42,6 +43,7 @@ class OwnNetwork(NamedTuple):
     flags: tuple[str, ...] = ()
     answer: tuple[int, ...] | None = None
     labelled: bool = False
+    watched: bool = False
 
     @property
     def plain(self) -> bool:

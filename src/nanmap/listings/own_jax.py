@@ -62,7 +62,7 @@ def _pair_start(own: OwnNetwork) -> Iterator[str]:
 
 
 def _pair_forward(own: OwnNetwork) -> Iterator[str]:
-    yield f"return apply(params, x{_given(own)}){'' if own.plain else ', kept'}"
+    yield f"return apply(params, x{_given(own)}){'[0]' if own.watched else ''}{'' if own.plain else ', kept'}"
 
 
 def _model_start(own: OwnNetwork) -> Iterator[str]:
@@ -70,7 +70,7 @@ def _model_start(own: OwnNetwork) -> Iterator[str]:
 
 
 def _model_forward(own: OwnNetwork) -> Iterator[str]:
-    yield f"return network.apply(params, kept, x{_given(own)}){'[0]' if own.plain else ''}"
+    yield f"return network.apply(params, kept, x{_given(own)}){'[0]' if own.plain else '[:2]' if own.watched else ''}"
 
 
 def _flags(own: OwnNetwork, value: str = "") -> str:
@@ -103,11 +103,12 @@ def _nnx_start(own: OwnNetwork) -> Iterator[str]:
 
 def _nnx_forward(own: OwnNetwork) -> Iterator[str]:
     if own.plain:
-        yield "return nnx.merge(graph, params, kept)(x)"
+        made = "nnx.merge(graph, params, kept)"
+        yield f"return nnx.capture({made}, nnx.Intermediate)(x)[0]" if own.watched else f"return {made}(x)"
         return
     yield "network = nnx.merge(graph, params, kept, copy=True)"
     yield "network.train() if training else network.eval()"
-    yield "output = network(x)"
+    yield "output, _ = nnx.capture(network, nnx.Intermediate)(x)" if own.watched else "output = network(x)"
     yield "return output, nnx.split(network, nnx.Param, ...)[2]"
 
 

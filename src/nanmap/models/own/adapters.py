@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nanmap.models.own.frameworks import Again, Remade, of_module
-from nanmap.models.own.interface import Adapted, Array, Model, Tree
+from nanmap.models.own.interface import Adapted, Array, Model, Tree, unwatched
 from nanmap.models.own.memory import ModelInMemory
 
 GIVEN = ("numbers", "key", "training")
@@ -35,24 +35,31 @@ def of_pair(init: Callable, apply: Callable) -> Adapted:
     def start(key: Array, x: Array) -> tuple[Tree, Tree]:
         return init(key, x), {}
 
-    def run(
+    def sow(
         parameters: Tree, state: Tree, x: Array, numbers: Mapping[str, Array], key: Array | None, training: bool
-    ) -> tuple[Array, Tree]:
-        return apply(parameters, x, **_only(reads, numbers, key, training)), state
+    ) -> tuple[Array, Tree, Tree]:
+        made = apply(parameters, x, **_only(reads, numbers, key, training))
+        watched = isinstance(made, tuple) and len(made) == 2 and isinstance(made[1], Mapping)
+        output, aux = made if watched else (made, {})
+        return output, state, aux
 
-    return Adapted(start, run, "a pair (init, apply)", reads)
+    return Adapted(start, unwatched(sow), "a pair (init, apply)", reads, sow=sow)
 
 
 def of_model(model: Model) -> Adapted:
     """The full form."""
     reads = reads_of(model.apply, GIVEN)
 
-    def run(
+    def sow(
         parameters: Tree, state: Tree, x: Array, numbers: Mapping[str, Array], key: Array | None, training: bool
-    ) -> tuple[Array, Tree]:
-        return model.apply(parameters, state, x, **_only(reads, numbers, key, training))
+    ) -> tuple[Array, Tree, Tree]:
+        made = model.apply(parameters, state, x, **_only(reads, numbers, key, training))
+        if isinstance(made, tuple) and len(made) == 3:
+            return made
+        output, after = made
+        return output, after, {}
 
-    return Adapted(model.init, run, model.title or "a nanmap.Model", reads)
+    return Adapted(model.init, unwatched(sow), model.title or "a nanmap.Model", reads, sow=sow)
 
 
 def reads_of(function: Callable, names: tuple[str, ...]) -> frozenset[str]:

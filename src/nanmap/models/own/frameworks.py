@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nanmap.models.own.interface import Adapted, Array, Tree
+from nanmap.models.own.interface import Adapted, Array, Tree, unwatched
 from nanmap.models.own.keras_model import Remade, held_keras, is_keras, of_keras
 from nanmap.models.own.memory import HeldTables, ModelInMemory
 from nanmap.models.own.torch_model import held_torch, is_torch, of_torch
@@ -16,6 +16,7 @@ WHILE_TRAINING = (
     "training",
     "is_training",
 )  # arguments of a linen module, and below those that say the contrary
+SOWN = "intermediates"  # the collection that `sow` is mostly told
 OUTSIDE = ("deterministic", "use_running_average")
 
 
@@ -110,18 +111,28 @@ def _of_linen(module: Any) -> Adapted:
         variables = dict(module.init(key, x, **flags(False)))
         return variables.pop("params", {}), variables
 
+    def called(parameters: Tree, state: Tree, x: Array, numbers: Any, key: Any, training: bool, mutable: Any) -> Any:
+        rngs = {} if key is None else {"rngs": {"dropout": key}}
+        variables = {"params": parameters, **state}
+        return module.apply(variables, x, **flags(training), **given(numbers), mutable=mutable, **rngs)
+
     def run(
         parameters: Tree, state: Tree, x: Array, numbers: Mapping[str, Array], key: Array | None, training: bool
     ) -> tuple[Array, Tree]:
-        kept = list(state) if training else False
-        rngs = {} if key is None else {"rngs": {"dropout": key}}
-        made = module.apply(
-            {"params": parameters, **state}, x, **flags(training), **given(numbers), mutable=kept, **rngs
-        )
+        made = called(parameters, state, x, numbers, key, training, list(state) if training else False)
         return (made[0], dict(made[1])) if training else (made, state)
 
+    def sow(
+        parameters: Tree, state: Tree, x: Array, numbers: Mapping[str, Array], key: Array | None, training: bool
+    ) -> tuple[Array, Tree, Tree]:
+        mutable = [*(state if training else ()), SOWN]
+        output, made = called(parameters, state, x, numbers, key, training, mutable)
+        after = dict(made)
+        aux = after.pop(SOWN, {})
+        return output, after if training else state, _singles(aux)
+
     reads = frozenset({"training", "key", *given_by(takes)})
-    return Adapted(start, run, "a Flax linen module", reads, "flax", flags=tuple(flags(False)))
+    return Adapted(start, run, "a Flax linen module", reads, "flax", flags=tuple(flags(False)), sow=sow)
 
 
 def _of_nnx(module: Any, again: Again | None) -> Adapted:
@@ -154,16 +165,26 @@ def _of_nnx(module: Any, again: Again | None) -> Adapted:
             [one if own else jax.numpy.zeros_like(leaf) for one, own, leaf in zip(keys, is_key, leaves, strict=True)],
         )
 
-    def run(
+    def sow(
         parameters: Tree, state: Tree, x: Array, numbers: Mapping[str, Array], key: Array | None, training: bool
-    ) -> tuple[Array, Tree]:
+    ) -> tuple[Array, Tree, Tree]:
         made = nnx.merge(graph, filled(templates[0], parameters), streams(key), filled(templates[2], state))
         (made.train if training else made.eval)()
-        output = made(x, **({"numbers": numbers} if "numbers" in takes else {}))
-        return output, nnx.to_pure_dict(nnx.split(made, nnx.Param, nnx.RngState, ...)[3])
+        watched = nnx.capture(made, nnx.Intermediate)
+        output, aux = watched(x, **({"numbers": numbers} if "numbers" in takes else {}))
+        after = nnx.to_pure_dict(nnx.split(made, nnx.Param, nnx.RngState, ...)[3])
+        return output, after, _singles(nnx.to_pure_dict(aux))
 
     reads = frozenset({"training", *(("key",) if jax.tree.leaves(templates[1]) else ()), *given_by(takes)})
-    return Adapted(start, run, "a Flax nnx module", reads, "flax", seeded=again is not None)
+    return Adapted(start, unwatched(sow), "a Flax nnx module", reads, "flax", seeded=again is not None, sow=sow)
+
+
+def _singles(sown: Tree) -> Tree:
+    """What Flax's `sow` left: a tuple of what was sown under a name, and where that is one thing this alone."""
+    import jax
+
+    one = lambda each: each[0] if isinstance(each, tuple) and len(each) == 1 else each  # noqa: E731
+    return jax.tree.map(one, sown, is_leaf=lambda each: isinstance(each, tuple))
 
 
 def given_by(takes: Mapping[str, Any]) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ class Model:
     Args:
         init: `init(key, x) → (parameters, state)`: where a training starts. `key` is `jax.random.key(training.seed)`, `x`
             zeros in the shape of a batch.
-        apply: `apply(parameters, state, x, *, numbers, key, training) → (outputs, state)`: one pass over the rows of `x`, which
-            lie on its first axis. Of the three keywords it is given those that it names: `numbers`, the scalars of
+        apply: `apply(parameters, state, x, *, numbers, key, training) → (outputs, state)`, or `(outputs, state, aux)` with a dict of
+            arrays that are to be watched, by name: one pass over the rows of `x`, which lie on its first axis. Of the three keywords it is given those that it names: `numbers`, the scalars of
             `[model.numbers]` by name; `key`, of this update (None outside of training); `training`, whether it is part of one.
         title: what maps call it.
 
@@ -51,6 +51,7 @@ class Model:
 
 
 Apply = Callable[[Tree, Tree, Array, Mapping[str, Array], "Array | None", bool], tuple[Array, Tree]]
+Sow = Callable[[Tree, Tree, Array, Mapping[str, Array], "Array | None", bool], tuple[Array, Tree, Tree]]
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Adapted:
             traced; `init` then says the shapes alone.
         stamp: what it is made of, where its trace does not say all.
         flags: arguments of its call that tell whether it is trained.
+        sow: as `apply`, and beside it what is to be watched, by name; None where nothing can be.
     """
 
     init: Callable[[Array, Array], tuple[Tree, Tree]]
@@ -79,3 +81,9 @@ class Adapted:
     draw: Callable[[int, Array], tuple[Tree, Tree]] | None = None
     stamp: str = ""
     flags: tuple[str, ...] = ()
+    sow: Sow | None = None
+
+
+def unwatched(sow: Sow) -> Apply:
+    """The pass alone."""
+    return lambda *given: sow(*given)[:2]

@@ -21,6 +21,7 @@ from nanmap.models.own.end import End
 from nanmap.models.own.frameworks import Again
 from nanmap.models.own.interface import Adapted, Tree
 from nanmap.models.own.source import fault, function_of, source_digest, told
+from nanmap.models.own.sown import sown_arrays
 
 KEY = "model.kind"
 Arrays = dict[str, Array]
@@ -121,25 +122,46 @@ class Live:
         Returns:
             The outputs, and the state's arrays after the pass.
         """
+        output, after, _ = self._passed(arrays, x, numbers, key, training, sown=False)
+        return output, after
+
+    def sow(
+        self, arrays: Arrays, x: Array, numbers: Mapping[str, Array], key: Array | None, training: bool
+    ) -> tuple[Array, Arrays, Arrays]:
+        """One pass, and beside what `run` returns the arrays that are to be watched, by name."""
+        output, after, aux = self._passed(arrays, x, numbers, key, training, sown=True)
+        return output, after, sown_arrays(self.source, aux)
+
+    def _passed(
+        self,
+        arrays: Arrays,
+        x: Array,
+        numbers: Mapping[str, Array],
+        key: Array | None,
+        training: bool,
+        *,
+        sown: bool,
+    ) -> tuple[Array, Arrays, Tree]:
         import jax
 
         parameters, state = (
             jax.tree.unflatten(structure, [_as_held(leaf, arrays[leaf.name]) for leaf in leaves])
             for structure, leaves in zip(self.structures, (self.parameters, self.state), strict=True)
         )
-        output, after = _pass(self, training, jax.default_backend())(parameters, state, x, numbers, key)
+        output, after, *aux = _pass(self, training, jax.default_backend(), sown)(parameters, state, x, numbers, key)
         made = _named(self.state, jax.tree.leaves(after))
-        return output, {name: value.astype(arrays[name].dtype) for name, value in made.items()}
+        return output, {name: value.astype(arrays[name].dtype) for name, value in made.items()}, aux[0] if aux else {}
 
 
 @lru_cache(maxsize=128)
-def _pass(found: Live, training: bool, backend: str) -> Callable[..., Any]:
-    """`apply`, in training or not, as it is fastest on a backend."""
+def _pass(found: Live, training: bool, backend: str, sown: bool) -> Callable[..., Any]:
+    """`apply`, in training or not, as it is fastest on a backend; with what it sows, or without."""
     from nanmap.models.own.rewriting import rewritten
 
     def run(parameters: Tree, state: Tree, x: Array, numbers: Mapping[str, Array], key: Array | None) -> Any:
-        output, after = found.adapted.apply(parameters, state, x, numbers, key, training)
-        return found.end.of(output), after
+        apply = found.adapted.sow if sown and found.adapted.sow else found.adapted.apply
+        output, *rest = apply(parameters, state, x, numbers, key, training)
+        return found.end.of(output), *rest
 
     return rewritten(run) if found.rewrite and backend == "cpu" else run
 
@@ -153,6 +175,7 @@ class Traced(NamedTuple):
         flops: of an update.
         keyed: whether a pass in training draws from its key.
         otherwise: whether a pass in training does anything else than one outside.
+        sown: names of what is to be watched.
     """
 
     answer: tuple[int, ...]
@@ -160,6 +183,7 @@ class Traced(NamedTuple):
     flops: int
     keyed: bool
     otherwise: bool
+    sown: tuple[str, ...]
 
 
 @lru_cache(maxsize=64)
@@ -238,7 +262,15 @@ def probe(found: Live, names: Sequence[str]) -> Traced:
     start = jax.jit(lambda seed: found.start(jax.random.key(seed))).lower(seed)
     cost = lowered.cost_analysis() or {}
     text = f"{start.as_text()}\n{lowered.as_text()}{found.adapted.stamp}"
-    return Traced(output.shape[1:], text, int(cost.get("flops", 0)), drawn, inside != outside)
+    sow = partial(_outside, found)
+    sown = tuple(jax.eval_shape(sow, *shapes[:-1])) if found.adapted.sow else ()
+    text += f"{sown}{jax.jit(sow).lower(*shapes[:-1]).as_text()}" if sown else ""
+    return Traced(output.shape[1:], text, int(cost.get("flops", 0)), drawn, inside != outside, sown)
+
+
+def _outside(found: Live, trained: Arrays, kept: Arrays, x: Array, numbers: Mapping[str, Array]) -> Arrays:
+    """What a pass outside of training sows."""
+    return found.sow(trained | kept, x, numbers, None, training=False)[2]
 
 
 def _needed(function: Callable[..., Any], *shapes: Any) -> tuple[str, bool]:

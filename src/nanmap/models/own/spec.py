@@ -17,6 +17,7 @@ from nanmap.models.base import OWN_PREFIX, Array, Form, KeptShape, Layers, Layou
 from nanmap.models.own.end import SOFTMAX, End
 from nanmap.models.own.live import KEY, Live, live, probe
 from nanmap.models.own.source import source_digest, told
+from nanmap.models.own.sown import living
 
 SHA = 64  # digits of a SHA-256
 
@@ -42,6 +43,7 @@ class Own(Model):
         what: what the factory's result was found to be.
         package: the framework that it is written in.
         draws: whether a seed acts on its start.
+        sown: names of what it has watched.
     """
 
     source: str
@@ -60,6 +62,7 @@ class Own(Model):
     what: str
     package: str | None
     draws: bool
+    sown: tuple[str, ...] = ()
 
     def shapes(self) -> tuple[Layers, Layers]:
         """What is trained, by name: all as one layer, but for groups that have rates of their own. The rest is one, too."""
@@ -86,8 +89,19 @@ class Own(Model):
         """What `apply` gives: outputs `[rows, …]` of `x` `[rows, …]`; no row is padded, so `mask` is None."""
         own = {name: numbers[OWN_PREFIX + name] for name in self.names}
         everything = {name: values for layer in parameters for name, values in layer.items()} | state[0]
-        output, after = self.functions.run(everything, x, own, key, training)
-        return Pass(output, [state[0] | after])
+        if not self.sown:
+            output, after = self.functions.run(everything, x, own, key, training)
+            return Pass(output, [state[0] | after])
+        output, after, sown = self.functions.sow(everything, x, own, key, training)
+        return Pass(output, [state[0] | after], sown)
+
+    def living_units(self, seen: Any, mask: Array | None) -> list[Array]:
+        """Units of what it sows as `relu…`."""
+        return living(seen or {})
+
+    def activations_of(self, passed: Pass) -> dict[str, Array]:
+        """What it sows, then the outputs."""
+        return {**(passed.seen or {}), **super().activations_of(passed)}
 
     def named(self, parameters: Layers, state: Layers) -> dict[str, Array]:
         """By the names that the network's own tree has."""
@@ -243,6 +257,7 @@ def _own_model(
         what=found.adapted.what,
         package=found.adapted.package,
         draws=found.adapted.seeded,
+        sown=traced.sown,
     )
 
 
