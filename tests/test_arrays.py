@@ -148,7 +148,7 @@ class TestShards:
             RunFolder(tmp_path / "none").columns()
         folder = write_run(tmp_path, [BATCH, RATE])
         folder.cells.file(0).write_bytes(b"PAR1")
-        with pytest.raises(InputError, match="not readable Parquet"):
+        with pytest.raises(InputError, match="not as it was written"):
             folder.columns()
         folder.cells.remove(folder.cells.removable(set()))
         with pytest.raises(InputError, match="holds no rows yet"):

@@ -104,7 +104,7 @@ def test_the_longest_budget_comes_to_its_end(batch: int, stretched: bool, monkey
     parameters, model_state = start(**lanes.starts(np.array([0])))
 
     def only_count(
-        program: Program, lane: Lane, task: Task, state: State, batch: Batch, step: jax.Array, gradient: None
+        program: Program, lane: Lane, task: Task, state: State, batch: Batch, step: jax.Array, **others: None
     ) -> State:
         steps.append(int(step))
         assert len(steps) < 9, "it never ends"
@@ -121,7 +121,7 @@ def test_the_longest_budget_comes_to_its_end(batch: int, stretched: bool, monkey
     monkeypatch.setattr(vmapped, *(("advance", only_step) if stretched else ("update", only_count)))
     if not stretched:
         monkeypatch.setattr(vmapped, "in_kernels", few)
-    monkeypatch.setattr(vmapped, "assess", lambda program, lane, task, state, mark, event: state)
+    monkeypatch.setattr(vmapped, "assess", lambda program, lane, task, state, mark, event, **others: state)
     with jax.disable_jit():  # so that the loops are Python's, and what they call can end them
         vmapped.train_group(lanes.program, group, State(parameters, model_state, *[None] * 4), run_loop=few)
     assert steps == list(range(last - 5, last))

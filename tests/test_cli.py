@@ -327,7 +327,7 @@ def test_a_folder_that_is_no_run_is_told(manifest: bytes | None, tmp_path: Path,
     file.write_bytes(manifest) if manifest is not None else file.mkdir()
     done = command("map", tmp_path, cwd=tmp_path)
     assert done.returncode == 2
-    assert f"{tmp_path}: is no run folder" in done.stderr
+    assert (f"{tmp_path}: is no run folder" if manifest is not None else f"{file}: is a folder") in done.stderr
 
 
 def test_every_value_that_is_selected_is_kept() -> None:
