@@ -18,6 +18,7 @@ from typing import Any
 
 RATES = {"key": "optimizer.learning_rate", "log": [1e-3, 30], "num": 7}
 SEEDS = {"key": "training.seed", "range": [0, 5]}
+CODE = "python:"  # what names some of it in a config
 MEASURED = ("square_sgd", "batch_norm")  # whose edges are measured, too
 MOST_SEEDS = 10  # of a shipped sweep that has more
 NET: dict[str, Any] = {
@@ -135,7 +136,7 @@ def _sweeps(names: Names) -> Iterator[tuple[str, Any]]:
 
 def _without_code(folder: Path) -> list[Path]:
     """Files but those of networks of the user's own, whose frameworks may not be there."""
-    return [file for file in sorted(folder.rglob("*.toml")) if "own" not in file.parts]
+    return [file for file in sorted(folder.rglob("*.toml")) if "own" not in file.parts and CODE not in file.read_text()]
 
 
 def _single() -> dict[str, str]:

@@ -69,6 +69,13 @@ def tree_of(npz, loss: str, targets: np.ndarray, **data: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
+def test_what_fits_exactly_is_not_moved(loss: str, train) -> None:
+    tree = {"data": {"kind": "line", "n": 3}, "model": {"init": "ones"}, "loss": {"kind": loss}}
+    report = train(tree | {"training": {"steps": 1, "batch_size": 8}, "optimizer": {"learning_rate": 0.1}})
+    assert (report.row["loss_initial"], report.row["loss_final"]) == (0, 0)
+
+
 def test_a_loss_has_an_entry_a_function_and_a_floor() -> None:
     entries, functions = set(LOSSES), set(POINTWISE)
     assert not functions - entries, f"add {functions - entries} to LOSSES in nanmap/config/losses.py"
